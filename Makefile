@@ -1,0 +1,59 @@
+# Every target sets up what it needs. PYTHON names the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GOAL ?= Become a backend engineer in Python
+CHECKED := core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-fast test-browser chaos lint format image bench-accept clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: $(VENV)/run ## Start the service on this machine: no key, no server, no account
+	@SERVICE_TYPE=all ./entrypoint.sh
+
+demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
+	@$(BIN)/python roadmap_cli.py demo "$(GOAL)"
+
+test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis
+	@$(BIN)/python -m pytest
+
+test-fast: $(VENV)/dev ## Unit tests only
+	@$(BIN)/python -m pytest tests/unit
+
+chaos: $(VENV)/dev ## Every fault test, also the long ones
+	@$(BIN)/python -m pytest tests/chaos --long
+
+test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
+	@./scripts/test_browser.sh
+
+image: ## Build the image and start it; installs a builder where it can
+	@./scripts/image.sh
+
+lint: $(VENV)/dev ## Style and types
+	@$(BIN)/ruff check $(CHECKED)
+	@$(BIN)/ruff format --check $(CHECKED)
+	@$(BIN)/mypy
+
+format: $(VENV)/dev ## Put the style right
+	@$(BIN)/ruff check --fix $(CHECKED)
+	@$(BIN)/ruff format $(CHECKED)
+
+bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a second
+	@$(BIN)/python benchmarks/accept.py
+
+$(VENV)/run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@echo "Setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) data .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md

@@ -1,0 +1,1 @@
+"""The ground floor: settings, storage, time, ids, errors. Knows nothing of roadmaps."""

@@ -1,0 +1,94 @@
+"""Group commit: items submitted together are handled together, by one thread, in one call."""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from core.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[Item, Result]):
+    item: Item
+    future: "asyncio.Future[Result]"
+    loop: asyncio.AbstractEventLoop
+
+
+class Batcher(Generic[Item, Result]):
+    """`await submit(item)` waits for its turn in a batch and returns the item's own result, or raises its own error.
+
+    `handle(items)` runs in the batcher's thread and returns one result, or one exception, for each item, in order.
+    It starts with `start()`, ends with `stop()`, and answers everything that was submitted in between.
+    """
+
+    def __init__(
+        self, handle: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, name: str, largest: int = 256, waiting: int = 4096
+    ) -> None:
+        self._handle, self._name, self._largest = handle, name, largest
+        self._queue: queue.Queue[Entry[Item, Result] | None] = queue.Queue(maxsize=waiting)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Handle what is waiting, then end the thread."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    async def submit(self, item: Item) -> Result:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        try:
+            self._queue.put_nowait(Entry(item, future, loop))
+        except queue.Full:
+            raise Unavailable("Too many requests are waiting to be stored. Try again.", retry_after=1) from None
+        return await future
+
+    def _run(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            batch = [entry]
+            last = False
+            while len(batch) < self._largest and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    last = True
+                    break
+                batch.append(following)
+            self._answer(batch)
+            if last:
+                return
+
+    def _answer(self, batch: list[Entry[Item, Result]]) -> None:
+        try:
+            results = self._handle([entry.item for entry in batch])
+        except Exception as error:  # an edge: whatever happened, every waiting request gets its answer
+            logger.exception("%s failed for a batch of %d", self._name, len(batch))
+            results = [error] * len(batch)
+        answers = list(zip(batch, results, strict=True))
+        for loop in {entry.loop for entry in batch}:
+            of_loop = [(entry.future, result) for entry, result in answers if entry.loop is loop]
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, of_loop)
+
+
+def _settle(answers: "list[tuple[asyncio.Future[Result], Result | Exception]]") -> None:
+    for future, result in answers:
+        if future.done():  # the client went away
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

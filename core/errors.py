@@ -1,0 +1,57 @@
+"""Everything that a caller can get wrong or that can be away. Handlers raise; `web/errors.py` answers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field and the rule it breaks. `pointer` is a JSON pointer into the body, or `?name` of the query."""
+
+    pointer: str
+    detail: str
+
+
+class RoadmapError(Exception):
+    """The base of all expected errors. `detail` says problem, cause and what to do, without any secret."""
+
+    def __init__(self, detail: str, *, fields: tuple[FieldError, ...] = (), retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields
+        self.retry_after = retry_after  # seconds
+
+
+class Malformed(RoadmapError):
+    """The body is not what its content type says."""
+
+
+class Invalid(RoadmapError):
+    """A field breaks a rule; `fields` names each."""
+
+
+class Unsupported(RoadmapError):
+    """The content type is not one that is read here."""
+
+
+class TooLarge(RoadmapError):
+    """The body is longer than the limit."""
+
+
+class Unauthenticated(RoadmapError):
+    """No valid token came with the request."""
+
+
+class Forbidden(RoadmapError):
+    """The host or the origin of the request is not allowed."""
+
+
+class NotFound(RoadmapError):
+    """No such thing for this caller; what belongs to others does not exist."""
+
+
+class Conflict(RoadmapError):
+    """The state of the thing does not allow this."""
+
+
+class Unavailable(RoadmapError):
+    """Something that is needed is away or full for the moment; the request changed nothing and can be repeated."""

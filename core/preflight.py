@@ -1,0 +1,135 @@
+"""What `entrypoint.sh` runs before a service: check the settings, wait for what the service needs, migrate.
+
+Ends with 0 when the service can start, with 1 and one clear sentence when it cannot.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+import peewee
+import redis
+
+from core.migrate import migrate, pending
+from core.settings import ServiceType, Settings, SettingsError, from_environment
+from core.storage import open_migration_database, signing_keys
+
+LONGEST_PAUSE = 3.0  # seconds between two tries
+
+
+class NotReady(Exception):
+    """Something that the service needs is not there yet; the message is for the operator."""
+
+
+class Refused(Exception):
+    """Waiting would not help."""
+
+
+def main() -> int:
+    try:
+        settings = from_environment(os.environ)
+        prepare(settings)
+    except (SettingsError, Refused, NotReady) as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def prepare(settings: Settings) -> None:
+    """Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
+    signing_keys(settings)
+    deadline = time.monotonic() + settings.startup_wait_seconds
+    if settings.service_type in (ServiceType.api, ServiceType.all):
+        _check_port(settings)
+        _wait(lambda: _migrated(settings), deadline)
+    else:
+        _wait(lambda: _schema_is_there(settings), deadline)
+    if settings.redis_url is not None and settings.service_type is not ServiceType.api:
+        _wait(lambda: _broker_answers(settings), deadline)
+
+
+def _wait(check: Callable[[], None], deadline: float) -> None:
+    pause, said = 0.1, ""
+    while True:
+        try:
+            return check()
+        except NotReady as problem:
+            if time.monotonic() + pause > deadline:
+                raise
+            if str(problem) != said:
+                said = str(problem)
+                print(f"waiting: {said}", file=sys.stderr, flush=True)
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host or ("127.0.0.1" if settings.embedded else ""), settings.port))
+        except OSError as error:
+            fix = f"end what uses it, or choose another: PORT={min(settings.port + 1, 65_535)}"
+            raise Refused(f"PORT {settings.port} cannot be used ({error.strerror}); {fix}") from None
+
+
+def _migrated(settings: Settings) -> None:
+    try:
+        migrate(settings)
+    except peewee.OperationalError as error:
+        raise NotReady(f"the database does not answer: {_reason(error)}") from None
+
+
+def _schema_is_there(settings: Settings) -> None:
+    database = open_migration_database(settings)
+    try:
+        database.connect()
+        missing = pending(database)
+    except peewee.OperationalError as error:
+        raise NotReady(f"the database does not answer: {_reason(error)}") from None
+    finally:
+        database.close()
+    if missing:
+        raise NotReady(f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates")
+
+
+def _broker_answers(settings: Settings) -> None:
+    assert settings.redis_url is not None
+    client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    try:
+        client.ping()
+        policy = _eviction_policy(client)
+    except redis.AuthenticationError:
+        raise Refused("REDIS_URL: the server refuses the user or the password") from None
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise NotReady(f"the broker does not answer: {_reason(error)}") from None
+    finally:
+        client.close()
+    if policy is None:
+        print("warning: the broker's eviction policy cannot be read; make sure that it is noeviction", file=sys.stderr)
+    elif policy.startswith("allkeys-"):
+        raise Refused(f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction")
+    elif policy != "noeviction":
+        print(f"warning: the broker's maxmemory-policy is {policy}; noeviction is what this service is made for", file=sys.stderr)
+
+
+def _eviction_policy(client: redis.Redis) -> str | None:
+    try:
+        answer = client.info("memory")
+    except redis.ResponseError:  # a managed server may forbid it
+        return None
+    policy = answer.get("maxmemory_policy") if isinstance(answer, dict) else None
+    return str(policy) if policy else None
+
+
+def _reason(error: Exception) -> str:
+    """The driver's first line; drivers name host and port there, never the password."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

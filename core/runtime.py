@@ -1,0 +1,52 @@
+"""What a process has exactly one of: its settings and its database. The only module with an import side effect."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import peewee
+from playhouse.pool import MaxConnectionsExceeded
+
+from core.errors import Unavailable
+from core.logging_setup import set_up_logging
+from core.settings import from_environment
+from core.storage import open_database
+
+settings = from_environment(os.environ)
+set_up_logging(settings.log_level)
+database = peewee.DatabaseProxy()
+database.initialize(open_database(settings))
+
+RETRY_AFTER = 2  # seconds
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """Hold a connection for the block; inside another session, share its connection.
+
+    Raises Unavailable when the database is away or busy for longer than the pool waits.
+    """
+    try:
+        opened = database.connect(reuse_if_open=True)
+    except (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded) as error:
+        raise _away() from error
+    if not opened:
+        yield
+        return
+    try:
+        yield
+    except (peewee.OperationalError, peewee.InterfaceError) as error:
+        raise _away() from error
+    finally:
+        database.close()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """A session whose block is committed as a whole, or not at all."""
+    with session(), database.atomic():
+        yield
+
+
+def _away() -> Unavailable:
+    return Unavailable("The database does not answer at the moment. Nothing was changed; try again.", retry_after=RETRY_AFTER)

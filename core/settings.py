@@ -1,0 +1,137 @@
+"""One frozen model of every environment variable, built by a pure function.
+
+A value that does not fit is reported by its variable's name, all of them in one message, never with the value.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SHORTEST_KEY = 32  # characters of a SECRET_KEY
+
+
+class SettingsError(Exception):
+    """The environment does not add up; the message names each variable and its rule."""
+
+
+class ServiceType(StrEnum):
+    api = "api"
+    huey_logs = "huey_logs"
+    huey_content = "huey_content"
+    all = "all"
+
+
+SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}  # names of the stack before this one
+
+
+def _scheme(*allowed: str) -> AfterValidator:
+    def check(url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in allowed:
+            raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in allowed)}")
+        return url
+
+    return AfterValidator(check)
+
+
+PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
+RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseModel):
+    """Names are those of the variables in lower case. Durations are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+    service_type: ServiceType = Field(ServiceType.api, description="What this process is: api, huey_logs, huey_content, or all three in one instance.")  # fmt: skip
+    host: str = Field("", description="Address the API listens on. Empty: every address (IPv4 and IPv6) with servers, 127.0.0.1 in embedded mode.")  # fmt: skip
+    port: int = Field(8000, ge=1, le=65_535, description="Port the API listens on.")
+    api_workers: int = Field(1, ge=1, le=32, description="Processes of the API.")
+    logs_workers: int = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
+    content_workers: int = Field(4, ge=1, le=64, description="Threads of the content consumer.")
+    database_url: PostgresUrl = Field(None, description="PostgreSQL. Together with REDIS_URL: server mode. Neither: embedded mode on SQLite.")  # fmt: skip
+    direct_database_url: PostgresUrl = Field(None, description="PostgreSQL without a transaction pooler in between, for migrations. Default: DATABASE_URL.")  # fmt: skip
+    redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
+    data_dir: Path = Field(Path("data"), description="Folder of embedded mode.")
+    secret_key: SecretStr | None = Field(None, description="Signs tokens and messages, at least 32 characters; several separated by commas: the first signs, all verify. Required in server mode.")  # fmt: skip
+    openai_api_key: SecretStr | None = Field(None, description="Key of an OpenAI-compatible model. None: the built-in catalogue.")  # fmt: skip
+    openai_base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://", description="Where the model is served.")  # fmt: skip
+    openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
+    model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
+    lease_seconds: Seconds = Field(120, description="How long a worker may hold a roadmap or a content before others take over. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
+    max_attempts: int = Field(4, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
+    retry_base_seconds: Seconds = Field(2, description="First pause before another try; doubles each time.")
+    rescue_after_seconds: Seconds = Field(15, description="Age at which work that nobody has taken is enqueued again.")
+    heartbeat_seconds: Seconds = Field(3, description="Time between two signs of life of a consumer.")
+    heartbeat_ttl_seconds: Seconds = Field(9, description="Silence after which a consumer's work is taken over.")
+    shutdown_grace_seconds: Seconds = Field(20, description="Time that running tasks get after SIGTERM.")
+    startup_wait_seconds: Seconds = Field(60, description="How long a service waits for its database, broker and schema.")  # fmt: skip
+    token_ttl_seconds: Seconds = Field(86_400, description="How long an access token is valid.")
+    log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip
+
+    @property
+    def embedded(self) -> bool:
+        """SQLite alone, one machine, no account: what a newcomer starts with."""
+        return self.database_url is None
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The first signs, all verify. Empty in embedded mode until `core.storage` has made one."""
+        given = self.secret_key.get_secret_value() if self.secret_key else ""
+        return tuple(key.strip() for key in given.split(",") if key.strip())
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _problems(self) -> Any:
+        if (self.database_url is None) != (self.redis_url is None):
+            missing, given = ("DATABASE_URL", "REDIS_URL") if self.database_url is None else ("REDIS_URL", "DATABASE_URL")
+            yield f"{given} is set but {missing} is not: set both for server mode, or neither for embedded mode"
+        elif self.embedded and self.service_type is not ServiceType.all:
+            yield (
+                f"DATABASE_URL and REDIS_URL are needed for SERVICE_TYPE={self.service_type}: embedded mode (SQLite) exists "
+                "only under SERVICE_TYPE=all, so that a single service never works on an empty queue of its own"
+            )
+        elif self.embedded and self.host not in ("", *LOOPBACK):
+            yield "HOST must be a loopback address in embedded mode, which has no accounts: set DATABASE_URL and REDIS_URL to serve others"  # fmt: skip
+        elif not self.embedded and not self.secret_keys:
+            yield "SECRET_KEY is needed in server mode: set it to a random text of at least 32 characters, the same for every service"  # fmt: skip
+        if any(len(key) < SHORTEST_KEY for key in self.secret_keys):
+            yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
+        if self.model_timeout_seconds >= self.lease_seconds:
+            yield "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
+        if self.heartbeat_seconds * 2 > self.heartbeat_ttl_seconds:
+            yield "HEARTBEAT_TTL_SECONDS must be at least twice HEARTBEAT_SECONDS"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Read the known variables; an empty one counts as absent. Raises SettingsError."""
+    values = {name: environment[name.upper()] for name in Settings.model_fields if environment.get(name.upper())}
+    if "secret_key" not in values and environment.get("JWT_SECRET_KEY"):
+        values["secret_key"] = environment["JWT_SECRET_KEY"]
+    if "service_type" in values:
+        values["service_type"] = SERVICE_ALIASES.get(values["service_type"], values["service_type"])
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors(include_url=False))) from None
+
+
+def _sentence(problem: Any) -> str:
+    if problem["type"] == "value_error":
+        rule = str(problem["ctx"]["error"])
+    elif problem["type"] == "enum":
+        rule = f"must be {problem['ctx']['expected'].replace(chr(39), '')}"
+    else:
+        rule = str(problem["msg"])
+    name = ".".join(str(part) for part in problem["loc"]).upper()
+    return f"{name}: {rule}" if name else rule

@@ -1,0 +1,98 @@
+"""The one place that knows the backends: turns settings into a database and queues.
+
+Server mode is PostgreSQL and Redis; embedded mode is two SQLite files in DATA_DIR.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import peewee
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+
+from core import clock
+from core.settings import ServiceType, Settings
+from delivery.queue import ReliableQueue
+from delivery.redis_storage import ReliableRedisStorage
+from delivery.sqlite_storage import ReliableSqliteStorage
+
+POOL_WAIT = 2  # seconds that a request waits for a connection before it is told to come back
+API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
+API_CONNECTIONS = API_HANDLERS + 2  # and one each for the writer of accepted roadmaps and the reader of events
+SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
+
+
+def open_database(settings: Settings) -> peewee.Database:
+    """The application's database, pooled, not yet connected. Nothing connects by itself."""
+    if settings.database_url is not None:
+        return PooledPostgresqlDatabase(
+            settings.database_url.get_secret_value(),
+            max_connections=_connections(settings),
+            timeout=POOL_WAIT,
+            autoconnect=False,
+            connect_timeout=5,
+            application_name=f"roadmap-{settings.service_type}",
+        )
+    _make_folder(settings.data_dir)
+    return PooledSqliteDatabase(
+        str(settings.data_dir / "roadmap.db"),
+        pragmas=SQLITE_PRAGMAS,
+        lock_type="IMMEDIATE",
+        max_connections=_connections(settings),
+        timeout=POOL_WAIT,
+        autoconnect=False,
+        check_same_thread=False,
+    )
+
+
+def open_migration_database(settings: Settings) -> peewee.Database:
+    """A single connection past any transaction pooler: migrations hold a session lock."""
+    if settings.database_url is not None:
+        url = settings.direct_database_url or settings.database_url
+        return peewee.PostgresqlDatabase(url.get_secret_value(), autoconnect=False, connect_timeout=5)
+    _make_folder(settings.data_dir)
+    return peewee.SqliteDatabase(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
+
+
+def make_queue(settings: Settings, name: str) -> ReliableQueue:
+    """The Huey instance of that name, on Redis or on SQLite."""
+    common = {
+        "keys": signing_keys(settings),
+        "heartbeat": settings.heartbeat_seconds,
+        "ttl": settings.heartbeat_ttl_seconds,
+        "now": clock.now,
+    }
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        return ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)  # type: ignore[arg-type]
+    _make_folder(settings.data_dir)
+    filename = str(settings.data_dir / "queue.db")
+    return ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=filename, **common)  # type: ignore[arg-type]
+
+
+def signing_keys(settings: Settings) -> tuple[str, ...]:
+    """SECRET_KEY, or in embedded mode a key of this folder, made at the first start and readable by its owner only."""
+    if settings.secret_keys:
+        return settings.secret_keys
+    _make_folder(settings.data_dir)
+    path = settings.data_dir / "secret_key"
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return (path.read_text().strip(),)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return (path.read_text().strip(),)
+
+
+def _connections(settings: Settings) -> int:
+    return {
+        ServiceType.api: API_CONNECTIONS,
+        ServiceType.huey_logs: settings.logs_workers + 1,
+        ServiceType.huey_content: settings.content_workers + 1,
+        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 1),
+    }[settings.service_type]
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)

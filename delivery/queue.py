@@ -1,0 +1,199 @@
+"""The Huey subclass: claims instead of dequeues, acknowledges after execution, beats while it consumes."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from huey import Huey
+from huey.api import Task
+from huey.consumer import Consumer
+from huey.exceptions import HueyException
+from huey.signals import SIGNAL_ERROR
+
+from delivery.memory_storage import ReliableMemoryStorage
+from delivery.messages import SignedJsonSerializer, UnreadableMessage
+from delivery.storage import Claim, ReliableStorage
+
+logger = logging.getLogger("delivery")
+
+CLAIM_SECONDS = 5.0  # how long a worker waits for a message before it looks whether it should stop
+PERIODIC_WINDOW = 3600  # seconds for which a (task, minute) is remembered
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ReliableQueue(Huey):  # type: ignore[misc]
+    """A Huey whose messages survive their worker.
+
+    `heartbeat` is the time in seconds between two signs of life, `ttl` the silence after which others take over.
+    `now` is the clock (aware, UTC) that schedules and retries go by. Tasks must be idempotent: after a death, a pause
+    longer than `ttl`, or a lost acknowledgement they run again.
+    """
+
+    storage: ReliableStorage
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        keys: Sequence[str],
+        storage_class: Callable[..., ReliableStorage],
+        heartbeat: float = 3.0,
+        ttl: float = 9.0,
+        now: Callable[[], datetime] = _utc_now,
+        **storage_options: Any,
+    ) -> None:
+        self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
+        self._polled = threading.Event()
+        self._known: set[Any] = set()  # receipts of claims that a worker of this process has
+        self._unknown: set[Any] = set()  # receipts that no worker knew at the last beat
+        serializer = SignedJsonSerializer(keys, salt=name)
+        super().__init__(name, results=False, serializer=serializer, storage_class=storage_class, **storage_options)
+
+    # Producing
+
+    def enqueue_many(self, tasks: Iterable[Task]) -> None:
+        """Enqueue all of them in one round trip. In immediate mode they run one after the other, here."""
+        tasks = list(tasks)
+        if self._immediate or any(task.eta is not None for task in tasks):
+            for task in tasks:
+                self.enqueue(task)
+            return
+        self.storage.enqueue_many((self.serialize_task(task), task.priority or 0) for task in tasks)
+
+    def enqueue(self, task: Task) -> None:
+        """Enqueue now, or put on the schedule when the task has a time that has not come."""
+        if not self.ready_to_run(task):
+            self.add_schedule(task)
+        elif self._immediate:  # through the wire format, so that a test sees what production would
+            self.execute(self.deserialize_task(self.serialize_task(task)))
+        else:
+            super().enqueue(task)
+
+    def add_schedule(self, task: Task) -> None:
+        self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)  # type: ignore[attr-defined]
+
+    def read_periodic(self, timestamp: datetime | None) -> list[Task]:
+        """Enqueue what is due this minute, once for all consumers; nothing is left for the caller to do."""
+        moment = timestamp or self._get_timestamp()
+        for task in super().read_periodic(moment):
+            key = f"{type(task).__module__}.{type(task).__name__}:{moment:%Y%m%d%H%M}"
+            self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW)
+        return []
+
+    # Consuming
+
+    def dequeue(self) -> Task | None:
+        claim = self.storage.claim(CLAIM_SECONDS if self._polled.is_set() else 0)
+        self._say_ready()
+        if claim is None:
+            return None
+        try:
+            task = self.deserialize_task(claim.data)
+        except (UnreadableMessage, HueyException) as error:
+            logger.error("a message of %s goes to the dead letters: %s", self.name, error)
+            self.storage.bury(claim, str(error))
+            return None
+        task.claim = claim
+        self._known.add(claim.receipt)
+        return task
+
+    def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
+        claim = getattr(task, "claim", None)
+        if claim is None:
+            return super().execute(task, timestamp)
+        try:
+            super().execute(task, timestamp)
+            self.storage.acknowledge(claim)
+        finally:  # what could not be acknowledged is held but unknown now, and comes back by release_unknown
+            self._known.discard(claim.receipt)
+        return None
+
+    def release_unknown(self) -> int:
+        """Put back what this consumer holds while no worker has known it for two beats.
+
+        A lost reply to a claim, or a broker that was away when a task ended, leave such messages behind.
+        """
+        unknown = set(self.storage.own_receipts()) - self._known
+        lost = unknown & self._unknown
+        for receipt in lost:
+            self.storage.release(Claim(data=b"", receipt=receipt))
+        self._unknown = unknown - lost
+        return len(lost)
+
+    def drain(self) -> int:
+        """Immediate mode: run what is due by the clock, and what that enqueues; returns how many tasks ran.
+
+        Stock Huey parks retries and schedules of immediate mode for ever; tests move the clock and drain.
+        """
+        self.storage.read_schedule(self._get_timestamp())  # type: ignore[attr-defined]
+        ran = 0
+        while (task := self.dequeue()) is not None:
+            self.execute(task)
+            ran += 1
+        return ran
+
+    def create_consumer(self, **options: Any) -> "ReliableConsumer":
+        return ReliableConsumer(self, **options)
+
+    def notify_interrupted_tasks(self) -> None:
+        super().notify_interrupted_tasks()
+        try:
+            returned = self.storage.release_all()
+        except self.storage.faults as error:
+            logger.warning("huey@%s cannot hand back its messages, they return by themselves: %s", self.name, error)
+            return
+        if returned:
+            logger.warning("huey@%s hands back %d unfinished messages", self.name, returned)
+
+    def get_immediate_storage(self) -> ReliableMemoryStorage:
+        return ReliableMemoryStorage(self.name)
+
+    def _emit(self, signal: str, task: Task, *args: Any, **kwargs: Any) -> None:
+        super()._emit(signal, task, *args, **kwargs)
+        claim = getattr(task, "claim", None)
+        if signal == SIGNAL_ERROR and not task.retries and claim is not None:
+            self.storage.bury(claim, f"it failed for good: {args[0]!r}")
+
+    def _get_timestamp(self) -> datetime:
+        return self._now().astimezone(UTC).replace(tzinfo=None)
+
+    def _say_ready(self) -> None:
+        if not self._polled.is_set() and not self._immediate:
+            self._polled.set()
+            print(f"huey@{self.name} ready", flush=True)
+
+
+class ReliableConsumer(Consumer):  # type: ignore[misc]
+    """Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
+
+    def run(self) -> None:
+        self.huey.storage.beat(self.huey.ttl)
+        ended = threading.Event()
+        threading.Thread(target=self._beat, args=[ended], name="Heart", daemon=True).start()
+        super().run()  # the heart beats through the grace as well: what still runs must not be taken over
+        ended.set()
+
+    def stop(self, graceful: bool = False) -> None:
+        self.stop_flag.set()
+        try:
+            for _ in self.worker_threads:
+                self.huey.storage.wake()
+        except self.huey.storage.faults as error:
+            logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
+        super().stop(graceful)
+
+    def _beat(self, ended: threading.Event) -> None:
+        while not ended.wait(self.huey.heartbeat):
+            try:
+                self.huey.storage.beat(self.huey.ttl)
+                returned = self.huey.storage.recover() + self.huey.release_unknown()
+            except self.huey.storage.faults as error:
+                logger.warning("huey@%s cannot beat, tries again: %s", self.huey.name, error)
+            else:
+                if returned:
+                    logger.warning("huey@%s takes over %d messages that nobody worked on", self.huey.name, returned)

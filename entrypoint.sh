@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Starts the service that SERVICE_TYPE names: api (default), huey_logs, huey_content, or all three in one instance.
+# The check before each start says in one sentence what is missing; `exec` hands the process over, signals included.
+set -eu
+cd "$(dirname "$0")"
+
+if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
+export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+
+# huey_consumer: -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
+consumer="huey_consumer -q -g TERM -t ${SHUTDOWN_GRACE_SECONDS:-20}"
+
+api() {
+    local host="${HOST:-}" workers="${API_WORKERS:-1}"
+    if [ -z "$host" ]; then # every address of both families: with several workers "::" serves both, with one only "" does
+        if [ -z "${DATABASE_URL:-}" ]; then host=127.0.0.1; elif [ "$workers" -gt 1 ]; then host="::"; fi
+    fi
+    exec uvicorn roadmap_app:app --host "$host" --port "${PORT:-8000}" --workers "$workers" \
+        --no-access-log --log-level warning --timeout-graceful-shutdown 5 --no-server-header
+}
+huey_logs() { exec $consumer -w "${LOGS_WORKERS:-2}" tasks.queues.logs_queue; }
+huey_content() { exec $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_queue; }
+
+all() {
+    set -m # each child in a process group of its own, so that Ctrl-C reaches this script alone and the end is orderly
+    pids=()
+    for service in api huey_logs huey_content; do
+        "$service" &
+        pids+=($!)
+    done
+    stop() {
+        trap '' INT TERM
+        kill -TERM "${pids[@]}" 2>/dev/null || true
+        wait "${pids[@]}" 2>/dev/null || true
+    }
+    trap 'stop; exit 0' INT TERM
+    while kill -0 "${pids[0]}" 2>/dev/null && kill -0 "${pids[1]}" 2>/dev/null && kill -0 "${pids[2]}" 2>/dev/null; do
+        sleep 1 &
+        wait $! || true
+    done
+    echo "error: one of the services has ended; the others are stopped" >&2
+    stop
+    exit 1
+}
+
+python -m core.preflight
+case "$SERVICE_TYPE" in
+    celery_logs) huey_logs ;;
+    celery_content) huey_content ;;
+    *) "$SERVICE_TYPE" ;;
+esac

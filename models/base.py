@@ -1,0 +1,35 @@
+"""What all tables share: the database, UUIDv7 keys, times in UTC."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import peewee
+
+from core.ids import new_id
+from core.runtime import database
+
+
+class UtcDateTimeField(peewee.DateTimeField):
+    """Aware in Python, UTC without a zone in the database; text on SQLite sorts as time does."""
+
+    def db_value(self, value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
+        return value
+
+    def python_value(self, value: Any) -> Any:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else moment
+
+
+class Table(peewee.Model):
+    class Meta:
+        database = database
+        legacy_table_names = False
+        only_save_dirty = True
+
+
+class Identified(Table):
+    """A table whose key is a UUID version 7, so that newer rows sort last."""
+
+    id = peewee.UUIDField(primary_key=True, default=new_id)

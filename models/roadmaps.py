@@ -1,0 +1,118 @@
+"""A roadmap (Stage > Module > Concept), the contents of its concepts, and the events of its making."""
+
+import peewee
+
+from models.accounts import Account
+from models.base import Identified, Table, UtcDateTimeField
+
+
+class Roadmap(Identified):
+    """The request, the plan's head, and the ledger of the work: who holds it until when, and what is done."""
+
+    owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    goal = peewee.TextField()
+    level = peewee.CharField(max_length=20)
+    hours_per_week = peewee.IntegerField()
+    deadline = peewee.DateField(null=True)
+    background = peewee.TextField(default="")
+    motivation = peewee.TextField(default="")
+    preferences = peewee.TextField(default="")
+    language = peewee.CharField(max_length=35)
+
+    title = peewee.CharField(max_length=200, default="")
+    generator = peewee.CharField(max_length=100, default="")
+    weeks = peewee.IntegerField(default=0)
+    hours = peewee.IntegerField(default=0)
+
+    status = peewee.CharField(max_length=20)
+    error = peewee.TextField(default="")
+    attempts = peewee.IntegerField(default=0)
+    lease_token = peewee.UUIDField(null=True)
+    lease_until = UtcDateTimeField(null=True)
+    due_at = UtcDateTimeField()  # when its message should have been taken at the latest
+    contents_total = peewee.IntegerField(default=0)
+    contents_ready = peewee.IntegerField(default=0)
+    contents_failed = peewee.IntegerField(default=0)
+    last_seq = peewee.IntegerField(default=0)
+    created_at = UtcDateTimeField()
+    updated_at = UtcDateTimeField()
+    finished_at = UtcDateTimeField(null=True)
+
+    class Meta:
+        indexes = ((("owner", "id"), False), (("status", "due_at"), False))
+
+
+class Stage(Identified):
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    position = peewee.IntegerField()
+    title = peewee.CharField(max_length=200)
+    description = peewee.TextField()
+
+
+class Module(Identified):
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    stage = peewee.ForeignKeyField(Stage, on_delete="CASCADE")
+    position = peewee.IntegerField()
+    title = peewee.CharField(max_length=200)
+    description = peewee.TextField()
+
+
+class Concept(Identified):
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    module = peewee.ForeignKeyField(Module, on_delete="CASCADE")
+    key = peewee.CharField(max_length=200)  # its name within the outline; the catalogue finds its file by it
+    position = peewee.IntegerField()
+    week = peewee.IntegerField()
+    title = peewee.CharField(max_length=200)
+    description = peewee.TextField()
+    hours = peewee.IntegerField()
+    difficulty = peewee.IntegerField()
+    prerequisites = peewee.JSONField()  # list of concept ids as text
+    outcomes = peewee.JSONField()  # list of text
+    progress = peewee.CharField(max_length=10, default="todo")
+
+    class Meta:
+        indexes = ((("roadmap", "key"), True),)
+
+
+class Content(Identified):
+    """One part of a concept: its tutorial, its resources or its quiz."""
+
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
+    kind = peewee.CharField(max_length=10)
+    status = peewee.CharField(max_length=10)
+    version = peewee.IntegerField(default=0)  # the current one; 0: none yet
+    error = peewee.TextField(default="")
+    attempts = peewee.IntegerField(default=0)
+    lease_token = peewee.UUIDField(null=True)
+    lease_until = UtcDateTimeField(null=True)
+    due_at = UtcDateTimeField()
+
+    class Meta:
+        indexes = ((("concept", "kind"), True), (("status", "due_at"), False))
+
+
+class ContentVersion(Table):
+    """What was written, and by what; versions are never changed."""
+
+    content = peewee.ForeignKeyField(Content, on_delete="CASCADE", index=False)
+    version = peewee.IntegerField()
+    body = peewee.JSONField()
+    generator = peewee.CharField(max_length=100)
+    prompt_version = peewee.CharField(max_length=40, default="")
+    created_at = UtcDateTimeField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("content", "version")
+
+
+class RoadmapEvent(Table):
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE", index=False)
+    seq = peewee.IntegerField()
+    type = peewee.CharField(max_length=40)
+    data = peewee.JSONField()
+    at = UtcDateTimeField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("roadmap", "seq")

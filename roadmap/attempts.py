@@ -1,0 +1,33 @@
+"""The arithmetic of trying again: how long to wait, and when a message counts as lost."""
+
+import random
+from datetime import datetime, timedelta
+from time import monotonic
+from uuid import UUID
+
+from core.runtime import settings
+from roadmap.briefs import GeneratorFault
+from roadmap.execution_log import LogLevel, record
+
+LONGEST_PAUSE = 300.0  # seconds between two tries
+CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines do not
+
+
+def pause(attempts: int, fault: GeneratorFault) -> float:
+    """Seconds until the next try: what the provider asks for, or doubling with up to a quarter of jitter."""
+    if fault.retry_after is not None:
+        return min(fault.retry_after, LONGEST_PAUSE)
+    return float(min(settings.retry_base_seconds * 2 ** (attempts - 1) * random.uniform(1, 1.25), LONGEST_PAUSE))
+
+
+def overdue_from(now: datetime, *, after: float = 0, patience: int = 1) -> datetime:
+    """When rescue may conclude that the message was lost: `after` is a pause that was asked for, in seconds."""
+    return now + timedelta(seconds=after + settings.rescue_after_seconds * patience)
+
+
+def note_fault(category: str, step: str, fault: GeneratorFault, wait: float, **ids: UUID) -> None:
+    record(category, step, f"{fault} Tries again in {wait:.1f} s.", level=LogLevel.warning, **ids)
+
+
+def ms_since(started: float) -> int:
+    return round((monotonic() - started) * 1000)

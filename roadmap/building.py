@@ -1,0 +1,161 @@
+"""From a pending content to a written one, and from the last one to a finished roadmap.
+
+Idempotent, by the same lease as in `planning`: run twice, it writes one version and calls the model once.
+"""
+
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from core import clock
+from core.ids import new_id
+from core.runtime import session, settings, transaction
+from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap import events
+from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause
+from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.events import EventType
+from roadmap.execution_log import LogLevel, record
+from roadmap.generator import Generator
+from roadmap.outline import ContentKind, Contents
+from roadmap.requests import accepted_request
+from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.steps import Step, StepName
+
+
+def build_content(content_id: UUID, generator: Generator) -> list[Step]:
+    """Write one content of a concept; the last one finishes the roadmap."""
+    token = _claim_content(content_id)
+    if token is None:
+        return []
+    content, brief = _load_brief(content_id)
+    if content.attempts > settings.max_attempts:
+        return _content_failed(content, token, "It was interrupted too often; retry it.")
+    kind = ContentKind(content.kind)
+    started = monotonic()
+    try:
+        written = generator.write(kind, brief)
+    except GeneratorFault as fault:
+        return _content_fault(content, token, brief, fault)
+    if _save_content(content, token, written, generator):
+        message = f"Wrote the {kind} of '{brief.title}'"
+        record("building", kind, message, roadmap_id=content.roadmap_id, concept_id=content.concept_id, duration_ms=ms_since(started))
+    return []
+
+
+def _claim_content(content_id: UUID) -> UUID | None:
+    now, token = clock.now(), new_id()
+    free = (Content.status == ContentStatus.pending) | (
+        (Content.status == ContentStatus.building) & (Content.lease_until < now)
+    )
+    building = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
+    with session():
+        claim = Content.update(
+            status=ContentStatus.building,
+            lease_token=token,
+            lease_until=now + timedelta(seconds=settings.lease_seconds),
+            attempts=Content.attempts + 1,
+        ).where(Content.id == content_id, free, Content.roadmap.in_(building))
+        return token if claim.execute() == 1 else None
+
+
+def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
+    with session():
+        joined = Content.select(Content, Concept, Module, Stage, Roadmap)
+        joined = joined.join(Concept).join(Module).join(Stage).join(Roadmap)
+        content = joined.where(Content.id == content_id).get()
+    concept = content.concept
+    brief = ConceptBrief(
+        request=accepted_request(concept.module.stage.roadmap),
+        roadmap_title=concept.module.stage.roadmap.title,
+        stage_title=concept.module.stage.title,
+        module_title=concept.module.title,
+        key=concept.key,
+        title=concept.title,
+        description=concept.description,
+        outcomes=tuple(concept.outcomes),
+    )
+    return content, brief
+
+
+def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> bool:
+    """False when the lease is not ours any more: then nothing is saved."""
+    version = content.version + 1
+    with transaction():
+        if not _settle(content.id, token, status=ContentStatus.ready, version=version, error=""):
+            return False
+        roadmap = _count(content.roadmap_id, ready=1)
+        ContentVersion.insert(
+            content=content.id,
+            version=version,
+            body=written.model_dump(mode="json"),
+            generator=generator.name,
+            prompt_version=generator.prompt_version,
+            created_at=clock.now(),
+        ).execute()
+        data = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **_progress(roadmap)}
+        events.append(roadmap.id, roadmap.last_seq, (EventType.content_ready, data))
+        _finish_if_last(roadmap)
+    return True
+
+
+def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
+    if fault.lasting or content.attempts >= settings.max_attempts:
+        return _content_failed(content, token, str(fault))
+    wait = pause(content.attempts, fault)
+    note_fault("building", content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+    with transaction():
+        later = overdue_from(clock.now(), after=wait, patience=CONTENT_PATIENCE)
+        held = _settle(content.id, token, status=ContentStatus.pending, error=str(fault), due_at=later)
+    return [Step(StepName.build_content, content.id, delay=wait)] if held else []
+
+
+def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:
+    with transaction():
+        if not _settle(content.id, token, status=ContentStatus.failed, error=reason):
+            return []
+        roadmap = _count(content.roadmap_id, failed=1)
+        data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason, **_progress(roadmap)}
+        events.append(roadmap.id, roadmap.last_seq, (EventType.content_failed, data))
+        _finish_if_last(roadmap)
+    record("building", content.kind, reason, level=LogLevel.error, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+    return []
+
+
+def _count(roadmap_id: UUID, *, ready: int = 0, failed: int = 0) -> Roadmap:
+    """Count a finished content and take an event's number. Holds the roadmap's row until the commit, so that of two
+    contents that finish together the second sees the first, and exactly one is the last.
+    """
+    counted = Roadmap.update(
+        contents_ready=Roadmap.contents_ready + ready,
+        contents_failed=Roadmap.contents_failed + failed,
+        last_seq=Roadmap.last_seq + 1,
+        updated_at=clock.now(),
+    ).where(Roadmap.id == roadmap_id)
+    return next(iter(counted.returning(Roadmap).execute()))
+
+
+def _settle(content_id: UUID, token: UUID, **changes: Any) -> bool:
+    """Give up a content's lease with these changes; False when the lease is not ours any more."""
+    held = (Content.id == content_id) & (Content.lease_token == token)
+    changed: int = Content.update({**changes, "lease_token": None, "lease_until": None}).where(held).execute()
+    return changed == 1
+
+
+def _finish_if_last(roadmap: Roadmap) -> None:
+    if roadmap.contents_ready + roadmap.contents_failed < roadmap.contents_total:
+        return
+    status = RoadmapStatus.partial if roadmap.contents_failed else RoadmapStatus.ready
+    if roadmap.contents_ready == 0:
+        status = RoadmapStatus.failed
+    reason = f"{roadmap.contents_failed} of {roadmap.contents_total} parts could not be written" if roadmap.contents_failed else ""
+    open_ = (Roadmap.id == roadmap.id) & (Roadmap.status == RoadmapStatus.building)
+    finished = Roadmap.update(status=status, error=reason, finished_at=clock.now(), last_seq=Roadmap.last_seq + 1).where(open_)
+    for row in finished.returning(Roadmap).execute():
+        events.append(row.id, row.last_seq, (EventType(f"roadmap.{status}"), {**_progress(row), "reason": reason}))
+        record("building", "finish", f"The roadmap is {status}", roadmap_id=row.id)
+
+
+def _progress(roadmap: Roadmap) -> dict[str, int]:
+    return {"ready": roadmap.contents_ready, "failed": roadmap.contents_failed, "total": roadmap.contents_total}

@@ -1,0 +1,179 @@
+"""The built-in generator: tracks written by people, in data files under `tracks/` (format: docs/CATALOGUE.md)."""
+
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import FieldError, Invalid
+from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.outline import (
+    ContentKind,
+    Contents,
+    Level,
+    Outline,
+    OutlineConcept,
+    OutlineModule,
+    OutlineStage,
+    Question,
+    Quiz,
+    Resource,
+    Resources,
+    Tutorial,
+)
+from roadmap.requests import RoadmapRequest
+
+TRACKS = Path(__file__).parent / "tracks"
+FENCE = "+++\n"
+WORD = re.compile(r"[\w+#.-]+")  # c++, c#, .net and back-end are words too
+RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
+
+
+class Match(BaseModel):
+    """Words that tell whether a goal is about a track; see `Track.score`."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject: list[str]
+    related: list[str]
+    other: list[str]
+    unless: list[str]
+
+
+class TrackModule(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    description: str
+    concepts: list[str]
+
+
+class TrackStage(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    description: str
+    modules: list[TrackModule]
+
+
+class Track(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    id: str
+    title: str
+    summary: str
+    language: str
+    match: Match
+    stages: list[TrackStage]
+
+    def score(self, goal: str) -> int:
+        """How well the goal's words fit: 2 for each word of the subject, 1 for each related one; below 2 is no fit."""
+        words = " ".join(WORD.findall(goal.lower())).replace(". ", " ").rstrip(".")
+        words = f" {words} "
+
+        def found(phrases: list[str]) -> int:
+            return sum(f" {phrase} " in words for phrase in phrases)
+
+        if found(self.match.other) and not found(self.match.unless):
+            return 0
+        return 2 * found(self.match.subject) + found(self.match.related)
+
+
+class CatalogueConcept(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    description: str
+    hours: int
+    difficulty: int
+    known_from: Level | None = None
+    prerequisites: list[str]
+    outcomes: list[str]
+    resources: list[Resource]
+    questions: list[Question]
+    tutorial: str
+
+    def is_news_to(self, level: Level) -> bool:
+        return self.known_from is None or RANK[level] < RANK[self.known_from]
+
+
+class Catalogue:
+    """A Generator that needs no key and answers at once."""
+
+    name = "catalogue"
+    prompt_version = ""
+
+    def check(self, request: RoadmapRequest) -> None:
+        if find_track(request.goal) is None:
+            titles = ", ".join(f"'{track.title}'" for track in tracks().values())
+            rule = f"no built-in track fits this goal; there is: {titles}. With OPENAI_API_KEY set, any goal works"
+            raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
+        if request.language.split("-")[0].lower() != "en":
+            rule = "the built-in catalogue is written in English (en). With OPENAI_API_KEY set, any language works"
+            raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
+
+    def outline(self, request: RoadmapRequest) -> Outline:
+        track = find_track(request.goal)
+        if track is None:
+            raise GeneratorFault("No built-in track fits this goal; set OPENAI_API_KEY to have it designed.", lasting=True)
+        stages = tuple(stage for stage in (_stage(track, stage, request.level) for stage in track.stages) if stage.modules)
+        return Outline(title=track.title, stages=stages)
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        track_id, _, concept_id = brief.key.partition("/")
+        concept = load_concept(track_id, concept_id)
+        if kind is ContentKind.tutorial:
+            return Tutorial(markdown=concept.tutorial)
+        if kind is ContentKind.resources:
+            return Resources(items=tuple(concept.resources))
+        return Quiz(questions=tuple(concept.questions))
+
+
+def find_track(goal: str) -> Track | None:
+    """The track whose words fit the goal best, or None."""
+    best = max(tracks().values(), key=lambda track: track.score(goal))
+    return best if best.score(goal) >= 2 else None
+
+
+@lru_cache(maxsize=1)
+def tracks() -> dict[str, Track]:
+    """Every track by its id, in the order of their folders."""
+    files = sorted(TRACKS.glob("*/track.toml"))
+    return {track.id: track for track in (Track.model_validate(tomllib.loads(f.read_text("utf-8"))) for f in files)}
+
+
+@lru_cache(maxsize=400)
+def load_concept(track_id: str, concept_id: str) -> CatalogueConcept:
+    """Raises GeneratorFault when this version of the catalogue has no such concept."""
+    path = TRACKS / track_id / "concepts" / f"{concept_id}.md"
+    if track_id not in tracks() or not path.is_file():
+        raise GeneratorFault("This concept is no longer in the built-in catalogue; create the roadmap anew.", lasting=True)
+    return CatalogueConcept.model_validate(_parse(path.read_text("utf-8")))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    _, front_matter, tutorial = text.split(FENCE, 2)
+    return {**tomllib.loads(front_matter), "tutorial": tutorial.strip() + "\n"}
+
+
+def _stage(track: Track, stage: TrackStage, level: Level) -> OutlineStage:
+    modules = (_module(track, module, level) for module in stage.modules)
+    kept = tuple(module for module in modules if module.concepts)
+    return OutlineStage(title=stage.title, description=stage.description, modules=kept)
+
+
+def _module(track: Track, module: TrackModule, level: Level) -> OutlineModule:
+    loaded = ((concept_id, load_concept(track.id, concept_id)) for concept_id in module.concepts)
+    concepts = tuple(_concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level))
+    return OutlineModule(title=module.title, description=module.description, concepts=concepts)
+
+
+def _concept(track: Track, concept_id: str, concept: CatalogueConcept, level: Level) -> OutlineConcept:
+    needed = (p for p in concept.prerequisites if load_concept(track.id, p).is_news_to(level))
+    return OutlineConcept(
+        key=f"{track.id}/{concept_id}",
+        title=concept.title,
+        description=concept.description,
+        hours=concept.hours,
+        difficulty=concept.difficulty,
+        prerequisites=tuple(f"{track.id}/{p}" for p in needed),
+        outcomes=tuple(concept.outcomes),
+    )

@@ -1,0 +1,79 @@
+"""What happened to a roadmap, numbered without gaps, written in the transaction that changes its state."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from core import clock
+from core.runtime import session
+from models.roadmaps import Roadmap, RoadmapEvent
+from roadmap.statuses import FINAL
+
+MOST_AT_ONCE = 500
+
+
+class EventType(StrEnum):
+    queued = "roadmap.queued"
+    planning = "roadmap.planning"
+    outlined = "roadmap.outlined"
+    content_ready = "content.ready"
+    content_failed = "content.failed"
+    ready = "roadmap.ready"
+    partial = "roadmap.partial"
+    failed = "roadmap.failed"
+    cancelled = "roadmap.cancelled"
+
+
+TERMINAL = frozenset(f"roadmap.{status}" for status in FINAL)
+
+
+class Event(BaseModel):
+    """`seq` counts from 1 within its roadmap, without gaps."""
+
+    seq: int
+    type: str
+    data: dict[str, Any]
+    at: datetime
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.type in TERMINAL
+
+
+def append(roadmap_id: UUID, last_seq: int, *events: tuple[EventType, Mapping[str, Any]]) -> None:
+    """Write events whose numbers end at `last_seq`, which the caller has just taken in the same transaction.
+
+    Numbers are taken by `UPDATE roadmap SET last_seq = last_seq + n RETURNING last_seq`: the row's lock keeps the
+    order of commits and the order of numbers the same.
+    """
+    first = last_seq - len(events) + 1
+    rows = [
+        {"roadmap": roadmap_id, "seq": first + index, "type": kind, "data": dict(data), "at": clock.now()}
+        for index, (kind, data) in enumerate(events)
+    ]
+    RoadmapEvent.insert_many(rows).execute()
+
+
+def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
+    """Write event 1 of many new roadmaps in one statement."""
+    now = clock.now()
+    RoadmapEvent.insert_many([{"roadmap": id_, "seq": 1, "type": kind, "data": {}, "at": now} for id_ in roadmap_ids]).execute()
+
+
+def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
+    """The next events of a roadmap, at most 500."""
+    with session():
+        query = RoadmapEvent.select().where(RoadmapEvent.roadmap == roadmap_id, RoadmapEvent.seq > seq)
+        rows = list(query.order_by(RoadmapEvent.seq).limit(MOST_AT_ONCE))
+    return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
+def last_seqs(roadmap_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The number of each roadmap's newest event; one query for all of them."""
+    with session():
+        rows = Roadmap.select(Roadmap.id, Roadmap.last_seq).where(Roadmap.id.in_(list(roadmap_ids))).tuples()
+        return dict(rows)

@@ -1,0 +1,251 @@
+"""What is told of roadmaps. Every query is scoped by owner; what belongs to others is NotFound."""
+
+from collections import defaultdict
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from core.errors import NotFound
+from core.runtime import session
+from models.logs import ExecutionLog
+from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap.outline import ContentKind, Question, Resource
+from roadmap.statuses import ContentStatus, RoadmapStatus
+
+Item = TypeVar("Item")
+
+
+class Progress(BaseModel):
+    """Contents that are written, that failed, and all of them."""
+
+    ready: int
+    failed: int
+    total: int
+
+
+class RoadmapSummary(BaseModel):
+    id: UUID
+    goal: str
+    title: str
+    status: RoadmapStatus
+    error: str
+    generator: str
+    level: str
+    language: str
+    hours_per_week: int
+    deadline: date | None
+    progress: Progress
+    weeks: int
+    hours: int
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+class ContentState(BaseModel):
+    """`version` 0: nothing is written yet."""
+
+    status: ContentStatus
+    version: int
+    error: str
+
+
+class ConceptNode(BaseModel):
+    id: UUID
+    title: str
+    description: str
+    hours: int
+    week: int
+    difficulty: int
+    prerequisites: list[UUID]
+    outcomes: list[str]
+    progress: str
+    contents: dict[ContentKind, ContentState]
+
+
+class ModuleNode(BaseModel):
+    id: UUID
+    title: str
+    description: str
+    hours: int
+    concepts: list[ConceptNode]
+
+
+class StageNode(BaseModel):
+    id: UUID
+    title: str
+    description: str
+    hours: int
+    modules: list[ModuleNode]
+
+
+class RoadmapTree(RoadmapSummary):
+    stages: list[StageNode]
+
+
+class TutorialDetail(BaseModel):
+    markdown: str
+    version: int
+    generator: str
+
+
+class QuizQuestion(BaseModel):
+    """A question as it is asked: without its answers."""
+
+    id: int
+    type: str
+    prompt: str
+    options: list[str]
+
+
+class QuizDetail(BaseModel):
+    questions: list[QuizQuestion]
+
+
+class ConceptDetail(ConceptNode):
+    """With what is written of its contents so far; null where nothing is."""
+
+    roadmap_id: UUID
+    tutorial: TutorialDetail | None
+    resources: list[Resource] | None
+    quiz: QuizDetail | None
+
+
+class LogRecord(BaseModel):
+    id: UUID
+    at: datetime
+    level: str
+    category: str
+    step: str
+    message: str
+    details: dict[str, Any] | None
+    duration_ms: int | None
+    concept_id: UUID | None
+
+
+class Page(BaseModel, Generic[Item]):
+    """`next_cursor` is null on the last page."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None) -> Page[RoadmapSummary]:
+    """The owner's roadmaps, newest first; `before` is the id that the page before ended with."""
+    query = Roadmap.select().where(Roadmap.owner == owner_id)
+    if before is not None:
+        query = query.where(Roadmap.id < before)
+    if status is not None:
+        query = query.where(Roadmap.status == status)
+    with session():
+        rows = list(query.order_by(Roadmap.id.desc()).limit(limit + 1))
+    return _page([RoadmapSummary(**_summary(row)) for row in rows], limit)
+
+
+def roadmap_version(owner_id: UUID, roadmap_id: UUID) -> int:
+    """A number that grows with every change of the roadmap. Raises NotFound."""
+    with session():
+        return int(_owned(owner_id, roadmap_id).last_seq)
+
+
+def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> tuple[RoadmapTree, int]:
+    """The whole roadmap with the number of its last event, in five queries. Raises NotFound."""
+    with session():
+        row = _owned(owner_id, roadmap_id)
+        stages = list(Stage.select().where(Stage.roadmap == roadmap_id).order_by(Stage.position))
+        modules = _by(Module.select().where(Module.roadmap == roadmap_id).order_by(Module.position), "stage_id")
+        concepts = _by(Concept.select().where(Concept.roadmap == roadmap_id).order_by(Concept.position), "module_id")
+        contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
+    nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
+    return RoadmapTree(**_summary(row), stages=nodes), row.last_seq
+
+
+def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
+    """Raises NotFound."""
+    with session():
+        _owned(owner_id, roadmap_id)
+        concept = Concept.get_or_none(Concept.id == concept_id, Concept.roadmap == roadmap_id)
+        if concept is None:
+            raise NotFound("There is no such concept in this roadmap.")
+        contents = list(Content.select().where(Content.concept == concept_id))
+        current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+        written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
+        versions = {version.content.kind: version for version in written.where(Content.concept == concept_id)}
+    node = _concept_node(concept, contents)
+    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, **_written(versions))
+
+
+def list_logs(
+    owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None, level: str | None, category: str | None
+) -> Page[LogRecord]:
+    """The roadmap's execution log, oldest first. Raises NotFound."""
+    query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id)
+    if after is not None:
+        query = query.where(ExecutionLog.id > after)
+    if level is not None:
+        query = query.where(ExecutionLog.level == level)
+    if category is not None:
+        query = query.where(ExecutionLog.category == category)
+    with session():
+        _owned(owner_id, roadmap_id)
+        rows = list(query.order_by(ExecutionLog.id).limit(limit + 1))
+    return _page([LogRecord.model_validate(row, from_attributes=True) for row in rows], limit)
+
+
+def _owned(owner_id: UUID, roadmap_id: UUID) -> Roadmap:
+    row = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
+    if row is None:
+        raise NotFound("There is no such roadmap.")
+    return row
+
+
+def _page(items: list[Any], limit: int) -> Page[Any]:
+    more = len(items) > limit
+    return Page(items=items[:limit], next_cursor=str(items[limit - 1].id) if more else None)
+
+
+def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
+    groups: dict[UUID, list[Any]] = defaultdict(list)
+    for row in query:
+        groups[getattr(row, field)].append(row)
+    return groups
+
+
+def _summary(row: Roadmap) -> dict[str, Any]:
+    progress = Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total)
+    fields = (name for name in RoadmapSummary.model_fields if name != "progress")
+    return {**{name: getattr(row, name) for name in fields}, "progress": progress}
+
+
+def _stage_node(stage: Stage, modules: Any, concepts: Any, contents: Any) -> StageNode:
+    nodes = [_module_node(module, concepts, contents) for module in modules[stage.id]]
+    hours = sum(node.hours for node in nodes)
+    return StageNode(id=stage.id, title=stage.title, description=stage.description, hours=hours, modules=nodes)
+
+
+def _module_node(module: Module, concepts: Any, contents: Any) -> ModuleNode:
+    nodes = [_concept_node(concept, contents[concept.id]) for concept in concepts[module.id]]
+    hours = sum(node.hours for node in nodes)
+    return ModuleNode(id=module.id, title=module.title, description=module.description, hours=hours, concepts=nodes)
+
+
+def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
+    states = {c.kind: ContentState(status=c.status, version=c.version, error=c.error) for c in contents}
+    ordered = {kind: states[kind] for kind in ContentKind if kind in states}
+    fields = (name for name in ConceptNode.model_fields if name != "contents")
+    return ConceptNode(**{name: getattr(concept, name) for name in fields}, contents=ordered)
+
+
+def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
+    tutorial, resources, quiz = (versions.get(kind) for kind in ContentKind)
+    return {
+        "tutorial": tutorial and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
+        "resources": resources and [Resource(**item) for item in resources.body["items"]],
+        "quiz": quiz and QuizDetail(questions=[_asked(n, Question(**q)) for n, q in enumerate(quiz.body["questions"])]),
+    }
+
+
+def _asked(number: int, question: Question) -> QuizQuestion:
+    return QuizQuestion(id=number, type=question.type, prompt=question.prompt, options=list(question.options))

@@ -1,0 +1,60 @@
+"""What a person asks for, and the rules for it."""
+
+import unicodedata
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from core import clock
+from roadmap.outline import Level
+
+FARTHEST_DEADLINE = timedelta(days=3650)
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _worded(text: str) -> str:
+    if not any(character.isalpha() for character in text):
+        raise ValueError("must say in words what is to be learned")
+    return text
+
+
+def _ahead(day: date) -> date:
+    today = clock.now().date()
+    if day <= today:
+        raise ValueError("must be in the future")
+    if day > today + FARTHEST_DEADLINE:
+        raise ValueError("must be within ten years")
+    return day
+
+
+Text = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+
+
+class RoadmapRequest(BaseModel):
+    """A goal, and what the plan should respect. Only the goal is required."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    goal: Annotated[str, Field(min_length=3, max_length=1000), AfterValidator(_printable), AfterValidator(_worded)] = Field(
+        description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
+    )
+    level: Level = Field(Level.beginner, description="What the person knows already.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80)] = Field(8, description="Hours for learning, a week.")
+    deadline: Annotated[date, AfterValidator(_ahead)] | None = Field(None, description="Day by which it should be reached.")
+    background: Text = Field("", description="What the person has done so far.")
+    motivation: Text = Field("", description="Why the person wants this.")
+    preferences: Text = Field("", description="How the person likes to learn.")
+    language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)] = Field(
+        "en", description="Language of the roadmap, as a BCP 47 tag."
+    )
+
+
+def accepted_request(row: Any) -> RoadmapRequest:
+    """The request as it stands in its row. Its rules are not checked again: a deadline may have passed meanwhile."""
+    return RoadmapRequest.model_construct(**{name: getattr(row, name) for name in RoadmapRequest.model_fields})

@@ -1,0 +1,42 @@
+"""The content queue: outlines overtake contents, so that a person who has just asked waits for one outline only."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import lru_cache
+from uuid import UUID
+
+from core import clock
+from core.runtime import settings
+from roadmap import building, planning
+from roadmap.generator import Generator, choose_generator
+from roadmap.steps import Step, StepName
+from tasks.queues import content_queue, job
+
+OUTLINE_PRIORITY = 1
+
+
+@job(content_queue, priority=OUTLINE_PRIORITY)
+def plan_roadmap(roadmap_id: str) -> None:
+    send(planning.plan(UUID(roadmap_id), generator()))
+
+
+@job(content_queue)
+def build_content(content_id: str) -> None:
+    send(building.build_content(UUID(content_id), generator()))
+
+
+TASKS = {StepName.plan_roadmap: plan_roadmap, StepName.build_content: build_content}
+
+
+def send(steps: Iterable[Step]) -> None:
+    """Enqueue what a domain function returned, in one round trip. Call it after the commit, with no session open."""
+    now = clock.now()
+    content_queue.enqueue_many(
+        TASKS[step.name].s(str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None) for step in steps
+    )
+
+
+@lru_cache(maxsize=1)
+def generator() -> Generator:
+    """One for the process: it holds the model's connections."""
+    return choose_generator(settings)

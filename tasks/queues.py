@@ -1,0 +1,41 @@
+"""The two queues, and what every task of theirs has in common."""
+
+import functools
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from huey.exceptions import RetryTask
+
+from core import clock
+from core.errors import Unavailable
+from core.runtime import settings
+from core.storage import make_queue
+from delivery.queue import ReliableQueue
+
+logger = logging.getLogger(__name__)
+
+RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
+OUTAGE_PAUSE = 3  # seconds between two tries while the database is away; the outage ends them
+
+logs_queue: ReliableQueue = make_queue(settings, "logs")
+content_queue: ReliableQueue = make_queue(settings, "content")
+
+
+def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
+    """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages."""
+
+    def decorate(function: Callable[..., None]) -> Any:
+        @queue.task(retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority)
+        @functools.wraps(function)
+        def run(*args: Any) -> None:
+            try:
+                function(*args)
+            except Unavailable as error:
+                logger.warning("%s waits %d s: %s", function.__name__, OUTAGE_PAUSE, error)
+                raise RetryTask(eta=clock.now() + timedelta(seconds=OUTAGE_PAUSE)) from error
+
+        return run
+
+    return decorate

@@ -1,0 +1,1 @@
+"""HTTP: parse, one call, respond. Never imports huey, peewee or models."""

@@ -1,0 +1,30 @@
+"""The accept path: requests that arrive together are committed together, and answered right after the commit."""
+
+from collections.abc import Sequence
+
+from core.batching import Batcher
+from roadmap.creating import NewRoadmap, create_many
+from roadmap.steps import Step
+from tasks.sending import Sender
+
+sender = Sender()
+
+
+def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
+    results = create_many(batch)
+    sender.submit([result for result in results if isinstance(result, Step)])
+    return results
+
+
+accepted: Batcher[NewRoadmap, Step] = Batcher(_commit, name="Writer")
+
+
+def start() -> None:
+    sender.start()
+    accepted.start()
+
+
+def stop() -> None:
+    """Answer and send everything that was accepted."""
+    accepted.stop()
+    sender.stop()

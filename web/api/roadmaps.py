@@ -1,0 +1,124 @@
+"""Roadmaps: create, read, list, watch."""
+
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from core.errors import FieldError, Invalid
+from roadmap import reading
+from roadmap.creating import new_roadmap
+from roadmap.execution_log import record
+from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary, RoadmapTree
+from roadmap.statuses import RoadmapStatus
+from tasks.content import generator
+from web.accepting import accepted
+from web.endpoint import Call, Reply
+from web.events import stream
+
+BASE = "/api/v1/roadmaps"
+LARGEST_SEQ = 2**31 - 1
+
+Limit = Annotated[int, Field(ge=1, le=100)]
+
+
+class Links(BaseModel):
+    self: str
+    events: str
+    logs: str
+
+
+class Accepted(BaseModel):
+    id: UUID
+    status: RoadmapStatus = RoadmapStatus.queued
+    links: Links
+
+
+class LinkedTree(RoadmapTree):
+    links: Links
+
+
+class ListQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = None
+    limit: Limit = 20
+    status: RoadmapStatus | None = None
+
+
+class LogsQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = None
+    limit: Limit = 50
+    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] | None = None
+    category: Annotated[str, Field(max_length=40)] | None = None
+
+
+async def create(call: Call) -> Reply:
+    generator().check(call.body)
+    new = new_roadmap(call.caller, call.body)
+    await accepted.submit(new)
+    record("api", "accept", "Accepted the goal", roadmap_id=new.id)
+    links = _links(new.id)
+    return Reply(Accepted(id=new.id, links=links), headers={"Location": links.self, "Retry-After": "1"})
+
+
+def list_(call: Call) -> Reply:
+    query: ListQuery = call.query
+    page = reading.list_roadmaps(call.caller, limit=query.limit, before=query.cursor, status=query.status)
+    return _with_next(page, BASE, query)
+
+
+def read(call: Call) -> Reply | Response:
+    roadmap_id = call.ids["roadmap_id"]
+    version = reading.roadmap_version(call.caller, roadmap_id)
+    if call.request.headers.get("if-none-match") == _etag(version):
+        return Response(status_code=304, headers={"ETag": _etag(version)})
+    tree, version = reading.roadmap_tree(call.caller, roadmap_id)
+    linked = LinkedTree(**dict(tree), links=_links(roadmap_id))
+    return Reply(linked, headers={"ETag": _etag(version), "Cache-Control": "private, no-cache"})
+
+
+def read_concept(call: Call) -> ConceptDetail:
+    return reading.concept_detail(call.caller, call.ids["roadmap_id"], call.ids["concept_id"])
+
+
+def list_logs(call: Call) -> Reply:
+    query: LogsQuery = call.query
+    roadmap_id = call.ids["roadmap_id"]
+    page = reading.list_logs(
+        call.caller, roadmap_id, limit=query.limit, after=query.cursor, level=query.level, category=query.category
+    )
+    return _with_next(page, f"{BASE}/{roadmap_id}/logs", query)
+
+
+async def watch(call: Call) -> Response:
+    roadmap_id = call.ids["roadmap_id"]
+    after = _last_event_id(call)
+    await run_in_threadpool(reading.roadmap_version, call.caller, roadmap_id)
+    return stream(roadmap_id, after)
+
+
+def _last_event_id(call: Call) -> int:
+    given = call.request.headers.get("last-event-id", "0")
+    if not given.isascii() or not given.isdigit() or int(given) > LARGEST_SEQ:
+        raise Invalid("Last-Event-ID does not fit.", fields=(FieldError("?Last-Event-ID", "is the number of an event"),))
+    return int(given)
+
+
+def _links(roadmap_id: UUID) -> Links:
+    base = f"{BASE}/{roadmap_id}"
+    return Links(self=base, events=f"{base}/events", logs=f"{base}/logs")
+
+
+def _etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def _with_next(page: Page[RoadmapSummary] | Page[LogRecord], path: str, query: BaseModel) -> Reply:
+    if page.next_cursor is None:
+        return Reply(page)
+    following = {**query.model_dump(mode="json", exclude_none=True), "cursor": page.next_cursor}
+    return Reply(page, headers={"Link": f'<{path}?{urlencode(following)}>; rel="next"'})

@@ -1,0 +1,145 @@
+"""A row of the route table, and the one way in which every request is read and every answer written."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, Unsupported
+from web.security import authenticate
+
+LARGEST_BODY = 64 * 1024  # bytes
+NOTHING = UUID(int=0)
+
+
+class NoQuery(BaseModel):
+    model_config = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, read and checked: who calls, with which body, query and ids of the path."""
+
+    caller: UUID
+    body: Any
+    query: Any
+    ids: Mapping[str, UUID]
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer beyond the plain model: another status, or headers."""
+
+    body: BaseModel | None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = BaseModel | Reply | Response
+Handler = Callable[[Call], Answer] | Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route. `handler` is a plain function that runs in the thread pool, or, with `is_async`, a coroutine."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    response: type[BaseModel] | None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] = NoQuery
+    status: int = 200
+    public: bool = False
+    is_async: bool = False
+
+    def route(self) -> Route:
+        return Route(self.path, self.handle, methods=[self.method], name=self.summary)
+
+    async def handle(self, request: Request) -> Response:
+        caller = NOTHING if self.public else authenticate(request)
+        call = Call(
+            caller=caller,
+            ids=_ids(request),
+            query=_query(self.query, request),
+            body=await _body(self.body, request) if self.body else None,
+            request=request,
+        )
+        handler: Any = self.handler
+        answer = await handler(call) if self.is_async else await run_in_threadpool(handler, call)
+        return self._respond(answer)
+
+    def _respond(self, answer: Answer) -> Response:
+        if isinstance(answer, Response):
+            return answer
+        reply = answer if isinstance(answer, Reply) else Reply(answer)
+        content = b"" if reply.body is None else reply.body.model_dump_json().encode()
+        headers = {"Cache-Control": "no-store", **reply.headers}
+        return Response(content, reply.status or self.status, headers, media_type="application/json")
+
+
+def _ids(request: Request) -> dict[str, UUID]:
+    ids = {}
+    for name, value in request.path_params.items():
+        try:
+            ids[name] = UUID(value)
+        except ValueError:
+            thing = name.removesuffix("_id")
+            raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", "is not a UUID"),)) from None
+    return ids
+
+
+def _query(model: type[BaseModel], request: Request) -> BaseModel:
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise Invalid("The query does not fit.", fields=_field_errors(error, prefix="?")) from None
+
+
+async def _body(model: type[BaseModel], request: Request) -> BaseModel:
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise Unsupported("The body must be sent as Content-Type: application/json.")
+    content = await _read(request)
+    try:
+        return model.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
+        raise Invalid("Some fields do not fit.", fields=_field_errors(error, prefix="/")) from None
+
+
+async def _read(request: Request) -> bytes:
+    """The body, or TooLarge as soon as it is longer than the limit, whatever its header says."""
+    declared = request.headers.get("content-length", "0")
+    too_large = TooLarge(f"The body may have at most {LARGEST_BODY} bytes.")
+    if not declared.isdigit() or int(declared) > LARGEST_BODY:
+        raise too_large
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > LARGEST_BODY:
+            raise too_large
+    return bytes(content)
+
+
+def _field_errors(error: ValidationError, prefix: str) -> tuple[FieldError, ...]:
+    problems = error.errors(include_url=False, include_input=False)[:20]
+    return tuple(FieldError(prefix + "/".join(str(part) for part in p["loc"]), _rule(p)) for p in problems)
+
+
+def _rule(problem: Any) -> str:
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        return "is not a known field"
+    return str(problem["msg"]).replace("Input s", "s").replace("String s", "s").replace("Field required", "is required")

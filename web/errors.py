@@ -1,0 +1,83 @@
+"""One table: error type -> status and problem. Handlers raise; only this file formats (RFC 9457)."""
+
+import json
+import logging
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    RoadmapError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+
+logger = logging.getLogger(__name__)
+
+PROBLEMS: dict[type[RoadmapError], tuple[int, str, str]] = {
+    Malformed: (400, "malformed", "The body cannot be read"),
+    Unauthenticated: (401, "unauthenticated", "Who are you?"),
+    Forbidden: (403, "forbidden", "This is not allowed"),
+    NotFound: (404, "not-found", "There is no such thing"),
+    Conflict: (409, "conflict", "The state does not allow this"),
+    TooLarge: (413, "too-large", "The body is too large"),
+    Unsupported: (415, "unsupported-media-type", "The content type is not supported"),
+    Invalid: (422, "invalid", "Some input does not fit"),
+    Unavailable: (503, "unavailable", "Not possible at the moment"),
+}
+HTTP_PROBLEMS = {404: ("not-found", "There is no such page"), 405: ("method-not-allowed", "The method does not exist here")}
+
+
+def problem(request: Request, status: int, slug: str, title: str, detail: str, **more: Any) -> Response:
+    """A problem document; `type` is relative to this service."""
+    document = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail, **more}
+    request_id = request.scope.get("state", {}).get("request_id")
+    if request_id:
+        document["request_id"] = request_id
+    return Response(json.dumps(document), status, media_type="application/problem+json")
+
+
+def answer_expected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RoadmapError)
+    status, slug, title = PROBLEMS[type(error)]
+    more = {"errors": [_field(field) for field in error.fields]} if error.fields else {}
+    response = problem(request, status, slug, title, error.detail, **more)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def answer_http(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such route, no such method."""
+    assert isinstance(error, HTTPException)
+    slug, title = HTTP_PROBLEMS.get(error.status_code, ("error", "The request cannot be answered"))
+    detail = f"{request.method} {request.url.path} is not part of this service."
+    response = problem(request, error.status_code, slug, title, detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def answer_unexpected(request: Request, error: Exception) -> Response:
+    """A mistake of ours: the details go to the log, the request id to the caller."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(request, 500, "internal", "Something went wrong", "An unexpected error; the request id finds it in the log.")
+
+
+HANDLERS: dict[Any, Any] = {RoadmapError: answer_expected, HTTPException: answer_http, Exception: answer_unexpected}
+
+
+def _field(field: FieldError) -> dict[str, str]:
+    key, value = ("parameter", field.pointer[1:]) if field.pointer.startswith("?") else ("pointer", "#" + field.pointer)
+    return {key: value, "detail": field.detail}

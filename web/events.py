@@ -1,0 +1,144 @@
+"""Server-sent events: one poller for all clients of this process, on a thread and a connection of its own.
+
+Each client has a bounded queue; one that does not read fast enough is closed, and resumes by Last-Event-ID.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.responses import StreamingResponse
+
+from core.errors import Unavailable
+from roadmap.events import Event, events_after, last_seqs
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.25  # seconds between two looks, while anybody watches
+HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
+WAITING = 1000  # events that a client may be behind
+MOST_WATCHERS = 2000
+
+
+@dataclass(eq=False, slots=True)
+class Watcher:
+    roadmap_id: UUID
+    after: int  # the number of the last event that this client has
+    queue: asyncio.Queue[Event | None]
+    loop: asyncio.AbstractEventLoop
+
+    def deliver(self, event: Event | None) -> None:
+        """Runs in the client's loop; None closes the stream."""
+        if event is not None and self.queue.qsize() >= WAITING - 1:
+            event = None
+        with contextlib.suppress(asyncio.QueueFull):
+            self.queue.put_nowait(event)
+
+
+class EventPoller:
+    """`start()`, `watch(...)` for each client, `stop()`."""
+
+    def __init__(self) -> None:
+        self._watchers: set[Watcher] = set()
+        self._lock = threading.Lock()
+        self._arrived = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="EventPoller", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every stream; clients come back to another process and resume."""
+        self._stopping.set()
+        self._arrived.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    async def watch(self, roadmap_id: UUID, after: int) -> AsyncIterator[bytes]:
+        """The stream of one client, from the event after number `after` to the roadmap's last one."""
+        watcher = Watcher(roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
+        self._add(watcher)
+        try:
+            yield b"retry: 2000\n\n"
+            while True:
+                try:
+                    event = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                if event is None:
+                    return
+                yield encode(event)
+                if event.is_terminal:
+                    return
+        finally:
+            with self._lock:
+                self._watchers.discard(watcher)
+
+    def _add(self, watcher: Watcher) -> None:
+        with self._lock:
+            if len(self._watchers) >= MOST_WATCHERS:
+                raise Unavailable("Too many people are watching. Try again.", retry_after=10)
+            self._watchers.add(watcher)
+        self._arrived.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with self._lock:
+                watchers = list(self._watchers)
+            if not watchers:
+                self._arrived.clear()
+                self._arrived.wait()
+                continue
+            try:
+                self._look(watchers)
+            except Unavailable as error:
+                logger.warning("events wait: %s", error)
+            self._stopping.wait(TICK)
+        with self._lock:
+            leaving, self._watchers = self._watchers, set()
+        for watcher in leaving:
+            self._deliver(watcher, None)
+
+    def _look(self, watchers: list[Watcher]) -> None:
+        """One query tells which roadmaps have news; only those are read."""
+        last = last_seqs({watcher.roadmap_id for watcher in watchers})
+        behind = [watcher for watcher in watchers if last.get(watcher.roadmap_id, watcher.after) > watcher.after]
+        for roadmap_id in {watcher.roadmap_id for watcher in behind}:
+            of_roadmap = [watcher for watcher in behind if watcher.roadmap_id == roadmap_id]
+            events = events_after(roadmap_id, min(watcher.after for watcher in of_roadmap))
+            for watcher in of_roadmap:
+                for event in events:
+                    if event.seq > watcher.after:
+                        watcher.after = event.seq
+                        self._deliver(watcher, event)
+        for watcher in watchers:
+            if watcher.roadmap_id not in last:  # deleted meanwhile
+                self._deliver(watcher, None)
+
+    @staticmethod
+    def _deliver(watcher: Watcher, event: Event | None) -> None:
+        if not watcher.loop.is_closed():
+            watcher.loop.call_soon_threadsafe(watcher.deliver, event)
+
+
+poller = EventPoller()
+
+
+def encode(event: Event) -> bytes:
+    """`id` is the event's number, so that Last-Event-ID resumes."""
+    data = event.model_dump_json()
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
+
+
+def stream(roadmap_id: UUID, after: int) -> StreamingResponse:
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(poller.watch(roadmap_id, after), media_type="text/event-stream", headers=headers)
