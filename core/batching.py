@@ -31,7 +31,12 @@ class Batcher(Generic[Item, Result]):
     """
 
     def __init__(
-        self, handle: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, name: str, largest: int = 256, waiting: int = 4096
+        self,
+        handle: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        name: str,
+        largest: int = 256,
+        waiting: int = 4096,
     ) -> None:
         self._handle, self._name, self._largest = handle, name, largest
         self._queue: queue.Queue[Entry[Item, Result] | None] = queue.Queue(maxsize=waiting)

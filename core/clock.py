@@ -2,19 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
-_offset = timedelta()
+_offsets = [timedelta()]
 
 
 def now() -> datetime:
-    return datetime.now(UTC) + _offset
+    return datetime.now(UTC) + _offsets[0]
 
 
 def travel(by: timedelta) -> None:
     """Move the clock of this process (tests only)."""
-    global _offset
-    _offset += by
+    _offsets[0] += by
 
 
 def reset() -> None:
-    global _offset
-    _offset = timedelta()
+    _offsets[0] = timedelta()

@@ -11,7 +11,7 @@ from huey.storage import MemoryStorage
 from delivery.storage import Claim, DeadLetter
 
 
-class ReliableMemoryStorage(MemoryStorage):  # type: ignore[misc]
+class ReliableMemoryStorage(MemoryStorage):
     """The same contract as the real storages, in plain Python."""
 
     blocking = True

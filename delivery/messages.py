@@ -19,7 +19,7 @@ class UnreadableMessage(ValueError):
     """The message is not ours: it is not JSON, its signature is wrong, or its shape is unknown."""
 
 
-class SignedJsonSerializer(Serializer):  # type: ignore[misc]
+class SignedJsonSerializer(Serializer):
     """Turns Huey's messages and revocation records into signed JSON and back.
 
     The first key signs, every key verifies, so keys can be rotated. The salt separates queues: a message

@@ -26,7 +26,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class ReliableQueue(Huey):  # type: ignore[misc]
+class ReliableQueue(Huey):
     """A Huey whose messages survive their worker.
 
     `heartbeat` is the time in seconds between two signs of life, `ttl` the silence after which others take over.
@@ -168,7 +168,7 @@ class ReliableQueue(Huey):  # type: ignore[misc]
             print(f"huey@{self.name} ready", flush=True)
 
 
-class ReliableConsumer(Consumer):  # type: ignore[misc]
+class ReliableConsumer(Consumer):
     """Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
 
     def run(self) -> None:

@@ -104,7 +104,7 @@ end
 return #due"""
 
 
-class ReliableRedisStorage(RedisStorage):  # type: ignore[misc]
+class ReliableRedisStorage(RedisStorage):
     """Huey's Redis storage with held messages instead of removed ones. One instance is one consumer."""
 
     priority = True
@@ -123,7 +123,7 @@ class ReliableRedisStorage(RedisStorage):  # type: ignore[misc]
         self.consumer = uuid.uuid4().hex
         self._poll_seconds = poll_seconds
         self._turn = threading.Lock()  # one thread waits on the server for all threads of this consumer
-        self._prefix = "{huey.%s}:" % self.name
+        self._prefix = f"{{huey.{self.name}}}:"  # the braces keep all keys on one node of a cluster
         self.queue_key = self._prefix + "ready:"
         self.schedule_key = self._prefix + "schedule"
         self._wake_key = self._prefix + "wake"

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from huey.storage import SqliteStorage
 
@@ -34,13 +34,13 @@ PRIORITY = "priority integer not null default 0"
 SCHEDULE = SqliteStorage.table_sched.replace("timestamp real not null", f"timestamp real not null, {PRIORITY}")
 
 
-class ReliableSqliteStorage(SqliteStorage):  # type: ignore[misc]
+class ReliableSqliteStorage(SqliteStorage):
     """Huey's SQLite storage with held messages instead of removed ones. One instance is one consumer."""
 
     blocking = True
     faults = (sqlite3.Error, OSError)
     begin_sql = "begin immediate"
-    ddl = [
+    ddl: ClassVar = [
         SqliteStorage.table_kv, SqliteStorage.table_counter, SCHEDULE, SqliteStorage.index_sched,
         MESSAGE, MESSAGE_INDEX, HELD_INDEX, CONSUMER, ONCE, DEAD,
     ]  # fmt: skip
@@ -97,9 +97,7 @@ class ReliableSqliteStorage(SqliteStorage):  # type: ignore[misc]
         if not self.sql(ready, (self.name,), results=True):  # a look that takes no lock
             return None
         with self.db(commit=True) as cursor:
-            cursor.execute(
-                f"update message set holder = ? where id = ({ready}) returning id, data", (self.consumer, self.name)
-            )
+            cursor.execute(f"update message set holder = ? where id = ({ready}) returning id, data", (self.consumer, self.name))
             row = cursor.fetchone()
         return None if row is None else Claim(data=row[1], receipt=row[0])
 

@@ -25,8 +25,10 @@ def overdue_from(now: datetime, *, after: float = 0, patience: int = 1) -> datet
     return now + timedelta(seconds=after + settings.rescue_after_seconds * patience)
 
 
-def note_fault(category: str, step: str, fault: GeneratorFault, wait: float, **ids: UUID) -> None:
-    record(category, step, f"{fault} Tries again in {wait:.1f} s.", level=LogLevel.warning, **ids)
+def note_fault(step: str, fault: GeneratorFault, wait: float, *, roadmap_id: UUID, concept_id: UUID | None = None) -> None:
+    """Say in the log that this try failed and when the next one comes."""
+    message = f"{fault} Tries again in {wait:.1f} s."
+    record("retry", step, message, level=LogLevel.warning, roadmap_id=roadmap_id, concept_id=concept_id)
 
 
 def ms_since(started: float) -> int:

@@ -40,15 +40,15 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
         return _content_fault(content, token, brief, fault)
     if _save_content(content, token, written, generator):
         message = f"Wrote the {kind} of '{brief.title}'"
-        record("building", kind, message, roadmap_id=content.roadmap_id, concept_id=content.concept_id, duration_ms=ms_since(started))
+        record(
+            "building", kind, message, roadmap_id=content.roadmap_id, concept_id=content.concept_id, duration_ms=ms_since(started)
+        )
     return []
 
 
 def _claim_content(content_id: UUID) -> UUID | None:
     now, token = clock.now(), new_id()
-    free = (Content.status == ContentStatus.pending) | (
-        (Content.status == ContentStatus.building) & (Content.lease_until < now)
-    )
+    free = (Content.status == ContentStatus.pending) | ((Content.status == ContentStatus.building) & (Content.lease_until < now))
     building = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
     with session():
         claim = Content.update(
@@ -104,7 +104,7 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _content_failed(content, token, str(fault))
     wait = pause(content.attempts, fault)
-    note_fault("building", content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+    note_fault(content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
     with transaction():
         later = overdue_from(clock.now(), after=wait, patience=CONTENT_PATIENCE)
         held = _settle(content.id, token, status=ContentStatus.pending, error=str(fault), due_at=later)
@@ -133,7 +133,8 @@ def _count(roadmap_id: UUID, *, ready: int = 0, failed: int = 0) -> Roadmap:
         last_seq=Roadmap.last_seq + 1,
         updated_at=clock.now(),
     ).where(Roadmap.id == roadmap_id)
-    return next(iter(counted.returning(Roadmap).execute()))
+    row: Roadmap = next(iter(counted.returning(Roadmap).execute()))
+    return row
 
 
 def _settle(content_id: UUID, token: UUID, **changes: Any) -> bool:
@@ -149,7 +150,9 @@ def _finish_if_last(roadmap: Roadmap) -> None:
     status = RoadmapStatus.partial if roadmap.contents_failed else RoadmapStatus.ready
     if roadmap.contents_ready == 0:
         status = RoadmapStatus.failed
-    reason = f"{roadmap.contents_failed} of {roadmap.contents_total} parts could not be written" if roadmap.contents_failed else ""
+    reason = (
+        f"{roadmap.contents_failed} of {roadmap.contents_total} parts could not be written" if roadmap.contents_failed else ""
+    )
     open_ = (Roadmap.id == roadmap.id) & (Roadmap.status == RoadmapStatus.building)
     finished = Roadmap.update(status=status, error=reason, finished_at=clock.now(), last_seq=Roadmap.last_seq + 1).where(open_)
     for row in finished.returning(Roadmap).execute():

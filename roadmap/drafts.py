@@ -65,9 +65,7 @@ class TutorialDraft(Draft):
 class ResourceDraft(Draft):
     title: str
     url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
-    type: Literal[
-        "documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"
-    ]
+    type: Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
     language: str
     why: str
 

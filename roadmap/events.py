@@ -1,6 +1,6 @@
 """What happened to a roadmap, numbered without gaps, written in the transaction that changes its state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -72,7 +72,7 @@ def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
     return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
-def last_seqs(roadmap_ids: Sequence[UUID]) -> dict[UUID, int]:
+def last_seqs(roadmap_ids: Collection[UUID]) -> dict[UUID, int]:
     """The number of each roadmap's newest event; one query for all of them."""
     with session():
         rows = Roadmap.select(Roadmap.id, Roadmap.last_seq).where(Roadmap.id.in_(list(roadmap_ids))).tuples()

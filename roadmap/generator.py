@@ -6,13 +6,18 @@ from core.settings import Settings
 from roadmap.briefs import ConceptBrief
 from roadmap.catalogue import Catalogue
 from roadmap.llm import ModelGenerator
-from roadmap.outline import Contents, ContentKind, Outline
+from roadmap.outline import ContentKind, Contents, Outline
 from roadmap.requests import RoadmapRequest
 
 
 class Generator(Protocol):
-    name: str  # stands on every roadmap and content
-    prompt_version: str
+    @property
+    def name(self) -> str:
+        """Stands on every roadmap and content."""
+
+    @property
+    def prompt_version(self) -> str:
+        """Which words a model was asked with; empty when no model is asked."""
 
     def check(self, request: RoadmapRequest) -> None:
         """Raise Invalid when this request can never be served. Quick: runs before the answer."""

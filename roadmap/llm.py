@@ -63,8 +63,9 @@ class ModelGenerator:
         return outline
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
-        draft = self._ask(kind, DRAFTS[kind], _facts(brief))
-        return _sound(draft.to_content)
+        draft: Any = self._ask(kind, DRAFTS[kind], _facts(brief))
+        content: Contents = _sound(draft.to_content)
+        return content
 
     @cached_property
     def prompt_version(self) -> str:
@@ -74,7 +75,8 @@ class ModelGenerator:
 
     @cached_property
     def _client(self) -> "openai.OpenAI":
-        return _openai().OpenAI(api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0)
+        client: openai.OpenAI = _openai().OpenAI(api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0)
+        return client
 
     def _ask(self, step: str, shape: type[Draft], facts: dict[str, Any]) -> Draft:
         openai = _openai()
@@ -96,7 +98,8 @@ class ModelGenerator:
             raise GeneratorFault("The provider's content filter withheld the answer; word the goal differently.") from error
         except (ValidationError, ValueError, openai.OpenAIError) as error:
             raise GeneratorFault(f"The model's answer is not in the agreed form ({type(error).__name__}).") from error
-        return self._parsed(completion)
+        parsed: Draft = self._parsed(completion)
+        return parsed
 
     @staticmethod
     def _parsed(completion: Any) -> Any:

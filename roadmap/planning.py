@@ -51,9 +51,7 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
 def _claim_roadmap(roadmap_id: UUID) -> tuple[Roadmap, UUID] | None:
     """Ours when it waits, or when whoever planned it is silent for longer than the lease."""
     now, token = clock.now(), new_id()
-    free = (Roadmap.status == RoadmapStatus.queued) | (
-        (Roadmap.status == RoadmapStatus.planning) & (Roadmap.lease_until < now)
-    )
+    free = (Roadmap.status == RoadmapStatus.queued) | ((Roadmap.status == RoadmapStatus.planning) & (Roadmap.lease_until < now))
     with transaction():
         claim = Roadmap.update(
             status=RoadmapStatus.planning,
@@ -86,7 +84,14 @@ def _save_outline(row: Roadmap, token: UUID, outline: Outline, generator: Genera
     due_at = overdue_from(clock.now(), patience=CONTENT_PATIENCE)
     stages, modules, concepts = _rows(row.id, outline, week_of, id_of)
     contents = [
-        {"id": new_id(), "roadmap": row.id, "concept": concept_id, "kind": kind, "status": ContentStatus.pending, "due_at": due_at}
+        {
+            "id": new_id(),
+            "roadmap": row.id,
+            "concept": concept_id,
+            "kind": kind,
+            "status": ContentStatus.pending,
+            "due_at": due_at,
+        }
         for concept_id in id_of.values()
         for kind in ContentKind
     ]
@@ -138,7 +143,7 @@ def _plan_failed(row: Roadmap, token: UUID, fault: GeneratorFault) -> list[Step]
     if fault.lasting or row.attempts >= settings.max_attempts:
         return _fail_roadmap(row, token, str(fault))
     wait = pause(row.attempts, fault)
-    note_fault("planning", "outline", fault, wait, roadmap_id=row.id)
+    note_fault("outline", fault, wait, roadmap_id=row.id)
     with transaction():
         later = overdue_from(clock.now(), after=wait)
         held = _change_held(row.id, token, new_events=0, status=RoadmapStatus.queued, error=str(fault), due_at=later)
@@ -156,7 +161,13 @@ def _fail_roadmap(row: Roadmap, token: UUID, reason: str) -> list[Step]:
 
 def _change_held(roadmap_id: UUID, token: UUID, *, new_events: int = 1, **changes: Any) -> Roadmap | None:
     """Give up the lease with these changes and take numbers for events; None when the lease is not ours any more."""
-    numbered = {**changes, "last_seq": Roadmap.last_seq + new_events, "lease_token": None, "lease_until": None, "updated_at": clock.now()}
+    numbered = {
+        **changes,
+        "last_seq": Roadmap.last_seq + new_events,
+        "lease_token": None,
+        "lease_until": None,
+        "updated_at": clock.now(),
+    }
     held = (Roadmap.id == roadmap_id) & (Roadmap.lease_token == token)
     changed = list(Roadmap.update(numbered).where(held).returning(Roadmap).execute())
     return changed[0] if changed else None

@@ -195,7 +195,7 @@ def list_logs(
 
 
 def _owned(owner_id: UUID, roadmap_id: UUID) -> Roadmap:
-    row = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
+    row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     if row is None:
         raise NotFound("There is no such roadmap.")
     return row

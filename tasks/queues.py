@@ -27,7 +27,6 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
     """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages."""
 
     def decorate(function: Callable[..., None]) -> Any:
-        @queue.task(retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority)
         @functools.wraps(function)
         def run(*args: Any) -> None:
             try:
@@ -36,6 +35,6 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
                 logger.warning("%s waits %d s: %s", function.__name__, OUTAGE_PAUSE, error)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=OUTAGE_PAUSE)) from error
 
-        return run
+        return queue.task(retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority)(run)
 
     return decorate

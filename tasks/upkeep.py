@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 @logs_queue.periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
 def rescue_overdue() -> None:
+    away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
     try:
         send(rescue.overdue())
-    except (Unavailable, *content_queue.storage.faults) as error:
+    except away as error:
         logger.warning("rescue tries again in a minute: %s", error)

@@ -1,0 +1,108 @@
+"""The environment of in-process tests, and the servers and stacks that tests share.
+
+In-process tests run the application on SQLite in a scratch folder; `immediate` runs both queues without a consumer.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Postgres, Redis
+from tests.stack import SHORT, Stack, clean_environment, embedded_stack, running, server_stack
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-"))
+ENVIRONMENT = {**clean_environment(), **SHORT, "SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
+KEPT = {name: value for name, value in os.environ.items() if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))}
+os.environ.clear()  # before the application is imported: its settings are read once
+os.environ.update({**KEPT, **ENVIRONMENT})
+
+from starlette.testclient import TestClient  # noqa: E402
+
+from core import clock  # noqa: E402
+from core.migrate import migrate  # noqa: E402
+from core.runtime import settings, transaction  # noqa: E402
+from models.accounts import Account  # noqa: E402
+from models.logs import ExecutionLog  # noqa: E402
+from roadmap import execution_log  # noqa: E402
+from roadmap.accounts import ensure_local_owner  # noqa: E402
+from roadmap_app import app  # noqa: E402
+from tasks.queues import content_queue, logs_queue  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long ones out unless they are asked for: deselected, not skipped."""
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["embedded", "server"])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole service in each mode, shared by tests that only use it. Tests that harm it make their own."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        made = embedded_stack(folder)
+    else:
+        made = server_stack(folder, request.getfixturevalue("postgres"), request.getfixturevalue("broker"))
+    with running(made):
+        yield made
+
+
+@pytest.fixture(scope="session")
+def schema() -> None:
+    """The application's own database, in this process, migrated."""
+    migrate(settings)
+
+
+@pytest.fixture
+def immediate(schema: None) -> Iterator[None]:
+    """Both queues run their tasks at once, in the thread that enqueues; the tables are empty, the clock is right.
+
+    A test posts a goal and reads `ready`, with no consumer running. Retries and schedules wait until the test moves the
+    clock (`core.clock.travel`) and drains a queue (`content_queue.drain()`).
+    """
+    with transaction():
+        for table in (ExecutionLog, Account):  # everything else hangs on an account
+            table.delete().execute()
+    ensure_local_owner()
+    logs_queue.immediate = content_queue.immediate = True
+    yield
+    execution_log.buffer.flush()
+    logs_queue.immediate = content_queue.immediate = False
+    clock.reset()
+
+
+@pytest.fixture
+def client(immediate: None) -> Iterator[TestClient]:
+    """The application in this process, in immediate mode, called as its local owner."""
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:
+        yield made

@@ -1,0 +1,124 @@
+"""The main job over HTTP, against real processes, in both modes."""
+
+import httpx2
+
+from tests.stack import GOAL, Stack
+
+
+def test_a_goal_becomes_a_finished_roadmap(stack: Stack) -> None:
+    answer = stack.post("/api/v1/roadmaps", json={"goal": GOAL})
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "queued"
+    assert answer.headers["retry-after"] == "1"
+
+    tree = stack.finished(answer.headers["location"])
+
+    assert tree["status"] == "ready"
+    concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    assert len(concepts) >= 15
+    assert tree["progress"] == {"ready": 3 * len(concepts), "failed": 0, "total": 3 * len(concepts)}
+    assert tree["hours"] == sum(concept["hours"] for concept in concepts)
+    seen: set[str] = set()
+    for concept in concepts:
+        assert set(concept["prerequisites"]) <= seen
+        assert concept["contents"]["tutorial"] == {"status": "ready", "version": 1, "error": ""}
+        seen.add(concept["id"])
+
+
+def test_a_concept_has_its_tutorial_resources_and_quiz_without_answers(stack: Stack) -> None:
+    tree = stack.finished(stack.create())
+    node = tree["stages"][0]["modules"][0]["concepts"][0]
+
+    concept = stack.get(f"{tree['links']['self']}/concepts/{node['id']}").json()
+
+    assert len(concept["tutorial"]["markdown"]) > 1000
+    assert all(resource["url"].startswith("https://") for resource in concept["resources"])
+    assert concept["quiz"]["questions"]
+    assert set(concept["quiz"]["questions"][0]) == {"id", "type", "prompt", "options"}
+
+
+def test_the_list_is_paged_newest_first(stack: Stack) -> None:
+    headers = stack.register()
+    mine = [stack.post("/api/v1/roadmaps", json={"goal": GOAL}, headers=headers).json()["id"] for _ in range(5)]
+
+    seen, path, pages = [], "/api/v1/roadmaps?limit=2", 0
+    while path and len(seen) < 5:
+        answer = stack.get(path, headers=headers)
+        seen += [item["id"] for item in answer.json()["items"]]
+        link = answer.headers.get("link", "")
+        path = link[1 : link.index(">")] if link else ""
+        pages += 1
+
+    assert seen[:5] == mine[::-1]
+    assert pages == 3
+
+
+def test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen(stack: Stack) -> None:
+    path = stack.create()
+    everything = read_events(stack, path, after=0)
+    assert [event["id"] for event in everything] == list(range(1, len(everything) + 1))
+    assert everything[0]["event"] == "roadmap.queued"
+    assert everything[-1]["event"] == "roadmap.ready"
+
+    rest = read_events(stack, path, after=5)
+
+    assert rest == everything[5:]
+
+
+def test_the_execution_log_tells_what_was_done(stack: Stack) -> None:
+    from tests.waiting import wait_until
+
+    tree = stack.finished(stack.create())
+    path = tree["links"]["logs"]
+
+    def complete() -> list[dict]:
+        items = stack.get(f"{path}?limit=100").json()["items"]
+        return items if len(items) > 90 and items[-1]["step"] else []
+
+    records = wait_until(complete, reason="the log is stored")
+    steps = [record["step"] for record in records]
+    assert steps[0] == "accept"
+    assert "outline" in steps
+    assert steps.count("tutorial") > 15
+    assert [record["id"] for record in records] == sorted(record["id"] for record in records)
+
+
+def test_what_belongs_to_others_does_not_exist(stack: Stack) -> None:
+    if stack.mode == "embedded":
+        assert stack.get("/api/v1/roadmaps", headers={"Host": "evil.example"}).status_code == 403
+        return
+    tree = stack.finished(stack.create())
+    stranger = stack.register()
+    concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
+    for path in ("", "/events", "/logs", f"/concepts/{concept}"):
+        answer = stack.get(tree["links"]["self"] + path, headers=stranger)
+        assert answer.status_code == 404, path
+        assert answer.json()["type"] == "/problems/not-found"
+    assert stack.get("/api/v1/roadmaps", headers=stranger).json()["items"] == []
+
+
+def test_an_unchanged_roadmap_is_not_sent_again(stack: Stack) -> None:
+    tree = stack.finished(stack.create())
+    first = stack.get(tree["links"]["self"])
+    again = stack.get(tree["links"]["self"], headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+
+
+def read_events(stack: Stack, path: str, *, after: int) -> list[dict]:
+    """Every event of the stream until the server ends it."""
+    headers = {**stack.headers, "Last-Event-ID": str(after)}
+    events = []
+    with httpx2.stream("GET", f"{stack.url}{path}/events", headers=headers, timeout=30) as answer:
+        assert answer.status_code == 200
+        current: dict = {}
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if name == "id":
+                current = {"id": int(value)}
+            elif name in ("event", "data"):
+                current[name] = value
+            elif not line and current:
+                events.append(current)
+                current = {}
+    return events

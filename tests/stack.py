@@ -1,0 +1,217 @@
+"""The real services, started through entrypoint.sh, in both modes."""
+
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from tests.servers import Postgres, Redis, free_port
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+GOAL = "Become a backend engineer in Python"
+SHORT = {
+    "HEARTBEAT_SECONDS": "0.2",
+    "HEARTBEAT_TTL_SECONDS": "0.8",
+    "RETRY_BASE_SECONDS": "0.1",
+    "RESCUE_AFTER_SECONDS": "1",
+    "LEASE_SECONDS": "6",
+    "MODEL_TIMEOUT_SECONDS": "3",
+    "SHUTDOWN_GRACE_SECONDS": "5",
+    "STARTUP_WAIT_SECONDS": "20",
+}
+FINAL = ("ready", "partial", "failed", "cancelled")
+PASSWORD = "a long enough passphrase"
+
+
+def clean_environment() -> dict[str, str]:
+    """What the services of a test see of this machine: nothing that configures them."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+class Service:
+    """One process started through entrypoint.sh, with its output in a file."""
+
+    def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
+        self.name, self.environment = name, {**environment, "SERVICE_TYPE": name}
+        self.log = folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def start(self) -> "Service":
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(
+                [str(ROOT / "entrypoint.sh")], env=self.environment, stdout=sink, stderr=sink, start_new_session=True
+            )
+        return self
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, what: signal.Signals) -> None:
+        os.kill(self.pid, what)
+
+    def kill(self) -> None:
+        """SIGKILL, also of the children when this is the supervisor of all three."""
+        assert self.process is not None
+        for pid in [*self.children(), self.pid]:
+            with_pid_gone(pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self, timeout: float = 30) -> int:
+        assert self.process is not None
+        if self.alive():
+            self.signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def children(self) -> list[int]:
+        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
+    def child(self, words: str) -> int:
+        """The pid of the child whose command line has these words."""
+
+        def find() -> int:
+            for pid in self.children():
+                try:
+                    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except FileNotFoundError:
+                    continue
+                if words in command:
+                    return pid
+            return 0
+
+        return wait_until(find, reason=f"a child with '{words}'")
+
+
+def with_pid_gone(pid: int, what: signal.Signals) -> None:
+    try:
+        os.kill(pid, what)
+    except ProcessLookupError:
+        return
+
+
+class Stack:
+    """The API and both consumers of one mode, with a caller who has an account there.
+
+    `embedded`: one process tree under SERVICE_TYPE=all. `server`: three processes with PostgreSQL and Redis.
+    """
+
+    def __init__(self, mode: str, folder: Path, environment: dict[str, str]) -> None:
+        self.mode, self.folder = mode, folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {**clean_environment(), **SHORT, "PORT": str(self.port), **environment}
+        names = ("all",) if mode == "embedded" else ("api", "huey_logs", "huey_content")
+        self.services = {name: Service(name, self.environment, folder) for name in names}
+        self.headers: dict[str, str] = {}
+
+    @property
+    def api(self) -> Service:
+        return self.services["all" if self.mode == "embedded" else "api"]
+
+    @property
+    def content(self) -> Service:
+        return self.services["all" if self.mode == "embedded" else "huey_content"]
+
+    @property
+    def logs(self) -> Service:
+        return self.services["all" if self.mode == "embedded" else "huey_logs"]
+
+    def start(self, *names: str) -> None:
+        for name in names or self.services:
+            self.services[name].start()
+        if not names or self.api.name in names:
+            self.wait_ready()
+            self.headers = self.register()
+
+    def stop(self) -> None:
+        for service in self.services.values():
+            if service.alive():
+                service.signal(signal.SIGCONT)
+                service.stop()
+
+    def wait_ready(self) -> None:
+        def ready() -> bool:
+            if not self.api.alive():
+                raise AssertionError(f"{self.api.name} ended:\n{self.api.output[-3000:]}")
+            try:
+                return httpx2.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+        wait_until(ready, timeout=40, reason="the API is ready")
+
+    def register(self) -> dict[str, str]:
+        """Headers of a new account; none are needed in embedded mode."""
+        if self.mode == "embedded":
+            return {}
+        person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
+        answer = httpx2.post(f"{self.url}/api/v1/auth/register", json=person, timeout=30)
+        assert answer.status_code == 201, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def request(self, method: str, path: str, **options: object) -> httpx2.Response:
+        headers = {**self.headers, **options.pop("headers", {})}  # type: ignore[dict-item]
+        return httpx2.request(method, self.url + path, headers=headers, timeout=30, **options)
+
+    def get(self, path: str, **options: object) -> httpx2.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: object) -> httpx2.Response:
+        return self.request("POST", path, **options)
+
+    def create(self, goal: str = GOAL, **fields: object) -> str:
+        """Post a goal; returns the path of the accepted roadmap."""
+        answer = self.post("/api/v1/roadmaps", json={"goal": goal, **fields})
+        assert answer.status_code == 202, answer.text
+        return answer.headers["location"]
+
+    def finished(self, path: str, *, timeout: float = 60) -> dict:
+        """The tree of a roadmap that has reached its end."""
+
+        def ended() -> dict | None:
+            try:
+                answer = self.get(path)
+            except httpx2.TransportError:
+                return None
+            return answer.json() if answer.status_code == 200 and answer.json()["status"] in FINAL else None
+
+        return wait_until(ended, timeout=timeout, reason=f"{path} reaches its end")
+
+
+@contextmanager
+def running(stack: Stack, *names: str) -> Iterator[Stack]:
+    try:
+        stack.start(*names)
+        yield stack
+    finally:
+        stack.stop()
+
+
+def embedded_stack(folder: Path, **environment: str) -> Stack:
+    return Stack("embedded", folder, {"DATA_DIR": str(folder / "data"), **environment})
+
+
+def server_stack(folder: Path, postgres: Postgres, broker: Redis, **environment: str) -> Stack:
+    """On a new database of the given PostgreSQL and on the given Redis, which the caller keeps apart."""
+    urls = {
+        "DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"),
+        "REDIS_URL": broker.url(),
+        "SECRET_KEY": uuid.uuid4().hex,
+    }
+    return Stack("server", folder, {**urls, **environment})
