@@ -28,6 +28,7 @@ all() {
         "$service" &
         pids+=($!)
     done
+    python -m core.announce &
     stop() {
         trap '' INT TERM
         kill -TERM "${pids[@]}" 2>/dev/null || true

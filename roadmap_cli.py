@@ -48,6 +48,8 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with running_service() as url, httpx2.Client(base_url=url, timeout=30) as client:
         roadmap = make_roadmap(client, request)
+        if not roadmap["stages"]:
+            raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
         output.write_text(to_markdown(client, roadmap), encoding="utf-8")
         show(roadmap)
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
@@ -138,7 +140,7 @@ def show(roadmap: dict[str, Any]) -> None:
             for concept in module["concepts"]:
                 written = sum(content["status"] == "ready" for content in concept["contents"].values())
                 mark = "[green]✓[/]" if written == len(concept["contents"]) else "[red]✗[/]"
-                console.print(f"    {mark} week {concept['week']:>2}  {concept['title']}", highlight=False)
+                console.print(f"    {mark} week {concept['week']:>2}  {concept['title']}", highlight=False, soft_wrap=True)
 
 
 def to_markdown(client: httpx2.Client, roadmap: dict[str, Any]) -> str:

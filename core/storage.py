@@ -19,12 +19,16 @@ from delivery.sqlite_storage import ReliableSqliteStorage
 POOL_WAIT = 2  # seconds that a request waits for a connection before it is told to come back
 API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
 API_CONNECTIONS = API_HANDLERS + 2  # and one each for the writer of accepted roadmaps and the reader of events
+# A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
+# takes no such options; DIRECT_DATABASE_URL tells that there is one.
+SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 
 
 def open_database(settings: Settings) -> peewee.Database:
     """The application's database, pooled, not yet connected. Nothing connects by itself."""
     if settings.database_url is not None:
+        limits = {} if settings.direct_database_url else {"options": SESSION_LIMITS}
         return PooledPostgresqlDatabase(
             settings.database_url.get_secret_value(),
             max_connections=_connections(settings),
@@ -32,6 +36,7 @@ def open_database(settings: Settings) -> peewee.Database:
             autoconnect=False,
             connect_timeout=5,
             application_name=f"roadmap-{settings.service_type}",
+            **limits,
         )
     _make_folder(settings.data_dir)
     return PooledSqliteDatabase(

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
 
+from core import clock
 from core.runtime import settings
 from roadmap.briefs import GeneratorFault
 from roadmap.execution_log import LogLevel, record
 
 LONGEST_PAUSE = 300.0  # seconds between two tries
+AFTER_LEASE = 0.1  # seconds
 CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines do not
 
 
@@ -23,6 +25,11 @@ def pause(attempts: int, fault: GeneratorFault) -> float:
 def overdue_from(now: datetime, *, after: float = 0, patience: int = 1) -> datetime:
     """When rescue may conclude that the message was lost: `after` is a pause that was asked for, in seconds."""
     return now + timedelta(seconds=after + settings.rescue_after_seconds * patience)
+
+
+def until_free(lease_until: datetime) -> float:
+    """Seconds until a lease has surely run out."""
+    return max((lease_until - clock.now()).total_seconds(), 0) + AFTER_LEASE
 
 
 def note_fault(step: str, fault: GeneratorFault, wait: float, *, roadmap_id: UUID, concept_id: UUID | None = None) -> None:

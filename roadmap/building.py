@@ -13,7 +13,7 @@ from core.ids import new_id
 from core.runtime import session, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap import events
-from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause
+from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause, until_free
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -28,7 +28,7 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
     """Write one content of a concept; the last one finishes the roadmap."""
     token = _claim_content(content_id)
     if token is None:
-        return []
+        return _look_again(content_id)
     content, brief = _load_brief(content_id)
     if content.attempts > settings.max_attempts:
         return _content_failed(content, token, "It was interrupted too often; retry it.")
@@ -58,6 +58,13 @@ def _claim_content(content_id: UUID) -> UUID | None:
             attempts=Content.attempts + 1,
         ).where(Content.id == content_id, free, Content.roadmap.in_(building))
         return token if claim.execute() == 1 else None
+
+
+def _look_again(content_id: UUID) -> list[Step]:
+    """Somebody holds it. If that was a worker that died, its lease runs out: come back then."""
+    with session():
+        row = Content.get_or_none(Content.id == content_id, Content.status == ContentStatus.building)
+    return [] if row is None else [Step(StepName.build_content, content_id, delay=until_free(row.lease_until))]
 
 
 def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:

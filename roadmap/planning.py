@@ -17,7 +17,7 @@ from core.ids import new_id
 from core.runtime import session, settings, transaction
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap import events
-from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause
+from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause, until_free
 from roadmap.briefs import GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -32,7 +32,7 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     """Design the outline and save it with its pending contents; returns a step for each of them."""
     claimed = _claim_roadmap(roadmap_id)
     if claimed is None:
-        return _unstarted(roadmap_id)
+        return _look_again(roadmap_id) + _unstarted(roadmap_id)
     row, token = claimed
     if row.attempts > settings.max_attempts:
         return _fail_roadmap(row, token, "Its planning was interrupted too often. Create the roadmap again.")
@@ -66,6 +66,13 @@ def _claim_roadmap(roadmap_id: UUID) -> tuple[Roadmap, UUID] | None:
         row = Roadmap.get_by_id(roadmap_id)
         events.append(row.id, row.last_seq, (EventType.planning, {"attempt": row.attempts}))
     return row, token
+
+
+def _look_again(roadmap_id: UUID) -> list[Step]:
+    """Somebody holds it. If that was a worker that died, its lease runs out: come back then."""
+    with session():
+        row = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.status == RoadmapStatus.planning)
+    return [] if row is None else [Step(StepName.plan_roadmap, roadmap_id, delay=until_free(row.lease_until))]
 
 
 def _unstarted(roadmap_id: UUID) -> list[Step]:

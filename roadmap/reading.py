@@ -12,7 +12,7 @@ from core.runtime import session
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.outline import ContentKind, Question, Resource
-from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
 
 Item = TypeVar("Item")
 
@@ -144,10 +144,11 @@ def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: Ro
     return _page([RoadmapSummary(**_summary(row)) for row in rows], limit)
 
 
-def roadmap_version(owner_id: UUID, roadmap_id: UUID) -> int:
-    """A number that grows with every change of the roadmap. Raises NotFound."""
+def roadmap_version(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
+    """A number that grows with every change of the roadmap, and whether it has reached its end. Raises NotFound."""
     with session():
-        return int(_owned(owner_id, roadmap_id).last_seq)
+        row = _owned(owner_id, roadmap_id)
+    return row.last_seq, row.status in FINAL
 
 
 def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> tuple[RoadmapTree, int]:

@@ -1,6 +1,7 @@
 """Sends steps from a thread of its own, so that no answer ever waits for the broker.
 
-What cannot be sent is dropped with a warning: the rows are committed, and rescue enqueues them when the broker is back.
+While the broker is away the thread tries again and the line behind it fills up. What finds no room, or is still waiting at
+the end, is left to rescue: the rows are committed, and it enqueues them when the broker is back.
 """
 
 import logging
@@ -14,24 +15,28 @@ from tasks.queues import content_queue
 
 logger = logging.getLogger(__name__)
 
-WAITING = 1000  # batches; while the broker hangs, later ones are left to rescue
+WAITING = 1000  # batches
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two tries
 
 
 class Sender:
     """`start()`, `submit(steps)` as often as needed, `stop()`."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Sequence[Step] | None] = queue.Queue(maxsize=WAITING)
+        self._queue: queue.Queue[Sequence[Step]] = queue.Queue(maxsize=WAITING)
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="Sender", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Send what is waiting, then end the thread."""
+        """Send what is waiting, if the broker takes it at once, then end the thread."""
+        self._stopping.set()
+        self.submit([])  # wakes the thread
         if self._thread is not None:
-            self._queue.put(None)
             self._thread.join()
             self._thread = None
 
@@ -46,8 +51,20 @@ class Sender:
             logger.warning("%d steps are left to rescue: too many wait for the broker", len(steps))
 
     def _run(self) -> None:
-        while (steps := self._queue.get()) is not None:
+        while not (self._stopping.is_set() and self._queue.empty()):
+            if not self._sent(self._queue.get()):
+                logger.warning("%d batches of steps are left to rescue: the broker is away", self._queue.qsize() + 1)
+                return
+
+    def _sent(self, steps: Sequence[Step]) -> bool:
+        """Try until the broker has taken them; False when the end comes first."""
+        pause = FIRST_PAUSE
+        while True:
             try:
                 send(steps)
+                return True
             except content_queue.storage.faults as error:
-                logger.warning("%d steps are left to rescue, the broker does not take them: %s", len(steps), error)
+                logger.warning("the broker does not take %d steps, trying again: %s", len(steps), error)
+            if self._stopping.wait(pause):
+                return False
+            pause = min(pause * 2, LONGEST_PAUSE)

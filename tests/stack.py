@@ -137,7 +137,7 @@ class Stack:
             self.services[name].start()
         if not names or self.api.name in names:
             self.wait_ready()
-            self.headers = self.register()
+            self.headers = self.headers or self.register()
 
     def stop(self) -> None:
         for service in self.services.values():

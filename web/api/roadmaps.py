@@ -73,7 +73,7 @@ def list_(call: Call) -> Reply:
 
 def read(call: Call) -> Reply | Response:
     roadmap_id = call.ids["roadmap_id"]
-    version = reading.roadmap_version(call.caller, roadmap_id)
+    version, _ = reading.roadmap_version(call.caller, roadmap_id)
     if call.request.headers.get("if-none-match") == _etag(version):
         return Response(status_code=304, headers={"ETag": _etag(version)})
     tree, version = reading.roadmap_tree(call.caller, roadmap_id)
@@ -95,9 +95,12 @@ def list_logs(call: Call) -> Reply:
 
 
 async def watch(call: Call) -> Response:
+    """A browser comes back after each end of a stream, until it is told by 204 that there is nothing more."""
     roadmap_id = call.ids["roadmap_id"]
     after = _last_event_id(call)
-    await run_in_threadpool(reading.roadmap_version, call.caller, roadmap_id)
+    last_seq, finished = await run_in_threadpool(reading.roadmap_version, call.caller, roadmap_id)
+    if finished and after >= last_seq:
+        return Response(status_code=204)
     return stream(roadmap_id, after)
 
 

@@ -1,0 +1,116 @@
+"""How quickly is a goal accepted? 100 requests a second for 30 s against the real services in server mode.
+
+Prints the percentiles, the errors, and the most PostgreSQL connections that the API held. Open loop: a request is sent
+when its time has come, whether or not the one before was answered, and its latency counts from that time.
+
+    make bench-accept   or   python benchmarks/accept.py --rate 100 --seconds 30
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg2
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.servers import Postgres, Redis  # noqa: E402
+from tests.stack import GOAL, Stack, running, server_stack  # noqa: E402
+
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roadmap-api'"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=100, help="requests a second")
+    parser.add_argument("--seconds", type=int, default=30)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch, ExitStack() as ends:
+        folders = [Path(scratch) / name for name in ("postgres", "redis", "services")]
+        for folder in folders:
+            folder.mkdir()
+        postgres, broker = Postgres(folders[0]), Redis(folders[1])
+        for server in (postgres, broker):
+            server.start()
+            ends.callback(server.stop)
+        stack = server_stack(folders[2], postgres, broker, HEARTBEAT_SECONDS="3", HEARTBEAT_TTL_SECONDS="9")
+        ends.enter_context(running(stack))
+        with most_connections(postgres) as most:
+            latencies, errors = asyncio.run(load(stack, options.rate, options.seconds))
+    report(options.rate, options.seconds, latencies, errors, most[0])
+    return 1 if errors else 0
+
+
+async def load(stack: Stack, rate: int, seconds: int) -> tuple[list[float], int]:
+    """Latencies in ms of what was answered 202, and the number of everything else."""
+    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=200)
+    async with httpx2.AsyncClient(base_url=stack.url, headers=stack.headers, limits=limits, timeout=10) as client:
+        latencies: list[float] = []
+        errors = 0
+
+        async def one(due: float) -> None:
+            nonlocal errors
+            try:
+                answer = await client.post("/api/v1/roadmaps", json={"goal": GOAL})
+            except httpx2.TransportError:
+                errors += 1
+                return
+            if answer.status_code == 202:
+                latencies.append((time.perf_counter() - due) * 1000)
+            else:
+                errors += 1
+
+        started = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for number in range(rate * seconds):
+                due = started + number / rate
+                await asyncio.sleep(max(due - time.perf_counter(), 0))
+                group.create_task(one(due))
+    return latencies, errors
+
+
+@contextmanager
+def most_connections(postgres: Postgres) -> Iterator[list[int]]:
+    """The highest number of connections that the API held during the block."""
+    most, ended = [0], threading.Event()
+
+    def look() -> None:
+        connection = psycopg2.connect(postgres.url())
+        connection.autocommit = True
+        while not ended.wait(0.05):
+            with connection.cursor() as cursor:
+                cursor.execute(CONNECTIONS)
+                row = cursor.fetchone()
+                most[0] = max(most[0], row[0] if row else 0)
+        connection.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        thread.join()
+
+
+def report(rate: int, seconds: int, latencies: list[float], errors: int, connections: int) -> None:
+    cuts = statistics.quantiles(latencies, n=1000)
+    print(f"POST /api/v1/roadmaps, {rate} requests/s for {seconds} s, API, both consumers, PostgreSQL and Redis on one machine")
+    print(f"  accepted      {len(latencies)}")
+    print(f"  errors        {errors}")
+    for name, cut in (("50 %", 499), ("90 %", 899), ("99 %", 989), ("99.9 %", 998)):
+        print(f"  {name:<13} {cuts[cut]:.1f} ms")
+    print(f"  slowest       {max(latencies):.1f} ms")
+    print(f"  PostgreSQL connections of the API, at most {connections}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Says where the service is, once it answers: what `SERVICE_TYPE=all` prints for the person at the terminal."""
+
+import http.client
+import os
+import shlex
+import sys
+import time
+
+from core.settings import Settings, from_environment
+
+LIMIT = 60.0  # seconds
+PAUSE = 0.1
+
+
+def main() -> int:
+    settings = from_environment(os.environ)
+    deadline = time.monotonic() + LIMIT
+    while not _answers(settings.port):
+        if time.monotonic() > deadline:
+            return 1
+        time.sleep(PAUSE)
+    print(_announcement(settings), flush=True)
+    return 0
+
+
+def _answers(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+
+
+def _announcement(settings: Settings) -> str:
+    url = f"http://127.0.0.1:{settings.port}"
+    writer = settings.openai_model if settings.openai_api_key else "the built-in catalogue (OPENAI_API_KEY brings a model)"
+    lines = ["", f"  Roadmap is running at {url}", f"  mode     {_mode(settings)}", f"  writer   {writer}"]
+    if settings.embedded:
+        body = shlex.quote('{"goal": "Become a backend engineer in Python"}')
+        command = f"curl -i {url}/api/v1/roadmaps -H 'Content-Type: application/json' -d {body}"
+    else:
+        body = shlex.quote('{"email": "me@example.org", "password": "a long passphrase of yours"}')
+        command = f"curl {url}/api/v1/auth/register -H 'Content-Type: application/json' -d {body}"
+    return "\n".join([*lines, "", f"  Try next:  {command}", "  Ctrl-C ends it.", ""])
+
+
+def _mode(settings: Settings) -> str:
+    return f"embedded: SQLite in {settings.data_dir}/, no account needed" if settings.embedded else "server: PostgreSQL and Redis"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""What a browser makes of the API: posting a goal and watching it over EventSource."""
+
+from playwright.sync_api import Page
+
+from tests.stack import GOAL, Stack
+
+WATCH = """async (goal) => {
+  const answer = await fetch("/api/v1/roadmaps", {
+    method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({goal}),
+  });
+  const path = answer.headers.get("Location");
+  const types = ["roadmap.queued", "roadmap.planning", "roadmap.outlined", "content.ready", "roadmap.ready"];
+  return await new Promise((resolve) => {
+    const seen = [];
+    const source = new EventSource(path + "/events");
+    for (const type of types) source.addEventListener(type, (event) => seen.push([Number(event.lastEventId), type]));
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) resolve(seen); };
+  });
+}"""
+
+
+def test_an_event_source_sees_every_event_once_and_stops_at_the_end(page: Page, service: Stack) -> None:
+    page.goto(service.url + "/health")
+    seen = page.evaluate(WATCH, GOAL)
+    assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
+    assert seen[0][1] == "roadmap.queued"
+    assert seen[-1][1] == "roadmap.ready"

@@ -1,0 +1,170 @@
+"""Faults against real processes: what was accepted is finished, and its effects happen once."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Postgres, Redis
+from tests.stack import GOAL, Stack, embedded_stack, running, server_stack
+from tests.waiting import wait_until
+
+ROADMAPS = 5  # enough of a backlog that a fault strikes in the middle of it
+
+
+@pytest.fixture
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    server = Redis(tmp_path_factory.mktemp("own-redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("own-postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["embedded", "server"])
+def fragile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A stack of its own in each mode, for a test to harm."""
+    if request.param == "embedded":
+        made = embedded_stack(tmp_path)
+    else:
+        made = server_stack(tmp_path, request.getfixturevalue("postgres"), request.getfixturevalue("own_broker"))
+    with running(made):
+        yield made
+
+
+def test_a_killed_content_worker_loses_nothing_and_repeats_nothing(fragile: Stack) -> None:
+    paths = [fragile.create() for _ in range(ROADMAPS)]
+    wait_until(lambda: written(fragile, paths) > 20, reason="the building is under way")
+
+    if fragile.mode == "embedded":
+        fragile.content.kill()
+        fragile.start()
+    else:
+        fragile.content.kill()
+        fragile.content.start()
+
+    for path in paths:
+        assert_built_once(fragile, path)
+
+
+def test_an_accepted_goal_survives_the_death_of_the_api(fragile: Stack) -> None:
+    path = fragile.create()
+    fragile.api.kill()
+    fragile.start(fragile.api.name)
+    assert_built_once(fragile, path)
+
+
+def test_an_orderly_stop_hands_over_what_is_unfinished(fragile: Stack) -> None:
+    paths = [fragile.create() for _ in range(ROADMAPS)]
+    wait_until(lambda: written(fragile, paths) > 20, reason="the building is under way")
+
+    assert fragile.content.stop() == 0
+    if fragile.mode == "embedded":
+        fragile.start()
+    else:
+        fragile.content.start()
+
+    for path in paths:
+        assert_built_once(fragile, path)
+
+
+def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(
+    tmp_path: Path, postgres: Postgres, own_broker: Redis
+) -> None:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        paths = [stack.create() for _ in range(ROADMAPS)]
+        wait_until(lambda: written(stack, paths) > 20, reason="the building is under way")
+        stack.content.signal(signal.SIGSTOP)
+        second = stack.services["huey_content"].__class__("huey_content", stack.environment, tmp_path).start()
+        for path in paths:
+            stack.finished(path)
+        stack.content.signal(signal.SIGCONT)
+        for path in paths:
+            assert_built_once(stack, path)
+        assert second.stop() == 0
+
+
+def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(
+    tmp_path: Path, postgres: Postgres, own_broker: Redis
+) -> None:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        own_broker.kill()
+        path = stack.create()
+        assert stack.get("/health/ready").status_code == 503
+        own_broker.start()
+        assert stack.finished(path, timeout=90)["status"] == "ready"
+
+
+def test_a_hung_broker_delays_no_answer(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> None:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        own_broker.pause()
+        path = stack.create()
+        assert stack.get(path).json()["status"] == "queued"
+        own_broker.resume()
+        assert stack.finished(path, timeout=90)["status"] == "ready"
+
+
+def test_without_the_database_nothing_is_accepted_and_the_service_recovers_by_itself(
+    tmp_path: Path, own_postgres: Postgres, own_broker: Redis
+) -> None:
+    with running(server_stack(tmp_path, own_postgres, own_broker)) as stack:
+        before = stack.create()
+        own_postgres.kill()
+
+        answer = stack.post("/api/v1/roadmaps", json={"goal": GOAL})
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert int(answer.headers["retry-after"]) > 0
+        assert stack.get(before).status_code == 503
+        assert stack.get("/health/live").status_code == 200
+
+        own_postgres.start()
+        after = wait_until(lambda: accepted(stack), reason="goals are accepted again")
+        assert stack.finished(after)["status"] == "ready"
+        assert_built_once(stack, before)
+
+
+@pytest.mark.long
+def test_a_wiped_broker_loses_no_roadmap(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> None:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        stack.content.stop()
+        paths = [stack.create() for _ in range(ROADMAPS)]
+        wait_until(lambda: own_broker.client().dbsize() > 3, reason="the messages are there")
+        own_broker.client().flushall()
+        stack.content.start()
+        for path in paths:
+            assert stack.finished(path, timeout=100)["status"] == "ready"
+
+
+def accepted(stack: Stack) -> str:
+    answer = stack.post("/api/v1/roadmaps", json={"goal": GOAL})
+    return answer.headers.get("location", "") if answer.status_code == 202 else ""
+
+
+def written(stack: Stack, paths: list[str]) -> int:
+    return sum(stack.get(path).json()["progress"]["ready"] for path in paths)
+
+
+def assert_built_once(stack: Stack, path: str) -> None:
+    """Ready, every content in its first version, every event there once."""
+    tree = stack.finished(path)
+    assert tree["status"] == "ready"
+    contents = [
+        content
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+        for content in concept["contents"].values()
+    ]
+    assert {(content["status"], content["version"]) for content in contents} == {("ready", 1)}
+    assert tree["progress"] == {"ready": len(contents), "failed": 0, "total": len(contents)}
+    # queued, outlined, one for each content, ready; and one for each time that planning began
+    assert int(stack.get(path).headers["etag"].strip('"')) >= len(contents) + 4
