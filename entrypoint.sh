@@ -29,14 +29,16 @@ all() {
         pids+=($!)
     done
     python -m core.announce &
+    others=($!)
     stop() {
         trap '' INT TERM
-        kill -TERM "${pids[@]}" 2>/dev/null || true
-        wait "${pids[@]}" 2>/dev/null || true
+        kill -TERM "${pids[@]}" "${others[@]}" 2>/dev/null || true
+        wait "${pids[@]}" "${others[@]}" 2>/dev/null || true
     }
     trap 'stop; exit 0' INT TERM
     while kill -0 "${pids[0]}" 2>/dev/null && kill -0 "${pids[1]}" 2>/dev/null && kill -0 "${pids[2]}" 2>/dev/null; do
-        sleep 1 &
+        sleep 1 & # in the background, since a signal interrupts `wait` but not a command
+        others[1]=$!
         wait $! || true
     done
     echo "error: one of the services has ended; the others are stopped" >&2

@@ -22,8 +22,8 @@ import psycopg2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.servers import Postgres, Redis  # noqa: E402
-from tests.stack import GOAL, Stack, running, server_stack  # noqa: E402
+from tests.servers import Postgres, Redis
+from tests.stack import GOAL, Stack, running, server_stack
 
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roadmap-api'"
 

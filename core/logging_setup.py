@@ -15,3 +15,4 @@ def set_up_logging(level: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(level.upper() if level.upper() == "DEBUG" else "WARNING")
+    logging.getLogger("huey").propagate = False  # huey_consumer gives it a handler of its own

@@ -33,7 +33,7 @@ HINTS = {
 }
 
 Draft = TypeVar("Draft", bound=BaseModel)
-Sound = TypeVar("Sound")
+Sound = TypeVar("Sound", bound=BaseModel)
 
 
 def _openai() -> Any:
@@ -139,7 +139,10 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
 def _sound(build: Callable[[], Sound]) -> Sound:
     """The draft fits its schema; what it says may still break a rule of the domain."""
     try:
-        return build()
+        built = build()
+        if "\\u0000" in built.model_dump_json():  # PostgreSQL stores no NUL
+            raise GeneratorFault("The model's answer contains NUL characters.")
+        return built
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -4,6 +4,7 @@ While the broker is away the thread tries again and the line behind it fills up.
 the end, is left to rescue: the rows are committed, and it enqueues them when the broker is back.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -35,7 +36,8 @@ class Sender:
     def stop(self) -> None:
         """Send what is waiting, if the broker takes it at once, then end the thread."""
         self._stopping.set()
-        self.submit([])  # wakes the thread
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait([])  # wakes the thread
         if self._thread is not None:
             self._thread.join()
             self._thread = None

@@ -38,9 +38,7 @@ class Server:
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(), stdout=log, stderr=log, start_new_session=True, **self._identity()
-            )
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True, **self._identity())
         wait_until(self._answers_or_died, timeout=30, reason=f"{type(self).__name__} answers")
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from core.errors import (
@@ -75,7 +75,17 @@ def answer_unexpected(request: Request, error: Exception) -> Response:
     return problem(request, 500, "internal", "Something went wrong", "An unexpected error; the request id finds it in the log.")
 
 
-HANDLERS: dict[Any, Any] = {RoadmapError: answer_expected, HTTPException: answer_http, Exception: answer_unexpected}
+def answer_nobody(request: Request, error: Exception) -> Response:
+    """The client went away while its body was read."""
+    return problem(request, 400, "malformed", "The body cannot be read", "The connection was closed too early.")
+
+
+HANDLERS: dict[Any, Any] = {
+    RoadmapError: answer_expected,
+    HTTPException: answer_http,
+    ClientDisconnect: answer_nobody,
+    Exception: answer_unexpected,
+}
 
 
 def _field(field: FieldError) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Postgres, Redis
-from tests.stack import GOAL, Stack, embedded_stack, running, server_stack
+from tests.stack import GOAL, Service, Stack, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
 ROADMAPS = 5  # enough of a backlog that a fault strikes in the middle of it
@@ -83,7 +83,7 @@ def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(
         paths = [stack.create() for _ in range(ROADMAPS)]
         wait_until(lambda: written(stack, paths) > 20, reason="the building is under way")
         stack.content.signal(signal.SIGSTOP)
-        second = stack.services["huey_content"].__class__("huey_content", stack.environment, tmp_path).start()
+        second = stack.services["second"] = Service("huey_content", stack.environment, tmp_path).start()
         for path in paths:
             stack.finished(path)
         stack.content.signal(signal.SIGCONT)

@@ -3,6 +3,7 @@
 import httpx2
 
 from tests.stack import GOAL, Stack
+from tests.waiting import wait_until
 
 
 def test_a_goal_becomes_a_finished_roadmap(stack: Stack) -> None:
@@ -66,8 +67,6 @@ def test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen(sta
 
 
 def test_the_execution_log_tells_what_was_done(stack: Stack) -> None:
-    from tests.waiting import wait_until
-
     tree = stack.finished(stack.create())
     path = tree["links"]["logs"]
 

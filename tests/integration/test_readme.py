@@ -1,0 +1,83 @@
+"""The README's commands do what it says."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
+from tests.waiting import wait_until
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CURLS = re.findall(r"^\$ (curl .*)$", README, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    with running(embedded_stack(tmp_path_factory.mktemp("readme"))) as stack:
+        yield stack
+
+
+def test_the_curl_of_the_readme_is_answered_with_202(service: Stack) -> None:
+    assert CURLS
+    for command in CURLS:
+        arguments = shlex.split(command.replace("http://127.0.0.1:8000", service.url))
+        said = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=30).stdout
+        assert said.startswith("HTTP/1.1 202")
+        location = re.search(r"^location: (\S+)", said, re.MULTILINE)
+        assert location
+        assert service.finished(location[1])["status"] == "ready"
+
+
+def test_every_make_target_and_page_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"[`$] ?make ([a-z-]+)", README))
+    assert {"run", "demo", "test"} <= named <= targets
+    for page in re.findall(r"\]\((docs/[^)#]+)\)", README):
+        assert (ROOT / page).is_file(), page
+
+
+def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    output = tmp_path / "roadmap.md"
+    command = [sys.executable, "roadmap_cli.py", "demo", GOAL]
+    said = subprocess.run([*command, "--output", str(output)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=90)
+    assert "Backend engineer with Python" in said.stdout
+    written = output.read_text(encoding="utf-8")
+    assert written.startswith("# Backend engineer with Python")
+    assert written.count("\n#### ") >= 15
+    assert running_demos() == []
+
+
+def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> None:
+    command = [sys.executable, "roadmap_cli.py", "demo", "Bake sourdough bread", "--output", str(tmp_path / "x.md")]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=90)
+    assert said.returncode == 1
+    assert "Backend engineer with Python" in said.stderr
+    assert "OPENAI_API_KEY" in said.stderr
+    assert not (tmp_path / "x.md").exists()
+
+
+def test_ctrl_c_in_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "roadmap_cli.py", "demo", GOAL, "--output", str(tmp_path / "x.md")]
+    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    wait_until(lambda: len(running_demos()) >= 3, reason="the services have started")
+    os.killpg(demo.pid, signal.SIGINT)  # what a terminal does at Ctrl-C
+    assert demo.wait(30) != 0
+    assert running_demos() == []
+
+
+def running_demos() -> list[str]:
+    """Processes whose scratch folder is the demo's."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if b"roadmap-demo-" in environ.read_bytes():
+                found.append(environ.parent.name)
+        except OSError:  # ended meanwhile, or not ours
+            continue
+    return found
