@@ -3,13 +3,14 @@
 A value that does not fit is reported by its variable's name, all of them in one message, never with the value.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
@@ -31,15 +32,29 @@ SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}
 
 def _scheme(*allowed: str) -> AfterValidator:
     def check(url: SecretStr | None) -> SecretStr | None:
-        if url is not None and urlsplit(url.get_secret_value()).scheme not in allowed:
-            raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in allowed)}")
+        if url is None:
+            return url
+        try:
+            scheme = urlsplit(url.get_secret_value()).scheme
+        except ValueError:  # its message would show the password
+            raise ValueError("is not a readable address; special characters of a password must be percent-encoded") from None
+        if scheme not in allowed:
+            raise ValueError(f"must start with {' or '.join(f'{name}://' for name in allowed)}")
         return url
 
     return AfterValidator(check)
 
 
+def _digits(value: object) -> object:
+    """The programs behind entrypoint.sh read these variables too, and take nothing but digits."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError("must be a whole number")
+    return value
+
+
 PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
+Count = Annotated[int, BeforeValidator(_digits)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -50,10 +65,10 @@ class Settings(BaseModel):
 
     service_type: ServiceType = Field(ServiceType.api, description="What this process is: api, huey_logs, huey_content, or all three in one instance.")  # fmt: skip
     host: str = Field("", description="Address the API listens on. Empty: every address (IPv4 and IPv6) with servers, 127.0.0.1 in embedded mode.")  # fmt: skip
-    port: int = Field(8000, ge=1, le=65_535, description="Port the API listens on.")
-    api_workers: int = Field(1, ge=1, le=32, description="Processes of the API.")
-    logs_workers: int = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
-    content_workers: int = Field(4, ge=1, le=64, description="Threads of the content consumer.")
+    port: Count = Field(8000, ge=1, le=65_535, description="Port the API listens on.")
+    api_workers: Count = Field(1, ge=1, le=32, description="Processes of the API.")
+    logs_workers: Count = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
+    content_workers: Count = Field(4, ge=1, le=64, description="Threads of the content consumer.")
     database_url: PostgresUrl = Field(None, description="PostgreSQL. Together with REDIS_URL: server mode. Neither: embedded mode on SQLite.")  # fmt: skip
     direct_database_url: PostgresUrl = Field(None, description="PostgreSQL without a transaction pooler in between, for migrations. Default: DATABASE_URL.")  # fmt: skip
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
@@ -64,7 +79,7 @@ class Settings(BaseModel):
     openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
     lease_seconds: Seconds = Field(120, description="How long a worker may hold a roadmap or a content before others take over. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
-    max_attempts: int = Field(4, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
+    max_attempts: Count = Field(4, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
     retry_base_seconds: Seconds = Field(2, description="First pause before another try; doubles each time.")
     rescue_after_seconds: Seconds = Field(15, description="Age at which work that nobody has taken is enqueued again.")
     heartbeat_seconds: Seconds = Field(3, description="Time between two signs of life of a consumer.")
@@ -89,10 +104,10 @@ class Settings(BaseModel):
     def _adds_up(self) -> Self:
         problems = list(self._problems())
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
-    def _problems(self) -> Any:
+    def _problems(self) -> Iterator[str]:
         if (self.database_url is None) != (self.redis_url is None):
             missing, given = ("DATABASE_URL", "REDIS_URL") if self.database_url is None else ("REDIS_URL", "DATABASE_URL")
             yield f"{given} is set but {missing} is not: set both for server mode, or neither for embedded mode"
@@ -123,7 +138,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors(include_url=False))) from None
+        lines = _sentences(error)
+    bad = {line.partition(":")[0] for line in lines} & {name.upper() for name in values}
+    try:  # the rules that join variables, for those that are good by themselves
+        Settings.model_validate({name: value for name, value in values.items() if name.upper() not in bad})
+    except ValidationError as error:
+        lines += [line for line in _sentences(error) if line not in lines and not any(name in line for name in bad)]
+    raise SettingsError("\n".join(lines))
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    return [line for problem in error.errors(include_url=False) for line in _sentence(problem).splitlines()]
 
 
 def _sentence(problem: Any) -> str:

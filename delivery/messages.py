@@ -33,7 +33,7 @@ class SignedJsonSerializer(Serializer):
         self._keys = [hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest() for key in keys]
 
     def _serialize(self, data: Any) -> bytes:
-        payload = json.dumps(_encode(data), separators=(",", ":"), ensure_ascii=False).encode()
+        payload = json.dumps(_encode(data), separators=(",", ":")).encode()
         return _signature(self._keys[0], payload) + b"." + payload
 
     def _deserialize(self, data: bytes) -> Any:
@@ -67,7 +67,7 @@ def _decode(document: dict[str, Any]) -> Any:
 
 
 def _encode_message(message: Message) -> dict[str, Any]:
-    fields = {name: value for name, value in message._asdict().items() if value not in (None, (), {}, 0)}
+    fields = {name: value for name, value in message._asdict().items() if value not in (None, (), {})}
     for name in NESTED:
         if name in fields:
             fields[name] = _encode_message(fields[name])
@@ -92,7 +92,6 @@ def _decode_message(fields: dict[str, Any]) -> Message:
         fields["chord_config"] = (cid, size, index, _decode_message(callback))
     fields["args"] = tuple(fields.get("args", ()))
     fields.setdefault("kwargs", {})
-    fields.setdefault("retries", 0)
     return Message(**fields)
 
 

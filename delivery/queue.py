@@ -10,6 +10,7 @@ from huey import Huey
 from huey.api import Task
 from huey.consumer import Consumer
 from huey.exceptions import HueyException
+from huey.registry import Message
 from huey.signals import SIGNAL_ERROR
 
 from delivery.memory_storage import ReliableMemoryStorage
@@ -88,19 +89,27 @@ class ReliableQueue(Huey):
     # Consuming
 
     def dequeue(self) -> Task | None:
-        claim = self.storage.claim(CLAIM_SECONDS if self._polled.is_set() else 0)
-        self._say_ready()
-        if claim is None:
-            return None
-        try:
-            task = self.deserialize_task(claim.data)
-        except (UnreadableMessage, HueyException) as error:
-            logger.error("a message of %s goes to the dead letters: %s", self.name, error)
-            self.storage.bury(claim, str(error))
-            return None
-        task.claim = claim
-        self._known.add(claim.receipt)
-        return task
+        """The next readable message as a task. What cannot be read goes to the dead letters."""
+        while True:
+            claim = self.storage.claim(CLAIM_SECONDS if self._polled.is_set() else 0)
+            self._say_ready()
+            if claim is None:
+                return None
+            try:
+                task = self.deserialize_task(claim.data)
+            except (UnreadableMessage, HueyException) as error:
+                logger.error("a message of %s goes to the dead letters: %s", self.name, error)
+                self.storage.bury(claim, str(error))
+                continue
+            task.claim = claim
+            self._known.add(claim.receipt)
+            return task
+
+    def deserialize_task(self, data: bytes) -> Task:
+        message = self.serializer.deserialize(data)
+        if not isinstance(message, Message):
+            raise UnreadableMessage("signed, but not a message")
+        return self._registry.create_task(message)
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         claim = getattr(task, "claim", None)

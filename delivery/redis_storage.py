@@ -39,6 +39,7 @@ for _, lane in ipairs({'1', '0'}) do
   local message = redis.call('RPOP', KEYS[1] .. lane)
   if message then
     redis.call('LPUSH', KEYS[2], lane .. message)
+    redis.call('SADD', KEYS[3], ARGV[1])
     return lane .. message
   end
 end
@@ -129,6 +130,7 @@ class ReliableRedisStorage(RedisStorage):
         self._wake_key = self._prefix + "wake"
         self._own_wake_key = self._prefix + "wake:" + self.consumer
         self._held_key = self._prefix + "held:" + self.consumer
+        self._consumers_key = self._prefix + "consumers"
         self._dead_key = self._prefix + "dead"
         self._deliveries_key = self._prefix + "deliveries"
         script = self.conn.register_script
@@ -169,7 +171,7 @@ class ReliableRedisStorage(RedisStorage):
             self._turn.release()
 
     def _claim_ready(self) -> Claim | None:
-        held = self._claim(keys=[self.queue_key, self._held_key])
+        held = self._claim(keys=[self.queue_key, self._held_key, self._consumers_key], args=[self.consumer])
         return None if held is None else Claim(data=held[1:], receipt=held)
 
     def acknowledge(self, claim: Claim) -> None:
@@ -189,7 +191,7 @@ class ReliableRedisStorage(RedisStorage):
     # Living and dying
 
     def beat(self, ttl: float) -> None:
-        keys = [self._prefix + "consumers", self._prefix + "alive:" + self.consumer]
+        keys = [self._consumers_key, self._prefix + "alive:" + self.consumer]
         self._beat(keys=keys, args=[self.consumer, int(ttl * 1000)])
 
     def recover(self) -> int:
@@ -216,7 +218,7 @@ class ReliableRedisStorage(RedisStorage):
         return sum(int(self.conn.llen(self.queue_key + lane.decode())) for lane in (HIGH, NORMAL))
 
     def held_count(self) -> int:
-        consumers: Any = self.conn.smembers(self._prefix + "consumers")
+        consumers: Any = self.conn.smembers(self._consumers_key)
         return sum(int(self.conn.llen(f"{self._prefix}held:{consumer.decode()}")) for consumer in consumers)
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:

@@ -4,11 +4,14 @@ the package costs 24 MB and 0.4 s that the API and the logs worker do not pay.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import httpx2
 from pydantic import BaseModel, ValidationError
 
 from roadmap.briefs import ConceptBrief, GeneratorFault
@@ -25,6 +28,7 @@ DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[Quiz
     ContentKind.resources: ResourcesDraft,
     ContentKind.quiz: QuizDraft,
 }
+LARGEST_ANSWER = 2 * 1024 * 1024  # bytes
 LASTING = {400, 401, 403, 404, 422}  # statuses that the same request would get again
 HINTS = {
     401: "OPENAI_API_KEY is not accepted by the provider",
@@ -79,38 +83,38 @@ class ModelGenerator:
         return client
 
     def _ask(self, step: str, shape: type[Draft], facts: dict[str, Any]) -> Draft:
+        """One call, one answer in the given form. Raises GeneratorFault with the reason for everything else."""
         openai = _openai()
         messages: list[Any] = [
             {"role": "system", "content": (PROMPTS / f"{step}.md").read_text("utf-8")},
             {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
         ]
         try:
-            completion = self._client.chat.completions.parse(model=self._model, messages=messages, response_format=shape)
+            answer = self._complete(messages, shape)
         except openai.APIStatusError as error:
             raise self._status_fault(error) from error
-        except openai.APITimeoutError as error:
-            raise GeneratorFault(f"The model did not answer within {self._timeout:g} s.") from error
-        except openai.APIConnectionError as error:
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+            raise self._too_slow() from error
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
             raise GeneratorFault("The model's server cannot be reached; OPENAI_BASE_URL says where it should be.") from error
-        except openai.LengthFinishReasonError as error:
-            raise GeneratorFault("The model's answer was cut off at its length limit.") from error
-        except openai.ContentFilterFinishReasonError as error:
-            raise GeneratorFault("The provider's content filter withheld the answer; word the goal differently.") from error
-        except (ValidationError, ValueError, openai.OpenAIError) as error:
-            raise GeneratorFault(f"The model's answer is not in the agreed form ({type(error).__name__}).") from error
-        parsed: Draft = self._parsed(completion)
-        return parsed
+        return _parsed(answer, shape)
 
-    @staticmethod
-    def _parsed(completion: Any) -> Any:
-        if not completion.choices:
-            raise GeneratorFault("The model's answer is empty.")
-        message = completion.choices[0].message
-        if message.refusal:
-            raise GeneratorFault(f"The model refuses: {message.refusal[:300]}", lasting=True)
-        if message.parsed is None:
-            raise GeneratorFault("The model's answer is empty.")
-        return message.parsed
+    def _complete(self, messages: list[Any], shape: type[BaseModel]) -> bytes:
+        """The body of the answer. It is read piece by piece, so that one that trickles in ends by the same limit."""
+        deadline = monotonic() + self._timeout
+        create = self._client.chat.completions.with_streaming_response.create
+        body = bytearray()
+        with create(model=self._model, messages=messages, response_format=_form(shape)) as response:
+            for piece in response.iter_bytes():
+                body += piece
+                if monotonic() > deadline:
+                    raise self._too_slow()
+                if len(body) > LARGEST_ANSWER:
+                    raise GeneratorFault("The model's answer is too long.")
+        return bytes(body)
+
+    def _too_slow(self) -> GeneratorFault:
+        return GeneratorFault(f"The model did not answer within {self._timeout:g} s.")
 
     def _status_fault(self, error: "openai.APIStatusError") -> GeneratorFault:
         status = error.status_code
@@ -120,10 +124,37 @@ class ModelGenerator:
         )
 
 
+def _form(shape: type[BaseModel]) -> Any:
+    """Structured output by JSON schema, in the strict form."""
+    schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _parsed(answer: bytes, shape: type[Draft]) -> Draft:
+    try:
+        choice = json.loads(answer)["choices"][0]
+        ended, message = choice.get("finish_reason"), choice["message"]
+        refusal, content = message.get("refusal"), message.get("content")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise GeneratorFault("The server's answer is not a chat completion; is OPENAI_BASE_URL right?") from error
+    if refusal:
+        raise GeneratorFault(f"The model refuses: {str(refusal)[:300]}", lasting=True)
+    if ended == "content_filter":
+        raise GeneratorFault("The provider's content filter withheld the answer; word the goal differently.")
+    if ended == "length":
+        raise GeneratorFault("The model's answer was cut off at its length limit.")
+    if not content:
+        raise GeneratorFault("The model's answer is empty.")
+    try:
+        return shape.model_validate_json(content)
+    except ValidationError as error:
+        raise GeneratorFault("The model's answer is not in the agreed form.") from error
+
+
 def _retry_after(error: "openai.APIStatusError") -> float | None:
     """Seconds from the header; providers also send dates, which the ordinary pause replaces."""
     value = error.response.headers.get("retry-after", "")
-    return float(value) if value.replace(".", "", 1).isdigit() else None
+    return float(value) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) else None
 
 
 def _facts(brief: ConceptBrief) -> dict[str, Any]:

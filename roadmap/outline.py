@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_CONCEPTS = 200
 
@@ -93,6 +93,16 @@ class Question(Frozen):
     options: Annotated[tuple[str, ...], Field(min_length=2)]
     answers: Annotated[tuple[int, ...], Field(min_length=1)]
     explanation: str
+
+    @model_validator(mode="after")
+    def _can_be_answered(self) -> Self:
+        if len(set(self.options)) < len(self.options):
+            raise ValueError("an option stands there twice")
+        if not set(self.answers) <= set(range(len(self.options))) or len(set(self.answers)) < len(self.answers):
+            raise ValueError("answers must be indexes of options, each once")
+        if (self.type == "multiple") != (len(self.answers) > 1):
+            raise ValueError(f"{len(self.answers)} right answers do not fit the type {self.type}")
+        return self
 
 
 class Quiz(Frozen):

@@ -160,8 +160,9 @@ def _plan_failed(row: Roadmap, token: UUID, fault: GeneratorFault) -> list[Step]
 def _fail_roadmap(row: Roadmap, token: UUID, reason: str) -> list[Step]:
     with transaction():
         saved = _change_held(row.id, token, status=RoadmapStatus.failed, error=reason, finished_at=clock.now())
-        if saved is not None:
-            events.append(row.id, saved.last_seq, (EventType.failed, {"reason": reason}))
+        if saved is None:
+            return []
+        events.append(row.id, saved.last_seq, (EventType.failed, {"reason": reason}))
     record("planning", "outline", reason, level=LogLevel.error, roadmap_id=row.id)
     return []
 

@@ -57,4 +57,5 @@ class RoadmapRequest(BaseModel):
 
 def accepted_request(row: Any) -> RoadmapRequest:
     """The request as it stands in its row. Its rules are not checked again: a deadline may have passed meanwhile."""
-    return RoadmapRequest.model_construct(**{name: getattr(row, name) for name in RoadmapRequest.model_fields})
+    values = {name: getattr(row, name) for name in RoadmapRequest.model_fields}
+    return RoadmapRequest.model_construct(**{**values, "level": Level(row.level)})

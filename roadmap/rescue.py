@@ -27,10 +27,10 @@ def overdue() -> list[Step]:
 
 def _overdue(table: type[Roadmap] | type[Content], waiting: str, held: str, patience: int) -> list[UUID]:
     now = clock.now()
-    lost = (table.status == waiting) & (table.due_at < now)
+    lost = table.status == waiting
     abandoned = (table.status == held) & (table.lease_until < now)
     with transaction():
-        query = table.select(table.id).where(lost | abandoned).order_by(table.id).limit(MOST_AT_ONCE)
+        query = table.select(table.id).where(table.due_at < now, lost | abandoned).order_by(table.id).limit(MOST_AT_ONCE)
         if isinstance(table._meta.database.obj, peewee.PostgresqlDatabase):
             query = query.for_update("FOR UPDATE SKIP LOCKED")  # two rescuers share the work
         ids = [id_ for (id_,) in query.tuples()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Postgres, Redis
+from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import SHORT, Stack, clean_environment, embedded_stack, running, server_stack
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-"))
@@ -50,11 +50,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
+def postgres() -> Iterator[Postgres]:
+    with scratch_folder() as folder:
+        server = Postgres(folder)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

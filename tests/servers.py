@@ -12,6 +12,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -21,6 +24,13 @@ from tests.waiting import wait_until
 
 OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
 WHEELS_ONLY = os.environ.get("ROADMAP_TEST_BINARIES") == "wheels"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Outside pytest's own, which it closes to other users each time that a pytest starts: PostgreSQL runs as nobody."""
+    with tempfile.TemporaryDirectory(prefix="roadmap-server-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def free_port() -> int:

@@ -134,7 +134,14 @@ async def _read(request: Request) -> bytes:
 
 def _field_errors(error: ValidationError, prefix: str) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)[:20]
-    return tuple(FieldError(prefix + "/".join(str(part) for part in p["loc"]), _rule(p)) for p in problems)
+    return tuple(FieldError(_pointer(p["loc"], prefix), _rule(p)) for p in problems)
+
+
+def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
+    """A JSON pointer (RFC 6901), or the name of a parameter."""
+    if prefix == "?":
+        return "?" + ".".join(str(part) for part in location)
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _rule(problem: Any) -> str:
@@ -142,4 +149,7 @@ def _rule(problem: Any) -> str:
         return str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":
         return "is not a known field"
+    if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
+        bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
+        return f"should have {bound} {problem['ctx'][number]} characters"
     return str(problem["msg"]).replace("Input s", "s").replace("String s", "s").replace("Field required", "is required")

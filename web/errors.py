@@ -7,6 +7,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from core.errors import (
     Conflict,
@@ -44,7 +45,10 @@ def problem(request: Request, status: int, slug: str, title: str, detail: str, *
     request_id = request.scope.get("state", {}).get("request_id")
     if request_id:
         document["request_id"] = request_id
-    return Response(json.dumps(document), status, media_type="application/problem+json")
+    response = Response(json.dumps(document), status, media_type="application/problem+json")
+    if request_id:  # the answer to an unexpected error passes by the middleware that sets it otherwise
+        response.headers["X-Request-ID"] = request_id
+    return response
 
 
 def answer_expected(request: Request, error: Exception) -> Response:
@@ -65,7 +69,8 @@ def answer_http(request: Request, error: Exception) -> Response:
     slug, title = HTTP_PROBLEMS.get(error.status_code, ("error", "The request cannot be answered"))
     detail = f"{request.method} {request.url.path} is not part of this service."
     response = problem(request, error.status_code, slug, title, detail)
-    response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
 
 
@@ -89,5 +94,12 @@ HANDLERS: dict[Any, Any] = {
 
 
 def _field(field: FieldError) -> dict[str, str]:
+    """A parameter of the request, or a JSON pointer (RFC 6901) as a fragment."""
     key, value = ("parameter", field.pointer[1:]) if field.pointer.startswith("?") else ("pointer", "#" + field.pointer)
     return {key: value, "detail": field.detail}
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method of this path; Starlette names those of one route only."""
+    matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in route.methods}

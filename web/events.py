@@ -91,11 +91,13 @@ class EventPoller:
         self._arrived.set()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
+            self._arrived.clear()  # before looking: what comes later sets it again
+            if self._stopping.is_set():
+                break
             with self._lock:
                 watchers = list(self._watchers)
             if not watchers:
-                self._arrived.clear()
                 self._arrived.wait()
                 continue
             try:

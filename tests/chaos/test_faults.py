@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Postgres, Redis
+from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import GOAL, Service, Stack, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
@@ -22,11 +22,12 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("own-postgres"))
-    server.start()
-    yield server
-    server.stop()
+def own_postgres() -> Iterator[Postgres]:
+    with scratch_folder() as folder:
+        server = Postgres(folder)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=["embedded", "server"])

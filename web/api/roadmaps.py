@@ -1,5 +1,6 @@
 """Roadmaps: create, read, list, watch."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -53,7 +54,7 @@ class LogsQuery(BaseModel):
     cursor: UUID | None = None
     limit: Limit = 50
     level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] | None = None
-    category: Annotated[str, Field(max_length=40)] | None = None
+    category: Annotated[str, Field(pattern=r"^[a-z_.-]{1,40}$")] | None = None
 
 
 async def create(call: Call) -> Reply:
@@ -106,7 +107,7 @@ async def watch(call: Call) -> Response:
 
 def _last_event_id(call: Call) -> int:
     given = call.request.headers.get("last-event-id", "0")
-    if not given.isascii() or not given.isdigit() or int(given) > LARGEST_SEQ:
+    if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
         raise Invalid("Last-Event-ID does not fit.", fields=(FieldError("?Last-Event-ID", "is the number of an event"),))
     return int(given)
 
