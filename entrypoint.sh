@@ -32,8 +32,12 @@ all() {
     others=($!)
     stop() {
         trap '' INT TERM
-        kill -TERM "${pids[@]}" "${others[@]}" 2>/dev/null || true
+        for pid in "${pids[@]}" "${others[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
         wait "${pids[@]}" "${others[@]}" 2>/dev/null || true
+        for pid in "${pids[@]}"; do # what a killed service has left behind, such as the workers of uvicorn
+            for _ in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
+            kill -KILL -- "-$pid" 2>/dev/null || true
+        done
     }
     trap 'stop; exit 0' INT TERM
     while kill -0 "${pids[0]}" 2>/dev/null && kill -0 "${pids[1]}" 2>/dev/null && kill -0 "${pids[2]}" 2>/dev/null; do
@@ -46,7 +50,15 @@ all() {
     exit 1
 }
 
-python -m core.preflight
+preflight() { # in the background, so that a signal ends the wait for a server that is away
+    python -m core.preflight &
+    local pid=$!
+    trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 143' INT TERM
+    wait $pid
+    trap - INT TERM
+}
+
+preflight
 case "$SERVICE_TYPE" in
     celery_logs) huey_logs ;;
     celery_content) huey_content ;;

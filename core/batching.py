@@ -79,6 +79,8 @@ class Batcher(Generic[Item, Result]):
     def _answer(self, batch: list[Entry[Item, Result]]) -> None:
         try:
             results = self._handle([entry.item for entry in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} results for {len(batch)} items")
         except Exception as error:  # an edge: whatever happened, every waiting request gets its answer
             logger.exception("%s failed for a batch of %d", self._name, len(batch))
             results = [error] * len(batch)

@@ -12,7 +12,7 @@ from roadmap.outline import Level
 FARTHEST_DEADLINE = timedelta(days=3650)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text):
         raise ValueError("must not contain control characters")
     return text
@@ -33,7 +33,7 @@ def _ahead(day: date) -> date:
     return day
 
 
-Text = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 
 
 class RoadmapRequest(BaseModel):
@@ -41,7 +41,7 @@ class RoadmapRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    goal: Annotated[str, Field(min_length=3, max_length=1000), AfterValidator(_printable), AfterValidator(_worded)] = Field(
+    goal: Annotated[str, Field(min_length=3, max_length=1000), AfterValidator(printable), AfterValidator(_worded)] = Field(
         description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")

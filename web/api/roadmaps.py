@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from roadmap import reading
 from roadmap.creating import new_roadmap
 from roadmap.execution_log import record
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary, RoadmapTree
+from roadmap.requests import printable
 from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
 from web.accepting import accepted
@@ -54,7 +55,7 @@ class LogsQuery(BaseModel):
     cursor: UUID | None = None
     limit: Limit = 50
     level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] | None = None
-    category: Annotated[str, Field(pattern=r"^[a-z_.-]{1,40}$")] | None = None
+    category: Annotated[str, Field(max_length=40), AfterValidator(printable)] | None = None
 
 
 async def create(call: Call) -> Reply:
