@@ -23,23 +23,24 @@ huey_content() { exec $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_
 
 all() {
     set -m # each child in a process group of its own, so that Ctrl-C reaches this script alone and the end is orderly
-    pids=()
+    local pids=() others=()
+    stop() {
+        trap '' INT TERM
+        local pid started=(${pids[@]+"${pids[@]}"} ${others[@]+"${others[@]}"})
+        for pid in ${started[@]+"${started[@]}"}; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+        wait ${started[@]+"${started[@]}"} 2>/dev/null || true
+        for pid in ${pids[@]+"${pids[@]}"}; do # what a killed service has left behind, such as the workers of uvicorn
+            for _ in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
+            kill -KILL -- "-$pid" 2>/dev/null || true
+        done
+    }
+    trap 'stop; exit 0' INT TERM # before the first child: no signal may leave one behind
     for service in api huey_logs huey_content; do
         "$service" &
         pids+=($!)
     done
     python -m core.announce &
     others=($!)
-    stop() {
-        trap '' INT TERM
-        for pid in "${pids[@]}" "${others[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-        wait "${pids[@]}" "${others[@]}" 2>/dev/null || true
-        for pid in "${pids[@]}"; do # what a killed service has left behind, such as the workers of uvicorn
-            for _ in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
-            kill -KILL -- "-$pid" 2>/dev/null || true
-        done
-    }
-    trap 'stop; exit 0' INT TERM
     while kill -0 "${pids[0]}" 2>/dev/null && kill -0 "${pids[1]}" 2>/dev/null && kill -0 "${pids[2]}" 2>/dev/null; do
         sleep 1 & # in the background, since a signal interrupts `wait` but not a command
         others[1]=$!
@@ -53,7 +54,8 @@ all() {
 preflight() { # in the background, so that a signal ends the wait for a server that is away
     python -m core.preflight &
     local pid=$!
-    trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 143' INT TERM
+    trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 130' INT
+    trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 143' TERM
     wait $pid
     trap - INT TERM
 }

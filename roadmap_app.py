@@ -14,7 +14,7 @@ from roadmap.accounts import ensure_local_owner
 from roadmap.execution_log import buffer
 from web import accepting
 from web.errors import HANDLERS
-from web.events import poller
+from web.events import close_on_signals, poller
 from web.middleware import RequestIdMiddleware
 from web.routes import ROUTES
 
@@ -26,6 +26,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(ensure_local_owner)
     accepting.start()
     poller.start()
+    close_on_signals()
     yield
     await run_in_threadpool(poller.stop)
     await run_in_threadpool(accepting.stop)

@@ -3,6 +3,7 @@
 Ends with 0 when the service can start, with 1 and one clear sentence when it cannot.
 """
 
+import errno
 import os
 import socket
 import sys
@@ -67,14 +68,23 @@ def _wait(check: Callable[[], None], deadline: float) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for address in [settings.host or "127.0.0.1"] if settings.embedded or settings.host else ["0.0.0.0", "::"]:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            probe.bind((settings.host or ("127.0.0.1" if settings.embedded else ""), settings.port))
+            _bind(family, address, settings.port)
         except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and not settings.host:
+                continue  # a machine without this family
             fix = f"end what uses it, or choose another: PORT={min(settings.port + 1, 65_535)}"
             raise Refused(f"PORT {settings.port} cannot be used ({error.strerror}); {fix}") from None
+
+
+def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind((address, port))
 
 
 def _migrated(settings: Settings) -> None:
@@ -82,19 +92,32 @@ def _migrated(settings: Settings) -> None:
         migrate(settings)
     except peewee.OperationalError as error:
         raise NotReady(f"the database does not answer: {_reason(error)}") from None
+    except peewee.ProgrammingError as error:
+        raise _unreadable(error) from None
 
 
 def _schema_is_there(settings: Settings) -> None:
     database = open_migration_database(settings)
     try:
         database.connect()
+        _check_encoding(database)
         missing = pending(database)
     except peewee.OperationalError as error:
         raise NotReady(f"the database does not answer: {_reason(error)}") from None
+    except peewee.ProgrammingError as error:
+        raise _unreadable(error) from None
     finally:
         database.close()
     if missing:
         raise NotReady(f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates")
+
+
+def _check_encoding(database: peewee.Database) -> None:
+    """PostgreSQL alone has others than UTF-8, and refuses most texts of the world in them."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
+        if encoding != "UTF8":
+            raise Refused(f"DATABASE_URL: the database is encoded in {encoding}; create it with ENCODING 'UTF8'")
 
 
 def _broker_answers(settings: Settings) -> None:
@@ -105,6 +128,8 @@ def _broker_answers(settings: Settings) -> None:
         policy = _eviction_policy(client)
     except redis.AuthenticationError:
         raise Refused("REDIS_URL: the server refuses the user or the password") from None
+    except redis.ResponseError as error:
+        raise Refused(f"REDIS_URL: the server refuses: {_reason(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise NotReady(f"the broker does not answer: {_reason(error)}") from None
     finally:
@@ -124,6 +149,10 @@ def _eviction_policy(client: redis.Redis) -> str | None:
         return None
     policy = answer.get("maxmemory_policy") if isinstance(answer, dict) else None
     return str(policy) if policy else None
+
+
+def _unreadable(error: Exception) -> Refused:
+    return Refused(f"DATABASE_URL or DIRECT_DATABASE_URL: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:

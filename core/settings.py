@@ -35,7 +35,8 @@ def _scheme(*allowed: str) -> AfterValidator:
         if url is None:
             return url
         try:
-            scheme = urlsplit(url.get_secret_value()).scheme
+            parts = urlsplit(url.get_secret_value())
+            scheme, _ = parts.scheme, parts.port
         except ValueError:  # its message would show the password
             raise ValueError("is not a readable address; special characters of a password must be percent-encoded") from None
         if scheme not in allowed:

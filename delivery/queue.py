@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from huey import Huey
-from huey.api import Task
+from huey.api import Task, chord, group
 from huey.consumer import Consumer
 from huey.exceptions import HueyException
 from huey.registry import Message
@@ -60,20 +60,25 @@ class ReliableQueue(Huey):
     def enqueue_many(self, tasks: Iterable[Task]) -> None:
         """Enqueue all of them in one round trip. In immediate mode they run one after the other, here."""
         tasks = list(tasks)
-        if self._immediate or any(task.eta is not None for task in tasks):
+        if self._immediate or any(task.eta is not None or task.expires for task in tasks):
             for task in tasks:
                 self.enqueue(task)
             return
         self.storage.enqueue_many((self.serialize_task(task), task.priority or 0) for task in tasks)
 
-    def enqueue(self, task: Task) -> None:
+    def enqueue(self, task: Task | group | chord) -> Any:
         """Enqueue now, or put on the schedule when the task has a time that has not come."""
+        if isinstance(task, group | chord):
+            return super().enqueue(task)
+        if task.expires:
+            task.resolve_expires(self.utc)
         if not self.ready_to_run(task):
             self.add_schedule(task)
         elif self._immediate:  # through the wire format, so that a test sees what production would
             self.execute(self.deserialize_task(self.serialize_task(task)))
         else:
             super().enqueue(task)
+        return None
 
     def add_schedule(self, task: Task) -> None:
         self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)  # type: ignore[attr-defined]

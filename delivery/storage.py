@@ -26,7 +26,7 @@ class DeadLetter:
 class ReliableStorage(Protocol):
     """The contract that `tests/integration/test_storage_contract.py` holds every storage to.
 
-    Priority is a whole number; messages of a higher one overtake, equals keep their order.
+    There are two priorities, 0 and 1: messages of the higher one overtake, equals keep their order.
     """
 
     faults: tuple[type[Exception], ...]  # what any method may raise while the broker is away

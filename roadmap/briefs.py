@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.text import storable
 from roadmap.requests import RoadmapRequest
 
 
@@ -23,6 +24,6 @@ class GeneratorFault(Exception):
     """A generator could not deliver; `str()` is a reason that a person can act on."""
 
     def __init__(self, reason: str, *, lasting: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(reason)
+        super().__init__(storable(reason))  # it may quote what a provider said
         self.lasting = lasting  # another try would fail the same way
         self.retry_after = retry_after  # seconds, when the provider says so

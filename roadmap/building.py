@@ -111,11 +111,13 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _content_failed(content, token, str(fault))
     wait = pause(content.attempts, fault)
-    note_fault(content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
     with transaction():
         later = overdue_from(clock.now(), after=wait, patience=CONTENT_PATIENCE)
         held = _settle(content.id, token, status=ContentStatus.pending, error=str(fault), due_at=later)
-    return [Step(StepName.build_content, content.id, delay=wait)] if held else []
+    if not held:  # another worker took over, and tells of its own tries
+        return []
+    note_fault(content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+    return [Step(StepName.build_content, content.id, delay=wait)]
 
 
 def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:

@@ -64,7 +64,7 @@ class TutorialDraft(Draft):
 
 class ResourceDraft(Draft):
     title: str
-    url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    url: Annotated[str, Field(description="its address, beginning with https://")]
     type: Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
     language: str
     why: str

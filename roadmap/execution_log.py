@@ -16,6 +16,7 @@ from uuid import UUID
 from core import clock
 from core.ids import new_id
 from core.runtime import transaction
+from core.text import storable
 from models.logs import ExecutionLog
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def record(
         "level": level.value,
         "category": category,
         "step": step,
-        "message": message,
+        "message": storable(message),
         "details": dict(details) if details else None,
         "duration_ms": duration_ms,
         "roadmap_id": roadmap_id.hex if roadmap_id else None,

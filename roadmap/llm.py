@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx2
 from pydantic import BaseModel, ValidationError
 
 from roadmap.briefs import ConceptBrief, GeneratorFault
@@ -40,10 +39,12 @@ Draft = TypeVar("Draft", bound=BaseModel)
 Sound = TypeVar("Sound", bound=BaseModel)
 
 
-def _openai() -> Any:
-    import openai  # noqa: PLC0415 -- the one import inside a function; see the first lines of this file
+def _libraries() -> tuple[Any, Any]:
+    """openai and the HTTP client below it: the one import inside a function; see the first lines of this file."""
+    import httpx2  # noqa: PLC0415
+    import openai  # noqa: PLC0415
 
-    return openai
+    return openai, httpx2
 
 
 class ModelGenerator:
@@ -79,12 +80,14 @@ class ModelGenerator:
 
     @cached_property
     def _client(self) -> "openai.OpenAI":
-        client: openai.OpenAI = _openai().OpenAI(api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0)
+        client: openai.OpenAI = _libraries()[0].OpenAI(
+            api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0
+        )
         return client
 
     def _ask(self, step: str, shape: type[Draft], facts: dict[str, Any]) -> Draft:
         """One call, one answer in the given form. Raises GeneratorFault with the reason for everything else."""
-        openai = _openai()
+        openai, httpx2 = _libraries()
         messages: list[Any] = [
             {"role": "system", "content": (PROMPTS / f"{step}.md").read_text("utf-8")},
             {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},

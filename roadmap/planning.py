@@ -150,11 +150,13 @@ def _plan_failed(row: Roadmap, token: UUID, fault: GeneratorFault) -> list[Step]
     if fault.lasting or row.attempts >= settings.max_attempts:
         return _fail_roadmap(row, token, str(fault))
     wait = pause(row.attempts, fault)
-    note_fault("outline", fault, wait, roadmap_id=row.id)
     with transaction():
         later = overdue_from(clock.now(), after=wait)
         held = _change_held(row.id, token, new_events=0, status=RoadmapStatus.queued, error=str(fault), due_at=later)
-    return [] if held is None else [Step(StepName.plan_roadmap, row.id, delay=wait)]
+    if held is None:  # another worker took over, and tells of its own tries
+        return []
+    note_fault("outline", fault, wait, roadmap_id=row.id)
+    return [Step(StepName.plan_roadmap, row.id, delay=wait)]
 
 
 def _fail_roadmap(row: Roadmap, token: UUID, reason: str) -> list[Step]:

@@ -6,9 +6,12 @@ Each client has a bounded queue; one that does not read fast enough is closed, a
 import asyncio
 import contextlib
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from types import FrameType
+from typing import Any
 from uuid import UUID
 
 from starlette.responses import StreamingResponse
@@ -54,10 +57,13 @@ class EventPoller:
         self._thread = threading.Thread(target=self._run, name="EventPoller", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Close every stream; clients come back to another process and resume."""
+    def close(self) -> None:
+        """Let every stream end in order; clients come back to another process and resume."""
         self._stopping.set()
         self._arrived.set()
+
+    def stop(self) -> None:
+        self.close()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -133,6 +139,22 @@ class EventPoller:
 
 
 poller = EventPoller()
+
+
+def close_on_signals() -> None:
+    """At SIGTERM and SIGINT, end the streams and then do what the server does: it would wait for them otherwise."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a test's client runs the application in another thread and sends no signals
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        servers = signal.getsignal(number)
+
+        def end(received: int, frame: FrameType | None, servers: Any = servers) -> None:
+            loop.call_soon_threadsafe(poller.close)
+            if callable(servers):
+                servers(received, frame)
+
+        signal.signal(number, end)
 
 
 def encode(event: Event) -> bytes:

@@ -1,0 +1,382 @@
+"""How services start, wait, refuse and end: entrypoint.sh with real processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg2
+import pytest
+
+from core.migrate import known, migrate
+from core.settings import from_environment
+from tests.servers import Postgres, Redis, free_port
+from tests.stack import GOAL, PASSWORD, SHORT, Service, clean_environment
+from tests.waiting import wait_until
+
+KEY = "a key of this file with at least 32 characters"
+SECRET = "hunter2-s3cret"
+READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
+
+Launch = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A broker of this file's own: its consumers must not take what the shared stack has enqueued."""
+    with running(Redis(tmp_path_factory.mktemp("queues"))) as server:
+        yield server
+
+
+@pytest.fixture
+def unmigrated(postgres: Postgres, queues: Redis) -> dict[str, str]:
+    """The variables of server mode, with an empty database."""
+    url = postgres.create_database(f"t{uuid.uuid4().hex}")
+    return {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY}
+
+
+@pytest.fixture(scope="module")
+def server(postgres: Postgres, queues: Redis) -> dict[str, str]:
+    """The variables of server mode, with a database that has the schema."""
+    url = postgres.create_database(f"t{uuid.uuid4().hex}")
+    variables = {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY}
+    migrate(from_environment(variables))
+    return variables
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts a service of the given name with the given variables, on a port of its own. Whatever is left is killed."""
+    started: list[Service] = []
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, it would be ignored by every child too
+
+    def start(name: str, **variables: str) -> Service:
+        base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATA_DIR": str(tmp_path / "data")}
+        started.append(Service(name, {**base, **variables}, tmp_path).start())
+        return started[-1]
+
+    yield start
+    signal.signal(signal.SIGINT, usual)
+    for service in started:
+        for pid in left_of(service):
+            os.kill(pid, signal.SIGKILL)
+        assert service.process is not None
+        service.process.wait(10)
+
+
+@contextmanager
+def running(server: Redis) -> Iterator[Redis]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def left_of(service: Service) -> list[int]:
+    """The processes of a service that still run, found by the session that all of them share."""
+    listing = subprocess.run(["ps", "-o", "pid=,stat=", "-s", str(service.pid)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid, stat in (line.split() for line in listing.stdout.splitlines()) if not stat.startswith("Z")]
+
+
+def exit_code(service: Service) -> int:
+    assert service.process is not None
+    return service.process.wait(30)
+
+
+def said(service: Service) -> list[str]:
+    """What a service has said beyond that it waits."""
+    return [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
+
+
+def refusal(service: Service) -> str:
+    """The one sentence of a service that ends with 1."""
+    assert exit_code(service) == 1, service.output
+    lines = said(service)
+    assert len(lines) == 1, service.output
+    assert lines[0].startswith("error: ")
+    assert SECRET not in service.output
+    return lines[0]
+
+
+def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:
+    assert service.alive(), service.output
+    try:
+        return httpx2.get(f"http://{host}:{service.environment['PORT']}{path}", timeout=5).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def await_output(service: Service, *texts: str) -> None:
+    """Until a service that still runs has said all of these."""
+
+    def done() -> bool:
+        output = service.output
+        assert service.alive() or all(text in output for text in texts), output
+        return all(text in output for text in texts)
+
+    wait_until(done, reason=f"{service.name} says {texts}")
+
+
+def await_ready(service: Service, *names: str) -> None:
+    await_output(service, *(READY[name] for name in names))
+
+
+def await_all(service: Service) -> None:
+    wait_until(lambda: answers(service), reason="the API is ready")
+    await_ready(service, "logs", "content")
+
+
+def await_nothing_left(service: Service) -> None:
+    wait_until(lambda: not left_of(service), timeout=5, reason="every process has ended")
+
+
+# Refusing
+
+
+def test_an_unknown_service_is_told_the_names_there_are(launch: Launch) -> None:
+    line = refusal(launch("web"))
+    assert [name for name in ("api", "huey_logs", "huey_content", "all") if name not in line] == []
+
+
+def test_a_single_service_without_servers_refuses(launch: Launch) -> None:
+    services = [launch(name) for name in ("api", "huey_logs", "huey_content", "celery_logs", "celery_content")]
+    assert [s.name for s in services if "DATABASE_URL and REDIS_URL are needed" not in refusal(s)] == []
+
+
+def test_every_bad_variable_gets_a_line(launch: Launch, server: dict[str, str]) -> None:
+    bad = {"PORT": "0", "API_WORKERS": "many", "LEASE_SECONDS": "-1", "LOG_LEVEL": SECRET, "OPENAI_BASE_URL": SECRET}
+    service = launch("api", **{**server, **bad})
+    assert exit_code(service) == 1
+    assert SECRET not in service.output
+    assert sorted(line.split(":")[1].strip() for line in said(service)) == sorted(bad)
+    assert all(line.startswith("error: ") for line in said(service))
+
+
+BAD_URLS = {
+    "a port that is no number, of PostgreSQL": {"DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:x/roadmap"},
+    "an option that PostgreSQL does not have": {"DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:1/roadmap?colour=red"},
+    "a port that is no number, of Redis": {"REDIS_URL": f"redis://:{SECRET}@127.0.0.1:x/0"},
+}
+
+
+@pytest.mark.parametrize("bad", BAD_URLS.values(), ids=BAD_URLS)
+def test_an_address_that_cannot_be_read_is_refused_by_its_name(launch: Launch, server: dict[str, str], bad: dict) -> None:
+    [name] = bad
+    assert name in refusal(launch("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"}))
+
+
+def test_a_password_that_the_broker_refuses_is_not_waited_for(launch: Launch, server: dict[str, str], queues: Redis) -> None:
+    url = f"redis://roadmap:{SECRET}@127.0.0.1:{queues.port}/0"
+    assert "REDIS_URL" in refusal(launch("huey_logs", **{**server, "REDIS_URL": url}))
+
+
+def test_a_database_of_the_broker_that_does_not_exist_is_refused(launch: Launch, server: dict[str, str], queues: Redis) -> None:
+    url = f"redis://127.0.0.1:{queues.port}/4711"
+    assert "REDIS_URL" in refusal(launch("huey_logs", **{**server, "REDIS_URL": url}))
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
+def test_a_port_in_use_is_refused(launch: Launch, server: dict[str, str], family: socket.AddressFamily) -> None:
+    with socket.create_server(("", 0), family=family) as taken:
+        port = str(taken.getsockname()[1])
+        line = refusal(launch("api", **server, PORT=port))
+    assert f"PORT {port} cannot be used" in line
+
+
+def test_a_port_in_use_is_refused_in_embedded_mode(launch: Launch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"PORT {port} cannot be used" in refusal(launch("all", PORT=port))
+
+
+def test_a_broker_that_drops_queues_is_refused(launch: Launch, server: dict[str, str], tmp_path: Path) -> None:
+    with running(Redis(tmp_path)) as forgetful:
+        forgetful.client().config_set("maxmemory-policy", "allkeys-lru")
+        line = refusal(launch("huey_content", **{**server, "REDIS_URL": forgetful.url()}))
+    assert "allkeys-lru" in line
+    assert "noeviction" in line
+
+
+def test_a_broker_that_drops_what_has_a_time_to_live_is_warned_of(launch: Launch, server: dict[str, str], tmp_path: Path) -> None:
+    with running(Redis(tmp_path)) as forgetful:
+        forgetful.client().config_set("maxmemory-policy", "volatile-lru")
+        service = launch("huey_logs", **{**server, "REDIS_URL": forgetful.url()})
+        await_ready(service, "logs")
+        assert service.stop() == 0
+    [warning, _] = said(service)
+    assert warning.startswith("warning: ")
+    assert "volatile-lru" in warning
+
+
+# Waiting
+
+
+def test_the_wait_for_a_server_that_is_away_has_an_end(launch: Launch, server: dict[str, str]) -> None:
+    wait = {**server, "STARTUP_WAIT_SECONDS": "1"}
+    nobody = free_port()
+    database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
+    broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}
+    without_database = [launch(name, **database) for name in ("api", "huey_logs", "huey_content")]
+    without_broker = [launch(name, **broker) for name in ("huey_logs", "huey_content")]
+    assert all("the database does not answer" in refusal(service) for service in without_database)
+    assert all("the broker does not answer" in refusal(service) for service in without_broker)
+
+
+def test_the_wait_for_a_server_that_hangs_has_an_end(launch: Launch, server: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        wait = {**server, "STARTUP_WAIT_SECONDS": "1"}
+        database = launch("api", **{**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap"})
+        broker = launch("huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"})
+        assert "the database does not answer" in refusal(database)
+        assert "the broker does not answer" in refusal(broker)
+
+
+def test_a_consumer_waits_for_the_schema_says_so_and_starts_when_the_api_has_migrated(
+    launch: Launch, unmigrated: dict[str, str]
+) -> None:
+    consumer = launch("huey_content", **unmigrated)
+    await_output(consumer, f"waiting: the schema is not at {known()[-1]} yet")
+    assert READY["content"] not in consumer.output
+
+    api = launch("api", **unmigrated)
+
+    await_ready(consumer, "content")
+    assert consumer.output.count("waiting: ") == 1
+    wait_until(lambda: answers(api), reason="the API is ready")
+
+
+def test_a_service_that_waits_for_a_server_starts_when_it_is_there(
+    launch: Launch, server: dict[str, str], tmp_path: Path
+) -> None:
+    late = Redis(tmp_path)
+    consumer = launch("huey_logs", **{**server, "REDIS_URL": late.url()})
+    await_output(consumer, "waiting: the broker does not answer")
+    with running(late):
+        await_ready(consumer, "logs")
+        assert consumer.stop() == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_waits_ends_at_once_and_leaves_nothing(
+    launch: Launch, unmigrated: dict[str, str], how: signal.Signals
+) -> None:
+    consumer = launch("huey_logs", **unmigrated)
+    await_output(consumer, "waiting: ")
+    if how is signal.SIGINT:
+        os.killpg(consumer.pid, how)  # as the terminal does
+    else:
+        consumer.signal(how)
+    assert exit_code(consumer) in (0, -how, 130, 143)
+    await_nothing_left(consumer)
+    assert said(consumer) == []
+
+
+def test_three_apis_that_start_at_once_migrate_once_and_all_serve(launch: Launch, unmigrated: dict[str, str]) -> None:
+    apis = [launch("api", **unmigrated) for _ in range(3)]
+    for api in apis:
+        wait_until(lambda api=api: answers(api), reason="the API is ready")
+    with closing(psycopg2.connect(unmigrated["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM schema_migration ORDER BY name")
+        assert [name for (name,) in cursor.fetchall()] == known()
+    assert [said(api) for api in apis] == [[], [], []]
+
+
+# Running
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "threads"),
+    [("celery_logs", "logs", {"LOGS_WORKERS": "16"}), ("celery_content", "content", {"CONTENT_WORKERS": "16"})],
+)
+def test_a_consumer_starts_under_its_old_name_and_says_once_that_it_is_ready(
+    launch: Launch, server: dict[str, str], name: str, queue: str, threads: dict[str, str]
+) -> None:
+    consumer = launch(name, **server, **threads)
+    await_ready(consumer, queue)
+    assert consumer.stop() == 0
+    assert said(consumer) == [READY[queue]]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_api_is_reached_over_both_families_and_ends_with_zero(launch: Launch, server: dict[str, str], workers: str) -> None:
+    api = launch("api", **server, API_WORKERS=workers)
+    for host in ("127.0.0.1", "[::1]"):
+        wait_until(lambda host=host: answers(api, host), reason=f"{host} answers")
+    assert api.stop() in (0, -signal.SIGTERM)  # uvicorn, once it has drained, ends by the signal that it was sent
+    await_nothing_left(api)
+    assert said(api) == []
+
+
+def test_the_api_of_embedded_mode_is_reached_over_loopback_only(launch: Launch) -> None:
+    service = launch("all")
+    await_all(service)
+    assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
+
+
+# Ending
+
+
+@pytest.mark.parametrize("name", ["huey_logs", "huey_content"])
+def test_sigterm_ends_a_consumer_with_zero(launch: Launch, server: dict[str, str], name: str) -> None:
+    consumer = launch(name, **server)
+    await_ready(consumer, name.removeprefix("huey_"))
+    assert consumer.stop() == 0
+    await_nothing_left(consumer)
+
+
+def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, server: dict[str, str]) -> None:
+    api = launch("api", **server)
+    wait_until(lambda: answers(api), reason="the API is ready")
+    with httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30) as client:
+        person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
+        token = client.post("/api/v1/auth/register", json=person).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        events = client.post("/api/v1/roadmaps", json={"goal": GOAL}).json()["links"]["events"]
+        with client.stream("GET", events) as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry: ")
+            api.signal(signal.SIGTERM)
+            rest = list(lines)  # raises when the connection is cut
+    assert "event: roadmap.queued" in rest
+    assert exit_code(api) in (0, -signal.SIGTERM)  # uvicorn, once it has drained, ends by the signal that it was sent
+    assert said(api) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Signals) -> None:
+    service = launch("all")
+    await_all(service)
+    service.signal(how)
+    assert exit_code(service) == 0
+    await_nothing_left(service)
+    assert "Traceback" not in service.output
+    assert "error" not in service.output
+
+
+def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch) -> None:
+    service = launch("all")
+    wait_until(lambda: len(service.children()) >= 3, reason="the services are started")
+    service.signal(signal.SIGTERM)
+    assert exit_code(service) == 0
+    await_nothing_left(service)
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [("uvicorn", {}), ("uvicorn", {"API_WORKERS": "2"}), ("logs_queue", {}), ("content_queue", {})],
+    ids=["api", "api of two processes", "huey_logs", "huey_content"],
+)
+def test_all_ends_when_one_of_its_services_is_killed(launch: Launch, words: str, variables: dict[str, str]) -> None:
+    service = launch("all", **variables)
+    await_all(service)
+    os.kill(service.child(words), signal.SIGKILL)
+    assert exit_code(service) == 1
+    await_nothing_left(service)
+    assert said(service)[-1] == "error: one of the services has ended; the others are stopped"

@@ -1,0 +1,216 @@
+"""A whole roadmap by a model, through real processes in both modes, with a provider that works, fails and recovers."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from llmock.scenarios import Fail, Match, Reply
+from llmock.state import LLMockState
+from llmock.testing import LLMockServer
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.integration.test_model_generator import SOUND, WRITTEN
+from tests.servers import Redis
+from tests.stack import Stack, embedded_stack, running, server_stack
+from tests.waiting import wait_until
+
+GOAL = "Learn to bake sourdough bread"
+KEY = "sk-of-the-build-51d9"
+MODEL = "gpt-test"
+MAX_ATTEMPTS = 3
+KINDS = {"OutlineDraft": "outline", "TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"}
+
+
+class Door:
+    """Stands before llmock and names what is asked for as the model, so that scenarios can tell requests apart by it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.kinds: list[str] = []
+        self.models: set[str] = set()
+        self.keys: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        asked = await request.json()
+        kind = KINDS[asked["response_format"]["json_schema"]["name"]]
+        self.kinds.append(kind)
+        self.models.add(asked["model"])
+        self.keys.add(request.headers["authorization"])
+        body = json.dumps({**asked, "model": kind}).encode()
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+
+class Provider(LLMockServer):
+    """llmock behind a door."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._llmock = super().state
+        self.door = Door(self.app)
+        self.app = self.door
+
+    @property
+    def state(self) -> LLMockState:
+        return self._llmock
+
+    def writes(self) -> None:
+        """Answer every outline and every kind of content."""
+        self.state.scenarios.add(Reply(text=SOUND, match=Match(model="outline"), times=None))
+        for kind, words in WRITTEN.items():
+            self.state.scenarios.add(Reply(text=json.dumps(words), match=Match(model=kind), times=None))
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Provider]:
+    with Provider() as server:
+        yield server
+
+
+@pytest.fixture
+def provider(serving: Provider) -> Provider:
+    """The provider as it was at first, able to write; its address is in the environment of the services."""
+    serving.state.scenarios.clear()
+    serving.writes()
+    serving.door.kinds.clear()
+    return serving
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole service of each mode, with a model; a database and a broker of its own."""
+    folder = tmp_path_factory.mktemp(f"model-{request.param}")
+    environment = {
+        "OPENAI_API_KEY": KEY,
+        "OPENAI_BASE_URL": serving.base_url(),
+        "OPENAI_MODEL": MODEL,
+        "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+    }
+    if request.param == "embedded":
+        with running(embedded_stack(folder, **environment)) as made:
+            yield made
+        return
+    broker = Redis(tmp_path_factory.mktemp("redis"))  # its queues must not be those of the shared stack
+    broker.start()
+    try:
+        with running(server_stack(folder, request.getfixturevalue("postgres"), broker, **environment)) as made:
+            yield made
+    finally:
+        broker.stop()
+
+
+def concepts_of(tree: dict) -> list[dict]:
+    return [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+
+
+def logs_of(stack: Stack, tree: dict, *, until: str) -> list[dict]:
+    """The execution log of a roadmap, once it has a record with this step or level."""
+
+    def stored() -> list[dict]:
+        items = stack.get(f"{tree['links']['logs']}?limit=100").json()["items"]
+        return items if any(until in (item["step"], item["level"]) for item in items) else []
+
+    return wait_until(stored, reason=f"a record of {until}")
+
+
+def assert_key_is_nowhere(stack: Stack, tree: dict, *, until: str) -> None:
+    """Neither in what the services print nor in any answer about the roadmap."""
+    path = tree["links"]["self"]
+    concepts = [stack.get(f"{path}/concepts/{concept['id']}").text for concept in concepts_of(tree)]
+    events = stack.get(f"{path}/events").text
+    told = [
+        json.dumps(tree),
+        json.dumps(logs_of(stack, tree, until=until)),
+        events,
+        *concepts,
+        stack.get("/api/v1/roadmaps").text,
+    ]
+    printed = [service.output for service in stack.services.values()]
+    assert [text for text in told + printed if KEY in text] == []
+
+
+def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: Provider) -> None:
+    tree = model_stack.finished(model_stack.create(GOAL, language="de"))
+
+    assert (tree["status"], tree["error"]) == ("ready", "")
+    assert tree["generator"] == f"model:{MODEL}"
+    assert tree["title"] == "Baking bread"
+    assert tree["progress"] == {"ready": 9, "failed": 0, "total": 9}
+    detail = model_stack.get(f"{tree['links']['self']}/concepts/{concepts_of(tree)[0]['id']}").json()
+    assert detail["tutorial"] == {"markdown": "Knead — 写.", "version": 1, "generator": f"model:{MODEL}"}
+    assert [resource["url"] for resource in detail["resources"]] == ["https://example.org/dough"]
+    (question,) = detail["quiz"]["questions"]
+    assert sorted(question["options"]) == ["Gluten", "Luck", "Salt"]
+    assert sorted(provider.door.kinds) == ["outline", *sorted(["quiz", "resources", "tutorial"] * 3)]
+    assert (provider.door.keys, provider.door.models) == ({f"Bearer {KEY}"}, {MODEL})
+    assert_key_is_nowhere(model_stack, tree, until="finish")
+
+
+def test_a_provider_that_always_fails_ends_in_a_reason_after_a_bounded_number_of_attempts(
+    model_stack: Stack, provider: Provider
+) -> None:
+    provider.state.scenarios.add(Fail(500, message=f"We broke on {KEY}.", times=None))
+
+    tree = model_stack.finished(model_stack.create(GOAL))
+
+    assert tree["status"] == "failed"
+    assert "The provider answered 500" in tree["error"]
+    assert tree["stages"] == []
+    assert provider.door.kinds == ["outline"] * MAX_ATTEMPTS
+    assert_key_is_nowhere(model_stack, tree, until="error")
+
+
+def test_a_key_that_is_not_accepted_is_told_at_once_with_the_setting_to_correct(model_stack: Stack, provider: Provider) -> None:
+    provider.state.scenarios.add(Fail(401, message=f"Incorrect API key provided: {KEY}.", times=None))
+
+    tree = model_stack.finished(model_stack.create(GOAL))
+
+    assert tree["status"] == "failed"
+    assert "OPENAI_API_KEY is not accepted" in tree["error"]
+    assert provider.door.kinds == ["outline"]
+    assert_key_is_nowhere(model_stack, tree, until="error")
+
+
+def test_one_kind_that_fails_for_good_leaves_the_rest_and_is_named(model_stack: Stack, provider: Provider) -> None:
+    refusal = Fail(400, message=f"The quiz is not allowed for {KEY}.", match=Match(model="quiz"), times=None)
+    provider.state.scenarios.add(refusal)
+
+    tree = model_stack.finished(model_stack.create(GOAL))
+
+    assert tree["status"] == "partial"
+    assert tree["progress"] == {"ready": 6, "failed": 3, "total": 9}
+    assert "3 of 9" in tree["error"]
+    for concept in concepts_of(tree):
+        contents = concept["contents"]
+        assert (contents["tutorial"]["status"], contents["resources"]["status"]) == ("ready", "ready")
+        assert (contents["quiz"]["status"], contents["quiz"]["version"]) == ("failed", 0)
+        assert "The quiz is not allowed" in contents["quiz"]["error"]
+        detail = model_stack.get(f"{tree['links']['self']}/concepts/{concept['id']}").json()
+        assert detail["tutorial"]["markdown"]
+        assert detail["quiz"] is None
+    assert provider.door.kinds.count("quiz") == 3
+    assert_key_is_nowhere(model_stack, tree, until="finish")
+
+
+def test_a_provider_that_asks_to_wait_is_asked_again(model_stack: Stack, provider: Provider) -> None:
+    provider.state.scenarios.add(Fail(429, retry_after=1))
+
+    tree = model_stack.finished(model_stack.create(GOAL))
+
+    assert (tree["status"], tree["error"]) == ("ready", "")
+    assert provider.door.kinds.count("outline") == 2
+    retries = [record for record in logs_of(model_stack, tree, until="finish") if record["category"] == "retry"]
+    assert [record["level"] for record in retries] == ["warning"]
+    assert "429" in retries[0]["message"]
+
+
+@pytest.mark.usefixtures("provider")
+def test_the_services_print_no_warning_and_no_error_of_their_own(model_stack: Stack) -> None:
+    model_stack.finished(model_stack.create(GOAL))
+    printed = [line for service in model_stack.services.values() for line in service.output.splitlines()]
+    assert [line for line in printed if "Traceback" in line or "Warning" in line or "ERROR" in line] == []

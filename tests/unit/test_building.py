@@ -1,0 +1,603 @@
+"""Planning and building: once however often they run, taken over from the dead, bounded in attempts, told without gaps."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import clock
+from core.errors import Unauthenticated
+from core.ids import new_id
+from core.runtime import session, settings
+from models.logs import ExecutionLog
+from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, RoadmapEvent, Stage
+from roadmap import building, events, execution_log, planning, rescue
+from roadmap.accounts import LOCAL_OWNER
+from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.catalogue import Catalogue
+from roadmap.creating import NewRoadmap, create_many, new_roadmap
+from roadmap.outline import ContentKind, Contents, Outline, Tutorial
+from roadmap.requests import RoadmapRequest
+from roadmap.steps import Step, StepName
+from tasks import content
+from tasks.queues import content_queue
+
+pytestmark = pytest.mark.usefixtures("immediate")
+
+GOAL = "Become a backend engineer in Python"
+TABLES = (Roadmap, Stage, Module, Concept, Content, ContentVersion, RoadmapEvent)
+CONTENTS = 6  # of the small outline: two concepts with three each
+LEASE_OVER = timedelta(seconds=settings.lease_seconds + 1)
+LONG = timedelta(hours=1)  # longer than any pause, lease or patience
+
+
+class Small(Catalogue):
+    """The first two concepts of the catalogue's track; counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def outline(self, request: RoadmapRequest) -> Outline:
+        self.asked.append("outline")
+        made = super().outline(request)
+        stage = made.stages[0]
+        module = stage.modules[0].model_copy(update={"concepts": stage.modules[0].concepts[:2]})
+        return made.model_copy(update={"stages": (stage.model_copy(update={"modules": (module,)}),)})
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        self.asked.append(f"{kind} of {brief.key}")
+        return super().write(kind, brief)
+
+
+class Failing(Small):
+    """Fails at what `of` names ("outline", a kind, or "" for everything), `times` times."""
+
+    def __init__(self, of: str, fault: BaseException, *, times: int = 1_000_000) -> None:
+        super().__init__()
+        self.of, self.fault, self.left = of, fault, times
+
+    def outline(self, request: RoadmapRequest) -> Outline:
+        made = super().outline(request)
+        self._fail_at("outline")
+        return made
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        written = super().write(kind, brief)
+        self._fail_at(kind)
+        return written
+
+    def _fail_at(self, what: str) -> None:
+        if self.left and what.startswith(self.of):
+            self.left -= 1
+            raise self.fault.with_traceback(None)
+
+
+class Interrupted(Small):
+    """Something else happens while it thinks, once; then it answers with the mark of the late, or fails."""
+
+    def __init__(self, meanwhile: Callable[[], object], fault: GeneratorFault | None = None) -> None:
+        super().__init__()
+        self.meanwhile, self.fault = meanwhile, fault
+
+    def outline(self, request: RoadmapRequest) -> Outline:
+        return super().outline(request).model_copy(update={"title": self._late()})
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        return Tutorial(markdown=self._late())
+
+    def _late(self) -> str:
+        self.meanwhile()
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+        return "too late"
+
+
+class Killed(BaseException):
+    """The worker dies: nothing of ours gets to handle it."""
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Small:
+    """The generator that the tasks of this test use."""
+    return use(Small(), monkeypatch)
+
+
+def use(generator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(content, "generator", lambda: generator)
+    return generator
+
+
+def accepted(**fields: Any) -> UUID:
+    """A roadmap that is stored and nothing more, as when its message is lost."""
+    (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL, **fields))])
+    assert isinstance(step, Step)
+    return step.id
+
+
+def planned() -> tuple[UUID, list[UUID]]:
+    """A roadmap with an outline, and its pending contents."""
+    roadmap_id = accepted()
+    return roadmap_id, [step.id for step in planning.plan(roadmap_id, Small())]
+
+
+def rows(table: Any, *where: Any) -> list[dict[str, Any]]:
+    with session():
+        query = table.select().where(*where) if where else table.select()
+        return sorted(query.dicts(), key=str)
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    return {table.__name__: rows(table) for table in TABLES}
+
+
+def the_roadmap(roadmap_id: UUID) -> Roadmap:
+    with session():
+        return Roadmap.get_by_id(roadmap_id)
+
+
+def the_content(content_id: UUID) -> Content:
+    with session():
+        return Content.get_by_id(content_id)
+
+
+def errors_told(roadmap_id: UUID) -> list[str]:
+    execution_log.buffer.flush()
+    return [row["message"] for row in rows(ExecutionLog, ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level == "error")]
+
+
+def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
+    """Let time pass until the roadmap has come to its end."""
+    for _ in range(50):
+        row = the_roadmap(roadmap_id)
+        if row.finished_at is not None:
+            return row
+        clock.travel(LONG)
+        content_queue.drain()
+        content.send(rescue.overdue() if with_rescue else [])
+    raise AssertionError(f"the roadmap stays {row.status}")
+
+
+def assert_told_without_gaps(roadmap_id: UUID) -> list[events.Event]:
+    told = events.events_after(roadmap_id, 0)
+    assert [event.seq for event in told] == list(range(1, len(told) + 1))
+    assert the_roadmap(roadmap_id).last_seq == len(told)
+    assert told[0].type == "roadmap.queued"
+    assert [event.seq for event in told if event.is_terminal] == [len(told)]
+    return told
+
+
+class TestTwice:
+    def test_planning_and_building_a_finished_roadmap_again_changes_nothing_and_asks_nobody(self, small: Small) -> None:
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        assert the_roadmap(roadmap_id).status == "ready"
+        before, asked = everything(), list(small.asked)
+
+        content.plan_roadmap(str(roadmap_id))
+        for row in rows(Content):
+            content.build_content(str(row["id"]))
+
+        assert everything() == before
+        assert small.asked == asked
+        assert len(set(asked)) == len(asked) == 1 + CONTENTS
+
+    def test_planning_again_while_contents_are_pending_only_names_them_again(self) -> None:
+        roadmap_id, contents = planned()
+        before, second = everything(), Small()
+        assert {step.id for step in planning.plan(roadmap_id, second)} == set(contents)
+        assert everything() == before
+        assert second.asked == []
+
+    def test_writing_a_content_again_while_others_are_pending_changes_nothing(self) -> None:
+        _, contents = planned()
+        building.build_content(contents[0], Small())
+        before, second = everything(), Small()
+        assert building.build_content(contents[0], second) == []
+        assert everything() == before
+        assert second.asked == []
+
+    def test_a_failed_roadmap_is_not_planned_again(self) -> None:
+        roadmap_id = accepted()
+        planning.plan(roadmap_id, Failing("outline", GeneratorFault("No.", lasting=True)))
+        before, second = everything(), Small()
+        assert planning.plan(roadmap_id, second) == []
+        assert everything() == before
+        assert second.asked == []
+
+    def test_what_does_not_exist_any_more_is_passed_over(self) -> None:
+        second = Small()
+        assert planning.plan(new_id(), second) == []
+        assert building.build_content(new_id(), second) == []
+        assert second.asked == []
+
+    def test_threads_that_build_everything_twice_write_everything_once(self) -> None:
+        roadmap_id, contents = planned()
+        shared = Small()
+
+        def work(mine: list[UUID]) -> None:
+            for content_id in mine:
+                building.build_content(content_id, shared)
+
+        threads = [threading.Thread(target=work, args=[order]) for order in (contents, contents[::-1], contents, contents[::-1])]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert the_roadmap(roadmap_id).status == "ready"
+        assert sorted(shared.asked) == sorted(set(shared.asked))
+        assert len(rows(ContentVersion)) == CONTENTS
+        assert_told_without_gaps(roadmap_id)
+
+
+class TestLeases:
+    def test_who_finds_a_roadmap_held_comes_back_when_the_lease_is_over(self) -> None:
+        roadmap_id = accepted()
+        second, found = Small(), []
+        planning.plan(roadmap_id, Interrupted(lambda: found.extend(planning.plan(roadmap_id, second))))
+        assert second.asked == []
+        assert [(step.name, step.id) for step in found] == [(StepName.plan_roadmap, roadmap_id)]
+        assert 0 < found[0].delay <= settings.lease_seconds + 1
+        assert the_roadmap(roadmap_id).title == "too late"  # the holder was in time
+
+    def test_who_finds_a_content_held_comes_back_when_the_lease_is_over(self) -> None:
+        _, contents = planned()
+        second, found = Small(), []
+        first = Interrupted(lambda: found.extend(building.build_content(contents[0], second)))
+        assert building.build_content(contents[0], first) == []
+        assert second.asked == []
+        assert [(step.name, step.id) for step in found] == [(StepName.build_content, contents[0])]
+        assert the_content(contents[0]).status == "ready"
+
+    def test_a_roadmap_is_taken_over_when_the_lease_is_over_and_the_late_outline_is_discarded(self) -> None:
+        roadmap_id = accepted()
+        steps: list[Step] = []
+
+        def take_over() -> None:
+            clock.travel(LEASE_OVER)
+            steps.extend(planning.plan(roadmap_id, Small()))
+
+        assert planning.plan(roadmap_id, Interrupted(take_over)) == []
+
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.title, row.attempts) == ("building", "Backend engineer with Python", 2)
+        assert len(steps) == row.contents_total == len(rows(Content)) == CONTENTS
+        assert (len(rows(Stage)), len(rows(Module)), len(rows(Concept))) == (1, 1, 2)
+
+    def test_a_content_is_taken_over_when_the_lease_is_over_and_the_late_text_is_discarded(self) -> None:
+        roadmap_id, contents = planned()
+        second = Small()
+
+        def take_over() -> None:
+            clock.travel(LEASE_OVER)
+            building.build_content(contents[0], second)
+
+        assert building.build_content(contents[0], Interrupted(take_over)) == []
+
+        assert len(second.asked) == 1
+        (version,) = rows(ContentVersion)
+        assert version["version"] == 1
+        assert "too late" not in str(version["body"])
+        assert (the_content(contents[0]).version, the_roadmap(roadmap_id).contents_ready) == (1, 1)
+
+    def test_a_late_worker_whose_successor_has_not_finished_discards_its_text_too(self) -> None:
+        _, contents = planned()
+
+        def take_over_and_think() -> None:
+            clock.travel(LEASE_OVER)
+            building._claim_content(contents[0])
+
+        building.build_content(contents[0], Interrupted(take_over_and_think))
+        assert rows(ContentVersion) == []
+        assert the_content(contents[0]).status == "building"
+
+    @pytest.mark.parametrize("lasting", [True, False])
+    def test_the_fault_of_a_late_outline_harms_and_says_nothing(self, lasting: bool) -> None:
+        roadmap_id = accepted()
+
+        def take_over() -> None:
+            clock.travel(LEASE_OVER)
+            planning.plan(roadmap_id, Small())
+
+        assert planning.plan(roadmap_id, Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))) == []
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).error) == ("building", "")
+        assert "roadmap.failed" not in [event.type for event in events.events_after(roadmap_id, 0)]
+        assert errors_told(roadmap_id) == []
+
+    @pytest.mark.parametrize("lasting", [True, False])
+    def test_the_fault_of_a_late_text_harms_and_says_nothing(self, lasting: bool) -> None:
+        roadmap_id, contents = planned()
+
+        def take_over() -> None:
+            clock.travel(LEASE_OVER)
+            building.build_content(contents[0], Small())
+
+        late = Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))
+        assert building.build_content(contents[0], late) == []
+        assert (the_content(contents[0]).status, the_content(contents[0]).error) == ("ready", "")
+        assert (the_roadmap(roadmap_id).contents_ready, the_roadmap(roadmap_id).contents_failed) == (1, 0)
+        assert errors_told(roadmap_id) == []
+
+
+class TestFaults:
+    def test_an_outline_that_never_succeeds_fails_with_its_reason_after_the_last_attempt(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failing = use(Failing("outline", GeneratorFault("The provider answered 500: down.")), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        waiting = the_roadmap(roadmap_id)
+        assert (waiting.status, waiting.error) == ("queued", "The provider answered 500: down.")
+
+        row = run_until_final(roadmap_id)
+
+        assert (row.status, row.error) == ("failed", "The provider answered 500: down.")
+        assert failing.asked == ["outline"] * settings.max_attempts
+        assert assert_told_without_gaps(roadmap_id)[-1].data == {"reason": row.error}
+        assert errors_told(roadmap_id) == [row.error]
+
+    def test_a_lasting_fault_is_not_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failing = use(Failing("outline", GeneratorFault("The key is wrong.", lasting=True)), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).error) == ("failed", "The key is wrong.")
+        assert failing.asked == ["outline"]
+
+    def test_a_fault_that_passes_leaves_no_trace_in_the_roadmap(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        use(Failing("", GeneratorFault("Busy."), times=3), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        row = run_until_final(roadmap_id)
+        assert (row.status, row.error, row.contents_ready, row.contents_failed) == ("ready", "", CONTENTS, 0)
+        assert [part for part in rows(Content) if part["error"]] == []
+        assert_told_without_gaps(roadmap_id)
+
+    def test_what_the_provider_asks_to_wait_is_waited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failing = use(Failing("outline", GeneratorFault("Slow down.", retry_after=120), times=1), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        clock.travel(timedelta(seconds=60))
+        assert content_queue.drain() == 0
+        assert failing.asked == ["outline"]
+        clock.travel(timedelta(seconds=61))
+        content_queue.drain()
+        assert the_roadmap(roadmap_id).status == "ready"
+
+    def test_one_kind_that_never_succeeds_leaves_a_partial_roadmap_that_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failing = use(Failing("quiz", GeneratorFault("No quiz today.")), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+
+        row = run_until_final(roadmap_id)
+
+        assert (row.status, row.contents_ready, row.contents_failed) == ("partial", 4, 2)
+        assert "2 of 6" in row.error
+        failed = [part for part in rows(Content) if part["status"] == "failed"]
+        assert {(part["kind"], part["error"]) for part in failed} == {("quiz", "No quiz today.")}
+        quizzes = [asked for asked in failing.asked if asked.startswith("quiz")]
+        assert len(quizzes) == 2 * settings.max_attempts
+        assert len(failing.asked) == len(quizzes) + 4 + 1
+        assert_told_without_gaps(roadmap_id)
+
+    def test_a_roadmap_of_which_nothing_could_be_written_is_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class NothingWritten(Small):
+            def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+                raise GeneratorFault("Out of ink.", lasting=True)
+
+        use(NothingWritten(), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.contents_ready, row.contents_failed) == ("failed", 0, CONTENTS)
+        assert "6 of 6" in row.error
+        assert_told_without_gaps(roadmap_id)
+
+    def test_a_mistake_in_a_generator_ends_in_a_reason_after_a_bounded_number_of_calls(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = use(Failing("outline", AttributeError("a mistake of ours")), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        row = run_until_final(roadmap_id, with_rescue=True)
+        assert (row.status, row.error) == ("failed", "Its planning was interrupted too often. Create the roadmap again.")
+        assert broken.asked == ["outline"] * settings.max_attempts
+        assert_told_without_gaps(roadmap_id)
+
+    def test_a_roadmap_is_planned_although_its_deadline_has_passed_meanwhile(self) -> None:
+        roadmap_id = accepted(deadline=(clock.now() + timedelta(days=1)).date())
+        clock.travel(timedelta(days=3))
+        assert len(planning.plan(roadmap_id, Small())) == CONTENTS
+
+
+class TestDeaths:
+    def die(self, work: Callable[[], object]) -> None:
+        with pytest.raises(Killed):
+            work()
+
+    def test_a_roadmap_whose_planners_die_again_and_again_is_given_up(self) -> None:
+        roadmap_id, deadly = accepted(), Failing("outline", Killed())
+        for _ in range(settings.max_attempts):
+            self.die(lambda: planning.plan(roadmap_id, deadly))
+            clock.travel(LEASE_OVER)
+        assert planning.plan(roadmap_id, deadly) == []
+        row = the_roadmap(roadmap_id)
+        assert row.status == "failed"
+        assert "interrupted too often" in row.error
+        assert len(deadly.asked) == settings.max_attempts
+        assert_told_without_gaps(roadmap_id)
+
+    def test_a_content_whose_writers_die_again_and_again_is_given_up_and_the_rest_is_not(self) -> None:
+        roadmap_id, contents = planned()
+        deadly = Failing("", Killed())
+        for _ in range(settings.max_attempts):
+            self.die(lambda: building.build_content(contents[0], deadly))
+            clock.travel(LEASE_OVER)
+        for content_id in contents:
+            building.build_content(content_id, Small())
+        assert the_roadmap(roadmap_id).status == "partial"
+        assert "interrupted too often" in the_content(contents[0]).error
+        assert len(deadly.asked) == settings.max_attempts
+        assert_told_without_gaps(roadmap_id)
+
+    def test_a_planner_that_dies_once_does_no_harm(self) -> None:
+        roadmap_id = accepted()
+        self.die(lambda: planning.plan(roadmap_id, Failing("outline", Killed())))
+        clock.travel(LEASE_OVER)
+        for step in planning.plan(roadmap_id, Small()):
+            building.build_content(step.id, Small())
+        assert the_roadmap(roadmap_id).status == "ready"
+        told = assert_told_without_gaps(roadmap_id)
+        assert [event.data["attempt"] for event in told if event.type == "roadmap.planning"] == [1, 2]
+
+
+class TestRescue:
+    """`travel` goes back as well: what is rescued is due later than it was, whatever time the test takes."""
+
+    def test_a_roadmap_whose_message_was_lost_is_named_after_its_time_and_not_before(self) -> None:
+        roadmap_id = accepted()
+        clock.travel(-LONG)
+        assert rescue.overdue() == []
+        clock.travel(2 * LONG)
+        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+
+    def test_contents_whose_messages_were_lost_are_named_after_their_time_and_not_before(self) -> None:
+        _, contents = planned()
+        clock.travel(-LONG)
+        assert rescue.overdue() == []
+        clock.travel(2 * LONG)
+        found = rescue.overdue()
+        assert {step.name for step in found} == {StepName.build_content}
+        assert sorted(step.id for step in found) == sorted(contents)
+
+    @pytest.fixture(params=["a lost plan", "lost contents", "a dead planner", "a dead writer"])
+    def lost(self, request: pytest.FixtureRequest) -> Iterator[int]:
+        """The number of steps that rescue should name."""
+        if request.param == "a lost plan":
+            accepted()
+            yield 1
+        elif request.param == "lost contents":
+            planned()
+            yield CONTENTS
+        elif request.param == "a dead planner":
+            roadmap_id = accepted()
+            with pytest.raises(Killed):
+                planning.plan(roadmap_id, Failing("outline", Killed()))
+            yield 1
+        else:
+            _, contents = planned()
+            with pytest.raises(Killed):
+                building.build_content(contents[0], Failing("", Killed()))
+            for content_id in contents[1:]:
+                building.build_content(content_id, Small())
+            yield 1
+
+    def test_what_was_named_is_not_named_again_until_its_next_time(self, lost: int) -> None:
+        clock.travel(2 * LONG)
+        assert len(rescue.overdue()) == lost
+        clock.travel(-LONG)  # past the first time, before the next
+        assert rescue.overdue() == []
+        clock.travel(2 * LONG)
+        assert len(rescue.overdue()) == lost
+
+    def test_what_a_dead_planner_left_is_named_when_its_time_is_over_and_not_before(self) -> None:
+        roadmap_id = accepted()
+        with pytest.raises(Killed):
+            planning.plan(roadmap_id, Failing("outline", Killed()))
+        clock.travel(-LONG)
+        assert rescue.overdue() == []
+        clock.travel(2 * LONG)
+        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+
+    def test_what_a_dead_writer_left_is_named_when_its_time_is_over_and_not_before(self) -> None:
+        _, contents = planned()
+        with pytest.raises(Killed):
+            building.build_content(contents[0], Failing("", Killed()))
+        for content_id in contents[1:]:
+            building.build_content(content_id, Small())
+        clock.travel(-LONG)
+        assert rescue.overdue() == []
+        clock.travel(2 * LONG)
+        assert rescue.overdue() == [Step(StepName.build_content, contents[0])]
+
+    def test_what_waits_for_its_next_attempt_is_not_lost(self) -> None:
+        roadmap_id = accepted()
+        (step,) = planning.plan(roadmap_id, Failing("outline", GeneratorFault("Busy.", retry_after=200)))
+        assert step.delay == 200
+        clock.travel(timedelta(seconds=150))
+        assert rescue.overdue() == []
+        clock.travel(timedelta(seconds=60))
+        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+
+    @pytest.mark.parametrize("of", ["nothing", "quiz", "outline", ""])
+    def test_nothing_of_a_finished_roadmap_is_ever_lost(self, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        use(Failing(of, GeneratorFault("No.", lasting=True)), monkeypatch)
+        roadmap_id = accepted()
+        content.plan_roadmap(str(roadmap_id))
+        assert the_roadmap(roadmap_id).finished_at is not None
+        clock.travel(LONG)
+        assert rescue.overdue() == []
+
+    def test_what_is_rescued_is_finished(self, small: Small) -> None:
+        roadmap_id = accepted()
+        clock.travel(LONG)
+        content.send(rescue.overdue())
+        assert the_roadmap(roadmap_id).status == "ready"
+        assert len(small.asked) == 1 + CONTENTS
+
+    def test_at_most_five_hundred_are_named_at_once_and_the_rest_the_next_time(self) -> None:
+        request = RoadmapRequest(goal=GOAL)
+        for _ in range(3):
+            create_many([new_roadmap(LOCAL_OWNER, request) for _ in range(200)])
+        clock.travel(LONG)
+        first, second = rescue.overdue(), rescue.overdue()
+        assert (len(first), len(second)) == (500, 100)
+        assert len({step.id for step in first + second}) == 600
+
+
+class TestEvents:
+    def test_every_content_is_told_with_the_progress_at_that_time(self, client: TestClient, small: Small) -> None:
+        path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
+        told = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
+        assert [event.type for event in told[:3]] == ["roadmap.queued", "roadmap.planning", "roadmap.outlined"]
+        progress = [event.data["ready"] for event in told if event.type == "content.ready"]
+        assert progress == list(range(1, CONTENTS + 1))
+        assert told[-1].type == "roadmap.ready"
+        assert told[-1].data["ready"] == told[-1].data["total"] == CONTENTS
+
+    def test_events_are_read_from_any_number_on(self) -> None:
+        roadmap_id, contents = planned()
+        for content_id in contents:
+            building.build_content(content_id, Small())
+        told = assert_told_without_gaps(roadmap_id)
+        for after in range(len(told) + 1):
+            assert events.events_after(roadmap_id, after) == told[after:]
+        assert events.last_seqs([roadmap_id, new_id()]) == {roadmap_id: len(told)}
+
+
+class TestCreating:
+    def request(self, owner: UUID = LOCAL_OWNER) -> NewRoadmap:
+        return new_roadmap(owner, RoadmapRequest(goal=GOAL))
+
+    def test_a_batch_is_stored_whole_with_its_first_events(self) -> None:
+        batch = [self.request() for _ in range(256)]
+        assert create_many(batch) == [Step(StepName.plan_roadmap, new.id) for new in batch]
+        assert {row["id"] for row in rows(Roadmap, Roadmap.status == "queued")} == {new.id for new in batch}
+        assert [(event["seq"], event["type"]) for event in rows(RoadmapEvent)] == [(1, "roadmap.queued")] * 256
+
+    def test_a_row_of_an_account_that_is_gone_fails_alone(self) -> None:
+        batch = [self.request(), self.request(new_id()), self.request(), self.request(new_id())]
+        first, second, third, fourth = create_many(batch)
+        assert (first, third) == (Step(StepName.plan_roadmap, batch[0].id), Step(StepName.plan_roadmap, batch[2].id))
+        assert isinstance(second, Unauthenticated)
+        assert isinstance(fourth, Unauthenticated)
+        assert {row["id"] for row in rows(Roadmap)} == {batch[0].id, batch[2].id}
+        assert len(rows(RoadmapEvent)) == 2
+
+    def test_a_batch_of_one_row_of_an_account_that_is_gone_stores_nothing(self) -> None:
+        (result,) = create_many([self.request(new_id())])
+        assert isinstance(result, Unauthenticated)
+        assert rows(Roadmap) == rows(RoadmapEvent) == []

@@ -1,0 +1,316 @@
+"""The wire format: every kind of message comes back as it was, and what is not ours is refused without being run."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pickle
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huey.api import Task
+from huey.registry import Message
+from huey.utils import ChordConfig
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from delivery.memory_storage import ReliableMemoryStorage
+from delivery.messages import SignedJsonSerializer, UnreadableMessage
+from delivery.queue import ReliableQueue
+
+untimed = settings(deadline=None)  # a busy machine is no failure
+
+KEY, OTHER_KEY = "k" * 40, "o" * 40
+SALT, OTHER_SALT = "content", "logs"
+LONG = timedelta(days=3650)
+SERIALIZER = SignedJsonSerializer([KEY], SALT)
+
+TEXT = st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6)
+TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
+    lambda at: at.replace(fold=0)
+)  # as Huey's: UTC without a zone
+SECONDS = st.integers(1, 10**9) | st.floats(0.001, 10**9)
+EXPIRIES = TIMES | st.timedeltas(timedelta(microseconds=1), LONG) | SECONDS
+CHORDS = st.tuples(TEXT, st.integers(1, 9), st.integers(0, 8))
+
+
+def messages(nested: st.SearchStrategy[Message]) -> st.SearchStrategy[Message]:
+    """Huey's messages, whose chains and chords hold messages of `nested`."""
+    chords = st.tuples(CHORDS, nested).map(lambda pair: (*pair[0], pair[1]))
+    return st.builds(
+        Message,
+        id=TEXT,
+        name=TEXT,
+        eta=st.none() | TIMES,
+        retries=st.integers(0, 100),
+        retry_delay=st.none() | SECONDS,
+        priority=st.none() | st.integers(1, 9),
+        args=st.lists(VALUES, max_size=3).map(tuple),
+        kwargs=st.dictionaries(TEXT, VALUES, max_size=3),
+        on_complete=st.none() | nested,
+        on_error=st.none() | nested,
+        expires=st.none() | EXPIRIES,
+        expires_resolved=st.none() | TIMES,
+        timeout=st.none() | SECONDS,
+        chord_config=st.none() | chords,
+        retry_backoff=st.none() | SECONDS,
+    )
+
+
+PLAIN = st.builds(Message, id=TEXT, name=TEXT, retries=st.just(0), args=st.just(()), kwargs=st.just({}))
+MESSAGES = st.recursive(PLAIN, messages, max_leaves=5)
+REVOCATIONS = st.tuples(st.none() | TIMES, st.booleans())
+
+
+def read_back(data: Any) -> Any:
+    return SERIALIZER.deserialize(SERIALIZER.serialize(data))
+
+
+def signed(payload: bytes, *, key: str = KEY, salt: str = SALT) -> bytes:
+    """The payload as a message on the wire; written down here a second time, for messages outlive a release."""
+    secret = hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest()
+    return base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=") + b"." + payload
+
+
+class TestRoundTrip:
+    @untimed
+    @given(MESSAGES)
+    def test_every_message_comes_back_as_it_was(self, message: Message) -> None:
+        read = read_back(message)
+        assert read == message
+        assert repr(read) == repr(message)  # also the types: 1 is not True, a tuple not a list
+
+    @untimed
+    @given(REVOCATIONS)
+    def test_every_revocation_comes_back_as_it_was(self, revocation: tuple[datetime | None, bool]) -> None:
+        assert read_back(revocation) == revocation
+
+    @untimed
+    @given(VALUES)
+    def test_every_json_value_comes_back_as_it_was(self, value: Any) -> None:
+        assert repr(read_back(value)) == repr(value)
+
+    def test_text_with_half_a_surrogate_pair_comes_back_as_it_was(self) -> None:
+        message = Message(id="1", name="log", retries=0, args=("cut off \ud83d",), kwargs={"file": os.fsdecode(b"\xff")})
+        assert read_back(message) == message
+
+    def test_times_with_a_zone_keep_it(self) -> None:
+        eta = datetime.fromisoformat("2030-01-01T12:00:00.000001+05:30")
+        assert read_back(Message(id="1", name="n", eta=eta)).eta.isoformat() == "2030-01-01T12:00:00.000001+05:30"
+
+
+class TestTasks:
+    @pytest.fixture
+    def queue(self) -> ReliableQueue:
+        queue = ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)
+        self.ran: list[tuple[str, Any]] = []
+        options = {"retries": 3, "retry_delay": 5, "retry_backoff": 2, "priority": 1, "expires": 60, "timeout": 30}
+
+        @queue.task(**options)
+        def first(number: int) -> int:
+            self.ran.append(("first", number))
+            return number + 1
+
+        @queue.task(**options)
+        def second(*numbers: int) -> None:
+            self.ran.append(("second", numbers))
+
+        self.first, self.second = first, second
+        return queue
+
+    def sent(self, queue: ReliableQueue, task: Task) -> Task:
+        """The task as the consumer gets it."""
+        return queue.deserialize_task(queue.serialize_task(task))
+
+    def test_a_task_takes_along_what_it_was_called_with(self, queue: ReliableQueue) -> None:
+        task = self.first.s(7, priority=4, retries=1, retry_delay=9, retry_backoff=3, expires=LONG, timeout=2, delay=60)
+        got = self.sent(queue, task)
+        assert got == task  # the same class, id and time
+        assert got.data == ((7,), {})
+        for option in ("priority", "retries", "retry_delay", "retry_backoff", "expires", "timeout", "eta"):
+            assert getattr(got, option) == getattr(task, option), option
+
+    @pytest.mark.parametrize("option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"])
+    def test_an_explicit_zero_is_not_replaced_by_the_tasks_default(self, queue: ReliableQueue, option: str) -> None:
+        task = self.first.s(7, **{option: 0})
+        assert getattr(task, option) == 0
+        assert getattr(self.sent(queue, task), option) == 0
+
+    def test_a_chain_takes_along_all_of_its_links(self, queue: ReliableQueue) -> None:
+        handler = self.second.s(-1)
+        task = self.first.s(1).then(self.first.s(2).error(handler)).then(self.second, 3)
+        got = self.sent(queue, task)
+        assert got.on_complete == task.on_complete
+        assert got.on_complete.args == (2,)
+        assert got.on_complete.on_error == handler
+        assert got.on_complete.on_complete == task.on_complete.on_complete
+        assert got.on_complete.on_complete.args == (3,)
+
+    def test_a_member_of_a_chord_takes_along_its_place_and_what_follows(self, queue: ReliableQueue) -> None:
+        task, callback = self.first.s(1), self.second.s()
+        task.chord_config = ChordConfig("chord", 2, 0, callback)
+        assert self.sent(queue, task).chord_config == task.chord_config
+
+    def test_a_chain_runs_link_by_link(self, queue: ReliableQueue) -> None:
+        queue.enqueue(self.first.s(1).then(self.first).then(self.second, 10))
+        assert queue.drain() == 3
+        assert self.ran == [("first", 1), ("first", 2), ("second", (10, 3))]
+
+    def test_a_revoked_task_does_not_run_until_it_is_restored(self, queue: ReliableQueue) -> None:
+        once, until = self.first.s(1), self.first.s(2)
+        queue.revoke(once, revoke_once=True)
+        queue.revoke(until, revoke_until=queue._now() + LONG)
+        queue.enqueue_many([once, until])
+        queue.drain()
+        assert self.ran == []
+
+        queue.restore(until)
+        queue.enqueue_many([once, until])
+        queue.drain()
+        assert self.ran == [("first", 1), ("first", 2)]
+
+
+class TestRefusal:
+    MESSAGE = SERIALIZER.serialize(Message(id="1", name="tasks.content.plan_roadmap", args=("x",), retries=3))
+
+    def assert_refused(self, data: bytes) -> None:
+        with pytest.raises(UnreadableMessage):
+            SERIALIZER.deserialize(data)
+
+    @untimed
+    @given(st.binary(max_size=200))
+    def test_random_bytes_are_refused(self, data: bytes) -> None:
+        self.assert_refused(data)
+
+    @untimed
+    @given(st.integers(0, len(MESSAGE) - 1))
+    def test_a_truncated_message_is_refused(self, length: int) -> None:
+        self.assert_refused(self.MESSAGE[:length])
+
+    @untimed
+    @given(st.integers(0, len(MESSAGE) - 1), st.integers(1, 255))
+    def test_a_message_with_one_other_byte_is_refused(self, position: int, change: int) -> None:
+        data = bytearray(self.MESSAGE)
+        data[position] ^= change
+        self.assert_refused(bytes(data))
+
+    @untimed
+    @given(st.binary(min_size=1, max_size=20))
+    def test_a_message_with_something_before_or_behind_it_is_refused(self, more: bytes) -> None:
+        self.assert_refused(more + self.MESSAGE)
+        self.assert_refused(self.MESSAGE + more)
+
+    @untimed
+    @given(MESSAGES)
+    def test_a_message_without_a_signature_or_with_another_ones_is_refused(self, message: Message) -> None:
+        signature, _, payload = SERIALIZER.serialize(message).partition(b".")
+        self.assert_refused(payload)
+        self.assert_refused(b"." + payload)
+        self.assert_refused(signature + b"." + self.MESSAGE.partition(b".")[2])
+
+    @untimed
+    @given(MESSAGES)
+    def test_a_message_of_another_queue_is_refused(self, message: Message) -> None:
+        self.assert_refused(SignedJsonSerializer([KEY], OTHER_SALT).serialize(message))
+
+    @untimed
+    @given(MESSAGES)
+    def test_a_message_signed_with_another_key_is_refused(self, message: Message) -> None:
+        self.assert_refused(SignedJsonSerializer([OTHER_KEY], SALT).serialize(message))
+
+    @pytest.mark.parametrize("wrap", [bytes, signed], ids=["bare", "with a valid signature"])
+    def test_a_pickle_is_refused_and_nothing_of_it_is_executed(self, tmp_path: Path, wrap: Any) -> None:
+        folder = tmp_path / "made by the pickle"
+
+        class Bomb:
+            def __reduce__(self) -> tuple[Any, tuple[str]]:
+                return os.mkdir, (str(folder),)
+
+        bomb = pickle.dumps(Bomb())
+        self.assert_refused(wrap(bomb))
+        assert not folder.exists()
+        pickle.loads(bomb)
+        assert folder.exists()  # it is a bomb indeed
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            "",
+            "not json",
+            "null",
+            "7",
+            "[]",
+            '"message"',
+            "{}",
+            '{"value"',
+            '{"message": null}',
+            '{"message": {"a_field_of_a_newer_release": 1}}',
+            '{"message": {"args": 5}}',
+            '{"message": {"eta": {"at": "never"}}}',
+            '{"message": {"eta": {}}}',
+            '{"message": {"expires": {"seconds": "x"}}}',
+            '{"message": {"on_complete": 3}}',
+            '{"message": {"chord_config": [1]}}',
+            '{"tuple": 3}',
+        ],
+    )
+    def test_what_is_signed_but_has_an_unknown_shape_is_refused(self, payload: str) -> None:
+        self.assert_refused(signed(payload.encode()))
+
+    def test_what_is_signed_but_no_text_is_refused(self) -> None:
+        self.assert_refused(signed(b"\xff\xfe\xfd"))
+
+
+class TestKeys:
+    def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_verifies(self) -> None:
+        old = SignedJsonSerializer([OTHER_KEY], SALT)
+        rotated = SignedJsonSerializer([KEY, OTHER_KEY], SALT)
+        assert rotated.deserialize(old.serialize("before")) == "before"
+        assert SERIALIZER.deserialize(rotated.serialize("after")) == "after"
+        with pytest.raises(UnreadableMessage):
+            old.deserialize(rotated.serialize("after"))
+
+    def test_a_key_that_was_taken_away_does_not_verify_any_more(self) -> None:
+        before = SignedJsonSerializer([KEY, OTHER_KEY], SALT)
+        after = SignedJsonSerializer([OTHER_KEY], SALT)
+        with pytest.raises(UnreadableMessage):
+            after.deserialize(before.serialize("value"))
+
+    def test_there_must_be_a_key(self) -> None:
+        with pytest.raises(ValueError, match="at least one signing key"):
+            SignedJsonSerializer([], SALT)
+
+
+class TestWire:
+    """What is on a queue when a release is rolled out was written by the one before it."""
+
+    DOCUMENT = (
+        b'{"message":{"id":"7","name":"tasks.content.plan_roadmap","eta":{"at":"2030-01-01T12:00:00"},"retries":3,'
+        b'"retry_delay":1,"priority":1,"args":["x"],"expires":{"seconds":60.0},"retry_backoff":3}}'
+    )
+
+    def test_a_message_of_an_earlier_release_is_read(self) -> None:
+        assert SERIALIZER.deserialize(signed(self.DOCUMENT)) == Message(
+            id="7",
+            name="tasks.content.plan_roadmap",
+            eta=datetime(2030, 1, 1, 12),
+            retries=3,
+            retry_delay=1,
+            priority=1,
+            args=("x",),
+            kwargs={},
+            expires=timedelta(seconds=60),
+            retry_backoff=3,
+        )
+
+    def test_a_message_is_its_signature_a_dot_and_json(self) -> None:
+        signature, dot, payload = SERIALIZER.serialize(Message(id="7", name="tasks.logs.store_log_batch", args=("é",))).partition(
+            b"."
+        )
+        assert json.loads(payload) == {"message": {"id": "7", "name": "tasks.logs.store_log_batch", "args": ["é"]}}
+        assert signature + dot + payload == signed(payload)

@@ -1,0 +1,173 @@
+"""The table of routes: complete, consistent, and closed to everyone without a token."""
+
+import inspect
+import re
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from core.runtime import settings
+from roadmap import reading
+from roadmap_app import app
+from tests.waiting import wait_until
+from web import security
+from web.endpoint import Endpoint
+from web.events import EventPoller
+from web.routes import ENDPOINTS
+
+PUBLIC = {  # whoever adds to these opens a door
+    ("GET", "/"),
+    ("GET", "/health"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("POST", "/api/v1/auth/register"),
+    ("POST", "/api/v1/auth/login"),
+}
+STREAMS = {"/api/v1/roadmaps/{roadmap_id}/events"}
+BODY_METHODS = {"POST", "PUT"}
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+
+each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
+
+
+@pytest.fixture
+def server_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are authenticated as they are with PostgreSQL and Redis; everything else stays in this process."""
+    in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    monkeypatch.setattr(security, "settings", in_server_mode)
+    assert not security.settings.embedded
+
+
+def address(path: str) -> str:
+    """A path with an id in each of its places."""
+    return re.sub(r"{\w+}", str(uuid.UUID(int=7)), path)
+
+
+@each_endpoint
+def test_an_endpoint_says_what_it_is_for(endpoint: Endpoint) -> None:
+    assert re.fullmatch(r"[A-Z][^\n]{2,60}[^.\s]", endpoint.summary)
+
+
+@each_endpoint
+def test_an_endpoint_has_a_response_model_or_is_an_event_stream(endpoint: Endpoint) -> None:
+    if endpoint.path in STREAMS:
+        assert endpoint.response is None
+    else:
+        assert isinstance(endpoint.response, type)
+        assert issubclass(endpoint.response, BaseModel)
+
+
+@each_endpoint
+def test_an_endpoint_has_a_body_model_exactly_when_its_method_carries_a_body(endpoint: Endpoint) -> None:
+    assert (endpoint.body is not None) == (endpoint.method in BODY_METHODS)
+
+
+@each_endpoint
+def test_the_models_of_an_endpoint_know_all_their_fields(endpoint: Endpoint) -> None:
+    models = [model for model in (endpoint.body, endpoint.query) if model is not None]
+    assert [model.model_config.get("extra") for model in models] == ["forbid"] * len(models)
+
+
+@each_endpoint
+def test_an_endpoint_is_async_exactly_when_its_handler_is(endpoint: Endpoint) -> None:
+    assert endpoint.is_async == inspect.iscoroutinefunction(endpoint.handler)
+
+
+@each_endpoint
+def test_every_place_in_a_path_is_named_after_the_id_of_a_thing(endpoint: Endpoint) -> None:
+    names = re.findall(r"{(\w+)}", endpoint.path)
+    assert [name for name in names if not name.endswith("_id")] == []
+
+
+def test_no_method_and_path_comes_twice() -> None:
+    pairs = [(endpoint.method, endpoint.path) for endpoint in ENDPOINTS]
+    assert sorted(pairs) == sorted(set(pairs))
+
+
+def test_no_summary_comes_twice() -> None:
+    summaries = [endpoint.summary for endpoint in ENDPOINTS]
+    assert sorted(summaries) == sorted(set(summaries))
+
+
+def test_the_application_serves_the_table_and_nothing_else() -> None:
+    served = [(route.path, route.methods) for route in app.routes if isinstance(route, Route)]
+    expected = [(e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set())) for e in ENDPOINTS]
+    assert served == expected
+    assert len(served) == len(app.routes)
+
+
+def test_only_the_named_endpoints_are_public() -> None:
+    assert {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS if endpoint.public} == PUBLIC
+
+
+@each_endpoint
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer garbage"}], ids=["no token", "a garbage token"])
+def test_an_endpoint_that_is_not_public_is_closed_without_a_token(
+    server_mode: None, client: TestClient, endpoint: Endpoint, headers: dict
+) -> None:
+    answer = client.request(endpoint.method, address(endpoint.path), headers=headers)
+    if (endpoint.method, endpoint.path) in PUBLIC:
+        assert answer.status_code != 401
+        return
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["type"] == "/problems/unauthenticated"
+
+
+def test_a_token_opens_what_is_closed_without_one(server_mode: None, client: TestClient) -> None:
+    person = {"email": "someone@example.org", "password": "a long enough passphrase"}
+    session = client.post("/api/v1/auth/register", json=person).json()
+    answer = client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {session['access_token']}"})
+    assert answer.json() == session["user"]
+
+
+@pytest.mark.parametrize("path", sorted({endpoint.path for endpoint in ENDPOINTS}))
+def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(client: TestClient, path: str) -> None:
+    there = {endpoint.method for endpoint in ENDPOINTS if endpoint.path == path}
+    there |= {"HEAD"} if "GET" in there else set()
+    for method in sorted(METHODS - there):
+        answer = client.request(method, address(path))
+        assert answer.status_code == 405
+        assert set(answer.headers["allow"].split(", ")) == there
+
+
+def test_an_unexpected_error_tells_the_caller_its_request_id_and_nothing_else(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a detail that is nobody's business")
+
+    monkeypatch.setattr(reading, "list_roadmaps", fail)
+    answer = client.get("/api/v1/roadmaps", headers={"X-Request-ID": "find-me"})
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] == "find-me"
+    assert "nobody's business" not in answer.text
+    assert answer.headers["x-request-id"] == "find-me"
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns as often as they can, so that what depends on their order shows."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_the_poller_of_events_ends_however_soon_it_is_told_to(hasty_threads: None) -> None:
+    def start_and_stop(poller: EventPoller) -> None:
+        for _ in range(1000):
+            poller.start()
+            poller.stop()
+
+    threads = [threading.Thread(target=start_and_stop, args=[EventPoller()], daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: not any(thread.is_alive() for thread in threads), timeout=10, reason="every poller has ended")

@@ -1,0 +1,273 @@
+"""Settings: every rule, told by the variable's name and without its value; and the table of variables in the docs."""
+
+import re
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from core.settings import ServiceType, Settings, SettingsError, from_environment
+from scripts.settings_table import PAGE, table, with_table
+from tests.stack import ROOT
+
+KEY, OTHER_KEY = "k" * 32, "o" * 32
+EMBEDDED = {"SERVICE_TYPE": "all"}
+URLS = {"DATABASE_URL": "postgresql://roadmap@db/roadmap", "REDIS_URL": "rediss://queue:6380/0"}
+SERVER = {"SERVICE_TYPE": "api", "SECRET_KEY": KEY, **URLS}
+SECRET = "hunter2-s3cret"
+SECONDS = [name for name in Settings.model_fields if name.endswith("_seconds")]
+WHOLE = {"PORT": 65_535, "API_WORKERS": 32, "LOGS_WORKERS": 64, "CONTENT_WORKERS": 64, "MAX_ATTEMPTS": 20}
+
+
+def complaints(environment: dict[str, str]) -> list[str]:
+    """The lines of the message with which an environment is refused."""
+    with pytest.raises(SettingsError) as caught:
+        from_environment(environment)
+    return str(caught.value).splitlines()
+
+
+def complaint(environment: dict[str, str]) -> str:
+    [line] = complaints(environment)
+    return line
+
+
+def test_nothing_but_the_service_type_is_needed_in_embedded_mode() -> None:
+    settings = from_environment(EMBEDDED)
+    assert settings.embedded
+    assert settings.secret_keys == ()
+    assert settings.model_dump(exclude={"service_type"}) == Settings(service_type=ServiceType.all).model_dump(
+        exclude={"service_type"}
+    )
+
+
+@pytest.mark.parametrize("service", list(ServiceType))
+def test_both_urls_and_a_key_make_server_mode_for_every_service(service: ServiceType) -> None:
+    settings = from_environment({**SERVER, "SERVICE_TYPE": service})
+    assert not settings.embedded
+    assert settings.service_type is service
+    assert settings.secret_keys == (KEY,)
+
+
+@pytest.mark.parametrize("name", ["HOST", "PORT", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OPENAI_API_KEY", "LEASE_SECONDS"])
+def test_an_empty_variable_counts_as_absent(name: str) -> None:
+    assert from_environment({**EMBEDDED, name: ""}) == from_environment(EMBEDDED)
+
+
+def test_variables_that_are_not_ours_are_left_alone() -> None:
+    assert from_environment({**EMBEDDED, "PATH": "/bin", "port": "1", "SETTINGS": "x"}) == from_environment(EMBEDDED)
+
+
+def test_white_space_around_a_value_does_not_matter() -> None:
+    padded = {"PORT": " 80 ", "LOG_LEVEL": "debug\n", "OPENAI_API_KEY": f" {SECRET}\n", "SECRET_KEY": f"{KEY}\n"}
+    padded |= {name: f" {url}\n" for name, url in URLS.items()}
+    settings = from_environment({**SERVER, **padded})
+    assert (settings.port, settings.log_level, settings.secret_keys) == (80, "debug", (KEY,))
+    secrets = [settings.openai_api_key, settings.database_url, settings.redis_url]
+    assert [secret.get_secret_value() for secret in secrets if secret] == [SECRET, *URLS.values()]
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        from_environment(EMBEDDED).port = 1  # type: ignore[misc]
+
+
+def test_no_secret_shows_when_settings_are_printed() -> None:
+    url = f"postgresql://roadmap:{SECRET}@db/roadmap"
+    secrets = {"DATABASE_URL": url, "DIRECT_DATABASE_URL": url, "REDIS_URL": f"redis://:{SECRET}@queue"}
+    settings = from_environment({**SERVER, **secrets, "SECRET_KEY": SECRET * 3, "OPENAI_API_KEY": SECRET})
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("alias", "service"), [("celery_logs", ServiceType.huey_logs), ("celery_content", ServiceType.huey_content)]
+)
+def test_a_service_is_found_under_its_old_name(alias: str, service: ServiceType) -> None:
+    assert from_environment({**SERVER, "SERVICE_TYPE": alias}).service_type is service
+
+
+def test_the_key_is_found_under_its_old_name() -> None:
+    environment = {"SERVICE_TYPE": "api", "JWT_SECRET_KEY": KEY, **URLS}
+    assert from_environment(environment).secret_keys == (KEY,)
+
+
+def test_the_new_name_of_the_key_goes_before_the_old_one() -> None:
+    assert from_environment({**SERVER, "JWT_SECRET_KEY": OTHER_KEY}).secret_keys == (KEY,)
+
+
+@pytest.mark.parametrize("given", [f"{KEY},{OTHER_KEY}", f" {KEY} , {OTHER_KEY} ", f"{KEY},,{OTHER_KEY},"])
+def test_several_keys_stay_in_their_order(given: str) -> None:
+    assert from_environment({**SERVER, "SECRET_KEY": given}).secret_keys == (KEY, OTHER_KEY)
+
+
+@pytest.mark.parametrize("given", [None, "", ",", " , ", " " * 40])
+def test_server_mode_refuses_to_start_without_a_key(given: str | None) -> None:
+    line = complaint({**URLS, "SERVICE_TYPE": "api", **({} if given is None else {"SECRET_KEY": given})})
+    assert "SECRET_KEY is needed" in line
+    assert "32 characters" in line
+
+
+@pytest.mark.parametrize("given", [SECRET, KEY[:-1], f"{KEY},{SECRET}", f"{SECRET},{KEY}"])
+@pytest.mark.parametrize("mode", [SERVER, EMBEDDED], ids=["server", "embedded"])
+def test_a_short_key_is_refused(mode: dict[str, str], given: str) -> None:
+    line = complaint({**mode, "SECRET_KEY": given})
+    assert "SECRET_KEY must have at least 32 characters" in line
+    assert SECRET not in line
+
+
+@pytest.mark.parametrize(("given", "missing"), [("DATABASE_URL", "REDIS_URL"), ("REDIS_URL", "DATABASE_URL")])
+@pytest.mark.parametrize("service", list(ServiceType))
+def test_one_url_alone_is_refused(service: ServiceType, given: str, missing: str) -> None:
+    line = complaint({"SERVICE_TYPE": service, "SECRET_KEY": KEY, given: URLS[given]})
+    assert line.startswith(f"{given} is set but {missing} is not")
+
+
+@pytest.mark.parametrize("service", [None, "api", "huey_logs", "huey_content", "celery_logs", "celery_content"])
+def test_a_single_service_is_refused_in_embedded_mode(service: str | None) -> None:
+    line = complaint({"SERVICE_TYPE": service} if service else {})
+    assert line.startswith("DATABASE_URL and REDIS_URL are needed")
+    assert "SERVICE_TYPE=all" in line
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.2", "example.org", SECRET])
+def test_embedded_mode_listens_on_loopback_only(host: str) -> None:
+    line = complaint({**EMBEDDED, "HOST": host})
+    assert line.startswith("HOST must be a loopback address")
+    assert SECRET not in line
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_embedded_mode_takes_every_name_of_loopback(host: str) -> None:
+    assert from_environment({**EMBEDDED, "HOST": host}).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.2"])
+def test_server_mode_takes_any_address(host: str) -> None:
+    assert from_environment({**SERVER, "HOST": host}).host == host
+
+
+def test_an_unknown_service_is_told_the_names_there_are() -> None:
+    line = complaint({"SERVICE_TYPE": SECRET})
+    assert line == "SERVICE_TYPE: must be api, huey_logs, huey_content or all"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("value", [SECRET, "0", "-1", "1.5", "1e9", "9" * 5000])
+def test_a_whole_number_has_its_bounds(name: str, value: str) -> None:
+    line = complaint({**EMBEDDED, name: value})
+    assert line.startswith(f"{name}: ")
+    assert SECRET not in line
+    assert from_environment({**EMBEDDED, name: str(WHOLE[name])}).model_dump()[name.lower()] == WHOLE[name]
+    assert complaint({**EMBEDDED, name: str(WHOLE[name] + 1)}).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", ["PORT", "API_WORKERS", "LOGS_WORKERS", "CONTENT_WORKERS"])
+def test_a_number_that_the_programs_behind_the_entrypoint_cannot_read_is_refused(name: str) -> None:
+    assert complaint({**EMBEDDED, name: "2.0"}).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", [name.upper() for name in SECONDS])
+@pytest.mark.parametrize("value", [SECRET, "0", "-1", "86401", "nan", "inf", "-inf"])
+def test_a_duration_is_more_than_nothing_and_at_most_a_day(name: str, value: str) -> None:
+    line = complaint({**EMBEDDED, name: value})
+    assert line.startswith(f"{name}: ")
+    assert SECRET not in line
+
+
+BAD_TEXTS = {
+    "DATABASE_URL": [SECRET, f"mysql://roadmap:{SECRET}@db/roadmap", f"postgresql+psycopg2://:{SECRET}@db"],
+    "DIRECT_DATABASE_URL": [SECRET, f"sqlite:///{SECRET}"],
+    "REDIS_URL": [SECRET, f"http://:{SECRET}@queue", f"unix:///{SECRET}.sock"],
+    "OPENAI_BASE_URL": [SECRET, f"ftp://{SECRET}"],
+    "OPENAI_MODEL": [SECRET * 20],
+    "LOG_LEVEL": [SECRET, "critical", "info debug"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_TEXTS.items() for value in values])
+def test_a_text_that_does_not_fit_is_named_and_not_shown(name: str, value: str) -> None:
+    line = complaint({**SERVER, name: value})
+    assert line.startswith(f"{name}: ")
+    assert SECRET not in line
+    assert value not in line
+
+
+@pytest.mark.parametrize("password", [f"{SECRET}\N{ACCOUNT OF}", f"[{SECRET}]", f"[{SECRET}"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DIRECT_DATABASE_URL", "REDIS_URL"])
+def test_a_password_that_makes_a_url_unreadable_is_not_shown(name: str, password: str) -> None:
+    scheme = "redis" if name == "REDIS_URL" else "postgresql"
+    line = complaint({**SERVER, name: f"{scheme}://roadmap:{password}@db/0"})
+    assert line.startswith(f"{name}: ")
+    assert SECRET not in line
+
+
+@pytest.mark.parametrize("level", ["debug", "INFO", "Warning", "error"])
+def test_a_log_level_is_taken_in_any_case(level: str) -> None:
+    assert from_environment({**EMBEDDED, "LOG_LEVEL": level}).log_level == level
+
+
+def test_a_model_call_must_end_before_its_lease() -> None:
+    line = complaint({**EMBEDDED, "MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "60"})
+    assert line == "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
+
+
+def test_one_late_heartbeat_must_not_be_a_death() -> None:
+    line = complaint({**EMBEDDED, "HEARTBEAT_SECONDS": "5", "HEARTBEAT_TTL_SECONDS": "9.9"})
+    assert line == "HEARTBEAT_TTL_SECONDS must be at least twice HEARTBEAT_SECONDS"
+
+
+def names(lines: list[str]) -> list[str]:
+    return [re.split("[: ]", line)[0] for line in lines]
+
+
+def test_every_bad_variable_has_a_line_in_one_message() -> None:
+    bad = {"PORT": "0", "API_WORKERS": "many", "DATABASE_URL": SECRET, "LEASE_SECONDS": "-1", "LOG_LEVEL": "loud"}
+    assert sorted(names(complaints({**SERVER, **bad}))) == sorted(bad)
+
+
+def test_rules_that_join_variables_have_a_line_each() -> None:
+    bad = {"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "60", "HEARTBEAT_TTL_SECONDS": "1", "HOST": "0.0.0.0"}
+    found = names(complaints({**EMBEDDED, **bad}))
+    assert sorted(found) == ["HEARTBEAT_TTL_SECONDS", "HOST", "MODEL_TIMEOUT_SECONDS"]
+
+
+def test_a_key_that_is_short_or_missing_is_told_together_with_other_bad_variables() -> None:
+    assert sorted(names(complaints({**SERVER, "SECRET_KEY": "short", "PORT": "0"}))) == ["PORT", "SECRET_KEY"]
+    assert sorted(names(complaints({"SERVICE_TYPE": "api", "PORT": "0", **URLS}))) == ["PORT", "SECRET_KEY"]
+
+
+def test_every_variable_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not re.fullmatch(r"\S.*\.", field.description or "")] == []
+
+
+def test_the_page_has_the_table_of_the_model() -> None:
+    page = PAGE.read_text("utf-8")
+    assert with_table(page) == page, "run: python scripts/settings_table.py --write"
+
+
+def test_the_table_has_a_row_for_each_variable_with_its_default_and_description() -> None:
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table().splitlines()[2:]]
+    assert [row[0].strip() for row in rows] == [f"`{name.upper()}`" for name in Settings.model_fields]
+    assert [row[1].strip() for row in rows if "PORT" in row[0] or "DATA_DIR" in row[0]] == ["`8000`", "`data`"]
+    assert [row[2].strip() for row in rows] == [field.description for field in Settings.model_fields.values()]
+
+
+@pytest.mark.parametrize("page", ["no markers", table()])
+def test_a_page_without_markers_is_not_written(page: str) -> None:
+    with pytest.raises(ValueError, match="markers"):
+        with_table(page)
+
+
+def test_the_defaults_in_the_entrypoint_are_those_of_the_model() -> None:
+    script = (ROOT / "entrypoint.sh").read_text("utf-8")
+    given = dict(re.findall(r"\$\{(\w+):-(\w+)\}", script))
+    assert given
+    defaults = {name.upper(): str(field.default) for name, field in Settings.model_fields.items()}
+    assert {name: defaults[name] for name in given} == given
+
+
+def test_secrets_are_secret_in_the_model() -> None:
+    secret = {name for name in Settings.model_fields if name.endswith(("_key", "database_url", "redis_url"))}
+    assert len(secret) == 5
+    hidden = {name for name, field in Settings.model_fields.items() if SecretStr.__name__ in str(field.annotation)}
+    assert hidden == secret
