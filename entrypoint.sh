@@ -12,6 +12,7 @@ consumer="huey_consumer -q -g TERM -t ${SHUTDOWN_GRACE_SECONDS:-20}"
 
 api() {
     local host="${HOST:-}" workers="${API_WORKERS:-1}"
+    host="${host// /}"
     if [ -z "$host" ]; then # every address of both families: with several workers "::" serves both, with one only "" does
         if [ -z "${DATABASE_URL:-}" ]; then host=127.0.0.1; elif [ "$workers" -gt 1 ]; then host="::"; fi
     fi

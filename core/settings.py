@@ -131,7 +131,8 @@ class Settings(BaseModel):
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the known variables; an empty one counts as absent. Raises SettingsError."""
-    values = {name: environment[name.upper()] for name in Settings.model_fields if environment.get(name.upper())}
+    given = {name: environment.get(name.upper(), "") for name in Settings.model_fields}
+    values = {name: value for name, value in given.items() if value.strip()}
     if "secret_key" not in values and environment.get("JWT_SECRET_KEY"):
         values["secret_key"] = environment["JWT_SECRET_KEY"]
     if "service_type" in values:

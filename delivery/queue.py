@@ -49,7 +49,7 @@ class ReliableQueue(Huey):
         **storage_options: Any,
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
-        self._polled = threading.Event()
+        self._polled, self._saying = threading.Event(), threading.Lock()
         self._known: set[Any] = set()  # receipts of claims that a worker of this process has
         self._unknown: set[Any] = set()  # receipts that no worker knew at the last beat
         serializer = SignedJsonSerializer(keys, salt=name)
@@ -177,9 +177,11 @@ class ReliableQueue(Huey):
         return self._now().astimezone(UTC).replace(tzinfo=None)
 
     def _say_ready(self) -> None:
-        if not self._polled.is_set() and not self._immediate:
+        with self._saying:
+            if self._polled.is_set() or self._immediate:
+                return
             self._polled.set()
-            print(f"huey@{self.name} ready", flush=True)
+        print(f"huey@{self.name} ready", flush=True)
 
 
 class ReliableConsumer(Consumer):
@@ -189,6 +191,7 @@ class ReliableConsumer(Consumer):
         self.huey.storage.beat(self.huey.ttl)
         ended = threading.Event()
         threading.Thread(target=self._beat, args=[ended], name="Heart", daemon=True).start()
+        self._set_signal_handlers()  # Huey sets them after its workers have started: a signal in between would kill
         super().run()  # the heart beats through the grace as well: what still runs must not be taken over
         ended.set()
 
