@@ -152,7 +152,10 @@ def _eviction_policy(client: redis.Redis) -> str | None:
 
 
 def _unreadable(error: Exception) -> Refused:
-    return Refused(f"DATABASE_URL or DIRECT_DATABASE_URL: {_reason(error)}")
+    """Without the driver's words: they quote parts of the address."""
+    return Refused(
+        f"DATABASE_URL or DIRECT_DATABASE_URL is not accepted by the driver ({type(error).__name__}): check its options"
+    )
 
 
 def _reason(error: Exception) -> str:

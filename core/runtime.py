@@ -49,4 +49,4 @@ def transaction() -> Iterator[None]:
 
 
 def _away() -> Unavailable:
-    return Unavailable("The database does not answer at the moment. Nothing was changed; try again.", retry_after=RETRY_AFTER)
+    return Unavailable("The database does not answer at the moment. Try again.", retry_after=RETRY_AFTER)

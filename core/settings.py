@@ -37,6 +37,8 @@ def _scheme(*allowed: str) -> AfterValidator:
         try:
             parts = urlsplit(url.get_secret_value())
             scheme, _ = parts.scheme, parts.port
+            if parts.netloc.count("@") > 1 or re.search("%(?![0-9A-Fa-f]{2})", parts.netloc):
+                raise ValueError
         except ValueError:  # its message would show the password
             raise ValueError("is not a readable address; special characters of a password must be percent-encoded") from None
         if scheme not in allowed:
@@ -80,8 +82,8 @@ class Settings(BaseModel):
     openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
     lease_seconds: Seconds = Field(120, description="How long a worker may hold a roadmap or a content before others take over. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
-    max_attempts: Count = Field(4, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
-    retry_base_seconds: Seconds = Field(2, description="First pause before another try; doubles each time.")
+    max_attempts: Count = Field(6, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
+    retry_base_seconds: Seconds = Field(5, description="First pause before another try; doubles each time.")
     rescue_after_seconds: Seconds = Field(15, description="Age at which work that nobody has taken is enqueued again.")
     heartbeat_seconds: Seconds = Field(3, description="Time between two signs of life of a consumer.")
     heartbeat_ttl_seconds: Seconds = Field(9, description="Silence after which a consumer's work is taken over.")

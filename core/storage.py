@@ -3,8 +3,10 @@
 Server mode is PostgreSQL and Redis; embedded mode is two SQLite files in DATA_DIR.
 """
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import peewee
@@ -18,7 +20,10 @@ from delivery.sqlite_storage import ReliableSqliteStorage
 
 POOL_WAIT = 2  # seconds that a request waits for a connection before it is told to come back
 API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
-API_CONNECTIONS = API_HANDLERS + 2  # and one each for the writer of accepted roadmaps and the reader of events
+HASHES_AT_ONCE = 2  # threads that hash passwords, 19 MiB each
+API_CONNECTIONS = API_HANDLERS + HASHES_AT_ONCE + 2  # and the writer of accepted roadmaps and the reader of events
+# A server that has gone silent is given up after about 10 s, a transaction that waits or idles before that.
+KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 10_000}
 # A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
 # takes no such options; DIRECT_DATABASE_URL tells that there is one.
 SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
@@ -35,6 +40,7 @@ def open_database(settings: Settings) -> peewee.Database:
             timeout=POOL_WAIT,
             autoconnect=False,
             connect_timeout=5,
+            **KEEPALIVE,
             application_name=f"roadmap-{settings.service_type}",
             **limits,
         )
@@ -81,12 +87,13 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
         return settings.secret_keys
     _make_folder(settings.data_dir)
     path = settings.data_dir / "secret_key"
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return (path.read_text().strip(),)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
+    if not path.exists():
+        descriptor, draft = tempfile.mkstemp(dir=settings.data_dir)  # readable by its owner only
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
+            os.link(draft, path)
+        os.unlink(draft)
     return (path.read_text().strip(),)
 
 
@@ -95,7 +102,7 @@ def _connections(settings: Settings) -> int:
         ServiceType.api: API_CONNECTIONS,
         ServiceType.huey_logs: settings.logs_workers + 1,
         ServiceType.huey_content: settings.content_workers + 1,
-        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 1),
+        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 1, settings.logs_workers + 1),
     }[settings.service_type]
 
 

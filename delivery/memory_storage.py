@@ -61,6 +61,9 @@ class ReliableMemoryStorage(MemoryStorage):
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self._dead[:limit]
 
+    def dead_count(self) -> int:
+        return len(self._dead)
+
     def beat(self, ttl: float) -> None:
         """Nobody else could take over, so nobody has to know."""
 

@@ -88,7 +88,10 @@ class ReliableQueue(Huey):
         moment = timestamp or self._get_timestamp()
         for task in super().read_periodic(moment):
             key = f"{type(task).__module__}.{type(task).__name__}:{moment:%Y%m%d%H%M}"
-            self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW)
+            try:
+                self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW)
+            except self.storage.faults as error:  # Huey's scheduler would end
+                logger.warning("huey@%s leaves out %s: %s", self.name, key, error)
         return []
 
     # Consuming

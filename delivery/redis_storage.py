@@ -31,7 +31,7 @@ return 1"""
 ENQUEUE_ONCE = """#!lua
 if not redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[1]) then return 0 end
 redis.call('LPUSH', KEYS[1] .. ARGV[2], ARGV[3])
-redis.call('LPUSH', KEYS[2], '1')
+if redis.call('LLEN', KEYS[2]) < 64 then redis.call('LPUSH', KEYS[2], '1') end
 return 1"""
 
 CLAIM = """#!lua flags=allow-oom
@@ -84,7 +84,7 @@ for _, consumer in ipairs(consumers) do
         redis.call('LTRIM', prefix .. 'dead', 0, tonumber(ARGV[4]) - 1)
       else
         redis.call('RPUSH', prefix .. 'ready:' .. string.sub(message, 1, 1), string.sub(message, 2))
-        redis.call('LPUSH', prefix .. 'wake', '1')
+        if redis.call('LLEN', prefix .. 'wake') < 64 then redis.call('LPUSH', prefix .. 'wake', '1') end
       end
       returned = returned + 1
       message = redis.call('LPOP', held)
@@ -99,7 +99,7 @@ SCHEDULE_DUE = """#!lua flags=allow-oom
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 500)
 for _, entry in ipairs(due) do
   redis.call('LPUSH', KEYS[2] .. string.sub(entry, 1, 1), string.sub(entry, 2))
-  redis.call('LPUSH', KEYS[3], '1')
+  if redis.call('LLEN', KEYS[3]) < 64 then redis.call('LPUSH', KEYS[3], '1') end
   redis.call('ZREM', KEYS[1], entry)
 end
 return #due"""
@@ -187,6 +187,9 @@ class ReliableRedisStorage(RedisStorage):
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         entries: Any = self.conn.lrange(self._dead_key, 0, limit - 1)
         return [DeadLetter(data=data, reason=reason.decode()) for reason, _, data in (e.partition(b"\n") for e in entries)]
+
+    def dead_count(self) -> int:
+        return int(self.conn.llen(self._dead_key))
 
     # Living and dying
 

@@ -121,6 +121,9 @@ class ReliableSqliteStorage(SqliteStorage):
         query = "select data, reason from dead_letter where queue = ? order by id desc limit ?"
         return [DeadLetter(data, reason) for data, reason in self.sql(query, (self.name, limit), results=True)]
 
+    def dead_count(self) -> int:
+        return int(self.sql("select count(*) from dead_letter where queue = ?", (self.name,), results=True)[0][0])
+
     # Living and dying
 
     def beat(self, ttl: float) -> None:

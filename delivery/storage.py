@@ -50,6 +50,8 @@ class ReliableStorage(Protocol):
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]: ...
 
+    def dead_count(self) -> int: ...
+
     def beat(self, ttl: float) -> None:
         """Say that this consumer lives for `ttl` more seconds."""
 

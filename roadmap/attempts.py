@@ -16,10 +16,9 @@ CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines do not
 
 
 def pause(attempts: int, fault: GeneratorFault) -> float:
-    """Seconds until the next try: what the provider asks for, or doubling with up to a quarter of jitter."""
-    if fault.retry_after is not None:
-        return min(fault.retry_after, LONGEST_PAUSE)
-    return float(min(settings.retry_base_seconds * 2 ** (attempts - 1) * random.uniform(1, 1.25), LONGEST_PAUSE))
+    """Seconds until the next try: doubling with up to a quarter of jitter, or longer if the provider asks for it."""
+    doubling = settings.retry_base_seconds * 2 ** (attempts - 1) * random.uniform(1, 1.25)
+    return float(min(max(fault.retry_after or 0, doubling), LONGEST_PAUSE))
 
 
 def overdue_from(now: datetime, *, after: float = 0, patience: int = 1) -> datetime:

@@ -4,13 +4,14 @@ Idempotent, by the same lease as in `planning`: run twice, it writes one version
 """
 
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from core import clock
 from core.ids import new_id
-from core.runtime import session, settings, transaction
+from core.runtime import database, session, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap import events
 from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause, until_free
@@ -166,7 +167,8 @@ def _finish_if_last(roadmap: Roadmap) -> None:
     finished = Roadmap.update(status=status, error=reason, finished_at=clock.now(), last_seq=Roadmap.last_seq + 1).where(open_)
     for row in finished.returning(Roadmap).execute():
         events.append(row.id, row.last_seq, (EventType(f"roadmap.{status}"), {**_progress(row), "reason": reason}))
-        record("building", "finish", f"The roadmap is {status}", roadmap_id=row.id)
+        told = partial(record, "building", "finish", f"The roadmap is {status}", roadmap_id=row.id)
+        database.after_commit(told)
 
 
 def _progress(roadmap: Roadmap) -> dict[str, int]:

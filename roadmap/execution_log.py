@@ -46,6 +46,7 @@ class Buffer:
         self._urgent = threading.Event()  # and it should not wait for the timer
         self._timer: threading.Thread | None = None
         self.sink: Callable[[list[Document]], None] | None = None  # wired by tasks/logs.py
+        self._refused = False  # by the sink, at the last try; said once
         self.accepted = 0
         self.dropped = 0
 
@@ -70,8 +71,11 @@ class Buffer:
                     self.sink(batch)
                 except Exception as error:  # an edge: the log must not bring down what it tells of
                     self._records.extendleft(reversed(batch))
-                    logger.warning("%d log records wait, the queue does not take them: %s", len(self._records), error)
+                    if not self._refused:
+                        logger.warning("log records wait, the queue does not take them: %s", error)
+                    self._refused = True
                     return
+                self._refused = False
 
     def __len__(self) -> int:
         return len(self._records)

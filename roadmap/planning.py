@@ -22,7 +22,7 @@ from roadmap.briefs import GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
-from roadmap.outline import ContentKind, Outline, total_weeks, weeks
+from roadmap.outline import ContentKind, Outline, problems, total_weeks, weeks
 from roadmap.requests import accepted_request
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
@@ -39,6 +39,8 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     started = monotonic()
     try:
         outline = generator.outline(accepted_request(row))
+        if found := problems(outline):
+            raise GeneratorFault(f"The outline does not hold together: {' '.join(found[:3])}")
     except GeneratorFault as fault:
         return _plan_failed(row, token, fault)
     steps = _save_outline(row, token, outline, generator)

@@ -144,15 +144,15 @@ def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: Ro
     return _page([RoadmapSummary(**_summary(row)) for row in rows], limit)
 
 
-def roadmap_version(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
-    """A number that grows with every change of the roadmap, and whether it has reached its end. Raises NotFound."""
+def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
+    """The number of the roadmap's last event so far, and whether it is the last of all. Raises NotFound."""
     with session():
         row = _owned(owner_id, roadmap_id)
     return row.last_seq, row.status in FINAL
 
 
-def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> tuple[RoadmapTree, int]:
-    """The whole roadmap with the number of its last event, in five queries. Raises NotFound."""
+def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
+    """The whole roadmap, in five queries. Raises NotFound."""
     with session():
         row = _owned(owner_id, roadmap_id)
         stages = list(Stage.select().where(Stage.roadmap == roadmap_id).order_by(Stage.position))
@@ -160,7 +160,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> tuple[RoadmapTree, int]:
         concepts = _by(Concept.select().where(Concept.roadmap == roadmap_id).order_by(Concept.position), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
     nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
-    return RoadmapTree(**_summary(row), stages=nodes), row.last_seq
+    return RoadmapTree(**_summary(row), stages=nodes)
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:

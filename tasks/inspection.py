@@ -26,7 +26,7 @@ def queue_states() -> list[QueueState]:
                 ready=queue.pending_count(),
                 held=queue.storage.held_count(),
                 scheduled=queue.scheduled_count(),
-                dead=len(queue.storage.dead_letters()),
+                dead=queue.storage.dead_count(),
             )
             for queue in (logs_queue, content_queue)
         ]

@@ -67,6 +67,9 @@ class Sender:
                 return True
             except content_queue.storage.faults as error:
                 logger.warning("the broker does not take %d steps, trying again: %s", len(steps), error)
+            except Exception:  # an edge: steps that cannot be sent must not hold up those behind them
+                logger.exception("%d steps are left to rescue", len(steps))
+                return True
             if self._stopping.wait(pause):
                 return False
             pause = min(pause * 2, LONGEST_PAUSE)

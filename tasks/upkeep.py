@@ -16,6 +16,6 @@ logger = logging.getLogger(__name__)
 def rescue_overdue() -> None:
     away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
     try:
-        send(rescue.overdue())
+        send(rescue.overdue(waiting=content_queue.pending_count()))
     except away as error:
         logger.warning("rescue tries again in a minute: %s", error)

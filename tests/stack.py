@@ -181,6 +181,24 @@ class Stack:
         assert answer.status_code == 202, answer.text
         return answer.headers["location"]
 
+    def events(self, path: str, *, after: int = 0) -> list[dict]:
+        """Every event of the stream from the one after number `after`, until the server ends it."""
+        headers = {**self.headers, "Last-Event-ID": str(after)}
+        events = []
+        with httpx2.stream("GET", f"{self.url}{path}/events", headers=headers, timeout=30) as answer:
+            assert answer.status_code == 200
+            current: dict = {}
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    current = {"id": int(value)}
+                elif name in ("event", "data"):
+                    current[name] = value
+                elif not line and current:
+                    events.append(current)
+                    current = {}
+        return events
+
     def finished(self, path: str, *, timeout: float = 60) -> dict:
         """The tree of a roadmap that has reached its end."""
 

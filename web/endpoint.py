@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, Unsupported
-from web.security import authenticate
+from web.security import authenticate, check_host
 
 LARGEST_BODY = 64 * 1024  # bytes
 NOTHING = UUID(int=0)
@@ -65,6 +65,7 @@ class Endpoint:
         return Route(self.path, self.handle, methods=[self.method], name=self.summary)
 
     async def handle(self, request: Request) -> Response:
+        check_host(request)
         caller = NOTHING if self.public else authenticate(request)
         call = Call(
             caller=caller,

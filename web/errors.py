@@ -76,7 +76,8 @@ def answer_http(request: Request, error: Exception) -> Response:
 
 def answer_unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the details go to the log, the request id to the caller."""
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    request_id = request.scope.get("state", {}).get("request_id")
+    logger.error("request %s failed: %s %r", request_id, request.method, request.url.path, exc_info=error)
     return problem(request, 500, "internal", "Something went wrong", "An unexpected error; the request id finds it in the log.")
 
 

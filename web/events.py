@@ -89,10 +89,12 @@ class EventPoller:
             with self._lock:
                 self._watchers.discard(watcher)
 
+    def check_room(self) -> None:
+        if len(self._watchers) >= MOST_WATCHERS:
+            raise Unavailable("Too many people are watching. Try again.", retry_after=10)
+
     def _add(self, watcher: Watcher) -> None:
         with self._lock:
-            if len(self._watchers) >= MOST_WATCHERS:
-                raise Unavailable("Too many people are watching. Try again.", retry_after=10)
             self._watchers.add(watcher)
         self._arrived.set()
 
@@ -110,6 +112,8 @@ class EventPoller:
                 self._look(watchers)
             except Unavailable as error:
                 logger.warning("events wait: %s", error)
+            except Exception:  # an edge: one bad look must not end the streams of everybody
+                logger.exception("events wait for the next look")
             self._stopping.wait(TICK)
         with self._lock:
             leaving, self._watchers = self._watchers, set()
@@ -164,5 +168,7 @@ def encode(event: Event) -> bytes:
 
 
 def stream(roadmap_id: UUID, after: int) -> StreamingResponse:
+    """Raises Unavailable, while the answer can still be 503, when too many watch already."""
+    poller.check_room()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(poller.watch(roadmap_id, after), media_type="text/event-stream", headers=headers)

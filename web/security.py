@@ -12,12 +12,11 @@ from starlette.requests import Request
 from core.errors import Forbidden, Unauthenticated, Unavailable
 from core.runtime import settings
 from core.settings import LOOPBACK
-from core.storage import signing_keys
+from core.storage import HASHES_AT_ONCE, signing_keys
 from roadmap.accounts import LOCAL_OWNER
 
 Result = TypeVar("Result")
 
-HASHES_AT_ONCE = 2  # 19 MiB each
 HASHES_WAITING = 64
 
 # itsdangerous signs with the last key and verifies with all; ours come with the signing one first
@@ -32,7 +31,7 @@ def issue_token(user_id: UUID) -> str:
 def authenticate(request: Request) -> UUID:
     """The account that this request acts as. No query: the token is signed. Raises Unauthenticated, Forbidden."""
     if settings.embedded:
-        return _local_owner(request)
+        return LOCAL_OWNER
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("This needs an access token: Authorization: Bearer <token>, from POST /api/v1/auth/login.")
@@ -51,12 +50,13 @@ async def run_hashing(function: Callable[..., Result], *args: object) -> Result:
     return await anyio.to_thread.run_sync(function, *args, limiter=_hashing)
 
 
-def _local_owner(request: Request) -> UUID:
+def check_host(request: Request) -> None:
     """Embedded mode has no accounts, so a name other than this machine's is refused: a web page elsewhere could
-    otherwise point its own host name here (DNS rebinding) and act as the owner.
+    otherwise point its own host name here (DNS rebinding) and act as the owner. Raises Forbidden.
     """
+    if not settings.embedded:
+        return
     host = request.headers.get("host", "").rsplit("@", 1)[-1]
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     if name not in LOOPBACK:
         raise Forbidden("In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost.")
-    return LOCAL_OWNER

@@ -1,7 +1,5 @@
 """The main job over HTTP, against real processes, in both modes."""
 
-import httpx2
-
 from tests.stack import GOAL, Stack
 from tests.waiting import wait_until
 
@@ -56,12 +54,12 @@ def test_the_list_is_paged_newest_first(stack: Stack) -> None:
 
 def test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen(stack: Stack) -> None:
     path = stack.create()
-    everything = read_events(stack, path, after=0)
+    everything = stack.events(path, after=0)
     assert [event["id"] for event in everything] == list(range(1, len(everything) + 1))
     assert everything[0]["event"] == "roadmap.queued"
     assert everything[-1]["event"] == "roadmap.ready"
 
-    rest = read_events(stack, path, after=5)
+    rest = stack.events(path, after=5)
 
     assert rest == everything[5:]
 
@@ -102,22 +100,3 @@ def test_an_unchanged_roadmap_is_not_sent_again(stack: Stack) -> None:
     again = stack.get(tree["links"]["self"], headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
     assert again.content == b""
-
-
-def read_events(stack: Stack, path: str, *, after: int) -> list[dict]:
-    """Every event of the stream until the server ends it."""
-    headers = {**stack.headers, "Last-Event-ID": str(after)}
-    events = []
-    with httpx2.stream("GET", f"{stack.url}{path}/events", headers=headers, timeout=30) as answer:
-        assert answer.status_code == 200
-        current: dict = {}
-        for line in answer.iter_lines():
-            name, _, value = line.partition(": ")
-            if name == "id":
-                current = {"id": int(value)}
-            elif name in ("event", "data"):
-                current[name] = value
-            elif not line and current:
-                events.append(current)
-                current = {}
-    return events

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
+from tests.stack import GOAL, ROOT, Stack, clean_environment, embedded_stack, running
 from tests.waiting import wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,12 +45,20 @@ def test_every_make_target_and_page_that_the_readme_names_exists() -> None:
 def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> None:
     output = tmp_path / "roadmap.md"
     command = [sys.executable, "roadmap_cli.py", "demo", GOAL]
-    said = subprocess.run([*command, "--output", str(output)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=90)
+    said = subprocess.run(
+        [*command, "--output", str(output)],
+        cwd=ROOT,
+        env=within(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=90,
+    )
     assert "Backend engineer with Python" in said.stdout
     written = output.read_text(encoding="utf-8")
     assert written.startswith("# Backend engineer with Python")
     assert written.count("\n#### ") >= 15
-    assert running_demos() == []
+    assert running_demos(tmp_path) == []
 
 
 def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> None:
@@ -64,20 +72,27 @@ def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> 
 
 def test_ctrl_c_in_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "roadmap_cli.py", "demo", GOAL, "--output", str(tmp_path / "x.md")]
-    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    wait_until(lambda: len(running_demos()) >= 3, reason="the services have started")
+    demo = subprocess.Popen(
+        command, cwd=ROOT, env=within(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    wait_until(lambda: len(running_demos(tmp_path)) >= 4, reason="the services have started")
     os.killpg(demo.pid, signal.SIGINT)  # what a terminal does at Ctrl-C
     assert demo.wait(30) != 0
-    assert running_demos() == []
+    assert running_demos(tmp_path) == []
 
 
-def running_demos() -> list[str]:
-    """Processes whose scratch folder is the demo's."""
+def running_demos(folder: Path) -> list[str]:
+    """Processes of a demo whose scratch folder lies in this one."""
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if b"roadmap-demo-" in environ.read_bytes():
+            if os.fsencode(folder) in environ.read_bytes():
                 found.append(environ.parent.name)
         except OSError:  # ended meanwhile, or not ours
             continue
     return found
+
+
+def within(folder: Path) -> dict[str, str]:
+    """An environment whose scratch files are made in this folder."""
+    return {**clean_environment(), "TMPDIR": str(folder)}

@@ -1,5 +1,6 @@
 """Roadmaps: create, read, list, watch."""
 
+import hashlib
 import re
 from typing import Annotated
 from urllib.parse import urlencode
@@ -75,12 +76,11 @@ def list_(call: Call) -> Reply:
 
 def read(call: Call) -> Reply | Response:
     roadmap_id = call.ids["roadmap_id"]
-    version, _ = reading.roadmap_version(call.caller, roadmap_id)
-    if call.request.headers.get("if-none-match") == _etag(version):
-        return Response(status_code=304, headers={"ETag": _etag(version)})
-    tree, version = reading.roadmap_tree(call.caller, roadmap_id)
-    linked = LinkedTree(**dict(tree), links=_links(roadmap_id))
-    return Reply(linked, headers={"ETag": _etag(version), "Cache-Control": "private, no-cache"})
+    tree = LinkedTree(**dict(reading.roadmap_tree(call.caller, roadmap_id)), links=_links(roadmap_id))
+    headers = {"ETag": _etag(tree), "Cache-Control": "private, no-cache"}
+    if call.request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Reply(tree, headers=headers)
 
 
 def read_concept(call: Call) -> ConceptDetail:
@@ -100,7 +100,7 @@ async def watch(call: Call) -> Response:
     """A browser comes back after each end of a stream, until it is told by 204 that there is nothing more."""
     roadmap_id = call.ids["roadmap_id"]
     after = _last_event_id(call)
-    last_seq, finished = await run_in_threadpool(reading.roadmap_version, call.caller, roadmap_id)
+    last_seq, finished = await run_in_threadpool(reading.last_event, call.caller, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
     return stream(roadmap_id, after)
@@ -118,8 +118,8 @@ def _links(roadmap_id: UUID) -> Links:
     return Links(self=base, events=f"{base}/events", logs=f"{base}/logs")
 
 
-def _etag(version: int) -> str:
-    return f'"{version}"'
+def _etag(body: BaseModel) -> str:
+    return f'"{hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:24]}"'
 
 
 def _with_next(page: Page[RoadmapSummary] | Page[LogRecord], path: str, query: BaseModel) -> Reply:
