@@ -49,8 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def _postgres() -> Iterator[Postgres]:
     with scratch_folder() as folder:
         server = Postgres(folder)
         server.start()
@@ -58,12 +57,19 @@ def postgres() -> Iterator[Postgres]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    server = Redis(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
+def _broker() -> Iterator[Redis]:
+    with scratch_folder() as folder:
+        server = Redis(folder)
+        server.start()
+        yield server
+        server.stop()
+
+
+# Shared by tests that only use them, and of a test's own for those that harm them.
+postgres = pytest.fixture(scope="session", name="postgres")(_postgres)
+broker = pytest.fixture(scope="session", name="broker")(_broker)
+own_postgres = pytest.fixture(name="own_postgres")(_postgres)
+own_broker = pytest.fixture(name="own_broker")(_broker)
 
 
 @pytest.fixture(scope="session", params=["embedded", "server"])

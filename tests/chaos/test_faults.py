@@ -6,28 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Postgres, Redis, scratch_folder
+from tests.servers import Postgres, Redis
 from tests.stack import GOAL, Service, Stack, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
 ROADMAPS = 5  # enough of a backlog that a fault strikes in the middle of it
-
-
-@pytest.fixture
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    server = Redis(tmp_path_factory.mktemp("own-redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    with scratch_folder() as folder:
-        server = Postgres(folder)
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture(params=["embedded", "server"])

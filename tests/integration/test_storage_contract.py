@@ -53,14 +53,6 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
         storage.close()
 
 
-@pytest.fixture
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    server = Redis(tmp_path_factory.mktemp("own-redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
 def claimed(storage: Storage) -> Claim:
     claim = storage.claim(0)
     assert claim is not None
