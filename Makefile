@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GOAL ?= Become a backend engineer in Python
+override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
+export GOAL
 CHECKED := core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
 
 .DEFAULT_GOAL := help
@@ -12,10 +14,10 @@ help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 run: $(VENV)/run ## Start the service on this machine: no key, no server, no account
-	@SERVICE_TYPE=all ./entrypoint.sh
+	@SERVICE_TYPE=all exec ./entrypoint.sh
 
 demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
-	@$(BIN)/python roadmap_cli.py demo "$(GOAL)"
+	@$(BIN)/python roadmap_cli.py demo -- "$$GOAL"
 
 test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis
 	@$(BIN)/python -m pytest

@@ -17,7 +17,7 @@ api() {
         if [ -z "${DATABASE_URL:-}" ]; then host=127.0.0.1; elif [ "$workers" -gt 1 ]; then host="::"; fi
     fi
     exec uvicorn roadmap_app:app --host "$host" --port "${PORT:-8000}" --workers "$workers" \
-        --no-access-log --log-level warning --timeout-graceful-shutdown 5 --no-server-header
+        --no-access-log --log-level warning --timeout-graceful-shutdown 5 --no-server-header --ws none
 }
 huey_logs() { exec $consumer -w "${LOGS_WORKERS:-2}" tasks.queues.logs_queue; }
 huey_content() { exec $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_queue; }
@@ -26,7 +26,7 @@ all() {
     set -m # each child in a process group of its own, so that Ctrl-C reaches this script alone and the end is orderly
     local pids=() others=()
     stop() {
-        trap '' INT TERM
+        trap '' INT TERM HUP
         local pid started=(${pids[@]+"${pids[@]}"} ${others[@]+"${others[@]}"})
         for pid in ${started[@]+"${started[@]}"}; do kill -TERM -- "-$pid" 2>/dev/null || true; done
         wait ${started[@]+"${started[@]}"} 2>/dev/null || true
@@ -35,7 +35,7 @@ all() {
             kill -KILL -- "-$pid" 2>/dev/null || true
         done
     }
-    trap 'stop; exit 0' INT TERM # before the first child: no signal may leave one behind
+    trap 'stop; exit 0' INT TERM HUP # before the first child: no signal may leave one behind
     for service in api huey_logs huey_content; do
         "$service" &
         pids+=($!)
@@ -56,9 +56,9 @@ preflight() { # in the background, so that a signal ends the wait for a server t
     python -m core.preflight &
     local pid=$!
     trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 130' INT
-    trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 143' TERM
+    trap 'kill -TERM $pid 2>/dev/null; wait $pid 2>/dev/null; exit 143' TERM HUP
     wait $pid
-    trap - INT TERM
+    trap - INT TERM HUP
 }
 
 preflight

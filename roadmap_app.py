@@ -39,3 +39,4 @@ app = Starlette(
     exception_handlers=HANDLERS,
     lifespan=lifespan,
 )
+app.router.redirect_slashes = False  # the redirect would name whatever host the request claims

@@ -45,7 +45,11 @@ def main() -> None:
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it, end everything."""
     request = {"goal": goal, "level": level, "hours_per_week": hours_per_week}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    place = output if output.exists() else output.absolute().parent
+    if not os.access(place, os.W_OK):
+        raise Failed(f"{output} cannot be written here; name another place: --output PATH")
     with running_service() as url, httpx2.Client(base_url=url, timeout=30) as client:
         roadmap = make_roadmap(client, request)
         if not roadmap["stages"]:
@@ -126,8 +130,8 @@ def checked(response: httpx2.Response) -> dict[str, Any]:
     """The body of a good answer; the problem of a bad one as an error of this program."""
     body: dict[str, Any] = response.json()
     if response.is_error:
-        fields = "; ".join(field["detail"] for field in body.get("errors", ()))
-        raise Failed(f"{body['detail']} {fields}".strip())
+        fields = [f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}" for field in body.get("errors", ())]
+        raise Failed("; ".join(fields) or body["detail"])
     return body
 
 

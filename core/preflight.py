@@ -41,7 +41,7 @@ def main() -> int:
 
 def prepare(settings: Settings) -> None:
     """Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
-    signing_keys(settings)
+    _check_folder(settings)
     deadline = time.monotonic() + settings.startup_wait_seconds
     if settings.service_type in (ServiceType.api, ServiceType.all):
         _check_port(settings)
@@ -65,6 +65,16 @@ def _wait(check: Callable[[], None], deadline: float) -> None:
                 print(f"waiting: {said}", file=sys.stderr, flush=True)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _check_folder(settings: Settings) -> None:
+    """Embedded mode's folder, with its key; server mode has none."""
+    try:
+        signing_keys(settings)
+    except OSError as error:
+        raise Refused(
+            f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); name a folder that can be written"
+        ) from None
 
 
 def _check_port(settings: Settings) -> None:

@@ -41,7 +41,7 @@ class RoadmapRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    goal: Annotated[str, Field(min_length=3, max_length=1000), AfterValidator(printable), AfterValidator(_worded)] = Field(
+    goal: Annotated[str, Field(min_length=2, max_length=1000), AfterValidator(printable), AfterValidator(_worded)] = Field(
         description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")

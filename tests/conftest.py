@@ -5,6 +5,7 @@ In-process tests run the application on SQLite in a scratch folder; `immediate` 
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.stack import SHORT, Stack, clean_environment, embedded_stack, running
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-"))
 ENVIRONMENT = {**clean_environment(), **SHORT, "SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what the tests start must hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 KEPT = {name: value for name, value in os.environ.items() if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))}
 os.environ.clear()  # before the application is imported: its settings are read once
 os.environ.update({**KEPT, **ENVIRONMENT})

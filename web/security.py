@@ -56,7 +56,7 @@ def check_host(request: Request) -> None:
     """
     if not settings.embedded:
         return
-    host = request.headers.get("host", "").rsplit("@", 1)[-1]
+    host = request.headers.get("host", "").rsplit("@", 1)[-1].lower()
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     if name not in LOOPBACK:
         raise Forbidden("In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost.")

@@ -71,9 +71,9 @@ def one_error(document: dict, **place: str) -> str:
 
 BAD_FIELDS = {
     "no goal": ({}, "/goal", "is required"),
-    "an empty goal": ({"goal": ""}, "/goal", "at least 3 characters"),
-    "a goal of white space": ({"goal": " \n\t  "}, "/goal", "at least 3 characters"),
-    "a goal of 1 character": ({"goal": "a"}, "/goal", "at least 3 characters"),
+    "an empty goal": ({"goal": ""}, "/goal", "at least 2 characters"),
+    "a goal of white space": ({"goal": " \n\t  "}, "/goal", "at least 2 characters"),
+    "a goal of 1 character": ({"goal": "a"}, "/goal", "at least 2 characters"),
     "a goal of 10,000 characters": ({"goal": "python " * 1429}, "/goal", "at most 1000 characters"),
     "a number as the goal": ({"goal": 5}, "/goal", "string"),
     "a list as the goal": ({"goal": [GOAL]}, "/goal", "string"),

@@ -78,7 +78,8 @@ def read(call: Call) -> Reply | Response:
     roadmap_id = call.ids["roadmap_id"]
     tree = LinkedTree(**dict(reading.roadmap_tree(call.caller, roadmap_id)), links=_links(roadmap_id))
     headers = {"ETag": _etag(tree), "Cache-Control": "private, no-cache"}
-    if call.request.headers.get("if-none-match") == headers["ETag"]:
+    known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
+    if headers["ETag"] in known:
         return Response(status_code=304, headers=headers)
     return Reply(tree, headers=headers)
 
