@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
-CHECKED := core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
+CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast test-browser chaos lint format image bench-accept clean

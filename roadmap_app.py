@@ -30,7 +30,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     yield
     await run_in_threadpool(poller.stop)
     await run_in_threadpool(accepting.stop)
-    await run_in_threadpool(buffer.flush)
+    await run_in_threadpool(buffer.close)
 
 
 app = Starlette(

@@ -1,198 +1,35 @@
-"""The command line: `demo` makes one roadmap from start to end on this machine."""
+"""The command line. A command's module is loaded when it is called: `demo` needs nothing of the application."""
 
+import importlib
 import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import click
-import httpx2
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-HERE = Path(__file__).resolve().parent
-START_LIMIT = 60.0  # seconds for the services to answer
-BUILD_LIMIT = 1800.0  # seconds for the whole roadmap; a model takes minutes, the catalogue a second or two
-STOP_LIMIT = 30.0  # seconds for the services to end
-POLL = 0.1
-SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "DIRECT_DATABASE_URL", "HOST")
-ENDED = ("ready", "partial", "failed", "cancelled")
+from core.settings import SettingsError
 
-console = Console()
+COMMANDS = ("demo", "dead")
 
 
-class Failed(click.ClickException):
-    """The message says what went wrong and what to do."""
+class Commands(click.Group):
+    """Each command is the object of its own name in the module of its own name."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        os.environ.setdefault("SERVICE_TYPE", "all")  # whichever mode the variables name, it is looked at from outside
+        try:
+            command: click.Command = getattr(importlib.import_module(f"cli.{name}"), name)
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from error
+        return command
 
 
-@click.group()
+@click.group(cls=Commands)
 def main() -> None:
     """Roadmap: learning roadmaps for small teams."""
-
-
-@main.command()
-@click.argument("goal")
-@click.option("--level", default="beginner", show_default=True, help="beginner, intermediate or advanced")
-@click.option("--hours-per-week", default=8, show_default=True, type=int)
-@click.option("--output", default="roadmap.md", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
-def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
-    """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it, end everything."""
-    request = {"goal": goal, "level": level, "hours_per_week": hours_per_week}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    place = output if output.exists() else output.absolute().parent
-    if not os.access(place, os.W_OK):
-        raise Failed(f"{output} cannot be written here; name another place: --output PATH")
-    with running_service() as url, httpx2.Client(base_url=url, timeout=30) as client:
-        roadmap = make_roadmap(client, request)
-        if not roadmap["stages"]:
-            raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-        output.write_text(to_markdown(client, roadmap), encoding="utf-8")
-        show(roadmap)
-        console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
-        if roadmap["status"] != "ready":
-            raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-
-
-@contextmanager
-def running_service() -> Iterator[str]:
-    """The three services on SQLite and a free port; yields their address. Ends every process, whatever happens."""
-    with tempfile.TemporaryDirectory(prefix="roadmap-demo-") as scratch:
-        port = free_port()
-        environment = {name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES}
-        environment |= {"SERVICE_TYPE": "all", "PORT": str(port), "DATA_DIR": scratch, "LOG_LEVEL": "WARNING"}
-        log = Path(scratch) / "services.log"
-        with log.open("wb") as sink:
-            services = subprocess.Popen(
-                [str(HERE / "entrypoint.sh")], env=environment, stdout=sink, stderr=sink, start_new_session=True
-            )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_ready(url, services, log)
-            yield url
-        finally:
-            stop(services)
-
-
-def stop(services: "subprocess.Popen[bytes]") -> None:
-    """Ask for an orderly end; take the whole session down when it does not come. A second Ctrl-C cannot interrupt this."""
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        services.terminate()
-        services.wait(STOP_LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(services.pid, signal.SIGKILL)
-        services.wait()
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-
-
-def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        if services.poll() is not None:
-            raise Failed(f"the services did not start:\n{log.read_text(errors='replace').strip()}")
-        try:
-            if httpx2.get(f"{url}/health/ready", timeout=5).status_code == 200:
-                return
-        except httpx2.TransportError:
-            pass
-        time.sleep(POLL)
-    raise Failed(f"the services did not answer within {START_LIMIT:g} s:\n{log.read_text(errors='replace').strip()}")
-
-
-def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, Any]:
-    """Post the goal and follow it to its end with a progress bar; returns the whole tree."""
-    path = checked(client.post("/api/v1/roadmaps", json=request))["links"]["self"]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    deadline = time.monotonic() + BUILD_LIMIT
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("Designing the outline", total=None)
-        while time.monotonic() < deadline:
-            roadmap = checked(client.get(path))
-            done, total = roadmap["progress"]["ready"] + roadmap["progress"]["failed"], roadmap["progress"]["total"]
-            if total:
-                progress.update(bar, description="Writing the contents", completed=done, total=total)
-            if roadmap["status"] in ENDED:
-                return roadmap
-            time.sleep(POLL)
-    raise Failed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
-
-
-def checked(response: httpx2.Response) -> dict[str, Any]:
-    """The body of a good answer; the problem of a bad one as an error of this program."""
-    body: dict[str, Any] = response.json()
-    if response.is_error:
-        fields = [f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}" for field in body.get("errors", ())]
-        raise Failed("; ".join(fields) or body["detail"])
-    return body
-
-
-def show(roadmap: dict[str, Any]) -> None:
-    console.print(f"\n[bold]{roadmap['title']}[/]: {roadmap['hours']} hours, {roadmap['weeks']} weeks\n", highlight=False)
-    for stage in roadmap["stages"]:
-        console.print(f"[bold]{stage['title']}[/] ({stage['hours']} h)", highlight=False)
-        for module in stage["modules"]:
-            console.print(f"  {module['title']}", highlight=False)
-            for concept in module["concepts"]:
-                written = sum(content["status"] == "ready" for content in concept["contents"].values())
-                mark = "[green]✓[/]" if written == len(concept["contents"]) else "[red]✗[/]"
-                console.print(f"    {mark} week {concept['week']:>2}  {concept['title']}", highlight=False, soft_wrap=True)
-
-
-def to_markdown(client: httpx2.Client, roadmap: dict[str, Any]) -> str:
-    """The whole roadmap with its tutorials, resources and questions as one document."""
-    frame = f"{roadmap['hours']} hours in {roadmap['weeks']} weeks"
-    parts = [f"# {roadmap['title'] or roadmap['goal']}\n\nGoal: {roadmap['goal']}. {frame}.\n"]
-    for stage in roadmap["stages"]:
-        parts.append(f"\n## {stage['title']}\n\n{stage['description']}\n")
-        for module in stage["modules"]:
-            parts.append(f"\n### {module['title']}\n\n{module['description']}\n")
-            for node in module["concepts"]:
-                concept = checked(client.get(f"{roadmap['links']['self']}/concepts/{node['id']}"))
-                parts.append(concept_markdown(concept))
-    return "".join(parts)
-
-
-def concept_markdown(concept: dict[str, Any]) -> str:
-    lines = [f"\n#### {concept['title']}\n", f"Week {concept['week']}, {concept['hours']} hours. {concept['description']}\n"]
-    if concept["tutorial"]:
-        lines.append(deepen(concept["tutorial"]["markdown"]))
-    if concept["resources"]:
-        lines.append("**Read on**\n")
-        lines += [f"- [{item['title']}]({item['url']}): {item['why']}" for item in concept["resources"]]
-        lines.append("")
-    if concept["quiz"]:
-        lines.append("**Questions**\n")
-        for number, question in enumerate(concept["quiz"]["questions"], 1):
-            lines.append(f"{number}. {question['prompt']}\n")
-            lines += [f"   - {option}" for option in question["options"]]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def deepen(markdown: str) -> str:
-    """Headings of a tutorial below the concept's own; code blocks as they are."""
-    lines, in_code = [], False
-    for line in markdown.splitlines():
-        if line.lstrip().startswith("```"):
-            in_code = not in_code
-        lines.append(f"###{line}" if line.startswith("##") and not in_code else line)
-    return "\n".join(lines) + "\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -81,11 +81,11 @@ class Settings(BaseModel):
     openai_base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://", description="Where the model is served.")  # fmt: skip
     openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
-    lease_seconds: Seconds = Field(120, description="How long a worker may hold a roadmap or a content before others take over. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
+    lease_seconds: Seconds = Field(120, description="How long a live worker may hold a roadmap or a content at most. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
     max_attempts: Count = Field(6, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
     retry_base_seconds: Seconds = Field(5, description="First pause before another try; doubles each time.")
     rescue_after_seconds: Seconds = Field(15, description="Age at which work that nobody has taken is enqueued again.")
-    heartbeat_seconds: Seconds = Field(3, description="Time between two signs of life of a consumer.")
+    heartbeat_seconds: Seconds = Field(3, description="Time between two signs of life of a consumer, and of what it works on.")
     heartbeat_ttl_seconds: Seconds = Field(9, description="Silence after which a consumer's work is taken over.")
     shutdown_grace_seconds: Seconds = Field(20, description="Time that running tasks get after SIGTERM.")
     startup_wait_seconds: Seconds = Field(60, description="How long a service waits for its database, broker and schema.")  # fmt: skip

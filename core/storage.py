@@ -14,6 +14,7 @@ from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
 from core import clock
 from core.settings import ServiceType, Settings
+from core.waiting import limit_waiting
 from delivery.queue import ReliableQueue
 from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
@@ -33,6 +34,7 @@ SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 
 def open_database(settings: Settings) -> peewee.Database:
     """The application's database, pooled, not yet connected. Nothing connects by itself."""
     if settings.database_url is not None:
+        limit_waiting()
         limits = {} if settings.direct_database_url else {"options": SESSION_LIMITS}
         return PooledPostgresqlDatabase(
             settings.database_url.get_secret_value(),
@@ -101,8 +103,8 @@ def _connections(settings: Settings) -> int:
     return {
         ServiceType.api: API_CONNECTIONS,
         ServiceType.huey_logs: settings.logs_workers + 1,
-        ServiceType.huey_content: settings.content_workers + 1,
-        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 1, settings.logs_workers + 1),
+        ServiceType.huey_content: settings.content_workers + 2,  # and what renews leases and hands them back
+        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 2, settings.logs_workers + 1),
     }[settings.service_type]
 
 

@@ -3,12 +3,12 @@
 import heapq
 import itertools
 import time
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 from huey.storage import MemoryStorage
 
-from delivery.storage import Claim, DeadLetter
+from delivery.storage import Claim, DeadLetter, Pulse
 
 
 class ReliableMemoryStorage(MemoryStorage):
@@ -17,10 +17,11 @@ class ReliableMemoryStorage(MemoryStorage):
     blocking = True
     faults: tuple[type[Exception], ...] = ()
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, now: Callable[[], float] = time.time) -> None:
         super().__init__(name)
+        self._now = now
         self._held: dict[int, tuple[int, int, bytes]] = {}
-        self._dead: list[DeadLetter] = []
+        self._dead: list[tuple[DeadLetter, int]] = []  # with its priority
         self._once: dict[str, float] = {}
         self._ticket = itertools.count()
 
@@ -28,16 +29,18 @@ class ReliableMemoryStorage(MemoryStorage):
         for data, priority in messages:
             self.enqueue(data, priority)
 
-    def enqueue_once(self, key: str, data: bytes, seconds: int) -> bool:
+    def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         with self._lock:
             if self._once.get(key, 0) > time.monotonic():
                 return False
             self._once[key] = time.monotonic() + seconds
-            self.enqueue(data)
+            self.enqueue(data, priority)
             return True
 
-    def claim(self, timeout: float) -> Claim | None:
+    def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
         with self._lock:
+            self.acknowledge(*done)
+            self.read_schedule(datetime.fromtimestamp(self._now(), UTC).replace(tzinfo=None))
             if not self._queue:
                 return None
             entry = heapq.heappop(self._queue)
@@ -45,8 +48,9 @@ class ReliableMemoryStorage(MemoryStorage):
             self._held[receipt] = entry
             return Claim(data=entry[2], receipt=receipt)
 
-    def acknowledge(self, claim: Claim) -> None:
-        self._held.pop(claim.receipt, None)
+    def acknowledge(self, *done: Claim) -> None:
+        for claim in done:
+            self._held.pop(claim.receipt, None)
 
     def release(self, claim: Claim) -> None:
         with self._lock:
@@ -55,20 +59,13 @@ class ReliableMemoryStorage(MemoryStorage):
                 heapq.heappush(self._queue, entry)
 
     def bury(self, claim: Claim, reason: str) -> None:
-        if self._held.pop(claim.receipt, None) is not None:
-            self._dead.insert(0, DeadLetter(claim.data, reason))
+        entry = self._held.pop(claim.receipt, None)
+        if entry is not None:
+            self._dead.insert(0, (DeadLetter(str(claim.receipt), claim.data, reason, self._now()), -entry[0]))
 
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        return self._dead[:limit]
-
-    def dead_count(self) -> int:
-        return len(self._dead)
-
-    def beat(self, ttl: float) -> None:
+    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
         """Nobody else could take over, so nobody has to know."""
-
-    def recover(self) -> int:
-        return 0
+        return Pulse(taken_over=0, held=list(self._held))
 
     def release_all(self) -> int:
         with self._lock:
@@ -78,11 +75,28 @@ class ReliableMemoryStorage(MemoryStorage):
             self._held.clear()
         return returned
 
-    def own_receipts(self) -> list[int]:
-        return list(self._held)
-
     def held_count(self) -> int:
         return len(self._held)
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return [letter for letter, _ in self._dead[:limit]]
+
+    def dead_count(self) -> int:
+        return len(self._dead)
+
+    def replay(self, letter_id: str) -> bool:
+        with self._lock:
+            found = [(letter, priority) for letter, priority in self._dead if letter.id == letter_id]
+            for letter, priority in found:
+                self.enqueue(letter.data, priority)
+        return self.discard(letter_id)
+
+    def discard(self, letter_id: str) -> bool:
+        with self._lock:
+            kept = [(letter, priority) for letter, priority in self._dead if letter.id != letter_id]
+            removed = len(self._dead) - len(kept)
+            self._dead = kept
+        return removed > 0
 
     def wake(self) -> None:
         """`claim` never waits here."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +20,9 @@ from delivery.storage import Claim, ReliableStorage
 
 logger = logging.getLogger("delivery")
 
-CLAIM_SECONDS = 5.0  # how long a worker waits for a message before it looks whether it should stop
+CLAIM_SECONDS = 3600.0  # how long a worker waits for a message; `wake` ends it for shutdown
 PERIODIC_WINDOW = 3600  # seconds for which a (task, minute) is remembered
+REVOCATION_CACHE = 0.25  # seconds for which it is remembered whether any task is revoked at all
 
 
 def _utc_now() -> datetime:
@@ -49,11 +51,15 @@ class ReliableQueue(Huey):
         **storage_options: Any,
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
+        self._finished = threading.local()  # .claims: of the tasks that this thread has run, not yet acknowledged
+        self._revoked_at, self._any_revoked = 0.0, False
         self._polled, self._saying = threading.Event(), threading.Lock()
         self._known: set[Any] = set()  # receipts of claims that a worker of this process has
         self._unknown: set[Any] = set()  # receipts that no worker knew at the last beat
         serializer = SignedJsonSerializer(keys, salt=name)
-        super().__init__(name, results=False, serializer=serializer, storage_class=storage_class, **storage_options)
+        options = {**storage_options, "now": self._epoch}
+        super().__init__(name, results=False, serializer=serializer, storage_class=storage_class, **options)
+        self.on_shutdown("acknowledge")(self._acknowledge_finished)
 
     # Producing
 
@@ -81,7 +87,7 @@ class ReliableQueue(Huey):
         return None
 
     def add_schedule(self, task: Task) -> None:
-        self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)  # type: ignore[attr-defined]
+        self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)
 
     def read_periodic(self, timestamp: datetime | None) -> list[Task]:
         """Enqueue what is due this minute, once for all consumers; nothing is left for the caller to do."""
@@ -89,17 +95,23 @@ class ReliableQueue(Huey):
         for task in super().read_periodic(moment):
             key = f"{type(task).__module__}.{type(task).__name__}:{moment:%Y%m%d%H%M}"
             try:
-                self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW)
+                self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW, task.priority or 0)
             except self.storage.faults as error:  # Huey's scheduler would end
                 logger.warning("huey@%s leaves out %s: %s", self.name, key, error)
+        return []
+
+    def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
+        """Nothing to do for Huey's scheduler: a claim makes ready what is due, and waits no longer than until then."""
         return []
 
     # Consuming
 
     def dequeue(self) -> Task | None:
         """The next readable message as a task. What cannot be read goes to the dead letters."""
+        done: list[Claim] = self._finished_claims()
         while True:
-            claim = self.storage.claim(CLAIM_SECONDS if self._polled.is_set() else 0)
+            claim = self.storage.claim(CLAIM_SECONDS if self._polled.is_set() and not self._immediate else 0, done)
+            self._forget(done)
             self._say_ready()
             if claim is None:
                 return None
@@ -125,17 +137,34 @@ class ReliableQueue(Huey):
             return super().execute(task, timestamp)
         try:
             super().execute(task, timestamp)
-            self.storage.acknowledge(claim)
-        finally:  # what could not be acknowledged is held but unknown now, and comes back by release_unknown
+        except BaseException:  # held but unknown now: it comes back by release_unknown
             self._known.discard(claim.receipt)
+            raise
+        self._finished_claims().append(claim)
         return None
 
-    def release_unknown(self) -> int:
+    def _finished_claims(self) -> list[Claim]:
+        if not hasattr(self._finished, "claims"):
+            self._finished.claims = []
+        claims: list[Claim] = self._finished.claims
+        return claims
+
+    def _forget(self, done: list[Claim]) -> None:
+        self._known.difference_update(claim.receipt for claim in done)
+        done.clear()
+
+    def _acknowledge_finished(self) -> None:
+        """What a worker has run last is acknowledged with its next claim; when it ends there is none."""
+        if done := self._finished_claims():
+            self.storage.acknowledge(*done)
+            self._forget(done)
+
+    def release_unknown(self, held: Sequence[Any]) -> int:
         """Put back what this consumer holds while no worker has known it for two beats.
 
         A lost reply to a claim, or a broker that was away when a task ended, leave such messages behind.
         """
-        unknown = set(self.storage.own_receipts()) - self._known
+        unknown = set(held) - self._known
         lost = unknown & self._unknown
         for receipt in lost:
             self.storage.release(Claim(data=b"", receipt=receipt))
@@ -147,7 +176,6 @@ class ReliableQueue(Huey):
 
         Stock Huey parks retries and schedules of immediate mode for ever; tests move the clock and drain.
         """
-        self.storage.read_schedule(self._get_timestamp())  # type: ignore[attr-defined]
         ran = 0
         while (task := self.dequeue()) is not None:
             self.execute(task)
@@ -168,7 +196,7 @@ class ReliableQueue(Huey):
             logger.warning("huey@%s hands back %d unfinished messages", self.name, returned)
 
     def get_immediate_storage(self) -> ReliableMemoryStorage:
-        return ReliableMemoryStorage(self.name)
+        return ReliableMemoryStorage(self.name, now=self._epoch)
 
     def _emit(self, signal: str, task: Task, *args: Any, **kwargs: Any) -> None:
         super()._emit(signal, task, *args, **kwargs)
@@ -176,8 +204,30 @@ class ReliableQueue(Huey):
         if signal == SIGNAL_ERROR and not task.retries and claim is not None:
             self.storage.bury(claim, f"it failed for good: {args[0]!r}")
 
+    # Revoking: two commands for each task are spared while nothing is revoked
+
+    def is_revoked(self, task: Any, timestamp: datetime | None = None, peek: bool = True) -> bool:
+        return self._anything_revoked() and bool(super().is_revoked(task, timestamp, peek))
+
+    def delete(self, key: str) -> Any:
+        return super().delete(key) if self._anything_revoked() else None
+
+    def put(self, key: str, data: Any) -> Any:
+        self._revoked_at = 0.0
+        return super().put(key, data)
+
+    def _anything_revoked(self) -> bool:
+        now = time.monotonic()
+        if now - self._revoked_at > REVOCATION_CACHE:
+            self._any_revoked = self.storage.result_store_size() > 0
+            self._revoked_at = now
+        return self._any_revoked
+
     def _get_timestamp(self) -> datetime:
         return self._now().astimezone(UTC).replace(tzinfo=None)
+
+    def _epoch(self) -> float:
+        return self._now().timestamp()
 
     def _say_ready(self) -> None:
         with self._saying:
@@ -191,9 +241,9 @@ class ReliableConsumer(Consumer):
     """Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
 
     def run(self) -> None:
-        self.huey.storage.beat(self.huey.ttl)
-        ended = threading.Event()
+        self._beaten, ended = threading.Event(), threading.Event()
         threading.Thread(target=self._beat, args=[ended], name="Heart", daemon=True).start()
+        self._beaten.wait()  # who claims before its first beat could be taken for silent
         self._set_signal_handlers()  # Huey sets them after its workers have started: a signal in between would kill
         super().run()  # the heart beats through the grace as well: what still runs must not be taken over
         ended.set()
@@ -201,19 +251,30 @@ class ReliableConsumer(Consumer):
     def stop(self, graceful: bool = False) -> None:
         self.stop_flag.set()
         try:
-            for _ in self.worker_threads:
-                self.huey.storage.wake()
+            self.huey.storage.wake()
         except self.huey.storage.faults as error:
             logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
         super().stop(graceful)
 
     def _beat(self, ended: threading.Event) -> None:
-        while not ended.wait(self.huey.heartbeat):
+        """Beats until the end. After a silence of its own, be it a pause or a broker that was away, a consumer judges
+        nobody for one `ttl`: the others were as silent as itself, and need the time to beat again.
+        """
+        last = time.monotonic()
+        blind_until = 0.0
+        while True:
             try:
-                self.huey.storage.beat(self.huey.ttl)
-                returned = self.huey.storage.recover() + self.huey.release_unknown()
+                if time.monotonic() - last > self.huey.ttl:
+                    blind_until = time.monotonic() + self.huey.ttl
+                pulse = self.huey.storage.beat(self.huey.ttl, judge=time.monotonic() >= blind_until)
+                last = time.monotonic()
+                returned = pulse.taken_over + self.huey.release_unknown(pulse.held)
             except self.huey.storage.faults as error:
+                blind_until = time.monotonic() + self.huey.ttl
                 logger.warning("huey@%s cannot beat, tries again: %s", self.huey.name, error)
             else:
                 if returned:
                     logger.warning("huey@%s takes over %d messages that nobody worked on", self.huey.name, returned)
+            self._beaten.set()
+            if ended.wait(self.huey.heartbeat):
+                return

@@ -1,23 +1,22 @@
 """SQLite: a claimed message stays in its row, marked with its holder, until its task has run.
 
 The queue lives in a file of its own, so that it never waits for the application's transactions. Processes on one
-machine share it; a thread looks every 50 ms (up to 200 ms when idle) on behalf of all threads of its consumer.
+machine share it; one thread looks every 20 ms (up to 200 ms when idle) on behalf of all threads of its consumer.
 """
 
 import sqlite3
-import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from huey.storage import SqliteStorage
 
-from delivery.storage import MAX_DELIVERIES, Claim, DeadLetter
+from delivery.storage import DEAD_LETTERS_KEPT, MAX_DELIVERIES, Claim, DeadLetter, Pulse
+from delivery.turns import Turns
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.2  # seconds between two looks at an empty queue
-SHORTEST_TURN = 2.0  # seconds that a claim without a wait still gives the thread before it
 
 MESSAGE = """create table if not exists message (
     id integer not null primary key autoincrement, queue text not null, data blob not null,
@@ -29,13 +28,17 @@ CONSUMER = """create table if not exists consumer (
 ONCE = """create table if not exists once (
     queue text not null, key text not null, until real not null, primary key (queue, key))"""
 DEAD = """create table if not exists dead_letter (
-    id integer not null primary key autoincrement, queue text not null, data blob not null, reason text not null)"""
+    id integer not null primary key autoincrement, queue text not null, data blob not null, priority integer not null,
+    reason text not null, at real not null)"""
 PRIORITY = "priority integer not null default 0"
 SCHEDULE = SqliteStorage.table_sched.replace("timestamp real not null", f"timestamp real not null, {PRIORITY}")
 
 
 class ReliableSqliteStorage(SqliteStorage):
-    """Huey's SQLite storage with held messages instead of removed ones. One instance is one consumer."""
+    """Huey's SQLite storage with held messages instead of removed ones. One instance is one consumer.
+
+    `now` gives seconds since 1970.
+    """
 
     blocking = True
     faults = (sqlite3.Error, OSError)
@@ -45,10 +48,10 @@ class ReliableSqliteStorage(SqliteStorage):
         MESSAGE, MESSAGE_INDEX, HELD_INDEX, CONSUMER, ONCE, DEAD,
     ]  # fmt: skip
 
-    def __init__(self, name: str, *, filename: str) -> None:
+    def __init__(self, name: str, *, filename: str, now: Callable[[], float] = time.time) -> None:
         self.consumer = uuid.uuid4().hex
-        self._turn = threading.Lock()
-        self._woken = threading.Event()
+        self._now = now
+        self._turns = Turns()
         super().__init__(name, filename=filename, timeout=5)
 
     def _create_connection(self) -> sqlite3.Connection:
@@ -66,43 +69,55 @@ class ReliableSqliteStorage(SqliteStorage):
         with self.db(commit=True) as cursor:
             cursor.executemany("insert into message (queue, data, priority) values (?, ?, ?)", rows)
 
-    def enqueue_once(self, key: str, data: bytes, seconds: int) -> bool:
+    def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         now = time.time()
         with self.db(commit=True) as cursor:
             cursor.execute("delete from once where queue = ? and until < ?", (self.name, now))
             cursor.execute("insert or ignore into once values (?, ?, ?)", (self.name, key, now + seconds))
             if cursor.rowcount == 0:
                 return False
-            cursor.execute("insert into message (queue, data) values (?, ?)", (self.name, data))
+            cursor.execute("insert into message (queue, data, priority) values (?, ?, ?)", (self.name, data, priority))
         return True
 
     # Consuming
 
-    def claim(self, timeout: float) -> Claim | None:
+    def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
         deadline = time.monotonic() + timeout
-        if not self._turn.acquire(timeout=max(timeout, SHORTEST_TURN)):
-            return None
-        try:
+        claim = self._claim_ready(done)
+        if claim is not None or timeout <= 0:
+            return claim
+        with self._turns.take(timeout) as mine:
             pause = SHORTEST_POLL
-            while (claim := self._claim_ready()) is None:
-                if self._woken.wait(min(pause, max(deadline - time.monotonic(), 0))) or time.monotonic() >= deadline:
+            while mine and claim is None and (left := deadline - time.monotonic()) > 0:
+                if self._turns.ended.wait(min(pause, left)):
                     return None
                 pause = min(pause * 1.5, LONGEST_POLL)
-            return claim
-        finally:
-            self._turn.release()
+                claim = self._claim_ready()
+        return claim
 
-    def _claim_ready(self) -> Claim | None:
-        ready = "select id from message where queue = ? and holder is null order by priority desc, id limit 1"
-        if not self.sql(ready, (self.name,), results=True):  # a look that takes no lock
-            return None
+    def _claim_ready(self, done: Sequence[Claim] = ()) -> Claim | None:
+        due = (self.name, self._now())
+        if not done:  # a look that takes no lock
+            ready = "select 1 from message where queue = ? and holder is null"
+            look = f"select exists ({ready}) or exists (select 1 from schedule where queue = ? and timestamp <= ?)"
+            if not self.sql(look, (self.name, *due), results=True)[0][0]:
+                return None
         with self.db(commit=True) as cursor:
-            cursor.execute(f"update message set holder = ? where id = ({ready}) returning id, data", (self.consumer, self.name))
+            for claim in done:
+                self._delete_held(cursor, claim)
+            self._make_due_ready(cursor, *due)
+            first = "select id from message where queue = ? and holder is null order by priority desc, id limit 1"
+            cursor.execute(f"update message set holder = ? where id = ({first}) returning id, data", (self.consumer, self.name))
             row = cursor.fetchone()
         return None if row is None else Claim(data=row[1], receipt=row[0])
 
-    def acknowledge(self, claim: Claim) -> None:
-        self.sql("delete from message where id = ? and holder = ?", (claim.receipt, self.consumer), commit=True)
+    def acknowledge(self, *done: Claim) -> None:
+        with self.db(commit=True) as cursor:
+            for claim in done:
+                self._delete_held(cursor, claim)
+
+    def _delete_held(self, cursor: Any, claim: Claim) -> None:
+        cursor.execute("delete from message where id = ? and holder = ?", (claim.receipt, self.consumer))
 
     def release(self, claim: Claim) -> None:
         statement = "update message set holder = null where id = ? and holder = ?"
@@ -110,42 +125,38 @@ class ReliableSqliteStorage(SqliteStorage):
 
     def bury(self, claim: Claim, reason: str) -> None:
         with self.db(commit=True) as cursor:
-            cursor.execute("delete from message where id = ? and holder = ?", (claim.receipt, self.consumer))
-            if cursor.rowcount:
-                self._insert_dead(cursor, claim.data, reason)
+            self._put_aside(cursor, reason, "id = ? and holder = ?", (claim.receipt, self.consumer))
 
-    def _insert_dead(self, cursor: Any, data: bytes, reason: str) -> None:
-        cursor.execute("insert into dead_letter (queue, data, reason) values (?, ?, ?)", (self.name, data, reason))
-
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        query = "select data, reason from dead_letter where queue = ? order by id desc limit ?"
-        return [DeadLetter(data, reason) for data, reason in self.sql(query, (self.name, limit), results=True)]
-
-    def dead_count(self) -> int:
-        return int(self.sql("select count(*) from dead_letter where queue = ?", (self.name,), results=True)[0][0])
+    def _put_aside(self, cursor: Any, reason: str, which: str, values: tuple[Any, ...]) -> None:
+        columns = "insert into dead_letter (queue, data, priority, reason, at) select queue, data, priority, ?, ?"
+        cursor.execute(f"{columns} from message where {which}", (reason, self._now(), *values))
+        cursor.execute(f"delete from message where {which}", values)
+        newest = "select id from dead_letter where queue = ? order by id desc limit ?"
+        statement = f"delete from dead_letter where queue = ? and id not in ({newest})"
+        if self._dead_count(cursor) > DEAD_LETTERS_KEPT:
+            cursor.execute(statement, (self.name, self.name, DEAD_LETTERS_KEPT))
 
     # Living and dying
 
-    def beat(self, ttl: float) -> None:
-        values = (self.name, self.consumer, time.time() + ttl)
-        self.sql("insert or replace into consumer values (?, ?, ?)", values, commit=True)
+    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+        with self.db(commit=True) as cursor:
+            cursor.execute("insert or replace into consumer values (?, ?, ?)", (self.name, self.consumer, time.time() + ttl))
+            moved = self._put_back_from_silent(cursor) if judge else 0
+            cursor.execute("select id from message where queue = ? and holder = ?", (self.name, self.consumer))
+            held = [receipt for (receipt,) in cursor.fetchall()]
+        return Pulse(taken_over=moved, held=held)
 
-    def recover(self) -> int:
+    def _put_back_from_silent(self, cursor: Any) -> int:
         alive = "select id from consumer where queue = ? and alive_until >= ?"
         silent = f"queue = ? and holder is not null and holder not in ({alive})"
         values = (self.name, self.name, time.time())
-        if not self.sql(f"select 1 from message where {silent} limit 1", values, results=True):
-            return 0
-        with self.db(commit=True) as cursor:
-            cursor.execute(f"update message set holder = null, deliveries = deliveries + 1 where {silent}", values)
-            returned: int = cursor.rowcount
-            poisoned = "queue = ? and holder is null and deliveries >= ?"
-            cursor.execute(f"select data from message where {poisoned}", (self.name, MAX_DELIVERIES))
-            for (data,) in cursor.fetchall():
-                self._insert_dead(cursor, data, f"its consumer died {MAX_DELIVERIES} times while running it")
-            cursor.execute(f"delete from message where {poisoned}", (self.name, MAX_DELIVERIES))
-            cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, time.time()))
-        return returned
+        cursor.execute(f"update message set deliveries = deliveries + 1, holder = null where {silent}", values)
+        moved: int = cursor.rowcount
+        if moved:
+            reason = f"its consumer died {MAX_DELIVERIES} times while running it"
+            self._put_aside(cursor, reason, "queue = ? and holder is null and deliveries >= ?", (self.name, MAX_DELIVERIES))
+        cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, time.time()))
+        return moved
 
     def release_all(self) -> int:
         with self.db(commit=True) as cursor:
@@ -154,12 +165,8 @@ class ReliableSqliteStorage(SqliteStorage):
             cursor.execute("delete from consumer where queue = ? and id = ?", (self.name, self.consumer))
         return returned
 
-    def own_receipts(self) -> list[Any]:
-        query = "select id from message where queue = ? and holder = ?"
-        return [receipt for (receipt,) in self.sql(query, (self.name, self.consumer), results=True)]
-
     def wake(self) -> None:
-        self._woken.set()
+        self._turns.end()
 
     # Counting
 
@@ -185,15 +192,44 @@ class ReliableSqliteStorage(SqliteStorage):
         self.sql(statement, (self.name, data, _epoch(ts), priority or 0), commit=True)
 
     def read_schedule(self, ts: datetime) -> list[bytes]:
-        """Move what is due to the queue in one transaction; nothing passes through the caller, so nothing can be lost."""
-        due = "from schedule where queue = ? and timestamp <= ?"
-        values = (self.name, _epoch(ts))
-        if self.sql(f"select 1 {due} limit 1", values, results=True):
-            with self.db(commit=True) as cursor:
-                columns = "queue, data, priority"
-                cursor.execute(f"insert into message ({columns}) select {columns} {due} order by timestamp, id", values)
-                cursor.execute(f"delete {due}", values)
+        with self.db(commit=True) as cursor:
+            self._make_due_ready(cursor, self.name, _epoch(ts))
         return []
+
+    def _make_due_ready(self, cursor: Any, queue: str, now: float) -> None:
+        due = "from schedule where queue = ? and timestamp <= ?"
+        columns = "queue, data, priority"
+        cursor.execute(f"insert into message ({columns}) select {columns} {due} order by timestamp, id", (queue, now))
+        if cursor.rowcount > 0:
+            cursor.execute(f"delete {due}", (queue, now))
+
+    # Dead letters
+
+    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        query = "select id, data, reason, at from dead_letter where queue = ? order by id desc limit ?"
+        return [
+            DeadLetter(str(id_), data, reason, at) for id_, data, reason, at in self.sql(query, (self.name, limit), results=True)
+        ]
+
+    def dead_count(self) -> int:
+        with self.db() as cursor:
+            return self._dead_count(cursor)
+
+    def _dead_count(self, cursor: Any) -> int:
+        return int(cursor.execute("select count(*) from dead_letter where queue = ?", (self.name,)).fetchone()[0])
+
+    def replay(self, letter_id: str) -> bool:
+        with self.db(commit=True) as cursor:
+            columns = "queue, data, priority"
+            letter = "from dead_letter where queue = ? and id = ?"
+            cursor.execute(f"insert into message ({columns}) select {columns} {letter}", (self.name, letter_id))
+            cursor.execute(f"delete {letter}", (self.name, letter_id))
+            return bool(cursor.rowcount)
+
+    def discard(self, letter_id: str) -> bool:
+        with self.db(commit=True) as cursor:
+            cursor.execute("delete from dead_letter where queue = ? and id = ?", (self.name, letter_id))
+            return bool(cursor.rowcount)
 
 
 def _epoch(moment: datetime) -> float:

@@ -1,8 +1,8 @@
-"""The execution log."""
+"""The execution log, and the ledger of who wrote how much of it."""
 
 import peewee
 
-from models.base import Identified, UtcDateTimeField
+from models.base import Identified, Table, UtcDateTimeField
 
 
 class ExecutionLog(Identified):
@@ -20,3 +20,14 @@ class ExecutionLog(Identified):
 
     class Meta:
         indexes = ((("roadmap_id", "id"), False),)
+
+
+class LogSource(Table):
+    """One process that writes records: what it has numbered, and what of that is stored. The difference is on its way or lost."""
+
+    id = peewee.UUIDField(primary_key=True)
+    service = peewee.CharField(max_length=20)
+    last_seq = peewee.BigIntegerField()
+    stored = peewee.BigIntegerField()
+    dropped = peewee.BigIntegerField()  # found no room in the buffer, and got no number
+    updated_at = UtcDateTimeField()

@@ -26,10 +26,12 @@ class Roadmap(Identified):
 
     status = peewee.CharField(max_length=20)
     error = peewee.TextField(default="")
-    attempts = peewee.IntegerField(default=0)
+    attempts = peewee.IntegerField(default=0)  # tries that ended by themselves, and the one that runs
+    interruptions = peewee.IntegerField(default=0)  # tries that ended with their worker
     lease_token = peewee.UUIDField(null=True)
     lease_until = UtcDateTimeField(null=True)
-    due_at = UtcDateTimeField()  # when its message should have been taken at the latest
+    challenged_at = UtcDateTimeField(null=True)  # when somebody found the lease run out
+    due_at = UtcDateTimeField()  # when its next step should begin
     contents_total = peewee.IntegerField(default=0)
     contents_ready = peewee.IntegerField(default=0)
     contents_failed = peewee.IntegerField(default=0)
@@ -85,8 +87,10 @@ class Content(Identified):
     version = peewee.IntegerField(default=0)  # the current one; 0: none yet
     error = peewee.TextField(default="")
     attempts = peewee.IntegerField(default=0)
+    interruptions = peewee.IntegerField(default=0)
     lease_token = peewee.UUIDField(null=True)
     lease_until = UtcDateTimeField(null=True)
+    challenged_at = UtcDateTimeField(null=True)
     due_at = UtcDateTimeField()
 
     class Meta:

@@ -1,18 +1,25 @@
-"""The arithmetic of trying again: how long to wait, and when a message counts as lost."""
+"""The arithmetic of trying again, and what has been paid for is saved."""
 
+import logging
 import random
-from datetime import datetime, timedelta
-from time import monotonic
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TypeVar
 from uuid import UUID
 
-from core import clock
+from core.errors import Unavailable
 from core.runtime import settings
 from roadmap.briefs import GeneratorFault
 from roadmap.execution_log import LogLevel, record
 
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
 LONGEST_PAUSE = 300.0  # seconds between two tries
-AFTER_LEASE = 0.1  # seconds
-CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines do not
+MOST_INTERRUPTIONS = 6  # workers that may die or hang over one row before it is given up
+SAVE_PATIENCE = 300.0  # seconds for which a finished answer waits for the database
+SAVE_PAUSE = 0.5  # seconds
 
 
 def pause(attempts: int, fault: GeneratorFault) -> float:
@@ -21,14 +28,20 @@ def pause(attempts: int, fault: GeneratorFault) -> float:
     return float(min(max(fault.retry_after or 0, doubling), LONGEST_PAUSE))
 
 
-def overdue_from(now: datetime, *, after: float = 0, patience: int = 1) -> datetime:
-    """When rescue may conclude that the message was lost: `after` is a pause that was asked for, in seconds."""
-    return now + timedelta(seconds=after + settings.rescue_after_seconds * patience)
+def saved(save: Callable[[], Result]) -> Result:
+    """The result of `save`, tried again while the database is away: an answer of a model is not paid for twice.
 
-
-def until_free(lease_until: datetime) -> float:
-    """Seconds until a lease has surely run out."""
-    return max((lease_until - clock.now()).total_seconds(), 0) + AFTER_LEASE
+    Raises Unavailable in the end.
+    """
+    deadline = monotonic() + SAVE_PATIENCE
+    while True:
+        try:
+            return save()
+        except Unavailable as error:
+            if monotonic() > deadline:
+                raise
+            logger.warning("an answer waits to be saved: %s", error)
+        sleep(SAVE_PAUSE)
 
 
 def note_fault(step: str, fault: GeneratorFault, wait: float, *, roadmap_id: UUID, concept_id: UUID | None = None) -> None:

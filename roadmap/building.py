@@ -6,19 +6,18 @@ Idempotent, by the same lease as in `planning`: run twice, it writes one version
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.ids import new_id
-from core.runtime import database, session, settings, transaction
+from core.runtime import database, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import events
-from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause, until_free
+from roadmap import events, leases
+from roadmap.attempts import MOST_INTERRUPTIONS, ms_since, note_fault, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
+from roadmap.leases import BUILDING, keeper
 from roadmap.outline import ContentKind, Contents
 from roadmap.requests import accepted_request
 from roadmap.statuses import ContentStatus, RoadmapStatus
@@ -27,52 +26,30 @@ from roadmap.steps import Step, StepName
 
 def build_content(content_id: UUID, generator: Generator) -> list[Step]:
     """Write one content of a concept; the last one finishes the roadmap."""
-    token = _claim_content(content_id)
-    if token is None:
-        return _look_again(content_id)
-    content, brief = _load_brief(content_id)
-    if content.attempts > settings.max_attempts:
-        return _content_failed(content, token, "It was interrupted too often; retry it.")
-    kind = ContentKind(content.kind)
-    started = monotonic()
-    try:
-        written = generator.write(kind, brief)
-    except GeneratorFault as fault:
-        return _content_fault(content, token, brief, fault)
-    if _save_content(content, token, written, generator):
-        message = f"Wrote the {kind} of '{brief.title}'"
-        record(
-            "building", kind, message, roadmap_id=content.roadmap_id, concept_id=content.concept_id, duration_ms=ms_since(started)
-        )
-    return []
+    claimed = _claim_content(content_id)
+    if claimed is None:
+        return leases.look_again(BUILDING, content_id)
+    content, token, brief = claimed
+    if content.interruptions >= MOST_INTERRUPTIONS:
+        return _content_failed(content, token, "Its worker died or hung too often while writing it; retry it.")
+    with keeper.holding(BUILDING, token):
+        return _write(content, token, brief, generator)
 
 
-def _claim_content(content_id: UUID) -> UUID | None:
-    now, token = clock.now(), new_id()
-    free = (Content.status == ContentStatus.pending) | ((Content.status == ContentStatus.building) & (Content.lease_until < now))
+def _claim_content(content_id: UUID) -> tuple[Content, UUID, ConceptBrief] | None:
     building = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
-    with session():
-        claim = Content.update(
-            status=ContentStatus.building,
-            lease_token=token,
-            lease_until=now + timedelta(seconds=settings.lease_seconds),
-            attempts=Content.attempts + 1,
-        ).where(Content.id == content_id, free, Content.roadmap.in_(building))
-        return token if claim.execute() == 1 else None
-
-
-def _look_again(content_id: UUID) -> list[Step]:
-    """Somebody holds it. If that was a worker that died, its lease runs out: come back then."""
-    with session():
-        row = Content.get_or_none(Content.id == content_id, Content.status == ContentStatus.building)
-    return [] if row is None else [Step(StepName.build_content, content_id, delay=until_free(row.lease_until))]
+    with transaction():
+        token = leases.claim(BUILDING, content_id, Content.roadmap.in_(building))
+        if token is None:
+            return None
+        content, brief = _load_brief(content_id)
+    return content, token, brief
 
 
 def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
-    with session():
-        joined = Content.select(Content, Concept, Module, Stage, Roadmap)
-        joined = joined.join(Concept).join(Module).join(Stage).join(Roadmap)
-        content = joined.where(Content.id == content_id).get()
+    joined = Content.select(Content, Concept, Module, Stage, Roadmap)
+    joined = joined.join(Concept).join(Module).join(Stage).join(Roadmap)
+    content = joined.where(Content.id == content_id).get()
     concept = content.concept
     brief = ConceptBrief(
         request=accepted_request(concept.module.stage.roadmap),
@@ -87,11 +64,25 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     return content, brief
 
 
+def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Generator) -> list[Step]:
+    kind = ContentKind(content.kind)
+    started = monotonic()
+    try:
+        written = generator.write(kind, brief)
+    except GeneratorFault as fault:
+        return saved(partial(_content_fault, content, token, brief, fault))
+    if saved(partial(_save_content, content, token, written, generator)):
+        message = f"Wrote the {kind} of '{brief.title}'"
+        place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+        record("building", kind, message, **place, duration_ms=ms_since(started))
+    return []
+
+
 def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> bool:
     """False when the lease is not ours any more: then nothing is saved."""
     version = content.version + 1
     with transaction():
-        if not _settle(content.id, token, status=ContentStatus.ready, version=version, error=""):
+        if leases.give_up(Content, content.id, token, status=ContentStatus.ready, version=version, error="") is None:
             return False
         roadmap = _count(content.roadmap_id, ready=1)
         ContentVersion.insert(
@@ -112,10 +103,10 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _content_failed(content, token, str(fault))
     wait = pause(content.attempts, fault)
+    waits = {"status": ContentStatus.pending, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
     with transaction():
-        later = overdue_from(clock.now(), after=wait, patience=CONTENT_PATIENCE)
-        held = _settle(content.id, token, status=ContentStatus.pending, error=str(fault), due_at=later)
-    if not held:  # another worker took over, and tells of its own tries
+        held = leases.give_up(Content, content.id, token, **waits)
+    if held is None:  # another worker took over, and tells of its own tries
         return []
     note_fault(content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
     return [Step(StepName.build_content, content.id, delay=wait)]
@@ -123,7 +114,7 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
 
 def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:
     with transaction():
-        if not _settle(content.id, token, status=ContentStatus.failed, error=reason):
+        if leases.give_up(Content, content.id, token, status=ContentStatus.failed, error=reason) is None:
             return []
         roadmap = _count(content.roadmap_id, failed=1)
         data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason, **_progress(roadmap)}
@@ -145,13 +136,6 @@ def _count(roadmap_id: UUID, *, ready: int = 0, failed: int = 0) -> Roadmap:
     ).where(Roadmap.id == roadmap_id)
     row: Roadmap = next(iter(counted.returning(Roadmap).execute()))
     return row
-
-
-def _settle(content_id: UUID, token: UUID, **changes: Any) -> bool:
-    """Give up a content's lease with these changes; False when the lease is not ours any more."""
-    held = (Content.id == content_id) & (Content.lease_token == token)
-    changed: int = Content.update({**changes, "lease_token": None, "lease_until": None}).where(held).execute()
-    return changed == 1
 
 
 def _finish_if_last(roadmap: Roadmap) -> None:

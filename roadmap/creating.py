@@ -12,7 +12,6 @@ from core.ids import new_id
 from core.runtime import transaction
 from models.roadmaps import Roadmap
 from roadmap import events
-from roadmap.attempts import overdue_from
 from roadmap.events import EventType
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
@@ -47,7 +46,7 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
 
 def _insert(batch: Sequence[NewRoadmap]) -> None:
     now = clock.now()
-    common = {"status": RoadmapStatus.queued, "due_at": overdue_from(now), "last_seq": 1, "created_at": now, "updated_at": now}
+    common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
     rows = [{**new.request.model_dump(), **common, "id": new.id, "owner": new.owner_id} for new in batch]
     with transaction():
         Roadmap.insert_many(rows).execute()

@@ -1,6 +1,7 @@
 """The execution log: `record()` puts into a bounded buffer, a timer thread sends batches, `store_batch` writes them once.
 
-A record has its id and time from the moment it is made, so a batch that is stored twice stores nothing twice.
+A record has its id and time from the moment it is made, so a batch that is stored twice stores nothing twice. Each process
+numbers what it records and sends the number along, so that what the broker loses is counted: `ledger()`.
 """
 
 import atexit
@@ -8,22 +9,27 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import peewee
+
 from core import clock
 from core.ids import new_id
-from core.runtime import transaction
+from core.runtime import session, settings, transaction
 from core.text import storable
-from models.logs import ExecutionLog
+from models.logs import ExecutionLog, LogSource
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
 BATCH = 500
 CAPACITY = 20_000  # records that wait while the sink is away; beyond it the newest are counted and dropped
+
+SETTLED = timedelta(minutes=1)  # what is missing for longer than this is not on its way any more
 
 Document = dict[str, Any]
 
@@ -35,19 +41,40 @@ class LogLevel(StrEnum):
     error = "error"
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who sends a batch: a process, by a random id, the number of the batch's last record, and how many found no room."""
+
+    id: str
+    service: str
+    last_seq: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Records of all processes: stored, numbered but not there a minute later, and dropped for want of room."""
+
+    stored: int
+    missing: int
+    dropped: int
+
+
 class Buffer:
     """Keeps records until `sink` has taken them. `dropped` counts what found no room."""
 
     def __init__(self, *, capacity: int = CAPACITY, batch: int = BATCH) -> None:
+        self.id = new_id()
         self._records: deque[Document] = deque()
         self._capacity, self._batch = capacity, batch
         self._flushing = threading.Lock()
         self._arrived = threading.Event()  # there is something to send
         self._urgent = threading.Event()  # and it should not wait for the timer
         self._timer: threading.Thread | None = None
-        self.sink: Callable[[list[Document]], None] | None = None  # wired by tasks/logs.py
+        self.sink: Callable[[list[Document], Document], None] | None = None  # wired by tasks/logs.py
         self._refused = False  # by the sink, at the last try; said once
         self.accepted = 0
+        self.sent = 0
         self.dropped = 0
 
     def add(self, record: Document, *, now: bool) -> None:
@@ -64,18 +91,34 @@ class Buffer:
 
     def flush(self) -> None:
         """Send everything that is buffered. What the sink refuses stays for the next flush."""
+        if self.sink is not None:
+            with self._flushing:
+                self._send(self.sink)
+
+    def close(self) -> None:
+        """Before the process ends: what the queue does not take is stored from here; what cannot be stored is said."""
+        self.flush()
         with self._flushing:
-            while self._records and self.sink is not None:
-                batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
-                try:
-                    self.sink(batch)
-                except Exception as error:  # an edge: the log must not bring down what it tells of
-                    self._records.extendleft(reversed(batch))
-                    if not self._refused:
-                        logger.warning("log records wait, the queue does not take them: %s", error)
-                    self._refused = True
-                    return
-                self._refused = False
+            try:
+                self._send(store_batch)
+            finally:
+                if self._records:
+                    logger.error("%d log records are lost: neither the queue nor the database takes them", len(self._records))
+
+    def _send(self, sink: Callable[[list[Document], Document], None]) -> None:
+        while self._records:
+            batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
+            source = Source(self.id.hex, settings.service_type, self.sent + len(batch), self.dropped)
+            try:
+                sink(batch, asdict(source))
+            except Exception as error:  # an edge: the log must not bring down what it tells of
+                self._records.extendleft(reversed(batch))
+                if not self._refused:
+                    logger.warning("log records wait, they are not taken: %s", error)
+                self._refused = True
+                return
+            self._refused = False
+            self.sent += len(batch)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -97,7 +140,7 @@ class Buffer:
 
 
 buffer = Buffer()
-atexit.register(buffer.flush)
+atexit.register(buffer.close)
 
 
 def record(
@@ -127,9 +170,35 @@ def record(
     buffer.add(document, now=level is LogLevel.error)
 
 
-def store_batch(records: Sequence[Document]) -> None:
-    """Write records in one statement; those that are there already are passed over."""
+def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = None) -> None:
+    """Write records in one statement; those that are there already are passed over, and only new ones count as stored."""
     rows = [{**record, "at": datetime.fromisoformat(record["at"])} for record in records]
-    if rows:
-        with transaction():
-            ExecutionLog.insert_many(rows).on_conflict_ignore().execute()
+    if not rows:
+        return
+    with transaction():
+        stored = ExecutionLog.insert_many(rows).on_conflict_ignore().as_rowcount().execute()
+        if source is not None:  # messages of the version before this one have none
+            _count(Source(**source), stored)
+
+
+def _count(source: Source, stored: int) -> None:
+    new = peewee.EXCLUDED
+    row = {**asdict(source), "id": UUID(source.id), "stored": stored, "updated_at": clock.now()}
+    later = {
+        LogSource.stored: LogSource.stored + new.stored,
+        LogSource.last_seq: peewee.Case(None, [(LogSource.last_seq < new.last_seq, new.last_seq)], LogSource.last_seq),
+        LogSource.dropped: peewee.Case(None, [(LogSource.dropped < new.dropped, new.dropped)], LogSource.dropped),
+        LogSource.updated_at: new.updated_at,
+    }
+    LogSource.insert(row).on_conflict(conflict_target=[LogSource.id], update=later).execute()
+
+
+def ledger() -> Ledger:
+    """What became of all records that processes have numbered. Raises Unavailable."""
+    total = peewee.fn.COALESCE
+    settled = LogSource.updated_at < clock.now() - SETTLED
+    missing = peewee.Case(None, [(settled, LogSource.last_seq - LogSource.stored)], 0)
+    with session():
+        sums = (total(peewee.fn.SUM(column), 0) for column in (LogSource.stored, missing, LogSource.dropped))
+        stored, lost, dropped = LogSource.select(*sums).tuples().get()
+    return Ledger(stored=int(stored), missing=int(lost), dropped=int(dropped))

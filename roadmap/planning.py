@@ -1,11 +1,11 @@
 """From a goal to an outline: claim, design, save with the pending contents.
 
-Idempotent: run twice, it changes nothing and calls no model again. A roadmap is claimed by a conditional UPDATE that sets
-a lease: one row changed means that it is ours, none that somebody else has it or that it is planned. The outline is saved
-only while the lease is still ours. No connection is held while a generator thinks.
+Idempotent: run twice, it changes nothing and calls no model again. A roadmap is claimed by a lease, and the outline is
+saved only while the lease is still ours. No connection is held while a generator thinks.
 """
 
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -16,12 +16,13 @@ from core import clock
 from core.ids import new_id
 from core.runtime import session, settings, transaction
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from roadmap import events
-from roadmap.attempts import CONTENT_PATIENCE, ms_since, note_fault, overdue_from, pause, until_free
+from roadmap import events, leases
+from roadmap.attempts import MOST_INTERRUPTIONS, ms_since, note_fault, pause, saved
 from roadmap.briefs import GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
+from roadmap.leases import PLANNING, keeper
 from roadmap.outline import ContentKind, Outline, problems, total_weeks, weeks
 from roadmap.requests import accepted_request
 from roadmap.statuses import ContentStatus, RoadmapStatus
@@ -32,49 +33,36 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     """Design the outline and save it with its pending contents; returns a step for each of them."""
     claimed = _claim_roadmap(roadmap_id)
     if claimed is None:
-        return _look_again(roadmap_id) + _unstarted(roadmap_id)
+        return leases.look_again(PLANNING, roadmap_id) + _unstarted(roadmap_id)
     row, token = claimed
-    if row.attempts > settings.max_attempts:
-        return _fail_roadmap(row, token, "Its planning was interrupted too often. Create the roadmap again.")
-    started = monotonic()
-    try:
-        outline = generator.outline(accepted_request(row))
-        if found := problems(outline):
-            raise GeneratorFault(f"The outline does not hold together: {' '.join(found[:3])}")
-    except GeneratorFault as fault:
-        return _plan_failed(row, token, fault)
-    steps = _save_outline(row, token, outline, generator)
-    if steps:
-        message = f"Outlined '{outline.title}' in {total_weeks(outline, row.hours_per_week)} weeks"
-        record("planning", "outline", message, roadmap_id=row.id, duration_ms=ms_since(started))
-    return steps
+    if row.interruptions >= MOST_INTERRUPTIONS:
+        return _fail_roadmap(row, token, "Its worker died or hung too often while planning it. Create the roadmap again.")
+    with keeper.holding(PLANNING, token):
+        return _design(row, token, generator)
 
 
 def _claim_roadmap(roadmap_id: UUID) -> tuple[Roadmap, UUID] | None:
-    """Ours when it waits, or when whoever planned it is silent for longer than the lease."""
-    now, token = clock.now(), new_id()
-    free = (Roadmap.status == RoadmapStatus.queued) | ((Roadmap.status == RoadmapStatus.planning) & (Roadmap.lease_until < now))
     with transaction():
-        claim = Roadmap.update(
-            status=RoadmapStatus.planning,
-            lease_token=token,
-            lease_until=now + timedelta(seconds=settings.lease_seconds),
-            attempts=Roadmap.attempts + 1,
-            last_seq=Roadmap.last_seq + 1,
-            updated_at=now,
-        ).where(Roadmap.id == roadmap_id, free)
-        if claim.execute() != 1:
+        token = leases.claim(PLANNING, roadmap_id, last_seq=Roadmap.last_seq + 1, updated_at=clock.now())
+        if token is None:
             return None
         row = Roadmap.get_by_id(roadmap_id)
         events.append(row.id, row.last_seq, (EventType.planning, {"attempt": row.attempts}))
     return row, token
 
 
-def _look_again(roadmap_id: UUID) -> list[Step]:
-    """Somebody holds it. If that was a worker that died, its lease runs out: come back then."""
-    with session():
-        row = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.status == RoadmapStatus.planning)
-    return [] if row is None else [Step(StepName.plan_roadmap, roadmap_id, delay=until_free(row.lease_until))]
+def _design(row: Roadmap, token: UUID, generator: Generator) -> list[Step]:
+    started = monotonic()
+    try:
+        outline = generator.outline(accepted_request(row))
+        if found := problems(outline):
+            raise GeneratorFault(f"The outline does not hold together: {' '.join(found[:3])}")
+    except GeneratorFault as fault:
+        return saved(partial(_plan_failed, row, token, fault))
+    if saved(partial(_save_outline, row, token, outline, generator)):
+        message = f"Outlined '{outline.title}' in {total_weeks(outline, row.hours_per_week)} weeks"
+        record("planning", "outline", message, roadmap_id=row.id, duration_ms=ms_since(started))
+    return _unstarted(row.id)
 
 
 def _unstarted(roadmap_id: UUID) -> list[Step]:
@@ -86,11 +74,11 @@ def _unstarted(roadmap_id: UUID) -> list[Step]:
         return [Step(StepName.build_content, content_id) for (content_id,) in ids]
 
 
-def _save_outline(row: Roadmap, token: UUID, outline: Outline, generator: Generator) -> list[Step]:
+def _save_outline(row: Roadmap, token: UUID, outline: Outline, generator: Generator) -> bool:
+    """False when the lease is not ours any more: then nothing is saved."""
     week_of = weeks(outline, row.hours_per_week)
     id_of = {concept.key: new_id() for concept in outline.concepts()}
     total = len(id_of) * len(ContentKind)
-    due_at = overdue_from(clock.now(), patience=CONTENT_PATIENCE)
     stages, modules, concepts = _rows(row.id, outline, week_of, id_of)
     contents = [
         {
@@ -99,13 +87,13 @@ def _save_outline(row: Roadmap, token: UUID, outline: Outline, generator: Genera
             "concept": concept_id,
             "kind": kind,
             "status": ContentStatus.pending,
-            "due_at": due_at,
+            "due_at": clock.now(),
         }
         for concept_id in id_of.values()
         for kind in ContentKind
     ]
     with transaction():
-        saved = _change_held(
+        planned = _change_held(
             row.id,
             token,
             status=RoadmapStatus.building,
@@ -116,16 +104,16 @@ def _save_outline(row: Roadmap, token: UUID, outline: Outline, generator: Genera
             contents_total=total,
             error="",
         )
-        if saved is None:  # another worker took over, or it was cancelled
-            return []
+        if planned is None:
+            return False
         Stage.insert_many(stages).execute()
         Module.insert_many(modules).execute()
         Concept.insert_many(concepts).execute()
         for batch in peewee.chunked(contents, 100):
             Content.insert_many(batch).execute()
         counts = {"title": outline.title, "stages": len(stages), "concepts": len(concepts), "contents": total}
-        events.append(row.id, saved.last_seq, (EventType.outlined, counts))
-    return [Step(StepName.build_content, content["id"]) for content in contents]
+        events.append(row.id, planned.last_seq, (EventType.outlined, counts))
+    return True
 
 
 def _rows(
@@ -152,9 +140,9 @@ def _plan_failed(row: Roadmap, token: UUID, fault: GeneratorFault) -> list[Step]
     if fault.lasting or row.attempts >= settings.max_attempts:
         return _fail_roadmap(row, token, str(fault))
     wait = pause(row.attempts, fault)
+    waits = {"status": RoadmapStatus.queued, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
     with transaction():
-        later = overdue_from(clock.now(), after=wait)
-        held = _change_held(row.id, token, new_events=0, status=RoadmapStatus.queued, error=str(fault), due_at=later)
+        held = _change_held(row.id, token, new_events=0, **waits)
     if held is None:  # another worker took over, and tells of its own tries
         return []
     note_fault("outline", fault, wait, roadmap_id=row.id)
@@ -163,23 +151,15 @@ def _plan_failed(row: Roadmap, token: UUID, fault: GeneratorFault) -> list[Step]
 
 def _fail_roadmap(row: Roadmap, token: UUID, reason: str) -> list[Step]:
     with transaction():
-        saved = _change_held(row.id, token, status=RoadmapStatus.failed, error=reason, finished_at=clock.now())
-        if saved is None:
+        failed = _change_held(row.id, token, status=RoadmapStatus.failed, error=reason, finished_at=clock.now())
+        if failed is None:
             return []
-        events.append(row.id, saved.last_seq, (EventType.failed, {"reason": reason}))
+        events.append(row.id, failed.last_seq, (EventType.failed, {"reason": reason}))
     record("planning", "outline", reason, level=LogLevel.error, roadmap_id=row.id)
     return []
 
 
 def _change_held(roadmap_id: UUID, token: UUID, *, new_events: int = 1, **changes: Any) -> Roadmap | None:
     """Give up the lease with these changes and take numbers for events; None when the lease is not ours any more."""
-    numbered = {
-        **changes,
-        "last_seq": Roadmap.last_seq + new_events,
-        "lease_token": None,
-        "lease_until": None,
-        "updated_at": clock.now(),
-    }
-    held = (Roadmap.id == roadmap_id) & (Roadmap.lease_token == token)
-    changed = list(Roadmap.update(numbered).where(held).returning(Roadmap).execute())
-    return changed[0] if changed else None
+    numbered = {**changes, "last_seq": Roadmap.last_seq + new_events, "updated_at": clock.now()}
+    return leases.give_up(Roadmap, roadmap_id, token, **numbered)

@@ -1,16 +1,23 @@
 """The content queue: outlines overtake contents, so that a person who has just asked waits for one outline only."""
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
+from huey.signals import SIGNAL_INTERRUPTED
+
 from core import clock
+from core.errors import Unavailable
 from core.runtime import settings
-from roadmap import building, planning
+from roadmap import building, leases, planning
 from roadmap.generator import Generator, choose_generator
 from roadmap.steps import Step, StepName
 from tasks.queues import content_queue, job
+
+logger = logging.getLogger(__name__)
 
 OUTLINE_PRIORITY = 1
 
@@ -23,6 +30,15 @@ def plan_roadmap(roadmap_id: str) -> None:
 @job(content_queue)
 def build_content(content_id: str) -> None:
     send(building.build_content(UUID(content_id), generator()))
+
+
+@content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
+def hand_back_leases(*_: Any) -> None:
+    """The grace is over and tasks still run: before their messages go back to the queue, their rows are free."""
+    try:
+        leases.keeper.hand_back()
+    except Unavailable as error:
+        logger.warning("leases cannot be handed back, they run out by themselves: %s", error)
 
 
 TASKS = {StepName.plan_roadmap: plan_roadmap, StepName.build_content: build_content}

@@ -7,8 +7,8 @@ from tasks.queues import job, logs_queue
 
 
 @job(logs_queue)
-def store_log_batch(records: list[dict[str, Any]]) -> None:
-    execution_log.store_batch(records)
+def store_log_batch(records: list[dict[str, Any]], source: dict[str, Any] | None = None) -> None:
+    execution_log.store_batch(records, source)
 
 
 execution_log.buffer.sink = store_log_batch  # the one inversion: the domain records, this queue carries

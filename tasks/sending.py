@@ -1,7 +1,8 @@
 """Sends steps from a thread of its own, so that no answer ever waits for the broker.
 
-While the broker is away the thread tries again and the line behind it fills up. What finds no room, or is still waiting at
-the end, is left to rescue: the rows are committed, and it enqueues them when the broker is back.
+A circuit breaker: when the broker fails, the circuit is open, and steps wait in a bounded line while one try after
+another, ever more seldom, looks whether it is back. What finds no room in the line, or still waits at the end, is left to
+rescue: the rows are committed, and it enqueues them when the broker is back.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from tasks.queues import content_queue
 logger = logging.getLogger(__name__)
 
 WAITING = 1000  # batches
+LARGEST = 500  # steps in one round trip
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two tries
 
 
@@ -54,9 +56,20 @@ class Sender:
 
     def _run(self) -> None:
         while not (self._stopping.is_set() and self._queue.empty()):
-            if not self._sent(self._queue.get()):
-                logger.warning("%d batches of steps are left to rescue: the broker is away", self._queue.qsize() + 1)
+            steps = self._next()
+            if steps and not self._sent(steps):
+                logger.warning("%d steps and more are left to rescue: the broker is away", len(steps))
                 return
+
+    def _next(self) -> list[Step]:
+        """What waits, up to one round trip; waits for the first."""
+        steps = list(self._queue.get())
+        while len(steps) < LARGEST:
+            try:
+                steps += self._queue.get_nowait()
+            except queue.Empty:
+                break
+        return steps
 
     def _sent(self, steps: Sequence[Step]) -> bool:
         """Try until the broker has taken them; False when the end comes first."""
@@ -64,9 +77,12 @@ class Sender:
         while True:
             try:
                 send(steps)
+                if pause > FIRST_PAUSE:
+                    logger.warning("the broker is back, %d steps are sent", len(steps))
                 return True
             except content_queue.storage.faults as error:
-                logger.warning("the broker does not take %d steps, trying again: %s", len(steps), error)
+                if pause == FIRST_PAUSE:
+                    logger.warning("the broker does not take %d steps, trying until it does: %s", len(steps), error)
             except Exception:  # an edge: steps that cannot be sent must not hold up those behind them
                 logger.exception("%d steps are left to rescue", len(steps))
                 return True

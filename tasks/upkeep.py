@@ -11,11 +11,22 @@ from tasks.queues import content_queue, logs_queue
 
 logger = logging.getLogger(__name__)
 
+ROUNDS = 10  # of up to a thousand steps; the rest comes with the next minute
+BEFORE_RECORDS = 1  # priority
 
-@logs_queue.periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+
+@logs_queue.periodic_task(crontab(minute="*"), priority=BEFORE_RECORDS)  # type: ignore[untyped-decorator]
 def rescue_overdue() -> None:
     away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
     try:
-        send(rescue.overdue(waiting=content_queue.pending_count()))
+        _rescue(waiting=content_queue.pending_count())
     except away as error:
         logger.warning("rescue tries again in a minute: %s", error)
+
+
+def _rescue(waiting: int) -> None:
+    for _ in range(ROUNDS):
+        steps = rescue.overdue(waiting)
+        send(steps)
+        if len(steps) < rescue.MOST_AT_ONCE:
+            return

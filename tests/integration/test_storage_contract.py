@@ -1,19 +1,24 @@
 """What delivery/storage.py promises, held against every storage: Redis, SQLite and memory."""
 
+import itertools
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from delivery import redis_storage, sqlite_storage
 from delivery.memory_storage import ReliableMemoryStorage
 from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
-from delivery.storage import MAX_DELIVERIES, Claim, DeadLetter
+from delivery.storage import MAX_DELIVERIES, Claim
 from tests.servers import Redis
 from tests.waiting import wait_until
 
@@ -23,7 +28,7 @@ Open = Callable[..., Storage]
 ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat
 PATIENCE = 60.0  # seconds that a claim waits where the test has to end its waiting
 SOON = 30.0  # seconds within which it must have ended
-NOON = datetime(2030, 1, 1, 12)
+NOON = datetime(2100, 1, 1, 12)
 ANY_BYTES = b"\x00\xff\n1 \xc3\n"
 
 shared = pytest.mark.parametrize("consumer", ["redis", "sqlite"], indirect=True)
@@ -35,15 +40,15 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     opened: list[Storage] = []
     test = uuid.uuid4().hex
 
-    def make(queue: str) -> Storage:
+    def make(queue: str, now: Callable[[], float]) -> Storage:
         if request.param == "redis":
-            return ReliableRedisStorage(queue, url=request.getfixturevalue("broker").url(), poll_seconds=PATIENCE)
+            return ReliableRedisStorage(queue, url=request.getfixturevalue("broker").url(), poll_seconds=PATIENCE, now=now)
         if request.param == "sqlite":
-            return ReliableSqliteStorage(queue, filename=str(tmp_path / "queue.db"))
-        return ReliableMemoryStorage(queue)
+            return ReliableSqliteStorage(queue, filename=str(tmp_path / "queue.db"), now=now)
+        return ReliableMemoryStorage(queue, now=now)
 
-    def open_one(other: str = "") -> Storage:
-        made = make(test + other)
+    def open_one(other: str = "", now: Callable[[], float] = time.time) -> Storage:
+        made = make(test + other, now)
         made.beat(ALIVE)
         opened.append(made)
         return made
@@ -51,6 +56,26 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     yield open_one
     for storage in opened:
         storage.close()
+
+
+class Clock:
+    """A storage's clock that stands still until the test sets it."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def __call__(self) -> float:
+        return self.at.replace(tzinfo=UTC).timestamp()
+
+
+def held_by(storage: Storage) -> list[Any]:
+    """The receipts of what the consumer holds."""
+    return storage.beat(ALIVE, judge=False).held
+
+
+def dead(storage: Storage) -> list[tuple[bytes, str]]:
+    """What was put aside, and why; the newest first."""
+    return [(letter.data, letter.reason) for letter in storage.dead_letters()]
 
 
 def claimed(storage: Storage) -> Claim:
@@ -79,7 +104,38 @@ def worked_off(storage: Storage) -> list[bytes]:
 def dies(storage: Storage, rescuer: Storage) -> None:
     """The consumer falls silent, and the other one takes over the one message that it holds."""
     storage.beat(MOMENT)
-    wait_until(lambda: rescuer.recover() == 1, reason="the message is taken over")
+    wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+
+
+def put_aside(storage: Storage, *messages: bytes) -> Storage:
+    """The storage, on whose empty queue these messages have come and were buried one after the other."""
+    for message in messages:
+        storage.enqueue(message, 1)
+        storage.bury(claimed(storage), "reason")
+    return storage
+
+
+def letter_of(storage: Storage, data: bytes) -> str:
+    """The id of the dead letter with that message."""
+    (id_,) = [letter.id for letter in storage.dead_letters() if letter.data == data]
+    return id_
+
+
+@contextmanager
+def waiting_claims(storage: Storage, count: int = 1, done: list[Claim] | None = None) -> Iterator[list[Future[Claim | None]]]:
+    """So many threads of one consumer that claim; whoever still waits at the end is woken, for good."""
+    with ThreadPoolExecutor(count) as pool:
+        claims = [pool.submit(storage.claim, PATIENCE, done or []) for _ in range(count)]
+        try:
+            wait_until(lambda: all(claim.running() or claim.done() for claim in claims))
+            yield claims
+        finally:
+            storage.wake()
+
+
+def in_seconds(seconds: float) -> datetime:
+    """So long from now, as Huey writes it: UTC without a zone."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)
 
 
 class TestOrder:
@@ -132,15 +188,15 @@ class TestHolding:
         assert [claim.data for claim in claims] == [b"three", b"one"]
         assert storage.queue_size() == 1
         assert storage.held_count() == 2
-        assert set(storage.own_receipts()) == {claim.receipt for claim in claims}
+        assert set(held_by(storage)) == {claim.receipt for claim in claims}
 
     @shared
     def test_receipts_are_a_consumers_own_and_the_count_is_everybodys(self, consumer: Open) -> None:
         one, two = consumer(), consumer()
         one.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0)])
         mine, yours = claimed(one), claimed(two)
-        assert one.own_receipts() == [mine.receipt]
-        assert two.own_receipts() == [yours.receipt]
+        assert held_by(one) == [mine.receipt]
+        assert held_by(two) == [yours.receipt]
         assert one.held_count() == two.held_count() == 2
 
     def test_an_acknowledged_message_is_forgotten(self, consumer: Open) -> None:
@@ -150,7 +206,7 @@ class TestHolding:
         storage.acknowledge(claimed(storage))
 
         assert storage.held_count() == 0
-        assert storage.own_receipts() == []
+        assert held_by(storage) == []
         assert storage.dead_letters() == []
         assert storage.release_all() == 0
         assert claimed_data(storage) == [b"other"]
@@ -160,7 +216,60 @@ class TestHolding:
         storage.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0)])
         claims = [claimed(storage) for _ in range(3)]
         storage.acknowledge(claims[1])
-        assert set(storage.own_receipts()) == {claims[0].receipt, claims[2].receipt}
+        assert set(held_by(storage)) == {claims[0].receipt, claims[2].receipt}
+
+    def test_one_call_acknowledges_and_gives_the_next(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0)])
+
+        following = storage.claim(0, [claimed(storage)])
+
+        assert following is not None
+        assert following.data == b"b"
+        assert held_by(storage) == [following.receipt]
+        assert storage.release_all() == 1
+        assert claimed_data(storage) == [b"b", b"c"]
+
+    def test_several_are_acknowledged_with_one_claim_and_the_others_stay_held(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many((b"%d" % number, 0) for number in range(5))
+        claims = [claimed(storage) for _ in range(4)]
+        following = storage.claim(0, claims[1:])
+        assert following is not None
+        assert following.data == b"4"
+        assert set(held_by(storage)) == {claims[0].receipt, following.receipt}
+
+    def test_what_is_done_is_acknowledged_when_there_is_no_next(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue(b"last")
+        assert storage.claim(0, [claimed(storage)]) is None
+        assert storage.held_count() == 0
+        assert storage.release_all() == 0
+        assert storage.claim(0) is None
+
+    def test_several_are_acknowledged_at_once_and_nothing_is_claimed(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0), (b"d", 0)])
+        claims = [claimed(storage) for _ in range(3)]
+        storage.acknowledge(*claims[:2])
+        storage.acknowledge()
+        assert held_by(storage) == [claims[2].receipt]
+        assert storage.enqueued_items() == [b"d"]
+
+    @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
+    def test_what_is_done_but_not_held_any_more_does_no_harm(self, consumer: Open, act: str) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (b"b", 1)])
+        gone = claimed(storage)
+        getattr(storage, act)(gone, *(["reason"] if act == "bury" else []))
+        ready, put_aside = storage.enqueued_items(), storage.dead_letters()
+
+        following = storage.claim(0, [gone, gone])
+
+        assert following is not None
+        assert [following.data, *storage.enqueued_items()] == ready
+        assert storage.held_count() == 1
+        assert storage.dead_letters() == put_aside
 
     def test_a_released_message_is_the_next_of_its_priority(self, consumer: Open) -> None:
         storage = consumer()
@@ -210,7 +319,7 @@ class TestHolding:
         claim = claimed(storage)
         assert claim.data == ANY_BYTES
         storage.bury(claim, "reason")
-        assert storage.dead_letters() == [DeadLetter(ANY_BYTES, "reason")]
+        assert dead(storage) == [(ANY_BYTES, "reason")]
 
 
 class TestDeadLetters:
@@ -220,7 +329,7 @@ class TestDeadLetters:
 
         storage.bury(claimed(storage), "it failed for good: ValueError('naïve')")
 
-        assert storage.dead_letters() == [DeadLetter(b"broken", "it failed for good: ValueError('naïve')")]
+        assert dead(storage) == [(b"broken", "it failed for good: ValueError('naïve')")]
         assert storage.held_count() == 0
         assert claimed_data(storage) == [b"next"]
 
@@ -230,7 +339,155 @@ class TestDeadLetters:
         for number in range(5):
             storage.bury(claimed(storage), f"reason {number}")
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2", b"1", b"0"]
-        assert storage.dead_letters(2) == [DeadLetter(b"4", "reason 4"), DeadLetter(b"3", "reason 3")]
+        assert [letter.reason for letter in storage.dead_letters(2)] == ["reason 4", "reason 3"]
+
+    def test_a_letter_says_when_it_was_put_aside_by_the_storages_own_clock(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = consumer(now=clock)
+        storage.enqueue_many([(b"a", 0), (b"b", 0)])
+        storage.bury(claimed(storage), "first")
+        clock.at += timedelta(seconds=90)
+        storage.bury(claimed(storage), "second")
+        assert [letter.at for letter in storage.dead_letters()] == [clock(), clock() - 90]
+
+    def test_letters_have_ids_of_their_own_that_do_not_change(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), b"a", b"b", b"c", b"d")
+        ids = {letter.data: letter.id for letter in storage.dead_letters()}
+        assert len(set(ids.values())) == 4
+        assert all(ids.values())
+
+        assert storage.discard(ids.pop(b"b"))
+        assert storage.replay(ids.pop(b"d"))
+        put_aside(storage, b"e")
+
+        assert {letter.data: letter.id for letter in storage.dead_letters() if letter.data != b"d"} == ids
+
+    def test_a_replayed_letter_is_ready_again_and_no_letter_any_more(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), b"a", ANY_BYTES, b"c")
+        assert storage.replay(letter_of(storage, ANY_BYTES)) is True
+        assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
+        assert storage.dead_count() == 2
+        assert claimed(storage).data == ANY_BYTES
+        assert storage.queue_size() == 0
+
+    def test_a_replayed_letter_comes_last_in_its_lane(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"LETTER", 1), (b"letter", 0)])
+        for _ in range(2):
+            storage.bury(claimed(storage), "reason")
+        storage.enqueue_many([(b"low", 0), (b"HIGH", 1)])
+        for data in (b"letter", b"LETTER"):
+            assert storage.replay(letter_of(storage, data))
+        assert claimed_data(storage) == [b"HIGH", b"LETTER", b"low", b"letter"]
+
+    def test_a_discarded_letter_is_gone(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), b"a", b"b", b"c")
+        assert storage.discard(letter_of(storage, b"b")) is True
+        assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
+        assert (storage.dead_count(), storage.queue_size(), storage.held_count()) == (2, 0, 0)
+
+    @pytest.mark.parametrize("act", ["replay", "discard"])
+    @pytest.mark.parametrize("id_", ["", "unknown", "987654321", "%", "*", "naïve", "0\n0"])
+    def test_an_id_of_no_letter_changes_nothing(self, consumer: Open, act: str, id_: str) -> None:
+        storage = put_aside(consumer(), b"a", b"b")
+        before = storage.dead_letters()
+        assert getattr(storage, act)(id_) is False
+        assert storage.dead_letters() == before
+        assert storage.queue_size() == 0
+
+    @pytest.mark.parametrize("first", ["replay", "discard"])
+    @pytest.mark.parametrize("again", ["replay", "discard"])
+    def test_a_letter_is_replayed_or_discarded_once(self, consumer: Open, first: str, again: str) -> None:
+        storage = put_aside(consumer(), b"a", b"b")
+        id_ = letter_of(storage, b"a")
+        assert getattr(storage, first)(id_) is True
+        assert getattr(storage, again)(id_) is False
+        assert storage.dead_count() == 1
+        assert claimed_data(storage) == ([b"a"] if first == "replay" else [])
+
+    @pytest.mark.parametrize("act", ["replay", "discard"])
+    def test_of_two_letters_with_the_same_message_one_goes(self, consumer: Open, act: str) -> None:
+        storage = put_aside(consumer(), b"same", b"same")
+        assert getattr(storage, act)(storage.dead_letters()[0].id) is True
+        assert [letter.data for letter in storage.dead_letters()] == [b"same"]
+        assert claimed_data(storage) == ([b"same"] if act == "replay" else [])
+
+    def test_a_replayed_letter_can_be_put_aside_again(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), b"a")
+        assert storage.replay(letter_of(storage, b"a"))
+        storage.bury(claimed(storage), "still broken")
+        assert dead(storage) == [(b"a", "still broken")]
+        assert storage.replay(letter_of(storage, b"a"))
+
+    def test_they_are_counted_beyond_the_limit_of_a_listing(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), *(b"%d" % number for number in range(103)))
+        assert storage.dead_count() == 103
+        assert len(storage.dead_letters()) == 100
+        assert storage.dead_letters(2) == storage.dead_letters()[:2]
+
+    @shared
+    def test_only_the_newest_are_kept(self, consumer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (redis_storage, sqlite_storage):
+            monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 3)
+        storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
+        assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2"]
+        assert storage.dead_count() == 3
+
+        silent = consumer()
+        silent.enqueue(b"poison")
+        for _ in range(MAX_DELIVERIES):
+            silent.beat(ALIVE)
+            claimed(silent)
+            dies(silent, storage)
+
+        assert [letter.data for letter in storage.dead_letters()] == [b"poison", b"4", b"3"]
+
+    @shared
+    def test_the_letters_of_one_queue_do_not_count_against_those_of_another(
+        self, consumer: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (redis_storage, sqlite_storage):
+            monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 2)
+        logs, content = put_aside(consumer("logs"), b"log", b"another log"), consumer("content")
+        put_aside(content, b"a", b"b", b"c")
+        assert (logs.dead_count(), content.dead_count()) == (2, 2)
+
+    @shared
+    def test_letters_are_everybodys(self, consumer: Open) -> None:
+        one, two = consumer(), consumer()
+        put_aside(one, b"a", b"b")
+        assert two.dead_letters() == one.dead_letters()
+        assert two.replay(letter_of(one, b"a"))
+        assert two.discard(letter_of(one, b"b"))
+        assert one.dead_letters() == []
+        assert claimed_data(one) == [b"a"]
+
+    @shared
+    def test_a_replayed_letter_has_all_its_deliveries_again(self, consumer: Open) -> None:
+        rescuer = consumer()
+        rescuer.enqueue_many([(b"POISON", 1), (b"other", 0)])
+        for _ in range(2):
+            for _ in range(MAX_DELIVERIES):
+                assert rescuer.dead_count() == 0
+                victim = consumer()
+                assert claimed(victim).data == b"POISON"
+                dies(victim, rescuer)
+            assert rescuer.queue_size() == 1
+            assert rescuer.replay(letter_of(rescuer, b"POISON"))
+
+    @shared
+    def test_a_letter_that_was_buried_by_hand_has_all_its_deliveries_when_it_is_replayed(self, consumer: Open) -> None:
+        rescuer = consumer()
+        rescuer.enqueue(b"message")
+        for _ in range(2):
+            for _ in range(MAX_DELIVERIES - 1):
+                victim = consumer()
+                claimed(victim)
+                dies(victim, rescuer)
+            assert rescuer.dead_count() == 0
+            rescuer.bury(claimed(rescuer), "broken")
+            assert rescuer.replay(letter_of(rescuer, b"message"))
+        assert claimed_data(rescuer) == [b"message"]
 
 
 class TestOnce:
@@ -303,6 +560,47 @@ class TestSchedule:
         assert storage.enqueued_items() == messages[:-1]
         assert storage.scheduled_items() == messages[-1:]
 
+    def test_a_claim_gives_what_is_due_by_the_storages_own_clock_and_not_before(self, consumer: Open) -> None:
+        clock = Clock(NOON - timedelta(milliseconds=1))
+        storage = consumer(now=clock)
+        storage.add_to_schedule(b"message", NOON)
+        assert storage.claim(0) is None
+        assert storage.scheduled_items() == [b"message"]
+
+        clock.at = NOON
+
+        assert claimed(storage).data == b"message"
+        assert (storage.schedule_size(), storage.queue_size(), storage.held_count()) == (0, 0, 1)
+
+    def test_what_falls_due_comes_in_its_lane_behind_what_is_ready(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = consumer(now=clock)
+        storage.add_to_schedule(b"later", NOON + timedelta(seconds=2), 0)
+        storage.add_to_schedule(b"URGENT", NOON + timedelta(seconds=3), 1)
+        storage.add_to_schedule(b"earlier", NOON + timedelta(seconds=1), None)
+        storage.add_to_schedule(b"not yet", NOON + timedelta(seconds=4), 1)
+        storage.enqueue_many([(b"waiting", 0), (b"FIRST", 1)])
+        clock.at += timedelta(seconds=3)
+        assert claimed_data(storage) == [b"FIRST", b"URGENT", b"waiting", b"earlier", b"later"]
+        assert storage.scheduled_items() == [b"not yet"]
+
+    def test_a_claim_acknowledges_and_gives_what_is_due(self, consumer: Open) -> None:
+        storage = consumer(now=Clock())
+        storage.enqueue(b"fails")
+        failed = claimed(storage)
+        storage.add_to_schedule(b"its retry", NOON)
+        retry = storage.claim(0, [failed])
+        assert retry is not None
+        assert retry.data == b"its retry"
+        assert held_by(storage) == [retry.receipt]
+
+    def test_claims_get_all_that_is_due_however_much_it_is(self, consumer: Open) -> None:
+        storage = consumer(now=Clock())
+        messages = [b"%d" % number for number in range(1200)]
+        for number, message in enumerate(messages):
+            storage.add_to_schedule(message, NOON - timedelta(seconds=1200 - number))
+        assert worked_off(storage) == messages
+
     @shared
     def test_two_schedulers_move_a_message_once(self, consumer: Open) -> None:
         schedulers = [consumer(), consumer()]
@@ -325,13 +623,13 @@ class TestTakingOver:
         silent, beating, rescuer = consumer(), consumer(), consumer()
         rescuer.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 1), (b"d", 0)])
         assert [claimed(silent).data, claimed(beating).data, claimed(silent).data] == [b"c", b"a", b"b"]
-        assert rescuer.recover() == 0
+        assert rescuer.beat(ALIVE).taken_over == 0
 
         silent.beat(MOMENT)
-        wait_until(lambda: rescuer.recover() == 2, reason="the messages are taken over")
+        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 2, reason="the messages are taken over")
 
-        assert silent.own_receipts() == []
-        assert rescuer.held_count() == len(beating.own_receipts()) == 1
+        assert held_by(silent) == []
+        assert rescuer.held_count() == len(held_by(beating)) == 1
         assert claimed_data(rescuer) == [b"c", b"b", b"d"]
 
     def test_a_consumer_that_beats_on_keeps_what_it_holds(self, consumer: Open) -> None:
@@ -346,7 +644,7 @@ class TestTakingOver:
 
         dies(other, rescuer)
 
-        assert len(storage.own_receipts()) == 1
+        assert len(held_by(storage)) == 1
         assert claimed_data(rescuer) == [b"other"]
 
     def test_a_message_whose_consumers_die_is_put_aside_and_the_others_go_on(self, consumer: Open) -> None:
@@ -372,7 +670,7 @@ class TestTakingOver:
             orderly = consumer()
             assert claimed_data(orderly) == [b"B", b"a", b"c"]
             assert orderly.release_all() == 3
-            assert orderly.own_receipts() == []
+            assert held_by(orderly) == []
         assert rescuer.held_count() == 0
 
         for _ in range(MAX_DELIVERIES - 1):
@@ -389,7 +687,7 @@ class TestTakingOver:
         claimed(leaving)
         kept = claimed(staying)
         assert leaving.release_all() == 1
-        assert staying.own_receipts() == [kept.receipt]
+        assert held_by(staying) == [kept.receipt]
         assert claimed_data(staying) == [b"a"]
 
     def test_an_acknowledgement_ends_the_count_of_deaths(self, consumer: Open) -> None:
@@ -403,6 +701,51 @@ class TestTakingOver:
             assert worked_off(rescuer) == [b"the same message"]
         assert rescuer.dead_letters() == []
 
+    def test_an_acknowledgement_with_the_next_claim_ends_the_count_of_deaths(self, consumer: Open) -> None:
+        rescuer = consumer()
+        for _ in range(2):
+            rescuer.enqueue(b"the same message")
+            for _ in range(MAX_DELIVERIES - 1):
+                victim = consumer()
+                claimed(victim)
+                dies(victim, rescuer)
+            assert rescuer.claim(0, [claimed(rescuer)]) is None
+        assert rescuer.dead_letters() == []
+
+    def test_who_may_not_judge_beats_and_puts_nothing_back(self, consumer: Open) -> None:
+        silent, blind, judge = consumer(), consumer(), consumer()
+        blind.enqueue_many([(b"a", 0), (b"b", 0)])
+        claimed(silent)
+        mine = claimed(blind)
+        other = consumer("other queue")
+        other.enqueue(b"clock")
+        claimed(other)
+        for storage in (silent, blind, other):
+            storage.beat(MOMENT)
+        dies(other, consumer("other queue"))  # fell silent last: all are silent now
+
+        pulse = blind.beat(ALIVE, judge=False)
+
+        assert (pulse.taken_over, pulse.held) == (0, [mine.receipt])
+        assert judge.held_count() == 2
+        assert judge.beat(ALIVE).taken_over == 1  # the beat without judgement was one
+        assert held_by(blind) == [mine.receipt]
+        assert claimed_data(judge) == [b"a"]
+
+    def test_a_claim_by_who_was_taken_for_dead_acknowledges_nothing_of_the_new_holder(self, consumer: Open) -> None:
+        paused, holder = consumer(), consumer()
+        holder.enqueue_many([(b"message", 1), (b"next", 0)])
+        late = claimed(paused)
+        dies(paused, holder)
+        taken = claimed(holder)
+
+        following = paused.claim(0, [late])
+
+        assert following is not None
+        assert following.data == b"next"
+        assert held_by(holder) == [taken.receipt]
+        assert holder.held_count() == 2
+
     @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
     def test_who_was_taken_for_dead_takes_nothing_from_the_new_holder(self, consumer: Open, act: str) -> None:
         paused, holder = consumer(), consumer()
@@ -413,7 +756,7 @@ class TestTakingOver:
 
         getattr(paused, act)(late, *(["late"] if act == "bury" else []))
 
-        assert holder.own_receipts() == [taken.receipt]
+        assert held_by(holder) == [taken.receipt]
         assert holder.queue_size() == 0
         assert holder.dead_letters() == []
         assert holder.release_all() == 1
@@ -429,7 +772,7 @@ class TestTakingOver:
         claimed(paused)  # it goes on, and dies before its heart beats again
 
         assert rescuer.held_count() == 1
-        assert rescuer.recover() == 1
+        assert rescuer.beat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"third"]
 
     def test_what_a_consumer_claims_after_it_has_handed_back_is_taken_over(self, consumer: Open) -> None:
@@ -439,7 +782,7 @@ class TestTakingOver:
         claimed(leaving)
 
         assert rescuer.held_count() == 1
-        assert rescuer.recover() == 1
+        assert rescuer.beat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"message"]
 
 
@@ -447,25 +790,31 @@ class TestTakingOver:
 class TestWaiting:
     def test_a_claim_that_waits_gets_a_message_that_is_enqueued_meanwhile(self, consumer: Open) -> None:
         waiting, producer = consumer(), consumer()
-        with ThreadPoolExecutor(1) as pool:
-            claim = pool.submit(waiting.claim, PATIENCE)
-            wait_until(claim.running)
+        with waiting_claims(waiting) as (claim,):
             producer.enqueue(b"late")
             result = claim.result(SOON)
         assert result is not None
         assert result.data == b"late"
-        assert waiting.own_receipts() == [result.receipt]
+        assert held_by(waiting) == [result.receipt]
 
-    @pytest.mark.parametrize("way", ["schedule", "release", "once", "recover"])
+    def test_a_claim_gives_nothing_when_its_time_is_over(self, consumer: Open) -> None:
+        storage, other = consumer(), consumer()
+        assert storage.claim(MOMENT) is None
+        with waiting_claims(storage) as (leader,):  # and not when another thread of the consumer waits longer
+            assert storage.claim(MOMENT) is None
+            other.enqueue(b"message")
+            result = leader.result(SOON)
+        assert result is not None
+
+    @pytest.mark.parametrize("way", ["schedule", "release", "once", "death", "replay", "hand back"])
     def test_a_claim_that_waits_gets_what_becomes_ready_in_another_way(self, consumer: Open, way: str) -> None:
-        waiting, other = consumer(), consumer()
-        holder = consumer()
+        waiting, other, holder = consumer(), consumer(), consumer()
         holder.enqueue(b"message")
         claim = claimed(holder)
+        if way == "replay":
+            holder.bury(claim, "reason")
         assert waiting.claim(MOMENT) is None
-        with ThreadPoolExecutor(1) as pool:
-            result = pool.submit(wait_until, lambda: waiting.claim(PATIENCE), timeout=SOON)
-            wait_until(result.running)
+        with waiting_claims(waiting) as (result,):
             if way == "schedule":
                 other.add_to_schedule(b"message", NOON)
                 other.read_schedule(NOON)
@@ -473,31 +822,139 @@ class TestWaiting:
                 holder.release(claim)
             elif way == "once":
                 other.enqueue_once("key", b"message", 600)
+            elif way == "replay":
+                assert other.replay(other.dead_letters()[0].id)
+            elif way == "hand back":
+                assert holder.release_all() == 1
             else:
                 dies(holder, other)
             got = result.result(SOON)
+        assert got is not None
         assert got.data == b"message"
 
-    def test_wake_ends_the_waiting_of_as_many_claims_as_it_is_called_for(self, consumer: Open) -> None:
+    def test_when_one_thread_has_got_a_message_another_waits_for_the_next(self, consumer: Open) -> None:
+        waiting, producer = consumer(), consumer()
+        with waiting_claims(waiting, 2) as claims:
+            producer.enqueue(b"first")
+            wait_until(lambda: any(claim.done() for claim in claims), timeout=SOON)
+            assert waiting.held_count() == 1
+            producer.enqueue(b"second")
+            results = [claim.result(SOON) for claim in claims]
+        assert {result.data for result in results if result is not None} == {b"first", b"second"}
+
+    def test_two_messages_at_once_reach_two_threads(self, consumer: Open) -> None:
+        waiting, producer = consumer(), consumer()
+        with waiting_claims(waiting, 2) as claims:
+            producer.enqueue_many([(b"first", 0), (b"second", 0)])
+            results = [claim.result(SOON) for claim in claims]
+        assert {result.data for result in results if result is not None} == {b"first", b"second"}
+
+    def test_messages_reach_all_threads_of_two_consumers(self, consumer: Open) -> None:
+        one, two = consumer(), consumer()
+        with waiting_claims(one, 3) as some, waiting_claims(two, 3) as others:
+            consumer().enqueue_many((b"%d" % number, 0) for number in range(6))
+            results = [claim.result(SOON) for claim in [*some, *others]]
+        assert {result.data for result in results if result is not None} == {b"%d" % number for number in range(6)}
+
+    def test_what_is_done_is_forgotten_before_the_waiting_begins(self, consumer: Open) -> None:
+        storage, other = consumer(), consumer()
+        storage.enqueue(b"done")
+        with waiting_claims(storage, done=[claimed(storage)]) as (claim,):
+            wait_until(lambda: other.held_count() == 0, timeout=SOON, reason="it is acknowledged")
+            assert not claim.done()
+            other.enqueue(b"next")
+            result = claim.result(SOON)
+        assert result is not None
+        assert result.data == b"next"
+        assert other.held_count() == 1
+
+    def test_wake_ends_the_waiting_of_all_claims_with_one_call(self, consumer: Open) -> None:
         storage = consumer()
         with ThreadPoolExecutor(3) as pool:
             claims = [pool.submit(storage.claim, PATIENCE) for _ in range(3)]
             wait_until(lambda: all(claim.running() for claim in claims))
-            for _ in claims:
-                storage.wake()
+            storage.wake()
             assert [claim.result(SOON) for claim in claims] == [None, None, None]
+
+    def test_after_wake_no_claim_waits_but_what_is_ready_is_still_given(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.wake()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(storage.claim, PATIENCE).result(SOON) is None
+            storage.enqueue(b"message")
+            claim = pool.submit(storage.claim, PATIENCE).result(SOON)
+        assert claim is not None
+        assert claim.data == b"message"
+
+    def test_wake_can_be_called_again(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.wake()
+        storage.wake()
+        assert storage.claim(PATIENCE) is None
 
     def test_wake_does_not_disturb_the_claims_of_another_consumer(self, consumer: Open) -> None:
         leaving, staying = consumer(), consumer()
-        with ThreadPoolExecutor(2) as pool:
-            stays, leaves = pool.submit(staying.claim, PATIENCE), pool.submit(leaving.claim, PATIENCE)
-            wait_until(lambda: stays.running() and leaves.running())
+        with waiting_claims(staying) as (stays,), waiting_claims(leaving) as (leaves,):
             leaving.wake()
             assert leaves.result(SOON) is None
             leaving.enqueue(b"message")
             result = stays.result(SOON)
         assert result is not None
         assert result.data == b"message"
+
+
+@shared
+class TestFallingDue:
+    """By the real clock: these claims wait."""
+
+    def test_a_claim_that_waits_gets_a_message_that_falls_due(self, consumer: Open) -> None:
+        waiting = consumer()
+        waiting.add_to_schedule(b"later", in_seconds(3600))
+        waiting.add_to_schedule(b"soon", in_seconds(0.3))
+        with waiting_claims(waiting) as (claim,):
+            result = claim.result(SOON)
+        assert result is not None
+        assert result.data == b"soon"
+        assert waiting.scheduled_items() == [b"later"]
+
+    @pytest.mark.parametrize("already", [[], [3600.0]], ids=["nothing scheduled", "a later one scheduled"])
+    def test_it_gets_one_that_another_consumer_schedules_meanwhile(self, consumer: Open, already: list[float]) -> None:
+        waiting, other = consumer(), consumer()
+        for seconds in already:
+            other.add_to_schedule(b"later", in_seconds(seconds))
+        with waiting_claims(waiting) as (claim,):
+            other.add_to_schedule(b"soon", in_seconds(0.3))
+            result = claim.result(SOON)
+        assert result is not None
+        assert result.data == b"soon"
+
+    def test_two_that_fall_due_together_reach_two_threads(self, consumer: Open) -> None:
+        waiting, due = consumer(), in_seconds(0.3)
+        waiting.add_to_schedule(b"one", due)
+        waiting.add_to_schedule(b"two", due)
+        with waiting_claims(waiting, 2) as claims:
+            results = [claim.result(SOON) for claim in claims]
+        assert {result.data for result in results if result is not None} == {b"one", b"two"}
+
+    def test_who_takes_over_the_waiting_knows_what_was_scheduled_meanwhile(self, consumer: Open) -> None:
+        looks = itertools.count(1)
+        looked = 0
+
+        def now() -> float:
+            nonlocal looked
+            looked = next(looks)
+            return time.time()
+
+        other, waiting = consumer(), consumer(now=now)
+        other.add_to_schedule(b"much later", in_seconds(3600))
+        looks = itertools.count(1)
+        with waiting_claims(waiting, 2) as claims:
+            wait_until(lambda: looked >= 4, reason="both have found nothing: they look at the clock before and after")
+            other.add_to_schedule(b"scheduled", in_seconds(1))
+            wait_until(lambda: looked >= 6, reason="the first one knows of it")
+            other.enqueue(b"enqueued")
+            results = [claim.result(SOON) for claim in claims]
+        assert {result.data for result in results if result is not None} == {b"scheduled", b"enqueued"}
 
 
 class TestConcurrency:
@@ -562,8 +1019,25 @@ class TestTwoQueues:
 
         assert content.dead_letters() == []
         assert (content.queue_size(), logs.queue_size()) == (1, 0)
-        assert logs.recover() == 1
+        assert logs.beat(ALIVE).taken_over == 1
         assert claimed_data(logs) == [b"log"]
+
+    @pytest.mark.parametrize("act", ["replay", "discard"])
+    def test_a_queue_neither_sees_nor_touches_the_letters_of_another(self, consumer: Open, act: str) -> None:
+        logs, content = put_aside(consumer("logs"), b"log"), consumer("content")
+        assert (content.dead_letters(), content.dead_count()) == ([], 0)
+
+        assert getattr(content, act)(letter_of(logs, b"log")) is False
+
+        assert [letter.data for letter in logs.dead_letters()] == [b"log"]
+        assert (logs.queue_size(), content.queue_size()) == (0, 0)
+
+    def test_a_claim_of_one_queue_makes_nothing_of_another_ready(self, consumer: Open) -> None:
+        logs, content = consumer("logs", Clock()), consumer("content", Clock())
+        logs.add_to_schedule(b"log", NOON)
+        assert content.claim(0) is None
+        assert (logs.schedule_size(), content.queue_size(), logs.queue_size()) == (1, 0, 0)
+        assert claimed(logs).data == b"log"
 
 
 class TestFullRedis:
@@ -580,7 +1054,6 @@ class TestFullRedis:
             lambda: producer.enqueue(b"more"),
             lambda: producer.enqueue_many([(b"more", 0)]),
             lambda: producer.enqueue_once("key", b"more", 600),
-            lambda: producer.add_to_schedule(b"more", NOON),
         ):
             with pytest.raises(producer.faults):
                 refused()
@@ -595,11 +1068,41 @@ class TestFullRedis:
         consumer.bury(claimed(consumer), "broken")
         consumer.release(claimed(consumer))
         consumer.acknowledge(claimed(consumer))
-        assert consumer.dead_letters() == [DeadLetter(b"0", "broken")]
+        assert dead(consumer) == [(b"0", "broken")]
         assert consumer.release_all() == 1
         consumer.beat(ALIVE)
         assert worked_off(consumer) == [b"scheduled", b"2", b"3", b"4", b"5"]
         assert consumer.queue_size() == consumer.held_count() == 0
+
+    def test_on_a_full_redis_a_retry_is_scheduled_in_the_place_of_its_message(self, own_broker: Redis) -> None:
+        storage = ReliableRedisStorage("work", url=own_broker.url(), now=Clock())
+        storage.beat(ALIVE)
+        storage.enqueue_many([(b"fails", 0), (b"other", 0)])
+        fill(own_broker)
+
+        failed = claimed(storage)
+        storage.add_to_schedule(b"again", NOON)
+        other = storage.claim(0, [failed])
+
+        assert other is not None
+        assert other.data == b"other"
+        last = storage.claim(0, [other])
+        assert last is not None
+        assert last.data == b"again"
+        assert storage.claim(0, [last]) is None
+        assert storage.held_count() == 0
+
+    def test_on_a_full_redis_dead_letters_can_be_replayed_and_discarded(self, own_broker: Redis) -> None:
+        storage = ReliableRedisStorage("work", url=own_broker.url())
+        storage.enqueue_many([(b"a", 0), (b"b", 0)])
+        for _ in range(2):
+            storage.bury(claimed(storage), "broken")
+        fill(own_broker)
+        newest, oldest = storage.dead_letters()
+        assert storage.discard(newest.id)
+        assert storage.replay(oldest.id)
+        assert storage.dead_count() == 0
+        assert worked_off(storage) == [b"a"]
 
     def test_a_poisonous_message_is_put_aside_on_a_full_redis(self, own_broker: Redis) -> None:
         rescuer = ReliableRedisStorage("work", url=own_broker.url())

@@ -12,7 +12,7 @@ import pytest
 
 from tests.stack import ROOT, clean_environment
 
-FLOORS = {"delivery": 0, "core": 1, "models": 2, "roadmap": 3, "tasks": 4, "web": 5, "roadmap_app": 6, "roadmap_cli": 6}
+FLOORS = {"delivery": 0, "core": 1, "models": 2, "roadmap": 3, "tasks": 4, "web": 5, "cli": 6, "roadmap_app": 7, "roadmap_cli": 7}
 BESIDE = {"migrations", "tests", "scripts", "benchmarks"}  # not part of what is served
 FORBIDDEN = {
     "delivery": {"starlette", "peewee", "playhouse", "pydantic", "openai", "jinja2"},
@@ -22,6 +22,7 @@ FORBIDDEN = {
     "tasks": {"starlette", "peewee", "playhouse", "models", "openai", "jinja2"},
     "web": {"huey", "peewee", "playhouse", "models", "openai"},
     "roadmap_app": {"huey", "peewee", "playhouse", "models", "openai"},
+    "cli": {"huey", "peewee", "playhouse", "models", "openai"},
     "roadmap_cli": {"huey", "peewee", "playhouse", "models", "openai"},
 }
 MODEL_CLIENT = "roadmap/llm.py"

@@ -74,10 +74,8 @@ class Spare:
 
     def work_off(self) -> None:
         """What a worker of the consumer does, until nothing is ready."""
-        while self.queue.pending_count():
-            task = self.queue.dequeue()
-            if task is not None:
-                self.queue.execute(task)
+        while (task := self.queue.dequeue()) is not None:  # which acknowledges what has run before
+            self.queue.execute(task)
 
     @property
     def dead(self) -> list[DeadLetter]:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from core.runtime import settings
-from roadmap.execution_log import buffer
+from roadmap.execution_log import buffer, ledger
 from roadmap.operations import check_database
 from tasks.inspection import queue_states
 from web.endpoint import Call
@@ -30,11 +30,20 @@ class LogBuffer(BaseModel):
     dropped: int
 
 
+class LogRecords(BaseModel):
+    """Records of all processes: stored, missing (numbered, but not there a minute later), dropped for want of room."""
+
+    stored: int
+    missing: int
+    dropped: int
+
+
 class Ready(BaseModel):
     status: Literal["ok"] = "ok"
     mode: Literal["embedded", "server"]
     queues: dict[str, Queue]
     log_buffer: LogBuffer
+    log_records: LogRecords
 
 
 class Index(BaseModel):
@@ -52,7 +61,9 @@ def ready(call: Call) -> Ready:
     check_database()
     queues = {s.name: Queue(ready=s.ready, held=s.held, scheduled=s.scheduled, dead=s.dead) for s in queue_states()}
     log = LogBuffer(accepted=buffer.accepted, waiting=len(buffer), dropped=buffer.dropped)
-    return Ready(mode=_mode(), queues=queues, log_buffer=log)
+    written = ledger()
+    records = LogRecords(stored=written.stored, missing=written.missing, dropped=written.dropped)
+    return Ready(mode=_mode(), queues=queues, log_buffer=log, log_records=records)
 
 
 async def index(call: Call) -> Index:

@@ -1,0 +1,43 @@
+"""Interruptions apart from attempts, challenged leases, and the ledger of the execution log.
+
+New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+"""
+
+from typing import Any
+
+import peewee
+
+LEASED = ("roadmap", "content")
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    for table in LEASED:
+        interruptions = peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
+        migrator.migrate(
+            migrator.add_column(table, "interruptions", interruptions),
+            migrator.add_column(table, "challenged_at", peewee.DateTimeField(null=True)),
+        )
+    db.create_tables([_log_source(db)])
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables([_log_source(db)])
+    for table in LEASED:
+        for column in ("interruptions", "challenged_at"):
+            migrator.migrate(migrator.drop_column(table, column))
+
+
+def _log_source(db: peewee.Database) -> type[peewee.Model]:
+    class LogSource(peewee.Model):
+        id = peewee.UUIDField(primary_key=True)
+        service = peewee.CharField(max_length=20)
+        last_seq = peewee.BigIntegerField()
+        stored = peewee.BigIntegerField()
+        dropped = peewee.BigIntegerField()
+        updated_at = peewee.DateTimeField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    return LogSource

@@ -1,0 +1,164 @@
+"""Who works on a row: a lease, which is a token and a time in the row itself.
+
+It lasts for one HEARTBEAT_TTL_SECONDS and is renewed with every heartbeat while its work runs, for LEASE_SECONDS at most.
+So the row of a dead worker is free soon, and that of a live one is not, however long its model thinks.
+
+A lease that has run out is taken over in two looks: the first leaves a challenge in the row, which a renewal wipes out.
+When the database was away, workers that could not renew thus come before those who wait for their rows.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any, TypeVar
+from uuid import UUID
+
+import peewee
+
+from core import clock
+from core.errors import Unavailable
+from core.ids import new_id
+from core.runtime import session, settings, transaction
+from models.roadmaps import Content, Roadmap
+from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.steps import Step, StepName
+
+logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row", Roadmap, Content)
+
+LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
+CHALLENGE = LASTS / 2  # what a live worker has to renew a lease that ran out
+AFTER = 0.1  # seconds
+NOBODYS = {"lease_token": None, "lease_until": None, "challenged_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What can be leased: rows of a table that wait or are held, and the step that takes them up."""
+
+    table: type[Roadmap] | type[Content]
+    waiting: str
+    held: str
+    step: StepName
+
+
+PLANNING = Work(Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, StepName.plan_roadmap)
+BUILDING = Work(Content, ContentStatus.pending, ContentStatus.building, StepName.build_content)
+
+
+def claim(work: Work, row_id: UUID, *conditions: Any, **changes: Any) -> UUID | None:
+    """The token of a new lease when the row waits, or was left by whoever held it; None when it is not to be had.
+
+    Runs in the caller's session. A try that follows an interruption is not counted as another attempt.
+    """
+    table, now, token = work.table, clock.now(), new_id()
+    waits = table.status == work.waiting
+    left = (table.status == work.held) & (table.lease_until < now) & (table.challenged_at < now - CHALLENGE)
+    update = table.update(
+        {
+            **changes,
+            "status": work.held,
+            "lease_token": token,
+            "lease_until": now + LASTS,
+            "challenged_at": None,
+            "attempts": table.attempts + peewee.Case(None, [(waits, 1)], 0),
+            "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
+        }
+    )
+    return token if update.where(table.id == row_id, waits | left, *conditions).execute() == 1 else None
+
+
+def look_again(work: Work, row_id: UUID) -> list[Step]:
+    """Somebody holds the row. If that was a worker that died, its lease runs out: come back then."""
+    table, now = work.table, clock.now()
+    with transaction():
+        row = table.get_or_none(table.id == row_id, table.status == work.held)
+        if row is None:
+            return []
+        if row.lease_until < now and row.challenged_at is None:
+            row.challenged_at = now
+            mark = table.update(challenged_at=now).where(table.id == row_id, table.lease_token == row.lease_token)
+            mark.execute()
+    free_at = max(row.lease_until, row.challenged_at + CHALLENGE) if row.challenged_at else row.lease_until
+    return [Step(work.step, row_id, delay=max((free_at - now).total_seconds(), 0) + AFTER)]
+
+
+def give_up(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row | None:
+    """End a lease with these changes; the changed row, or None when the lease is not ours any more."""
+    update = table.update({**changes, **NOBODYS}).where(table.id == row_id, table.lease_token == token)
+    return next(iter(update.returning(table).execute()), None)
+
+
+class Keeper:
+    """Renews the leases of all work that runs in this process, in one statement a table. Its thread starts with the first."""
+
+    def __init__(self) -> None:
+        self._held: dict[UUID, tuple[Work, float]] = {}  # by token: what, and when it has been held for too long
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def holding(self, work: Work, token: UUID) -> Iterator[None]:
+        """Renew this lease while the block runs."""
+        with self._lock:
+            self._held[token] = (work, monotonic() + settings.lease_seconds)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="LeaseKeeper", daemon=True)
+                self._thread.start()
+        self._busy.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(token, None)
+
+    def hand_back(self) -> int:
+        """The process ends before its work does: let others have the rows at once. Says how many they were.
+
+        These attempts do not count. Raises Unavailable when the database is away; then the leases run out by themselves.
+        """
+        with self._lock:
+            held, self._held = self._held, {}
+        returned = 0
+        for work, tokens in _by_work({token: work for token, (work, _) in held.items()}):
+            table = work.table
+            waits = {**NOBODYS, "status": work.waiting, "attempts": table.attempts - 1, "due_at": clock.now()}
+            with session():
+                returned += table.update(waits).where(table.lease_token.in_(tokens)).execute()
+        return returned
+
+    def _run(self) -> None:
+        while True:
+            self._busy.wait()
+            sleep(settings.heartbeat_seconds)
+            with self._lock:
+                now = monotonic()
+                running = {token: work for token, (work, until) in self._held.items() if now < until}
+                if not self._held:
+                    self._busy.clear()
+            try:
+                self._renew(running, clock.now())
+            except Unavailable as error:
+                logger.warning("%d leases cannot be renewed, trying again: %s", len(running), error)
+            except Exception:  # an edge: the others' leases must be renewed the next time
+                logger.exception("%d leases cannot be renewed, trying again", len(running))
+
+    def _renew(self, running: dict[UUID, Work], now: datetime) -> None:
+        for work, tokens in _by_work(running):
+            with session():
+                renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
+                renewed.where(work.table.lease_token.in_(tokens)).execute()
+
+
+def _by_work(works: dict[UUID, Work]) -> Iterator[tuple[Work, list[UUID]]]:
+    for work in set(works.values()):
+        yield work, [token for token, its in works.items() if its is work]
+
+
+keeper = Keeper()

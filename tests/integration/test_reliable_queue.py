@@ -1,0 +1,695 @@
+"""The whole queue, with real consumers in threads and in child processes, on Redis and on SQLite."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huey import chord, crontab
+
+from delivery import queue as queue_module
+from delivery.memory_storage import ReliableMemoryStorage
+from delivery.queue import ReliableConsumer, ReliableQueue
+from delivery.redis_storage import ReliableRedisStorage
+from delivery.sqlite_storage import ReliableSqliteStorage
+from delivery.storage import Pulse
+from tests.servers import Redis
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "k" * 40
+HEARTBEAT, TTL = 0.1, 0.8
+ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat
+SOON = 30.0
+FOR_EVER = 1e6  # seconds that what is known of revocations is kept, where a test needs it to be out of date
+
+Open = Callable[..., "Works"]
+
+
+class Works:
+    """One process's view of a queue: the tasks, and what they have noted here."""
+
+    def __init__(self, queue: ReliableQueue) -> None:
+        self.queue, self.noted = queue, list[Any]()
+        self.started, self.gate = threading.Event(), threading.Event()
+        self.failures: list[Exception] = []
+        self.note = queue.task(name="note")(self._note)
+        self.urgent = queue.task(name="urgent", priority=1)(self._note)
+        self.long = queue.task(name="long")(self._long)
+        self.moody = queue.task(name="moody", retries=1)(self._moody)
+        self.add = queue.task(name="add")(lambda left, right: left + right)
+        self.total = queue.task(name="total")(lambda numbers: self.noted.append(sum(numbers)))
+
+    def _note(self, word: Any) -> None:
+        self.noted.append(word)
+
+    def _long(self, word: str) -> None:
+        """Runs until the test opens the gate."""
+        self.started.set()
+        assert self.gate.wait(SOON)
+        self.noted.append(word)
+
+    def _moody(self, word: str) -> None:
+        """Fails as often as there are failures left."""
+        self._long(word)
+        if self.failures:
+            self.noted.pop()
+            raise self.failures.pop()
+
+    def drain(self) -> int:
+        """What a worker would do, here and without waiting; returns how many messages were worked off."""
+        self.queue.storage.wake()
+        return self.queue.drain()
+
+    def left(self) -> tuple[int, int, int]:
+        """How many are ready, scheduled, and held by anybody."""
+        return self.queue.pending_count(), self.queue.scheduled_count(), self.queue.storage.held_count()
+
+
+@pytest.fixture(params=["redis", "sqlite"])
+def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Opens the test's queue once more, as another process would."""
+    name, opened = uuid.uuid4().hex, []
+
+    def open_one(**options: Any) -> Works:
+        common = {"keys": [KEY], "heartbeat": HEARTBEAT, "ttl": TTL, **options}
+        if request.param == "redis":
+            url = request.getfixturevalue("broker").url()
+            made = ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)
+        else:
+            made = ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=str(tmp_path / "queue.db"), **common)
+        opened.append(made)
+        return Works(made)
+
+    yield open_one
+    for queue in opened:
+        queue.storage.close()
+
+
+def on(broker: Redis, name: str = "work") -> Works:
+    """A queue on a server of the test's own."""
+    options = {"url": broker.url(), "heartbeat": HEARTBEAT, "ttl": TTL}
+    return Works(ReliableQueue(name, keys=[KEY], storage_class=ReliableRedisStorage, **options))
+
+
+class ThreadConsumer(ReliableConsumer):
+    """A consumer that runs beside the test; signals are the main thread's."""
+
+    def _set_signal_handlers(self) -> None:
+        pass
+
+    def told_to_stop(self, *, graceful: bool) -> None:
+        """What the handler of a signal leaves behind for the consumer's own thread."""
+        self._graceful, self._signum = graceful, signal.SIGTERM
+
+
+@contextmanager
+def consuming(works: Works, workers: int = 2) -> Iterator[ThreadConsumer]:
+    """A consumer that works on the queue meanwhile, and is stopped in good order."""
+    consumer = ThreadConsumer(works.queue, workers=workers, periodic=False, max_delay=0.2)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    try:
+        yield consumer
+    finally:
+        works.gate.set()
+        consumer.told_to_stop(graceful=True)
+        thread.join(SOON)
+        assert not thread.is_alive()
+
+
+class TestStopping:
+    @pytest.mark.parametrize("workers", [1, 3])
+    def test_the_last_tasks_of_a_stopped_consumer_are_acknowledged(self, process: Open, workers: int) -> None:
+        works, others = process(), process()
+        words = [f"{number}" for number in range(20)]
+        works.queue.enqueue_many(works.note.s(word) for word in words)
+        with consuming(works, workers):
+            wait_until(lambda: len(works.noted) == len(words), timeout=SOON)
+
+        assert others.left() == (0, 0, 0)
+        assert others.queue.storage.beat(ALIVE).taken_over == 0
+        assert others.drain() == 0
+        assert sorted(works.noted) == sorted(words)
+
+    def test_a_task_that_ends_while_its_consumer_stops_is_acknowledged(self, process: Open) -> None:
+        works, others = process(), process()
+        works.queue.enqueue(works.long.s("last"))
+        with consuming(works) as consumer:
+            assert works.started.wait(SOON)
+            works.queue.enqueue(works.note.s("next"))
+            wait_until(lambda: works.noted == ["next"], timeout=SOON)
+            consumer.told_to_stop(graceful=True)
+            assert consumer.stop_flag.wait(SOON)
+            works.gate.set()
+
+        assert others.left() == (0, 0, 0)
+        assert others.drain() == 0
+        assert works.noted == ["next", "last"]
+
+    def test_a_stopped_consumer_leaves_what_is_ready_to_others(self, process: Open) -> None:
+        works, others = process(), process()
+        works.queue.enqueue(works.long.s("last"))
+        with consuming(works, workers=1) as consumer:
+            assert works.started.wait(SOON)
+            works.queue.enqueue(works.note.s("other"))
+            consumer.told_to_stop(graceful=True)
+            assert consumer.stop_flag.wait(SOON)
+            works.gate.set()
+        assert works.noted == ["last"]
+        assert others.left() == (1, 0, 0)
+        others.drain()
+        assert others.noted == ["other"]
+
+    def test_what_is_interrupted_is_handed_back_at_once(self, process: Open) -> None:
+        works, others = process(ttl=ALIVE), process(ttl=ALIVE)
+        others.gate.set()
+        works.queue.enqueue(works.long.s("message"))
+        with consuming(works) as consumer:
+            assert works.started.wait(SOON)
+            consumer.told_to_stop(graceful=False)
+            wait_until(lambda: others.left() == (1, 0, 0), timeout=SOON, reason="it is handed back")
+            assert others.drain() == 1
+        assert others.noted == ["message"]
+        assert others.left() == (0, 0, 0)
+        assert others.queue.storage.dead_count() == 0
+
+    def test_who_has_handed_everything_back_takes_nothing_any_more(self, process: Open) -> None:
+        """As an idle worker would that its consumer's end has just woken: what it took would die with the process."""
+        works, others = process(), process()
+        works.queue.enqueue(works.note.s("interrupted"))
+        assert works.queue.dequeue() is not None
+        works.queue.storage.wake()
+
+        works.queue.notify_interrupted_tasks()
+
+        assert works.queue.dequeue() is None
+        assert others.left() == (1, 0, 0)
+
+    def test_idle_workers_stop_at_once_however_many_they_are(self, process: Open) -> None:
+        works = process()
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(8))
+        with consuming(works, workers=8):
+            wait_until(lambda: len(works.noted) == 8 and works.queue.storage.held_count() == 0, timeout=SOON)
+
+
+class TestOutages:
+    def test_what_ends_while_the_broker_is_away_is_acknowledged_later(self, own_broker: Redis) -> None:
+        works, others = on(own_broker), on(own_broker)
+        works.queue.enqueue_many([works.long.s("long"), *(works.note.s(f"{number}") for number in range(5))])
+        with consuming(works, workers=1):
+            assert works.started.wait(SOON)
+            own_broker.kill()
+            works.gate.set()
+            wait_until(lambda: "long" in works.noted, timeout=SOON)
+            own_broker.start()
+            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON, reason="every message is acknowledged")
+        assert set(works.noted) == {"long", "0", "1", "2", "3", "4"}
+        assert others.queue.storage.dead_count() == 0
+        assert others.left() == (0, 0, 0)
+
+    def test_what_ends_while_the_broker_is_away_is_not_run_again_by_its_consumer(
+        self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 0.0)  # as after a task that took longer
+        works, others = on(own_broker), on(own_broker)
+        works.queue.enqueue(works.long.s("long"))
+        with consuming(works):
+            assert works.started.wait(SOON)
+            own_broker.kill()
+            works.gate.set()
+            wait_until(lambda: works.noted, timeout=SOON)
+            own_broker.start()
+            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON, reason="its message is acknowledged")
+        assert works.noted == ["long"]
+
+    def test_what_fails_while_the_broker_is_away_is_tried_again(self, own_broker: Redis) -> None:
+        works, others = on(own_broker), on(own_broker)
+        works.failures.append(ValueError("broken"))
+        works.queue.enqueue(works.moody.s("moody"))
+        with consuming(works):
+            assert works.started.wait(SOON)
+            own_broker.kill()
+            works.gate.set()
+            wait_until(lambda: not works.failures, timeout=SOON, reason="it has failed")
+            own_broker.start()
+            wait_until(lambda: works.noted == ["moody"], timeout=SOON, reason="it is tried again")
+            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON, reason="every message is acknowledged")
+        assert others.queue.storage.dead_count() == 0
+
+    def test_a_consumer_that_cannot_beat_at_its_start_works_when_the_broker_is_back(
+        self, own_broker: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        works, producer = on(own_broker), on(own_broker)
+        own_broker.kill()
+        with consuming(works):
+            wait_until(lambda: caplog.text.count("cannot beat") > 1, timeout=SOON, reason="it has tried again")
+            own_broker.start()
+            producer.queue.enqueue(producer.note.s("word"))
+            wait_until(lambda: works.noted == ["word"], timeout=SOON)
+            wait_until(lambda: producer.left() == (0, 0, 0), timeout=SOON)
+
+    def test_idle_workers_get_new_messages_after_an_outage(self, own_broker: Redis) -> None:
+        works, producer = on(own_broker), on(own_broker)
+        works.queue.enqueue(works.note.s("before"))
+        with consuming(works, workers=3):
+            wait_until(lambda: works.noted == ["before"], timeout=SOON)
+            own_broker.kill()
+            own_broker.start()
+            producer.queue.enqueue_many(producer.note.s(f"{number}") for number in range(6))
+            wait_until(lambda: len(works.noted) == 7, timeout=SOON)
+        assert producer.left() == (0, 0, 0)
+
+    def test_a_message_that_no_worker_knows_comes_back(self, process: Open) -> None:
+        works = process(ttl=ALIVE)
+        works.queue.enqueue(works.note.s("lost reply"))
+        assert works.queue.storage.claim(0) is not None  # and nobody has heard of it
+        with consuming(works):
+            wait_until(lambda: works.noted == ["lost reply"], timeout=SOON)
+            wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+
+    def test_what_a_worker_still_runs_does_not_come_back_however_often_the_heart_beats(self, process: Open) -> None:
+        works, others = process(), process()
+        works.queue.enqueue(works.long.s("long"))
+        with consuming(works):
+            assert works.started.wait(SOON)
+            beats = [others.queue.storage.beat(ALIVE).taken_over for _ in range(3)]
+            works.queue.enqueue(works.note.s("meanwhile"))
+            wait_until(lambda: works.noted == ["meanwhile"], timeout=SOON)
+            assert others.left() == (0, 0, 1)
+            works.gate.set()
+            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON)
+        assert beats == [0, 0, 0]
+        assert works.noted == ["meanwhile", "long"]
+
+
+class RecordedBeats(ReliableMemoryStorage):
+    """Remembers which beats may judge; some of the first ones find no broker."""
+
+    faults = (ConnectionError,)
+
+    def __init__(self, name: str, *, failing: int = 0, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.failing, self.judged = failing, list[bool]()
+
+    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+        self.judged.append(judge)
+        if len(self.judged) <= self.failing:
+            raise ConnectionError("the broker is away")
+        return super().beat(ttl, judge=judge)
+
+
+def beats(count: int, *, heartbeat: float, ttl: float, failing: int = 0) -> list[bool]:
+    """Which of its first beats a consumer judges at."""
+    queue = ReliableQueue("hearts", keys=[KEY], storage_class=RecordedBeats, heartbeat=heartbeat, ttl=ttl, failing=failing)
+    storage: Any = queue.storage
+    with consuming(Works(queue)):
+        wait_until(lambda: len(storage.judged) >= count, timeout=SOON)
+        return list(storage.judged[:count])
+
+
+class TestJudging:
+    def test_a_consumer_that_beats_in_time_judges_at_every_beat(self) -> None:
+        assert beats(5, heartbeat=0.01, ttl=ALIVE) == [True] * 5
+
+    def test_after_a_silence_longer_than_its_ttl_it_judges_nobody(self) -> None:
+        assert beats(3, heartbeat=0.1, ttl=0.05) == [True, False, False]
+
+    def test_after_a_beat_that_failed_it_judges_nobody_for_one_ttl(self) -> None:
+        assert beats(6, heartbeat=0.01, ttl=ALIVE, failing=2) == [True] + [False] * 5
+
+    def test_one_ttl_after_the_last_failure_it_judges_again(self) -> None:
+        judged = beats(40, heartbeat=0.01, ttl=0.2, failing=1)
+        assert judged[:2] == [True, False]
+        assert judged[-1] is True
+        assert judged[1:] == sorted(judged[1:])  # first none of them, then all
+
+
+CHILD = """
+import sys
+from delivery.queue import ReliableQueue
+from delivery.redis_storage import ReliableRedisStorage
+
+url, name, ttl, noted, module = sys.argv[1:]
+queue = ReliableQueue(name, keys=["k" * 40], storage_class=ReliableRedisStorage, url=url, heartbeat=0.1, ttl=float(ttl))
+
+def note(word):
+    with open(noted, "a") as file:
+        print(word, file=file, flush=True)
+
+note.__module__ = module
+queue.task(name="note")(note)
+with open(noted + ".id", "w") as file:
+    file.write(queue.storage.consumer)
+queue.create_consumer(workers=2, periodic=False, graceful_signal="TERM").run()
+"""
+
+
+class Child:
+    """A consumer process on Redis."""
+
+    def __init__(self, folder: Path, broker: Redis, queue: str, ttl: float) -> None:
+        self._noted = folder / f"noted-{uuid.uuid4().hex}"
+        self._noted.touch()
+        command = [sys.executable, "-c", CHILD, broker.url(), queue, str(ttl), str(self._noted), __name__]
+        self._log = folder / f"child-{uuid.uuid4().hex}.log"
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    @property
+    def noted(self) -> list[str]:
+        return self._noted.read_text().split()
+
+    @property
+    def consumer(self) -> str:
+        path = Path(f"{self._noted}.id")
+        return wait_until(lambda: path.exists() and path.read_text(), timeout=SOON, reason="the child has started")
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: "ready" in self._log.read_text(), timeout=SOON, reason="the child is ready")
+
+    def signal(self, what: signal.Signals) -> None:
+        os.kill(self.process.pid, what)
+
+
+@pytest.fixture
+def child(broker: Redis, tmp_path: Path) -> Iterator[Callable[..., Child]]:
+    """Starts a consumer process for that queue."""
+    started: list[Child] = []
+
+    def start(queue: str, ttl: float = TTL) -> Child:
+        started.append(Child(tmp_path, broker, queue, ttl))
+        started[-1].wait_ready()
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.signal(signal.SIGCONT)
+            one.signal(signal.SIGTERM)
+            one.process.wait(SOON)
+
+
+class TestProcesses:
+    def test_who_was_paused_judges_nobody_until_the_others_could_beat_again(
+        self, broker: Redis, child: Callable[..., Child]
+    ) -> None:
+        works = on(broker, uuid.uuid4().hex)
+        paused = child(works.queue.name, ttl=2.0)
+        storage = works.queue.storage
+        key = f"{{huey.{works.queue.name}}}:alive:"
+
+        def lives(consumer: str) -> bool:
+            return bool(broker.client().exists(key + consumer))
+
+        assert lives(paused.consumer)
+        paused.signal(signal.SIGSTOP)
+        wait_until(lambda: not lives(paused.consumer), timeout=SOON, reason="the paused one is silent")
+        storage.beat(ALIVE)
+        works.queue.enqueue(works.note.s("held"))
+        claim = storage.claim(0)
+        assert claim is not None
+        storage.beat(MOMENT)
+        wait_until(lambda: not lives(storage.consumer), timeout=SOON, reason="the other one is silent as well")
+
+        paused.signal(signal.SIGCONT)
+        wait_until(lambda: lives(paused.consumer), timeout=SOON, reason="the paused one beats again")
+
+        assert storage.beat(MOMENT).held == [claim.receipt]
+        assert paused.noted == []
+        wait_until(lambda: paused.noted == ["held"], timeout=SOON, reason="it is taken over from the one that stays silent")
+        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        storage.close()
+
+    def test_a_stopped_process_holds_nothing_and_runs_nothing_twice(self, broker: Redis, child: Callable[..., Child]) -> None:
+        works = on(broker, uuid.uuid4().hex)
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(200))
+        consumer = child(works.queue.name)
+        wait_until(lambda: consumer.noted, timeout=SOON)
+        consumer.signal(signal.SIGTERM)
+        assert consumer.process.wait(SOON) == 0
+        assert works.queue.storage.held_count() == 0
+        second = child(works.queue.name)
+        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        assert sorted(consumer.noted + second.noted) == sorted(f"{number}" for number in range(200))
+        works.queue.storage.close()
+
+    def test_a_killed_process_loses_nothing(self, broker: Redis, child: Callable[..., Child]) -> None:
+        works = on(broker, uuid.uuid4().hex)
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(500))
+        consumer = child(works.queue.name)
+        wait_until(lambda: consumer.noted, timeout=SOON)
+        consumer.signal(signal.SIGKILL)
+        consumer.process.wait(SOON)
+        second = child(works.queue.name)
+        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        assert set(consumer.noted + second.noted) == {f"{number}" for number in range(500)}
+        assert works.queue.storage.dead_count() == 0
+        works.queue.storage.close()
+
+    def test_what_one_process_revokes_another_does_not_run_a_moment_later(
+        self, broker: Redis, child: Callable[..., Child]
+    ) -> None:
+        works = on(broker, uuid.uuid4().hex)
+        consumer = child(works.queue.name)
+        sent = 0
+
+        def is_run() -> bool:
+            nonlocal sent
+            sent += 1
+            works.queue.enqueue(works.note.s(f"{sent}"))
+            wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+            return f"{sent}" in consumer.noted
+
+        assert is_run()
+        works.note.revoke()
+        wait_until(lambda: not is_run(), timeout=SOON, reason="a revoked task is not run")
+        assert not is_run()
+        assert works.note.restore()
+        assert is_run()
+        works.queue.storage.close()
+
+
+class TestRevoking:
+    def test_a_revoked_task_does_not_run_and_its_message_is_gone(self, process: Open) -> None:
+        works = process()
+        revoked, other = works.note.s("revoked"), works.note.s("other")
+        works.queue.revoke(revoked)
+        works.queue.enqueue_many([revoked, other])
+        assert works.queue.is_revoked(revoked)
+        assert not works.queue.is_revoked(other)
+        works.drain()
+        assert works.noted == ["other"]
+        assert works.left() == (0, 0, 0)
+
+    def test_a_revoked_kind_of_task_does_not_run_until_it_is_restored(self, process: Open) -> None:
+        works = process()
+        works.note.revoke()
+        works.queue.enqueue_many([works.note.s("revoked"), works.urgent.s("another kind")])
+        works.drain()
+        assert works.noted == ["another kind"]
+        assert works.note.is_revoked()
+
+        assert works.note.restore() is True
+
+        works.queue.enqueue(works.note.s("restored"))
+        works.drain()
+        assert works.noted == ["another kind", "restored"]
+        assert not works.note.is_revoked()
+
+    def test_restoring_what_is_not_revoked_says_so(self, process: Open) -> None:
+        works = process()
+        assert works.note.restore() is False
+        works.urgent.revoke()
+        assert works.note.restore() is False
+        assert works.urgent.is_revoked()
+
+    def test_what_is_revoked_once_runs_the_next_time(self, process: Open) -> None:
+        works = process()
+        works.note.revoke(revoke_once=True)
+        works.queue.enqueue_many([works.note.s("not this"), works.note.s("this")])
+        works.drain()
+        assert works.noted == ["this"]
+
+    def test_what_is_revoked_until_a_time_runs_from_then_on(self, process: Open) -> None:
+        noon = datetime(2100, 1, 1, 12, tzinfo=UTC)
+        clock = [noon]
+        works = process(now=lambda: clock[0])
+        works.note.revoke(revoke_until=noon + timedelta(minutes=1))
+        works.queue.enqueue(works.note.s("too early"))
+        works.drain()
+        clock[0] += timedelta(minutes=2)
+        works.queue.enqueue(works.note.s("in time"))
+        works.drain()
+        assert works.noted == ["in time"]
+
+    def test_a_revocation_is_forgotten_with_its_task_and_does_not_cost_the_others(self, process: Open) -> None:
+        works = process()
+        revoked = works.note.s("word")
+        works.queue.revoke(revoked, revoke_once=True)
+        works.queue.enqueue(revoked)
+        works.drain()
+        assert works.noted == []
+        assert works.queue.storage.result_store_size() == 0
+
+    def test_what_another_process_has_revoked_does_not_run_for_long(self, process: Open) -> None:
+        works, other = process(), process()
+
+        def is_run() -> bool:
+            works.noted.clear()
+            works.queue.enqueue(works.note.s("word"))
+            works.drain()
+            return works.noted == ["word"]
+
+        assert is_run()
+        other.note.revoke()
+        wait_until(lambda: not is_run(), timeout=SOON, reason="a revoked task is not run")
+        assert not is_run()
+        other.note.restore()
+        assert is_run()
+
+    def test_what_another_process_has_revoked_can_be_restored_at_once(
+        self, process: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        works, other = process(), process()
+        works.queue.enqueue(works.note.s("before"))
+        works.drain()
+        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", FOR_EVER)  # as within the moment after it has looked
+        other.note.revoke()
+
+        assert works.note.restore() is True
+
+        assert other.queue.storage.result_store_size() == 0
+
+    def test_with_nothing_revoked_a_task_costs_one_command(self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+        works, tasks = on(own_broker), 50
+        works.queue.enqueue(works.note.s("before"))
+        works.drain()
+        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", FOR_EVER)
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(tasks))
+        client = own_broker.client()
+        client.config_resetstat()
+
+        assert works.queue.drain() == tasks
+
+        calls = {name: figures["calls"] for name, figures in client.info("commandstats").items()}
+        asked_by_scripts = {"lmove", "lrem", "llen", "exists", "zrangebyscore", "zrange", "del", "sadd"}
+        sent = {name: count for name, count in calls.items() if name.removeprefix("cmdstat_") not in asked_by_scripts}
+        sent = {name: count for name, count in sent.items() if not name.startswith(("cmdstat_config", "cmdstat_client"))}
+        assert sent == {"cmdstat_evalsha": tasks + 1}
+        works.queue.storage.close()
+
+    def test_with_nothing_revoked_the_server_is_asked_once_for_many_tasks(
+        self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        works, tasks = on(own_broker), 50
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(tasks))
+        works.queue.storage.wake()
+        client = own_broker.client()
+        client.config_resetstat()
+        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 60.0)
+        works.queue._revoked_at = -FOR_EVER
+
+        assert works.queue.drain() == tasks
+
+        calls = client.info("commandstats")
+        assert calls["cmdstat_hlen"]["calls"] == 1
+        assert {"cmdstat_hmget", "cmdstat_hget", "cmdstat_hdel"}.isdisjoint(calls)
+        works.queue.storage.close()
+
+
+class TestTasks:
+    def test_a_periodic_task_keeps_its_priority(self, process: Open) -> None:
+        works = process()
+        works.queue.periodic_task(crontab(), name="tick", priority=1)(lambda: works.noted.append("tick"))
+        works.queue.periodic_task(crontab(), name="tock")(lambda: works.noted.append("tock"))
+        works.queue.enqueue(works.note.s("waiting"))
+        assert works.queue.read_periodic(datetime(2100, 1, 1, 12)) == []
+        works.drain()
+        assert works.noted == ["tick", "waiting", "tock"]
+
+    def test_two_schedulers_enqueue_a_periodic_task_once_a_minute(self, process: Open) -> None:
+        one, two = process(), process()
+        for works in (one, two):
+            works.queue.periodic_task(crontab(), name="tick")(one.noted.append)
+            works.queue.periodic_task(crontab(minute="1"), name="other")(one.noted.append)
+        minute = datetime(2100, 1, 1, 12)
+        for works in (one, two, one):
+            works.queue.read_periodic(minute)
+        assert one.queue.pending_count() == 1
+        for works in (one, two):
+            works.queue.read_periodic(minute + timedelta(minutes=1))
+        assert one.queue.pending_count() == 3
+
+    def test_a_retry_keeps_its_priority(self, process: Open) -> None:
+        noon = datetime(2100, 1, 1, 12, tzinfo=UTC)
+        clock = [noon]
+        works = process(now=lambda: clock[0])
+        failures = [ValueError("once")]
+
+        def urgent(word: str) -> None:
+            if failures:
+                raise failures.pop()
+            works.noted.append(word)
+
+        task = works.queue.task(name="urgent that fails", priority=1, retries=1, retry_delay=60)(urgent)
+        works.queue.enqueue(task.s("urgent"))
+        assert works.drain() == 1
+        assert works.left() == (0, 1, 0)
+        clock[0] += timedelta(seconds=60)
+        works.queue.enqueue(works.note.s("low"))
+        works.drain()
+        assert works.noted == ["urgent", "low"]
+
+    def test_a_scheduled_task_runs_when_its_time_has_come_though_all_workers_wait(self, process: Open) -> None:
+        works, other = process(), process()
+        works.queue.enqueue(works.note.s("before"))
+        with consuming(works, workers=3):
+            wait_until(lambda: works.noted == ["before"], timeout=SOON)
+            other.queue.enqueue(other.note.s("later", eta=datetime.now(UTC) + timedelta(seconds=0.3)))
+            wait_until(lambda: works.noted == ["before", "later"], timeout=SOON)
+            wait_until(lambda: other.left() == (0, 0, 0), timeout=SOON)
+
+    def test_a_result_goes_to_the_next_task_of_a_chain(self, process: Open) -> None:
+        works = process()
+        works.queue.enqueue(works.add.s(1, 2).then(works.add, 10).then(works.note))
+        assert works.drain() == 3
+        assert works.noted == [13]
+        assert works.left() == (0, 0, 0)
+
+    @pytest.mark.parametrize("retries", [0, 2])
+    def test_every_error_goes_to_the_task_that_handles_it(self, process: Open, retries: int) -> None:
+        works = process()
+        works.gate.set()
+        works.failures += [ValueError("no such row: seven") for _ in range(retries + 1)]
+        failing = works.moody.s("word", retries=retries).error(works.note)
+        works.queue.enqueue(failing)
+
+        assert works.drain() == 2 * (retries + 1)
+
+        assert len(works.noted) == retries + 1
+        assert all("no such row: seven" in str(word) for word in works.noted)
+        assert works.left() == (0, 0, 0)
+        assert len(works.queue.storage.dead_letters()) == 1
+
+    @pytest.mark.parametrize("fresh", [True, False], ids=["asks the server", "has just asked"])
+    def test_a_chord_calls_back_with_its_results_and_leaves_nothing_behind(
+        self, process: Open, monkeypatch: pytest.MonkeyPatch, fresh: bool
+    ) -> None:
+        works = process()
+        works.queue.enqueue(works.note.s("before"))
+        works.drain()
+        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 0.0 if fresh else FOR_EVER)
+        works.queue.enqueue(chord([works.add.s(1, 2), works.add.s(3, 4)], works.total.s()))
+        works.drain()
+        assert works.noted == ["before", 10]
+        assert works.left() == (0, 0, 0)
+        assert works.queue.storage.result_store_size() == 0

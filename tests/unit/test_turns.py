@@ -1,0 +1,173 @@
+"""Turns: one thread waits for all, the next one follows, and one call ends it for everybody."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from delivery.turns import Turns
+from tests.waiting import wait_until
+
+PATIENCE = 60.0  # seconds that a thread waits for its turn where the test has to give it one
+SOON = 30.0  # seconds within which it must have got it
+MOMENT = 0.01
+
+
+class Threads:
+    """Threads that ask for the turn; each one that gets it keeps it until the test lets it go on."""
+
+    def __init__(self, turns: Turns, pool: ThreadPoolExecutor) -> None:
+        self.turns, self.pool = turns, pool
+        self.inside: list[int] = []
+        self._next = threading.Semaphore(0)
+
+    def ask(self, name: int, timeout: float = PATIENCE) -> "Future[bool]":
+        asked = threading.Event()
+
+        def wait() -> bool:
+            asked.set()
+            with self.turns.take(timeout) as mine:
+                if mine:
+                    self.inside.append(name)
+                    assert self._next.acquire(timeout=SOON)
+                    self.inside.remove(name)
+            return mine
+
+        future = self.pool.submit(wait)
+        assert asked.wait(SOON)
+        return future
+
+    def let_go(self) -> None:
+        """The one that has the turn may leave."""
+        self._next.release()
+
+    def someone_is_inside(self) -> int:
+        wait_until(lambda: self.inside, timeout=SOON, reason="a thread has the turn")
+        assert len(self.inside) == 1
+        return self.inside[0]
+
+    def pass_on(self) -> int:
+        """Let the one that has the turn go; says which it was."""
+        name = self.someone_is_inside()
+        self.let_go()
+        wait_until(lambda: name not in self.inside, timeout=SOON)
+        return name
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    with ThreadPoolExecutor(8) as pool:
+        made = Threads(Turns(), pool)
+        yield made
+        made.turns.end()
+        for _ in range(8):
+            made.let_go()
+
+
+def test_who_comes_first_has_the_turn_at_once() -> None:
+    with Turns().take(0) as mine:
+        assert mine is True
+
+
+def test_a_turn_can_be_taken_again_and_again() -> None:
+    turns = Turns()
+    for _ in range(3):
+        with turns.take(0) as mine:
+            assert mine is True
+
+
+def test_another_thread_has_no_turn_while_it_is_taken(threads: Threads) -> None:
+    threads.ask(1)
+    threads.someone_is_inside()
+    for timeout in (0, -1, MOMENT):
+        with threads.turns.take(timeout) as mine:
+            assert mine is False
+
+
+def test_who_had_no_turn_takes_it_from_nobody_when_he_leaves(threads: Threads) -> None:
+    first = threads.ask(1)
+    threads.someone_is_inside()
+    for _ in range(2):
+        with threads.turns.take(MOMENT) as mine:
+            assert mine is False
+    assert not first.done()
+    threads.let_go()
+    assert first.result(SOON) is True
+    with threads.turns.take(0) as mine:
+        assert mine is True
+
+
+def test_when_one_leaves_another_follows_until_all_had_their_turn(threads: Threads) -> None:
+    asked = [threads.ask(number) for number in range(6)]
+    assert sorted(threads.pass_on() for _ in asked) == list(range(6))
+    assert [future.result(SOON) for future in asked] == [True] * 6
+
+
+def test_who_leaves_with_an_error_makes_room_as_well(threads: Threads) -> None:
+    with ExitStack() as failing:
+        failing.enter_context(pytest.raises(ConnectionError))
+        assert failing.enter_context(threads.turns.take(0)) is True
+        second = threads.ask(2)
+        raise ConnectionError("the broker is away")
+    assert threads.someone_is_inside() == 2
+    threads.let_go()
+    assert second.result(SOON) is True
+
+
+def test_a_waiting_thread_that_gives_up_holds_up_nobody(threads: Threads) -> None:
+    first = threads.ask(1)
+    threads.someone_is_inside()
+    assert threads.ask(2, MOMENT).result(SOON) is False
+    third = threads.ask(3)
+    threads.let_go()
+    assert first.result(SOON) is True
+    assert threads.someone_is_inside() == 3
+    threads.let_go()
+    assert third.result(SOON) is True
+
+
+def test_the_end_comes_to_all_who_wait_with_one_call(threads: Threads) -> None:
+    leader = threads.ask(1)
+    threads.someone_is_inside()
+    followers = [threads.ask(number) for number in range(2, 7)]
+
+    threads.turns.end()
+
+    assert [follower.result(SOON) for follower in followers] == [False] * 5
+    assert threads.turns.ended.is_set()
+    assert not leader.done()
+    threads.let_go()
+    assert leader.result(SOON) is True
+
+
+def test_after_the_end_nobody_gets_a_turn_and_nobody_waits(threads: Threads) -> None:
+    assert not threads.turns.ended.is_set()
+    threads.turns.end()
+    threads.turns.end()
+    for _ in range(2):
+        assert threads.ask(1).result(SOON) is False
+        with threads.turns.take(PATIENCE) as mine:
+            assert mine is False
+
+
+def test_never_two_have_the_turn() -> None:
+    turns, together = Turns(), threading.Barrier(6)
+    inside, most, rounds = 0, 0, 200
+
+    def work(_: int) -> int:
+        nonlocal inside, most
+        together.wait(SOON)
+        taken = 0
+        for _ in range(rounds):
+            with turns.take(PATIENCE) as mine:
+                taken += mine
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+        return taken
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(work, range(6))) == 6 * rounds
+    assert (inside, most) == (0, 1)
