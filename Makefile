@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SECONDS ?= 60
+SEED ?= 1
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser chaos lint format image bench-accept clean
+.PHONY: help run demo test test-fast test-browser chaos soak lint format image bench-accept bench-delivery clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +44,12 @@ lint: $(VENV)/dev ## Style and types
 format: $(VENV)/dev ## Put the style right
 	@$(BIN)/ruff check --fix $(CHECKED)
 	@$(BIN)/ruff format $(CHECKED)
+
+soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=60 SEED=1
+	@$(BIN)/python -m tests.chaos.soak --seconds $(SECONDS) --seed $(SEED)
+
+bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
+	@$(BIN)/python benchmarks/delivery.py
 
 bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a second
 	@$(BIN)/python benchmarks/accept.py

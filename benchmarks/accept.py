@@ -3,7 +3,10 @@
 Prints the percentiles, the errors, and the most PostgreSQL connections that the API held. Open loop: a request is sent
 when its time has come, whether or not the one before was answered, and its latency counts from that time.
 
-    make bench-accept   or   python benchmarks/accept.py --rate 100 --seconds 30
+    make bench-accept   or   python benchmarks/accept.py --rate 100 --seconds 30 --broker hung
+
+With `--broker hung` or `--broker refused` Redis is stopped or killed during the load, and comes back afterwards: no answer
+may wait for it, and everything accepted must be planned in the end.
 """
 
 import argparse
@@ -24,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.servers import Postgres, Redis
 from tests.stack import GOAL, Stack, running, server_stack
+from tests.waiting import wait_until
 
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roadmap-api'"
 
@@ -32,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=100, help="requests a second")
     parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--broker", choices=("there", "hung", "refused"), default="there", help="what Redis does meanwhile")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch, ExitStack() as ends:
         folders = [Path(scratch) / name for name in ("postgres", "redis", "services")]
@@ -43,10 +48,41 @@ def main() -> int:
             ends.callback(server.stop)
         stack = server_stack(folders[2], postgres, broker, HEARTBEAT_SECONDS="3", HEARTBEAT_TTL_SECONDS="9")
         ends.enter_context(running(stack))
-        with most_connections(postgres) as most:
+        with most_connections(postgres) as most, broker_is(options.broker, broker):
             latencies, errors = asyncio.run(load(stack, options.rate, options.seconds))
-    report(options.rate, options.seconds, latencies, errors, most[0])
+        report(options.rate, options.seconds, latencies, errors, most[0])
+        if options.broker != "there":
+            print(f"  broker {options.broker} meanwhile; all are planned {until_planned(stack):.0f} s after it was back")
     return 1 if errors else 0
+
+
+@contextmanager
+def broker_is(state: str, broker: Redis) -> Iterator[None]:
+    if state == "hung":
+        broker.pause()
+    elif state == "refused":
+        broker.kill()
+    yield
+    if state == "hung":
+        broker.resume()
+    elif state == "refused":
+        broker.start()
+
+
+def until_planned(stack: Stack) -> float:
+    """Seconds until no accepted roadmap waits for its outline any more; fails after five minutes."""
+    started = time.monotonic()
+    connection = psycopg2.connect(stack.environment["DATABASE_URL"])
+    connection.autocommit = True
+
+    def none_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM roadmap WHERE status IN ('queued', 'planning')")
+            return cursor.fetchone() == (0,)
+
+    wait_until(none_waits, timeout=300, reason="everything accepted is planned")
+    connection.close()
+    return time.monotonic() - started
 
 
 async def load(stack: Stack, rate: int, seconds: int) -> tuple[list[float], int]:

@@ -1,4 +1,4 @@
-"""The Huey subclass: claims instead of dequeues, acknowledges after execution, beats while it consumes."""
+"""The Huey subclass: claims instead of dequeues, and acknowledges after execution."""
 
 import logging
 import threading
@@ -9,11 +9,11 @@ from typing import Any
 
 from huey import Huey
 from huey.api import Task, chord, group
-from huey.consumer import Consumer
 from huey.exceptions import HueyException
 from huey.registry import Message
 from huey.signals import SIGNAL_ERROR
 
+from delivery.consumer import ReliableConsumer
 from delivery.memory_storage import ReliableMemoryStorage
 from delivery.messages import SignedJsonSerializer, UnreadableMessage
 from delivery.storage import Claim, ReliableStorage
@@ -54,6 +54,7 @@ class ReliableQueue(Huey):
         self._finished = threading.local()  # .claims: of the tasks that this thread has run, not yet acknowledged
         self._revoked_at, self._any_revoked = 0.0, False
         self._polled, self._saying = threading.Event(), threading.Lock()
+        self._away = False  # the broker, at the last try
         self._known: set[Any] = set()  # receipts of claims that a worker of this process has
         self._unknown: set[Any] = set()  # receipts that no worker knew at the last beat
         serializer = SignedJsonSerializer(keys, salt=name)
@@ -182,7 +183,7 @@ class ReliableQueue(Huey):
             ran += 1
         return ran
 
-    def create_consumer(self, **options: Any) -> "ReliableConsumer":
+    def create_consumer(self, **options: Any) -> ReliableConsumer:
         return ReliableConsumer(self, **options)
 
     def notify_interrupted_tasks(self) -> None:
@@ -229,52 +230,22 @@ class ReliableQueue(Huey):
     def _epoch(self) -> float:
         return self._now().timestamp()
 
+    def note_away(self, error: Exception) -> None:
+        """Say once that the broker is away, however many threads try until it is back."""
+        with self._saying:
+            if not self._away:
+                logger.warning("huey@%s: the broker is away, trying until it is back: %s", self.name, error)
+            self._away = True
+
+    def note_back(self) -> None:
+        if self._away:
+            with self._saying:
+                self._away = False
+            logger.warning("huey@%s: the broker is back", self.name)
+
     def _say_ready(self) -> None:
         with self._saying:
             if self._polled.is_set() or self._immediate:
                 return
             self._polled.set()
         print(f"huey@{self.name} ready", flush=True)
-
-
-class ReliableConsumer(Consumer):
-    """Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
-
-    def run(self) -> None:
-        self._beaten, ended = threading.Event(), threading.Event()
-        threading.Thread(target=self._beat, args=[ended], name="Heart", daemon=True).start()
-        self._beaten.wait()  # who claims before its first beat could be taken for silent
-        self._set_signal_handlers()  # Huey sets them after its workers have started: a signal in between would kill
-        super().run()  # the heart beats through the grace as well: what still runs must not be taken over
-        ended.set()
-
-    def stop(self, graceful: bool = False) -> None:
-        self.stop_flag.set()
-        try:
-            self.huey.storage.wake()
-        except self.huey.storage.faults as error:
-            logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
-        super().stop(graceful)
-
-    def _beat(self, ended: threading.Event) -> None:
-        """Beats until the end. After a silence of its own, be it a pause or a broker that was away, a consumer judges
-        nobody for one `ttl`: the others were as silent as itself, and need the time to beat again.
-        """
-        last = time.monotonic()
-        blind_until = 0.0
-        while True:
-            try:
-                if time.monotonic() - last > self.huey.ttl:
-                    blind_until = time.monotonic() + self.huey.ttl
-                pulse = self.huey.storage.beat(self.huey.ttl, judge=time.monotonic() >= blind_until)
-                last = time.monotonic()
-                returned = pulse.taken_over + self.huey.release_unknown(pulse.held)
-            except self.huey.storage.faults as error:
-                blind_until = time.monotonic() + self.huey.ttl
-                logger.warning("huey@%s cannot beat, tries again: %s", self.huey.name, error)
-            else:
-                if returned:
-                    logger.warning("huey@%s takes over %d messages that nobody worked on", self.huey.name, returned)
-            self._beaten.set()
-            if ended.wait(self.huey.heartbeat):
-                return

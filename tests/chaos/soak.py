@@ -154,8 +154,10 @@ class Schedule:
         return self._second(first) if second.target and second.target == first.target else second
 
     def _turns(self, names: list[str]) -> Iterator[str]:
+        """All of them in random order, again and again, a content consumer first: there work is interrupted."""
         while True:
-            yield from self._random.sample(names, len(names))
+            turn = self._random.sample(names, len(names))
+            yield from sorted(turn, key=lambda name: name != next(each for each in turn if each.startswith("content")))
 
 
 @dataclass

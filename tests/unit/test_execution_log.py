@@ -24,14 +24,16 @@ class Sink:
 
     def __init__(self) -> None:
         self.batches: list[list[Document]] = []
+        self.sources: list[Document] = []
         self.away = False
         self.refused = 0
 
-    def __call__(self, batch: list[Document]) -> None:
+    def __call__(self, batch: list[Document], source: Document) -> None:
         if self.away:
             self.refused += 1
             raise ConnectionError("the broker is away")
         self.batches.append(list(batch))
+        self.sources.append(source)
 
     @property
     def records(self) -> list[Any]:
@@ -166,7 +168,7 @@ class TestRefusal:
     def test_a_refused_batch_is_not_lost_when_the_ones_before_it_were_taken(self, sink: Sink) -> None:
         taken: list[list[Document]] = []
 
-        def twice(batch: list[Document]) -> None:
+        def twice(batch: list[Document], source: Document) -> None:
             if len(taken) == 2:
                 raise ConnectionError("the broker went away")
             taken.append(batch)
@@ -198,7 +200,7 @@ class TestRefusal:
     def test_nothing_that_was_accepted_is_lost_when_more_arrives_while_a_batch_is_refused(self, sink: Sink) -> None:
         buffer = Buffer(capacity=10, batch=5)
 
-        def add_more_and_refuse(batch: list[Document]) -> None:
+        def add_more_and_refuse(batch: list[Document], source: Document) -> None:
             buffer.sink = sink
             fill(buffer, range(100, 110))
             raise ConnectionError("the broker is away")

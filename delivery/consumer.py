@@ -1,0 +1,89 @@
+"""Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from huey.consumer import Consumer, Worker, WorkerRecycle
+
+logger = logging.getLogger("delivery")
+
+LONGEST_PAUSE = 2.0  # seconds between two tries while the broker is away
+
+
+class ReliableWorker(Worker):
+    """A worker to which a broker that is away is no surprise: said in one line, and worked with soon after it is back."""
+
+    def loop(self, now: Any = None) -> None:
+        try:
+            task = self.huey.dequeue()
+        except self.huey.storage.faults as error:
+            self.huey.note_away(error)
+            self.sleep()
+            return
+        except Exception:  # an edge, as in Huey
+            self._logger.exception("Error reading from queue")
+            self.sleep()
+            return
+        self.huey.note_back()
+        self.delay = self.default_delay
+        if task is None:
+            return
+        try:
+            self.huey.execute(task, now)
+        except Exception:  # an edge: the message comes back by itself, and the worker goes on
+            self._logger.exception("Unhandled error during execution of task %s.", task.id)
+        self.task_count += 1
+        if self.max_tasks and self.task_count >= self.max_tasks:
+            raise WorkerRecycle
+
+
+class ReliableConsumer(Consumer):
+    """Runs the workers of a `ReliableQueue`, and beats for them."""
+
+    worker_class = ReliableWorker
+
+    def __init__(self, huey: Any, **options: Any) -> None:
+        options["max_delay"] = min(options.get("max_delay", LONGEST_PAUSE), LONGEST_PAUSE)
+        super().__init__(huey, **options)
+
+    def run(self) -> None:
+        beaten, ended = threading.Event(), threading.Event()
+        threading.Thread(target=self._beat, args=[beaten, ended], name="Heart", daemon=True).start()
+        beaten.wait()  # who claims before its first beat could be taken for silent
+        self._set_signal_handlers()  # Huey sets them after its workers have started: a signal in between would kill
+        super().run()  # the heart beats through the grace as well: what still runs must not be taken over
+        ended.set()
+
+    def stop(self, graceful: bool = False) -> None:
+        self.stop_flag.set()
+        try:
+            self.huey.storage.wake()
+        except self.huey.storage.faults as error:
+            logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
+        super().stop(graceful)
+
+    def _beat(self, beaten: threading.Event, ended: threading.Event) -> None:
+        """Beats until the end. After a silence of its own, be it a pause or a broker that was away, a consumer judges
+        nobody for one `ttl`: the others were as silent as itself, and need the time to beat again.
+        """
+        queue = self.huey
+        last, blind_until = time.monotonic(), 0.0
+        while True:
+            try:
+                if time.monotonic() - last > queue.ttl:
+                    blind_until = time.monotonic() + queue.ttl
+                pulse = queue.storage.beat(queue.ttl, judge=time.monotonic() >= blind_until)
+                last = time.monotonic()
+                returned = pulse.taken_over + queue.release_unknown(pulse.held)
+            except queue.storage.faults as error:
+                blind_until = time.monotonic() + queue.ttl
+                queue.note_away(error)
+            else:
+                queue.note_back()
+                if returned:
+                    logger.warning("huey@%s takes over %d messages that nobody worked on", queue.name, returned)
+            beaten.set()
+            if ended.wait(queue.heartbeat):
+                return
