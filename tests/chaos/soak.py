@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -465,11 +466,11 @@ class Soak:
     def _strike_all(self, steps: list[Step], progress: Progress) -> None:
         def next_step() -> Step | None:
             progress.passed(0)
-            due = sorted(step for step in steps if step.at <= progress.elapsed())
+            due = sorted((step for step in steps if step.at <= progress.elapsed()), key=attrgetter("at"))
             return next((step for step in due if not isinstance(step.what, Fault) or self.chaos.can_strike(step.what)), None)
 
         while steps:
-            longest = max(steps[0].at - progress.elapsed(), 0) + READY_WITHIN
+            longest = max(min(step.at for step in steps) - progress.elapsed(), 0) + READY_WITHIN
             step = wait_until(next_step, timeout=longest, reason=f"time for one of {len(steps)} faults")
             steps.remove(step)
             if isinstance(step.what, Fault):
@@ -569,21 +570,21 @@ class Ledger:
         self._line("refused", f"{sum(self._soak.creators.refused.values())}  {refused}")
         self._line("finished, by status", _told(Counter(row[0] for row in self.accepted.values() if row and row[0] in FINAL)))
         self._line("finished after the last fault", f"{self._soak.took:.1f} s")
-        lost, stuck = [id_ for id_, row in self.accepted.items() if row is None], self.stuck()
-        self._line("lost: no row", f"{len(lost)} {' '.join(lost[:5])}", wrong=bool(lost))
-        self._line("lost: no end", f"{len(stuck)} {' '.join(stuck[:5])}", wrong=bool(stuck))
+        gone, stuck = [id_ for id_, row in self.accepted.items() if row is None], self.stuck()
+        self._line("lost", f"{len(gone)} without a row, {len(stuck)} without an end", wrong=bool(gone or stuck))
         failed = Counter(f"{row[0]}: {row[1]}" for row in self.accepted.values() if row and row[0] in FINAL and row[0] != "ready")
         self._line("visibly failed", _told(failed), wrong=bool(failed))
         unanswered = Counter(row[0] for id_, row in self._rows.items() if id_ not in self.accepted)
         self._line("stored, answer not heard", _told(unanswered), wrong=any(status not in FINAL for status in unanswered))
 
     def _effects(self) -> None:
-        for name, statement in REPEATED.items():
-            found = sorted({str(id_) for (id_,) in self._reader.rows(statement)})
-            self._line(name, f"{len(found)} {' '.join(found[:5])}", wrong=bool(found))
+        found = {name: {str(id_) for (id_,) in self._reader.rows(statement)} for name, statement in REPEATED.items()}
         keys = dict(self._reader.rows("SELECT roadmap_id::text, array_agg(key::text ORDER BY position) FROM concept GROUP BY 1"))
-        other = [id_ for id_, row in self._rows.items() if row[0] == "ready" and keys.get(id_) != concept_keys(row[2])]
-        self._line("ready, but not as outlined", f"{len(other)} {' '.join(other[:5])}", wrong=bool(other))
+        ready = {id_: goal for id_, (status, _, goal) in self._rows.items() if status == "ready"}
+        found["ready, but not as outlined"] = {id_ for id_, goal in ready.items() if keys.get(id_) != concept_keys(goal)}
+        self._line("repeated effects", sum(map(len, found.values())), wrong=any(found.values()))
+        for name, ids in found.items():
+            print(f"    {name:<38} {len(ids)} {' '.join(sorted(ids)[:5])}")
 
     def _model(self) -> None:
         calls = self._soak.provider.calls
@@ -655,7 +656,7 @@ class Ledger:
         for name, kept in keeper.kept.items():
             found = Counter(re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.{0,120}", kept.service.output, re.MULTILINE))
             for words, count in found.most_common(4):
-                print(f"  {name}, {count} times: {words}")
+                print(f"  {name} printed {count} times: {words}")
 
 
 def _told(counts: Mapping[str, int]) -> str:

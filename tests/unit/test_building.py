@@ -1,7 +1,7 @@
 """Planning and building: once however often they run, taken over from the dead, bounded in attempts, told without gaps."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

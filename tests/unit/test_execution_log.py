@@ -1,5 +1,7 @@
 """The execution log: what is recorded is sent by size, by age or at once, kept while nobody takes it, and stored once."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,11 +11,15 @@ from uuid import UUID
 import pytest
 
 from core import clock
+from core.errors import Unavailable
 from core.ids import new_id
-from core.runtime import session
-from models.logs import ExecutionLog
+from core.runtime import session, transaction
+from models.logs import ExecutionLog, LogSource
 from roadmap import execution_log
-from roadmap.execution_log import Buffer, LogLevel, record, store_batch
+from roadmap.execution_log import Buffer, Ledger, LogLevel, ledger, record, store_batch
+from tasks.logs import store_log_batch
+from tests.stack import ROOT
+from tests.unit.test_leases import away
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
@@ -96,6 +102,8 @@ class TestSending:
         buffer.sink = sink
         buffer.flush()
         assert [len(batch) for batch in sink.batches] == [10, 10, 10, 5]
+        assert [source["last_seq"] for source in sink.sources] == [10, 20, 30, 35]
+        assert {source["id"] for source in sink.sources} == {buffer.id.hex}
         assert sink.records == list(range(35))
 
     def test_flushing_nothing_sends_nothing(self, sink: Sink) -> None:
@@ -163,7 +171,8 @@ class TestRefusal:
         buffer.flush()
 
         assert sink.records == list(range(28))
-        assert (buffer.accepted, buffer.dropped) == (28, 0)
+        assert [source["last_seq"] for source in sink.sources] == [28]
+        assert (buffer.accepted, buffer.sent, buffer.dropped) == (28, 28, 0)
 
     def test_a_refused_batch_is_not_lost_when_the_ones_before_it_were_taken(self, sink: Sink) -> None:
         taken: list[list[Document]] = []
@@ -196,6 +205,7 @@ class TestRefusal:
         buffer.flush()
         assert sink.records == [*range(10), 20, 21, 22]
         assert buffer.dropped == 5
+        assert [(source["last_seq"], source["dropped"]) for source in sink.sources] == [(10, 5), (13, 5)]  # no numbers for them
 
     def test_nothing_that_was_accepted_is_lost_when_more_arrives_while_a_batch_is_refused(self, sink: Sink) -> None:
         buffer = Buffer(capacity=10, batch=5)
@@ -214,43 +224,45 @@ class TestRefusal:
         assert buffer.dropped == 5
 
 
+def stored() -> list[dict[str, Any]]:
+    with session():
+        return list(ExecutionLog.select().order_by(ExecutionLog.id).dicts())
+
+
+def document(**fields: Any) -> Document:
+    common = {"id": new_id().hex, "at": clock.now().isoformat(), "level": "info", "category": "test", "step": "step"}
+    optional = {"details": None, "duration_ms": None, "roadmap_id": None, "concept_id": None}
+    return {**common, **optional, "message": "It happened.", **fields}
+
+
 @pytest.mark.usefixtures("immediate")
 class TestStoring:
-    def stored(self) -> list[dict[str, Any]]:
-        with session():
-            return list(ExecutionLog.select().order_by(ExecutionLog.id).dicts())
-
-    def document(self, **fields: Any) -> Document:
-        common = {"id": new_id().hex, "at": clock.now().isoformat(), "level": "info", "category": "test", "step": "step"}
-        optional = {"details": None, "duration_ms": None, "roadmap_id": None, "concept_id": None}
-        return {**common, **optional, "message": "It happened.", **fields}
-
     def test_a_batch_that_is_stored_twice_is_stored_once(self) -> None:
-        batch = [self.document() for _ in range(20)]
+        batch = [document() for _ in range(20)]
         store_batch(batch)
-        first = self.stored()
+        first = stored()
         store_batch(batch)
-        assert self.stored() == first
-        assert [row["id"].hex for row in first] == sorted(document["id"] for document in batch)
+        assert stored() == first
+        assert [row["id"].hex for row in first] == sorted(made["id"] for made in batch)
 
     def test_of_a_batch_that_is_known_in_part_the_rest_is_stored(self) -> None:
-        known, new = [self.document() for _ in range(5)], [self.document() for _ in range(5)]
+        known, new = [document() for _ in range(5)], [document() for _ in range(5)]
         store_batch(known)
         store_batch([*known[2:], *new])
-        assert len(self.stored()) == 10
+        assert len(stored()) == 10
 
     def test_a_record_that_comes_twice_in_one_batch_is_stored_once(self) -> None:
-        document = self.document()
-        store_batch([document, document])
-        assert len(self.stored()) == 1
+        twice = document()
+        store_batch([twice, twice])
+        assert len(stored()) == 1
 
     def test_an_empty_batch_is_no_mistake(self) -> None:
         store_batch([])
-        assert self.stored() == []
+        assert stored() == []
 
     def test_the_largest_batch_fits_into_one_statement(self) -> None:
-        store_batch([self.document(details={"n": n}) for n in range(execution_log.BATCH)])
-        assert len(self.stored()) == execution_log.BATCH
+        store_batch([document(details={"n": n}) for n in range(execution_log.BATCH)])
+        assert len(stored()) == execution_log.BATCH
 
     def test_what_is_recorded_is_stored_with_every_field(self) -> None:
         roadmap_id, concept_id = new_id(), new_id()
@@ -267,7 +279,7 @@ class TestStoring:
         )
         execution_log.buffer.flush()
 
-        (row,) = self.stored()
+        (row,) = stored()
         assert isinstance(row.pop("id"), UUID)
         at = row.pop("at")
         assert at.utcoffset() == timedelta()
@@ -287,7 +299,7 @@ class TestStoring:
         for number in range(50):
             record("test", "step", f"{number}")
         execution_log.buffer.flush()
-        assert [row["message"] for row in self.stored()] == [f"{number}" for number in range(50)]
+        assert [row["message"] for row in stored()] == [f"{number}" for number in range(50)]
 
     @pytest.fixture
     def capped(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Buffer]:
@@ -302,3 +314,228 @@ class TestStoring:
         for _ in range(10):
             record("test", "step", "message", level=LogLevel.error)
         assert (capped.accepted, capped.dropped) == (3, 7)
+
+
+class Process:
+    """What numbers its records and sends them in batches, some of which are lost or late."""
+
+    def __init__(self) -> None:
+        self.id, self.numbered = new_id().hex, 0
+
+    def batch(self, size: int = 10, *, dropped: int = 0) -> tuple[list[Document], Document]:
+        self.numbered += size
+        source = {"id": self.id, "service": "api", "last_seq": self.numbered, "dropped": dropped}
+        return [document() for _ in range(size)], source
+
+
+@pytest.fixture
+def empty_ledger(immediate: None) -> None:
+    execution_log.buffer.flush()
+    with transaction():
+        LogSource.delete().execute()
+
+
+@pytest.mark.usefixtures("empty_ledger")
+class TestLedger:
+    PAST = execution_log.SETTLED + timedelta(seconds=1)
+
+    def test_with_no_process_everything_is_zero(self) -> None:
+        assert ledger() == Ledger(stored=0, missing=0, dropped=0)
+
+    def test_a_batch_that_comes_twice_counts_once(self) -> None:
+        batch = Process().batch()
+        store_batch(*batch)
+        store_batch(*batch)
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=10, missing=0, dropped=0)
+
+    def test_of_a_batch_that_is_known_in_part_the_new_ones_count(self) -> None:
+        process = Process()
+        first, _ = process.batch()
+        second, source = process.batch()
+        store_batch(first, {**source, "last_seq": 10})
+        store_batch([*first, *second], source)
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=20, missing=0, dropped=0)
+
+    def test_a_record_that_comes_twice_in_one_batch_counts_once(self) -> None:
+        (one, *_), source = Process().batch()
+        store_batch([one, one], {**source, "last_seq": 1})
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=1, missing=0, dropped=0)
+
+    def test_batches_may_come_in_any_order(self) -> None:
+        process = Process()
+        for batch in reversed([process.batch(dropped=number) for number in range(5)]):
+            store_batch(*batch)
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=50, missing=0, dropped=4)
+
+    def test_a_gap_is_missing_after_its_time_and_not_before_and_no_more_when_it_comes_late(self) -> None:
+        process = Process()
+        late = process.batch()
+        store_batch(*process.batch())
+        assert ledger() == Ledger(stored=10, missing=0, dropped=0)
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=10, missing=10, dropped=0)
+        store_batch(*late)
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=20, missing=0, dropped=0)
+
+    def test_what_a_busy_process_lost_is_missing_although_it_goes_on_writing(self) -> None:
+        process = Process()
+        process.batch()  # lost
+        for _ in range(4):
+            store_batch(*process.batch())
+            clock.travel(execution_log.SETTLED / 2)
+        assert ledger() == Ledger(stored=40, missing=10, dropped=0)
+
+    def test_processes_are_counted_for_themselves_and_summed_up(self) -> None:
+        first, second = Process(), Process()
+        first.batch()  # lost
+        store_batch(*first.batch(5, dropped=3))
+        store_batch(*second.batch(7, dropped=4))
+        clock.travel(self.PAST)
+        store_batch(*second.batch(2, dropped=4))  # alive
+        assert ledger() == Ledger(stored=14, missing=10, dropped=7)
+        with session():
+            assert sorted(LogSource.select(LogSource.stored, LogSource.last_seq).tuples()) == [(5, 15), (9, 9)]
+
+    def test_a_message_of_the_version_before_is_stored_and_not_counted(self) -> None:
+        records, _ = Process().batch()
+        store_log_batch.call_local(records)
+        assert len(stored()) == 10
+        assert ledger() == Ledger(stored=0, missing=0, dropped=0)
+
+    def test_a_batch_is_stored_and_counted_or_neither(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def break_off(*_: Any) -> None:
+            raise Unavailable("the connection broke")
+
+        batch = Process().batch()
+        with monkeypatch.context() as patch:
+            patch.setattr(execution_log, "_count", break_off)
+            with pytest.raises(Unavailable):
+                store_batch(*batch)
+        assert stored() == []
+        store_batch(*batch)
+        assert ledger() == Ledger(stored=10, missing=0, dropped=0)
+
+    def test_threads_that_store_batches_of_one_process_count_all_of_them(self) -> None:
+        process = Process()
+        batches = [process.batch(5) for _ in range(12)]
+        threads = [
+            threading.Thread(target=lambda mine: [store_batch(*batch) for batch in mine], args=[batches[n::3]]) for n in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=60, missing=0, dropped=0)
+
+    @pytest.mark.usefixtures("patient")
+    def test_what_a_buffer_sends_over_the_queue_is_counted_with_what_found_no_room(self) -> None:
+        buffer = Buffer(capacity=10, batch=4)
+        for _ in range(13):
+            buffer.add(document(), now=False)
+        buffer.sink = store_log_batch
+        buffer.flush()
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=10, missing=0, dropped=3)
+        (row,) = rows_of_ledger()
+        assert (row["id"], row["service"], row["last_seq"]) == (buffer.id, "all", 10)
+
+    @pytest.mark.usefixtures("patient")
+    def test_what_the_broker_lost_is_missing_once_its_process_has_written_again(self) -> None:
+        buffer = Buffer()
+        buffer.sink = lambda batch, source: None  # taken, and lost
+        for _ in range(6):
+            buffer.add(document(), now=False)
+        buffer.flush()
+        buffer.sink = store_log_batch
+        buffer.add(document(), now=False)
+        buffer.flush()
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=1, missing=6, dropped=0)
+
+    @pytest.mark.usefixtures("patient")
+    def test_a_batch_that_was_taken_although_the_sink_failed_counts_once(self) -> None:
+        def take_and_fail(batch: list[Document], source: Document) -> None:
+            store_batch(batch, source)
+            raise ConnectionError("the reply is lost")
+
+        buffer = Buffer()
+        for _ in range(6):
+            buffer.add(document(), now=False)
+        buffer.sink = take_and_fail
+        buffer.flush()
+        buffer.add(document(), now=False)
+        buffer.sink = store_log_batch
+        buffer.flush()
+        clock.travel(self.PAST)
+        assert ledger() == Ledger(stored=7, missing=0, dropped=0)
+
+
+def rows_of_ledger() -> list[dict[str, Any]]:
+    with session():
+        return list(LogSource.select().dicts())
+
+
+@pytest.mark.usefixtures("empty_ledger", "patient")
+class TestClosing:
+    def filled(self, number: int, **options: int) -> Buffer:
+        buffer = Buffer(**options)
+        for _ in range(number):
+            buffer.add(document(), now=False)
+        return buffer
+
+    def test_what_the_queue_takes_is_not_stored_from_here(self, sink: Sink) -> None:
+        buffer = self.filled(3)
+        buffer.sink = sink
+        buffer.close()
+        assert [len(batch) for batch in sink.batches] == [3]
+        assert (len(buffer), stored()) == (0, [])
+
+    def test_what_the_queue_refuses_is_stored_from_here_and_counted(self, sink: Sink) -> None:
+        buffer = self.filled(25, batch=10)
+        sink.away = True
+        buffer.sink = sink
+        buffer.close()
+        assert (len(buffer), sink.batches, len(stored())) == (0, [], 25)
+        clock.travel(TestLedger.PAST)
+        assert ledger() == Ledger(stored=25, missing=0, dropped=0)
+
+    def test_a_process_without_a_queue_stores_its_records(self) -> None:
+        buffer = self.filled(3)
+        buffer.close()
+        assert (len(buffer), len(stored())) == (0, 3)
+
+    def test_with_queue_and_database_away_the_number_of_lost_records_is_said(
+        self, sink: Sink, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        buffer = self.filled(7)
+        sink.away = True
+        buffer.sink = sink
+        with away():
+            buffer.close()
+        (said,) = [line for line in caplog.records if line.levelname == "ERROR"]
+        assert said.getMessage() == "7 log records are lost: neither the queue nor the database takes them"
+
+    def test_nothing_is_said_when_nothing_is_lost(self, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+        buffer = self.filled(7)
+        buffer.sink = sink
+        with away():
+            buffer.close()
+        assert caplog.records == []
+
+    def test_closing_twice_stores_once(self) -> None:
+        buffer = self.filled(3)
+        buffer.close()
+        buffer.close()
+        assert ledger() == Ledger(stored=3, missing=0, dropped=0)
+
+    def test_a_process_that_just_ends_has_stored_what_it_recorded(self) -> None:
+        code = "from roadmap.execution_log import record\nfor n in range(3): record('test', 'end', f'{n}')"
+        ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert [row["message"] for row in stored()] == ["0", "1", "2"]

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from core import clock
-from roadmap import building, planning, rescue
+from core.runtime import settings
+from models.roadmaps import Roadmap
+from roadmap import building, leases, planning, rescue
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import GeneratorFault
 from roadmap.creating import create_many, new_roadmap
 from roadmap.requests import RoadmapRequest
 from roadmap.steps import Step, StepName
-from tasks import content
-from tests.unit.test_building import CONTENTS, GOAL, LONG, Failing, Killed, Small, accepted, planned, small, the_roadmap, use  # noqa: F401
+from tasks import content, upkeep
+from tasks.queues import content_queue
+from tests.unit.test_building import CONTENTS, GOAL, LONG, Failing, Killed, Small, accepted, planned, rows, the_roadmap, use
+from tests.unit.test_leases import away
 
 pytestmark = pytest.mark.usefixtures("immediate")
 
@@ -105,7 +110,8 @@ class TestRescue:
         clock.travel(LONG)
         assert rescue.overdue() == []
 
-    def test_what_is_rescued_is_finished(self, small: Small) -> None:
+    def test_what_is_rescued_is_finished(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        small = use(Small(), monkeypatch)
         roadmap_id = accepted()
         clock.travel(LONG)
         content.send(rescue.overdue())
@@ -120,3 +126,139 @@ class TestRescue:
         first, second = rescue.overdue(), rescue.overdue()
         assert (len(first), len(second)) == (500, 100)
         assert len({step.id for step in first + second}) == 600
+
+    def test_what_a_live_worker_holds_is_not_named_however_late_it_is(self) -> None:
+        clock.travel(-LONG)
+        roadmap_id, (first, *others) = planned()
+        for content_id in others:
+            building.build_content(content_id, Small())
+        second = accepted()
+        clock.travel(LONG)
+        assert {step.id for step in rescue.overdue()} == {first, second}
+        clock.travel(2 * LONG)  # overdue again
+        planning._claim_roadmap(second)
+        building._claim_content(first)
+        assert rescue.overdue() == []
+        clock.travel(leases.LASTS)
+        assert {step.id for step in rescue.overdue()} == {first, second}
+        assert the_roadmap(roadmap_id).status == "building"
+
+
+class TestPatience:
+    """Something of the same age as the other, and a queue that is empty, or not, or too long."""
+
+    AGE = timedelta(seconds=settings.rescue_after_seconds * rescue.CONTENT_PATIENCE)
+
+    @pytest.fixture
+    def both(self) -> tuple[UUID, list[UUID]]:
+        """A roadmap and contents that have been due for as long as contents may wait, less a little."""
+        clock.travel(-self.AGE * 0.9)
+        _, contents = planned()
+        roadmap_id = accepted()
+        clock.travel(self.AGE * 0.9)
+        return roadmap_id, contents
+
+    def named(self, waiting: int) -> set[UUID]:
+        return {step.id for step in rescue.overdue(waiting)}
+
+    def test_while_nothing_waits_in_the_queue_what_is_late_is_lost(self, both: tuple[UUID, list[UUID]]) -> None:
+        assert self.named(0) == {both[0], *both[1]}
+
+    def test_while_messages_wait_contents_get_more_time_and_outlines_do_not(self, both: tuple[UUID, list[UUID]]) -> None:
+        assert self.named(1) == {both[0]}
+        clock.travel(self.AGE)
+        assert self.named(rescue.MANY_CONTENTS - 1) == {both[0], *both[1]}
+
+    def test_no_content_is_added_to_a_long_queue(self, both: tuple[UUID, list[UUID]]) -> None:
+        clock.travel(LONG)
+        assert self.named(rescue.MANY_CONTENTS) == {both[0]}
+
+    def test_no_outline_is_added_to_a_very_long_queue(self, both: tuple[UUID, list[UUID]]) -> None:
+        clock.travel(LONG)
+        assert self.named(rescue.MANY_PLANS) == set()
+        assert self.named(0) == {both[0], *both[1]}  # not looking has put nothing off
+
+    @pytest.mark.parametrize("waiting", [0, 1])
+    def test_what_is_not_late_yet_is_never_named(self, waiting: int) -> None:
+        clock.travel(LONG)
+        planned()
+        accepted()
+        clock.travel(-timedelta(minutes=1))
+        assert rescue.overdue(waiting) == []
+
+
+class TestUpkeep:
+    @pytest.fixture
+    def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[Step]]:
+        """What upkeep has sent, by round."""
+        rounds: list[list[Step]] = []
+        monkeypatch.setattr(upkeep, "send", rounds.append)
+        return rounds
+
+    def many(self, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Roadmaps that are late, of which rescue names ten at once."""
+        monkeypatch.setattr(rescue, "MOST_AT_ONCE", 10)
+        create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL)) for _ in range(number)])
+        clock.travel(LONG)
+
+    def test_a_backlog_is_sent_in_several_rounds(self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.many(35, monkeypatch)
+        upkeep.rescue_overdue.call_local()
+        assert [len(steps) for steps in sent] == [10, 10, 10, 5]
+        assert {step.id for steps in sent for step in steps} == {row["id"] for row in rows(Roadmap)}
+
+    def test_after_ten_rounds_the_rest_waits_for_the_next_time(
+        self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.many(125, monkeypatch)
+        upkeep.rescue_overdue.call_local()
+        assert [len(steps) for steps in sent] == [10] * upkeep.ROUNDS == [10] * 10
+        upkeep.rescue_overdue.call_local()
+        assert [len(steps) for steps in sent[10:]] == [10, 10, 5]
+        assert len({step.id for steps in sent for step in steps}) == 125
+
+    def test_how_many_messages_wait_is_told_to_rescue(self, sent: list[list[Step]]) -> None:
+        planned()
+        clock.travel(LONG)
+        content_queue.storage.enqueue_many([(b"a message", 0)] * rescue.MANY_CONTENTS)
+        upkeep.rescue_overdue.call_local()
+        assert sent == [[]]
+        content_queue.storage.flush_queue()
+        upkeep.rescue_overdue.call_local()
+        assert len(sent[-1]) == CONTENTS
+
+    def test_what_upkeep_finds_is_finished(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        use(Small(), monkeypatch)
+        roadmap_id = accepted()
+        clock.travel(LONG)
+        upkeep.rescue_overdue()
+        assert the_roadmap(roadmap_id).status == "ready"
+
+    def test_while_the_database_is_away_upkeep_says_so_and_waits_for_its_next_time(
+        self, sent: list[list[Step]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        accepted()
+        clock.travel(LONG)
+        with away():
+            upkeep.rescue_overdue.call_local()
+        assert "rescue tries again in a minute" in caplog.text
+        assert sent == []
+        upkeep.rescue_overdue.call_local()
+        assert [len(steps) for steps in sent] == [1]
+
+    def test_what_the_broker_did_not_take_is_named_again(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        content_queue.immediate = False  # its storage on disk, which can fail
+
+        def refuse(messages: object) -> None:
+            raise content_queue.storage.faults[0]("the broker is away")
+
+        roadmap_id = accepted()
+        clock.travel(LONG)
+        with monkeypatch.context() as patch:
+            patch.setattr(content_queue.storage, "enqueue_many", refuse)
+            upkeep.rescue_overdue.call_local()
+        assert "rescue tries again in a minute: the broker is away" in caplog.text
+        clock.travel(timedelta(seconds=settings.rescue_after_seconds + 1))
+        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]

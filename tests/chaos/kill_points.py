@@ -1,0 +1,117 @@
+"""Every point at which a process of the service can be killed, by name: the only place that knows them.
+
+The application contains none, so they cost nothing in production: `inject/sitecustomize.py` wraps what is named here in a
+process that a test has started. A function is named where it is looked up, which is not always where it is defined.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+ServiceName = Literal["api", "content", "logs"]
+
+
+class Call(NamedTuple):
+    """One call of what is wrapped; before it there is no result."""
+
+    args: tuple[Any, ...]
+    result: Any = None
+
+
+def _always(call: Call) -> bool:
+    return True
+
+
+def _gave_something(call: Call) -> bool:
+    return call.result is not None
+
+
+def _acknowledges(call: Call) -> bool:
+    """`claim(self, timeout, done)` with tasks that have run."""
+    return len(call.args) > 2 and len(call.args[2]) > 0
+
+
+def _took_over(call: Call) -> bool:
+    return bool(call.result.taken_over)
+
+
+def _has_steps(call: Call) -> bool:
+    return len(call.args[0]) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class KillPoint:
+    """Before or after a call of any target ("module:attribute"), in one of the services; only calls that count are counted."""
+
+    service: ServiceName
+    when: Literal["before", "after"]
+    targets: tuple[str, ...]
+    counts: Callable[[Call], bool] = _always
+
+
+def _storages(method: str) -> tuple[str, ...]:
+    return (
+        f"delivery.redis_storage:ReliableRedisStorage.{method}",
+        f"delivery.sqlite_storage:ReliableSqliteStorage.{method}",
+    )
+
+
+def _generators(method: str) -> tuple[str, ...]:
+    return (f"roadmap.llm:ModelGenerator.{method}", f"roadmap.catalogue:Catalogue.{method}")
+
+
+POINTS: dict[str, KillPoint] = {
+    # The API, from the request to the message
+    "accept.before": KillPoint("api", "before", ("web.accepting:create_many",)),
+    "accept.committed": KillPoint("api", "after", ("web.accepting:create_many",)),  # neither answered nor sent
+    "sender.before": KillPoint("api", "before", ("tasks.sending:send",)),
+    "sender.after": KillPoint("api", "after", ("tasks.sending:send",)),
+    # A consumer and its messages
+    "claim.before": KillPoint("content", "before", _storages("claim"), _acknowledges),  # run, saved, not acknowledged
+    "claim.after": KillPoint("content", "after", _storages("claim"), _gave_something),
+    "execute.before": KillPoint("content", "before", ("delivery.queue:ReliableQueue.execute",)),
+    "execute.after": KillPoint("content", "after", ("delivery.queue:ReliableQueue.execute",)),
+    "schedule.before": KillPoint("content", "before", _storages("add_to_schedule")),  # the retry is decided
+    "schedule.after": KillPoint("content", "after", _storages("add_to_schedule")),  # and scheduled, not acknowledged
+    "bury.before": KillPoint("content", "before", _storages("bury")),
+    "bury.after": KillPoint("content", "after", _storages("bury")),
+    "beat.before": KillPoint("content", "before", _storages("beat")),
+    "beat.after": KillPoint("content", "after", _storages("beat")),
+    "beat.took_over": KillPoint("content", "after", _storages("beat"), _took_over),
+    "renew.before": KillPoint("content", "before", ("roadmap.leases:Keeper._renew",)),
+    "renew.after": KillPoint("content", "after", ("roadmap.leases:Keeper._renew",)),
+    "hand_back.before": KillPoint("content", "before", ("roadmap.leases:Keeper.hand_back",)),  # the grace is over
+    "release_all.before": KillPoint("content", "before", _storages("release_all")),
+    "release_all.after": KillPoint("content", "after", _storages("release_all")),
+    # From a roadmap to its outline
+    "lease.claimed": KillPoint("content", "after", ("roadmap.leases:claim",), _gave_something),  # in an open transaction
+    "outline.before": KillPoint("content", "before", _generators("outline")),  # leased, the model not asked
+    "outline.after": KillPoint("content", "after", _generators("outline")),  # paid for, not saved
+    "outline.uncommitted": KillPoint("content", "after", ("roadmap.planning:_change_held",)),
+    "outline.saved": KillPoint("content", "after", ("roadmap.planning:_save_outline",)),
+    "steps.before": KillPoint("content", "before", ("tasks.content:send",), _has_steps),
+    "steps.after": KillPoint("content", "after", ("tasks.content:send",), _has_steps),
+    # From a content to a version of it
+    "content.before": KillPoint("content", "before", _generators("write")),
+    "content.after": KillPoint("content", "after", _generators("write")),
+    "content.uncommitted": KillPoint("content", "before", ("roadmap.building:_finish_if_last",)),
+    "content.saved": KillPoint("content", "after", ("roadmap.building:_save_content",)),
+    # The logs consumer
+    "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),
+    "periodic.after": KillPoint("logs", "after", _storages("enqueue_once")),
+    "records.before": KillPoint("logs", "before", ("roadmap.execution_log:store_batch",)),
+    "records.after": KillPoint("logs", "after", ("roadmap.execution_log:store_batch",)),  # committed, not acknowledged
+}
+
+
+def resolve(target: str) -> tuple[Any, str]:
+    """The module or class that holds the target, and its name there. Raises AttributeError when it is not there itself."""
+    module, _, path = target.partition(":")
+    holder: Any = importlib.import_module(module)
+    *owners, name = path.split(".")
+    for owner in owners:
+        holder = getattr(holder, owner)
+    if name not in vars(holder):  # an inherited one would be wrapped for others as well
+        raise AttributeError(f"{target} is not there")
+    return holder, name
