@@ -5,7 +5,9 @@ import threading
 import time
 from typing import Any
 
+from huey.constants import WORKER_THREAD
 from huey.consumer import Consumer, Worker, WorkerRecycle
+from huey.exceptions import ConfigurationError
 
 logger = logging.getLogger("delivery")
 
@@ -45,6 +47,8 @@ class ReliableConsumer(Consumer):
     worker_class = ReliableWorker
 
     def __init__(self, huey: Any, **options: Any) -> None:
+        if options.get("worker_type", WORKER_THREAD) != WORKER_THREAD:
+            raise ConfigurationError("only thread workers: a process that is interrupted would acknowledge what it has not done")
         options["max_delay"] = min(options.get("max_delay", LONGEST_PAUSE), LONGEST_PAUSE)
         super().__init__(huey, **options)
 
@@ -58,6 +62,7 @@ class ReliableConsumer(Consumer):
 
     def stop(self, graceful: bool = False) -> None:
         self.stop_flag.set()
+        self.huey.stopping.set()
         try:
             self.huey.storage.wake()
         except self.huey.storage.faults as error:

@@ -22,6 +22,7 @@ logger = logging.getLogger("delivery")
 
 CLAIM_SECONDS = 3600.0  # how long a worker waits for a message; `wake` ends it for shutdown
 PERIODIC_WINDOW = 3600  # seconds for which a (task, minute) is remembered
+REVOKED = "r:"  # how the key of a task's revocation begins
 REVOCATION_CACHE = 0.25  # seconds for which it is remembered whether any task is revoked at all
 
 
@@ -55,6 +56,8 @@ class ReliableQueue(Huey):
         self._revoked_at, self._any_revoked = 0.0, False
         self._polled, self._saying = threading.Event(), threading.Lock()
         self._away = False  # the broker, at the last try
+        self.stopping = threading.Event()  # set by the consumer when its end begins
+        self._handed_back = threading.Event()  # what was held is others' now: nothing may be begun any more
         self._known: set[Any] = set()  # receipts of claims that a worker of this process has
         self._unknown: set[Any] = set()  # receipts that no worker knew at the last beat
         serializer = SignedJsonSerializer(keys, salt=name)
@@ -115,6 +118,9 @@ class ReliableQueue(Huey):
             self._forget(done)
             self._say_ready()
             if claim is None:
+                return None
+            if self._handed_back.is_set():
+                self.storage.release(claim)
                 return None
             try:
                 task = self.deserialize_task(claim.data)
@@ -188,6 +194,7 @@ class ReliableQueue(Huey):
 
     def notify_interrupted_tasks(self) -> None:
         super().notify_interrupted_tasks()
+        self._handed_back.set()
         try:
             returned = self.storage.release_all()
         except self.storage.faults as error:
@@ -210,8 +217,16 @@ class ReliableQueue(Huey):
     def is_revoked(self, task: Any, timestamp: datetime | None = None, peek: bool = True) -> bool:
         return self._anything_revoked() and bool(super().is_revoked(task, timestamp, peek))
 
+    def restore(self, task: Any) -> Any:
+        return self.storage.delete_data(task.revoke_id)
+
     def delete(self, key: str) -> Any:
-        return super().delete(key) if self._anything_revoked() else None
+        if not key.startswith(REVOKED):
+            return super().delete(key)
+        try:
+            return super().delete(key) if self._anything_revoked() else False
+        except self.storage.faults:  # asked for after a task has run, which counts; what is left behind revokes nothing
+            return False
 
     def put(self, key: str, data: Any) -> Any:
         self._revoked_at = 0.0
@@ -229,6 +244,11 @@ class ReliableQueue(Huey):
 
     def _epoch(self) -> float:
         return self._now().timestamp()
+
+    def pause(self, seconds: float) -> None:
+        """Let the worker that calls this wait, no longer than until its consumer stops. Immediate mode does not wait."""
+        if not self._immediate:
+            self.stopping.wait(seconds)
 
     def note_away(self, error: Exception) -> None:
         """Say once that the broker is away, however many threads try until it is back."""

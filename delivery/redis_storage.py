@@ -38,7 +38,7 @@ class ReliableRedisStorage(RedisStorage):
         *,
         url: str,
         socket_timeout: float = 2.0,
-        poll_seconds: float = 5.0,
+        poll_seconds: float = 10.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name, blocking=True, connection_pool=_pool(url, socket_timeout, socket_timeout))
@@ -82,8 +82,12 @@ class ReliableRedisStorage(RedisStorage):
         if claim is not None or timeout <= 0:
             return claim
         with self._turns.take(timeout) as mine:
-            while mine and claim is None and not self._turns.ended.is_set() and (left := deadline - time.monotonic()) > 0:
+            if mine:  # it may have been long ago that this thread has looked
+                claim, pause = self._claim_ready()
+            while mine and claim is None and (left := deadline - time.monotonic()) > 0:
                 self._waiting.blpop(self._wake_keys, timeout=max(min(left, pause), SHORTEST_WAIT))
+                if self._turns.ended.is_set():
+                    return None
                 claim, pause = self._claim_ready()
         return claim
 

@@ -75,6 +75,7 @@ class ReliableStorage(Protocol):
     def result_store_size(self) -> int:
         """Revocations: results are not stored."""
 
+    def delete_data(self, key: str) -> bool: ...
     def held_count(self) -> int:
         """Messages held by any consumer."""
 

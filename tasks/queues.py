@@ -17,14 +17,17 @@ from delivery.queue import ReliableQueue
 logger = logging.getLogger(__name__)
 
 RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
-OUTAGE_PAUSE = 3  # seconds between two tries while the database is away; the outage ends them
+OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 
 logs_queue: ReliableQueue = make_queue(settings, "logs")
 content_queue: ReliableQueue = make_queue(settings, "content")
 
 
 def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
-    """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages."""
+    """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages.
+
+    While the database is away its worker waits with it, instead of passing message after message through its hands.
+    """
 
     def decorate(function: Callable[..., None]) -> Any:
         @functools.wraps(function)
@@ -33,7 +36,8 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
                 function(*args)
             except Unavailable as error:
                 logger.warning("%s waits %d s: %s", function.__name__, OUTAGE_PAUSE, error)
-                raise RetryTask(eta=clock.now() + timedelta(seconds=OUTAGE_PAUSE)) from error
+                queue.pause(OUTAGE_PAUSE)
+                raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 
         return queue.task(retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority)(run)
 

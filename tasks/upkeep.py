@@ -7,26 +7,35 @@ from huey import crontab
 from core.errors import Unavailable
 from roadmap import rescue
 from tasks.content import send
-from tasks.queues import content_queue, logs_queue
+from tasks.queues import content_queue, job, logs_queue
 
 logger = logging.getLogger(__name__)
 
-ROUNDS = 10  # of up to a thousand steps; the rest comes with the next minute
+ROUNDS = 10  # of up to a thousand steps; the rest comes with the next time
 BEFORE_RECORDS = 1  # priority
+FOLLOW_UPS = (20, 40)  # seconds; Huey's own clock knows minutes only
 
 
 @logs_queue.periodic_task(crontab(minute="*"), priority=BEFORE_RECORDS)  # type: ignore[untyped-decorator]
 def rescue_overdue() -> None:
+    for delay in FOLLOW_UPS:
+        rescue_again.schedule(delay=delay)
+    _rescue()
+
+
+@job(logs_queue, priority=BEFORE_RECORDS)
+def rescue_again() -> None:
+    _rescue()
+
+
+def _rescue() -> None:
     away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
     try:
-        _rescue(waiting=content_queue.pending_count())
+        waiting = content_queue.pending_count()
+        for _ in range(ROUNDS):
+            steps = rescue.overdue(waiting)
+            send(steps)
+            if len(steps) < rescue.MOST_AT_ONCE:
+                return
     except away as error:
-        logger.warning("rescue tries again in a minute: %s", error)
-
-
-def _rescue(waiting: int) -> None:
-    for _ in range(ROUNDS):
-        steps = rescue.overdue(waiting)
-        send(steps)
-        if len(steps) < rescue.MOST_AT_ONCE:
-            return
+        logger.warning("rescue tries again in a moment: %s", error)

@@ -465,7 +465,7 @@ class Soak:
 
     def _strike_all(self, steps: list[Step], progress: Progress) -> None:
         def next_step() -> Step | None:
-            progress.passed(0)
+            progress.passed(0)  # shows the line
             due = sorted((step for step in steps if step.at <= progress.elapsed()), key=attrgetter("at"))
             return next((step for step in due if not isinstance(step.what, Fault) or self.chaos.can_strike(step.what)), None)
 
@@ -477,6 +477,8 @@ class Soak:
                 steps.append(Step(progress.elapsed() + step.what.seconds, self.chaos.strike(step.what)))
             else:
                 step.what()
+            late = progress.elapsed() - step.at  # a slow machine keeps its distance between faults
+            steps = [each._replace(at=each.at + late) if isinstance(each.what, Fault) else each for each in steps]
             self.healed = time.monotonic()
 
     def _in_patience(self, condition: Callable[[], bool], *, least: float) -> None:
@@ -524,6 +526,8 @@ def paid_again(calls: dict[Asked, list[Call]], strikes: list[Strike]) -> list[Pa
     for asked, made in calls.items():
         for first, again in pairwise(made):
             since, until = first.began - SAVED_WITHIN, (first.ended or again.began) + SAVED_WITHIN
+            during = [strike for strike in strikes if strike.touches(since, until)]
+            until = max([until, *(s.ended + SAVED_WITHIN for s in during if s.fault.kind == "postgres_restart")])  # saved then
             during = [strike for strike in strikes if strike.touches(since, until)]
             struck = [strike for strike in during if strike.interrupts_calls]
             between = [strike for strike in strikes if strike.touches(first.began, again.began)]

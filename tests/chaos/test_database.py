@@ -233,7 +233,7 @@ def test_goals_are_accepted_while_the_queue_file_is_locked_and_built_afterwards(
         paths.append(embedded.create(asked[-1]))
         model.let_go()
         wait_until(lambda: written(embedded, paths) == before + WORKERS, reason="the answers are saved without a queue")
-        for words in ("the broker does not take", "huey@content cannot beat", "huey@logs cannot beat"):
+        for words in ("the broker does not take", "huey@content: the broker is away", "huey@logs: the broker is away"):
             wait_until(lambda words=words: words in embedded.content.output, reason=words)
         assert embedded.get(paths[-1]).json()["status"] == "queued"
 

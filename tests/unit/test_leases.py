@@ -238,6 +238,7 @@ class TestRenewal:
 
         leased.run(Interrupted(see_an_outage))
         assert leased.row.status == leased.done
+        assert {line.levelname for line in caplog.records} == {"WARNING"}  # an outage is no mistake
 
     @pytest.mark.usefixtures("quick")
     def test_the_keeper_survives_a_mistake(
@@ -279,8 +280,14 @@ class TestTakingOver:
         leased.assert_written_by(second)
 
     def test_a_lease_that_has_not_run_out_is_not_challenged(self, leased: Leased) -> None:
-        leased.run(Interrupted(lambda: leased.run(Small())))
-        assert leased.row.challenged_at is None
+        seen: list[datetime | None] = []
+
+        def be_looked_at() -> None:
+            leased.run(Small())
+            seen.append(leased.row.challenged_at)
+
+        leased.run(Interrupted(be_looked_at))
+        assert seen == [None]
 
     def test_who_takes_over_counts_an_interruption_and_no_attempt(self, leased: Leased) -> None:
         seen: list[tuple[int, int, datetime | None]] = []
@@ -351,6 +358,11 @@ class TestTakingOver:
 
 
 class TestHandingBack:
+    @pytest.fixture
+    def ending(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """This consumer may end; the queue of the other tests goes on."""
+        monkeypatch.setattr(content_queue, "_handed_back", threading.Event(), raising=False)
+
     def test_a_row_that_is_handed_back_is_had_by_another_at_once(self, leased: Leased) -> None:
         second = Small()
 
@@ -418,6 +430,7 @@ class TestHandingBack:
         leased.run(Interrupted(be_stopped))
         leased.assert_written_by(second)
 
+    @pytest.mark.usefixtures("ending")
     def test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         use(Interrupted(content_queue.notify_interrupted_tasks), monkeypatch)
         roadmap_id = accepted()
@@ -429,6 +442,7 @@ class TestHandingBack:
         content.plan_roadmap(str(roadmap_id))
         assert the_roadmap(roadmap_id).status == "ready"
 
+    @pytest.mark.usefixtures("ending")
     def test_a_consumer_whose_grace_is_over_ends_although_the_database_is_away(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

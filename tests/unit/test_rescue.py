@@ -16,7 +16,7 @@ from roadmap.creating import create_many, new_roadmap
 from roadmap.requests import RoadmapRequest
 from roadmap.steps import Step, StepName
 from tasks import content, upkeep
-from tasks.queues import content_queue
+from tasks.queues import content_queue, logs_queue
 from tests.unit.test_building import CONTENTS, GOAL, LONG, Failing, Killed, Small, accepted, planned, rows, the_roadmap, use
 from tests.unit.test_leases import away
 
@@ -203,7 +203,7 @@ class TestUpkeep:
 
     def test_a_backlog_is_sent_in_several_rounds(self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch) -> None:
         self.many(35, monkeypatch)
-        upkeep.rescue_overdue.call_local()
+        upkeep.rescue_again.call_local()
         assert [len(steps) for steps in sent] == [10, 10, 10, 5]
         assert {step.id for steps in sent for step in steps} == {row["id"] for row in rows(Roadmap)}
 
@@ -211,9 +211,9 @@ class TestUpkeep:
         self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.many(125, monkeypatch)
-        upkeep.rescue_overdue.call_local()
+        upkeep.rescue_again.call_local()
         assert [len(steps) for steps in sent] == [10] * upkeep.ROUNDS == [10] * 10
-        upkeep.rescue_overdue.call_local()
+        upkeep.rescue_again.call_local()
         assert [len(steps) for steps in sent[10:]] == [10, 10, 5]
         assert len({step.id for steps in sent for step in steps}) == 125
 
@@ -221,10 +221,10 @@ class TestUpkeep:
         planned()
         clock.travel(LONG)
         content_queue.storage.enqueue_many([(b"a message", 0)] * rescue.MANY_CONTENTS)
-        upkeep.rescue_overdue.call_local()
+        upkeep.rescue_again.call_local()
         assert sent == [[]]
         content_queue.storage.flush_queue()
-        upkeep.rescue_overdue.call_local()
+        upkeep.rescue_again.call_local()
         assert len(sent[-1]) == CONTENTS
 
     def test_what_upkeep_finds_is_finished(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,16 +234,46 @@ class TestUpkeep:
         upkeep.rescue_overdue()
         assert the_roadmap(roadmap_id).status == "ready"
 
+    def test_what_is_lost_within_the_minute_is_found_within_the_minute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        use(Small(), monkeypatch)
+        upkeep.rescue_overdue()
+        roadmap_id = accepted()
+        clock.travel(timedelta(seconds=upkeep.FOLLOW_UPS[0] + 1))
+        assert logs_queue.drain() == 1
+        assert the_roadmap(roadmap_id).status == "ready"
+
+    def test_the_times_between_go_by_the_one_clock(self, sent: list[list[Step]]) -> None:
+        clock.travel(LONG)
+        upkeep.rescue_overdue()
+        assert logs_queue.drain() == 0
+        for after in (20, 20):
+            clock.travel(timedelta(seconds=after + 1))
+            assert logs_queue.drain() == 1
+        assert len(sent) == 3
+
+    def test_upkeep_ends_well_although_its_next_times_cannot_be_scheduled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        logs_queue.immediate = False  # its storage on disk, which can fail
+        tries = []
+
+        def refuse(*_: object) -> None:
+            tries.append(1)
+            raise logs_queue.storage.faults[0]("the broker is away")
+
+        monkeypatch.setattr(logs_queue.storage, "add_to_schedule", refuse)
+        monkeypatch.setattr(logs_queue.storage, "enqueue", refuse)
+        upkeep.rescue_overdue.call_local()
+        assert tries
+
     def test_while_the_database_is_away_upkeep_says_so_and_waits_for_its_next_time(
         self, sent: list[list[Step]], caplog: pytest.LogCaptureFixture
     ) -> None:
         accepted()
         clock.travel(LONG)
         with away():
-            upkeep.rescue_overdue.call_local()
-        assert "rescue tries again in a minute" in caplog.text
+            upkeep.rescue_again.call_local()
+        assert "rescue tries again in a moment" in caplog.text
         assert sent == []
-        upkeep.rescue_overdue.call_local()
+        upkeep.rescue_again.call_local()
         assert [len(steps) for steps in sent] == [1]
 
     def test_what_the_broker_did_not_take_is_named_again(
@@ -258,7 +288,7 @@ class TestUpkeep:
         clock.travel(LONG)
         with monkeypatch.context() as patch:
             patch.setattr(content_queue.storage, "enqueue_many", refuse)
-            upkeep.rescue_overdue.call_local()
-        assert "rescue tries again in a minute: the broker is away" in caplog.text
+            upkeep.rescue_again.call_local()
+        assert "rescue tries again in a moment: the broker is away" in caplog.text
         clock.travel(timedelta(seconds=settings.rescue_after_seconds + 1))
         assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]

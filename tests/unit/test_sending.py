@@ -156,9 +156,15 @@ class TestOverflow:
 class TestStopping:
     def test_what_waits_at_the_end_is_sent_before_the_thread_ends(self, broker_door: Broker) -> None:
         sender = Sender()
-        given = submit(sender, *(steps(1) for _ in range(20)))
         sender.start()
-        sender.stop()
+        broker_door.answers.clear()
+        given = let_it_try(sender, broker_door)
+        given += submit(sender, steps(LARGEST), steps(LARGEST), steps(1))
+        stopping = threading.Thread(target=sender.stop)
+        stopping.start()
+        wait_until(sender._stopping.is_set, reason="it is told to end")
+        broker_door.answers.set()
+        stopping.join()
         assert broker_door.ids() == given
 
     def test_an_end_does_not_wait_for_a_broker_that_is_away(self, broker_door: Broker, caplog: pytest.LogCaptureFixture) -> None:

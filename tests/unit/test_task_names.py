@@ -24,6 +24,7 @@ NAMES = {
     "tasks.content.plan_roadmap": (content_queue, content.plan_roadmap),
     "tasks.content.build_content": (content_queue, content.build_content),
     "tasks.logs.store_log_batch": (logs_queue, logs.store_log_batch),
+    "tasks.upkeep.rescue_again": (logs_queue, upkeep.rescue_again),
     "tasks.upkeep.rescue_overdue": (logs_queue, upkeep.rescue_overdue),
 }
 ROOT = Path(__file__).resolve().parents[2]
