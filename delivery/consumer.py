@@ -53,6 +53,7 @@ class ReliableConsumer(Consumer):
         super().__init__(huey, **options)
 
     def run(self) -> None:
+        self.huey.begin()
         beaten, ended = threading.Event(), threading.Event()
         threading.Thread(target=self._beat, args=[beaten, ended], name="Heart", daemon=True).start()
         beaten.wait()  # who claims before its first beat could be taken for silent

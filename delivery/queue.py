@@ -245,6 +245,11 @@ class ReliableQueue(Huey):
     def _epoch(self) -> float:
         return self._now().timestamp()
 
+    def begin(self) -> None:
+        """A consumer starts."""
+        self.stopping.clear()
+        self._handed_back.clear()
+
     def pause(self, seconds: float) -> None:
         """Let the worker that calls this wait, no longer than until its consumer stops. Immediate mode does not wait."""
         if not self._immediate:

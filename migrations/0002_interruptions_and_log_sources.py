@@ -34,6 +34,7 @@ def _log_source(db: peewee.Database) -> type[peewee.Model]:
         last_seq = peewee.BigIntegerField()
         stored = peewee.BigIntegerField()
         dropped = peewee.BigIntegerField()
+        behind_since = peewee.DateTimeField(null=True)
         updated_at = peewee.DateTimeField()
 
         class Meta:

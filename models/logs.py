@@ -30,4 +30,5 @@ class LogSource(Table):
     last_seq = peewee.BigIntegerField()
     stored = peewee.BigIntegerField()
     dropped = peewee.BigIntegerField()  # found no room in the buffer, and got no number
+    behind_since = UtcDateTimeField(null=True)  # since when fewer are stored than numbered
     updated_at = UtcDateTimeField()

@@ -178,16 +178,23 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
     with transaction():
         stored = ExecutionLog.insert_many(rows).on_conflict_ignore().as_rowcount().execute()
         if source is not None:  # messages of the version before this one have none
-            _count(Source(**source), stored)
+            _count(source, stored)
 
 
-def _count(source: Source, stored: int) -> None:
-    new = peewee.EXCLUDED
-    row = {**asdict(source), "id": UUID(source.id), "stored": stored, "updated_at": clock.now()}
+def _count(source: Mapping[str, Any], stored: int) -> None:
+    new, now = peewee.EXCLUDED, clock.now()
+    first = {name: source[name] for name in ("service", "last_seq", "dropped")}
+    behind = now if stored < source["last_seq"] else None
+    row = {**first, "id": UUID(source["id"]), "stored": stored, "behind_since": behind, "updated_at": now}
+    last_seq = peewee.Case(None, [(LogSource.last_seq < new.last_seq, new.last_seq)], LogSource.last_seq)
+    is_behind = LogSource.stored + new.stored < last_seq
     later = {
         LogSource.stored: LogSource.stored + new.stored,
-        LogSource.last_seq: peewee.Case(None, [(LogSource.last_seq < new.last_seq, new.last_seq)], LogSource.last_seq),
+        LogSource.last_seq: last_seq,
         LogSource.dropped: peewee.Case(None, [(LogSource.dropped < new.dropped, new.dropped)], LogSource.dropped),
+        LogSource.behind_since: peewee.Case(
+            None, [(is_behind, peewee.fn.COALESCE(LogSource.behind_since, new.updated_at))], None
+        ),
         LogSource.updated_at: new.updated_at,
     }
     LogSource.insert(row).on_conflict(conflict_target=[LogSource.id], update=later).execute()
@@ -196,7 +203,7 @@ def _count(source: Source, stored: int) -> None:
 def ledger() -> Ledger:
     """What became of all records that processes have numbered. Raises Unavailable."""
     total = peewee.fn.COALESCE
-    settled = LogSource.updated_at < clock.now() - SETTLED
+    settled = LogSource.behind_since < clock.now() - SETTLED
     missing = peewee.Case(None, [(settled, LogSource.last_seq - LogSource.stored)], 0)
     with session():
         sums = (total(peewee.fn.SUM(column), 0) for column in (LogSource.stored, missing, LogSource.dropped))

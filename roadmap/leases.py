@@ -85,7 +85,9 @@ def look_again(work: Work, row_id: UUID) -> list[Step]:
             mark = table.update(challenged_at=now).where(table.id == row_id, table.lease_token == row.lease_token)
             mark.execute()
     free_at = max(row.lease_until, row.challenged_at + CHALLENGE) if row.challenged_at else row.lease_until
-    return [Step(work.step, row_id, delay=max((free_at - now).total_seconds(), 0) + AFTER)]
+    if free_at <= now:  # it is not the lease that keeps it from being claimed
+        free_at = now + LASTS
+    return [Step(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
 
 
 def give_up(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row | None:

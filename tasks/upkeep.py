@@ -1,9 +1,11 @@
 """What runs by the clock, on the logs queue: rescue must not wait behind a backlog of contents."""
 
 import logging
+from datetime import timedelta
 
 from huey import crontab
 
+from core import clock
 from core.errors import Unavailable
 from roadmap import rescue
 from tasks.content import send
@@ -18,8 +20,11 @@ FOLLOW_UPS = (20, 40)  # seconds; Huey's own clock knows minutes only
 
 @logs_queue.periodic_task(crontab(minute="*"), priority=BEFORE_RECORDS)  # type: ignore[untyped-decorator]
 def rescue_overdue() -> None:
-    for delay in FOLLOW_UPS:
-        rescue_again.schedule(delay=delay)
+    try:
+        for seconds in FOLLOW_UPS:
+            rescue_again.schedule(eta=clock.now() + timedelta(seconds=seconds))
+    except logs_queue.storage.faults as error:
+        logger.warning("rescue has no follow-ups this minute: %s", error)
     _rescue()
 
 

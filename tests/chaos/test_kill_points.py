@@ -168,7 +168,11 @@ class Trial:
 
     def assert_empty(self, queue: str) -> None:
         with self.storage(queue) as left:
-            wait_until(lambda: left.held_count() + left.queue_size() + left.schedule_size() == 0, reason=f"{queue} is empty")
+            try:
+                wait_until(lambda: left.held_count() + left.queue_size() + left.schedule_size() == 0, timeout=8, reason=f"{queue} is empty")  # DEBUG
+            except AssertionError:
+                print("DBG", left.held_count(), left.queue_size(), left.schedule_size(), left.dead_letters(), left.scheduled_items(), self.stack.logs.output[-3000:])
+                raise
 
     def allowed(self, answer: ANSWER) -> int:
         return 2 if self.excused and answer not in self.saved else 1
