@@ -80,7 +80,6 @@ POINTS: dict[str, KillPoint] = {
     "beat.after": KillPoint("content", "after", _storages("beat")),
     "beat.took_over": KillPoint("content", "after", _storages("beat"), _took_over),
     "renew.before": KillPoint("content", "before", ("roadmap.leases:Keeper._renew",)),
-    "renew.after": KillPoint("content", "after", ("roadmap.leases:Keeper._renew",)),
     "hand_back.before": KillPoint("content", "before", ("roadmap.leases:Keeper.hand_back",)),  # the grace is over
     "release_all.before": KillPoint("content", "before", _storages("release_all")),
     "release_all.after": KillPoint("content", "after", _storages("release_all")),
@@ -100,6 +99,8 @@ POINTS: dict[str, KillPoint] = {
     # The logs consumer
     "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),
     "periodic.after": KillPoint("logs", "after", _storages("enqueue_once")),
+    "rescue.before": KillPoint("logs", "before", ("tasks.upkeep:send",), _has_steps),  # chosen, not sent
+    "rescue.after": KillPoint("logs", "after", ("tasks.upkeep:send",), _has_steps),
     "records.before": KillPoint("logs", "before", ("roadmap.execution_log:store_batch",)),
     "records.after": KillPoint("logs", "after", ("roadmap.execution_log:store_batch",)),  # committed, not acknowledged
 }

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from tests.waiting import wait_until
 WAITING = "an answer waits to be saved"
 ROUNDS = 10  # of a try to save every half a second: longer than a lease lasts, and than somebody else needs to take it over
 STRIKES = 6
+HANDLERS = 4  # threads of the API that answer
 TERMINATE = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'roadmap-huey_content' AND state <> 'idle'"""
+OPEN = """SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'roadmap-api'"""
 HOLD = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
@@ -85,6 +89,17 @@ def locked(path: Path) -> Iterator[None]:
         finally:
             holder.stdin.close()
             holder.wait(30)
+
+
+def connections(stack: Stack) -> int:
+    """How many the API has open."""
+    connection = psycopg2.connect(stack.environment["DATABASE_URL"])
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(OPEN)
+            return int(cursor.fetchone()[0])
+    finally:
+        connection.close()
 
 
 def in_the_middle(stack: Stack, model: Model, asked: list[str]) -> list[str]:
@@ -206,6 +221,24 @@ def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_c
             wait_until(cut, reason="a worker is in the middle of a transaction")
     connection.close()
     assert_finished(served, model, paths, asked)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_open(served: Stack, own_postgres: Postgres) -> None:
+    """Neither those that idle in the pool, nor other people who ask, add their waiting to one's own."""
+    with ThreadPoolExecutor(HANDLERS) as people:
+        wait_until(
+            lambda: [*people.map(served.get, ["/api/v1/roadmaps"] * 50)] and connections(served) >= HANDLERS,
+            reason="the pool of the API has many connections",
+        )
+        with frozen(own_postgres):
+            asking = [people.submit(served.get, "/api/v1/roadmaps") for _ in range(HANDLERS - 1)]
+            refused = served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on ice"})  # waits up to 30 s for it
+            assert_unavailable(refused)
+            for asked in asking:
+                assert_unavailable(asked.result())
+    assert_built_once(served, accepted(served, goals(1)[0]))
 
 
 @pytest.mark.long

@@ -38,6 +38,7 @@ SEED = 20
 LANES = 4  # trials at a time
 INJECT = ROOT / "tests" / "chaos" / "inject"
 CONTENTS = 6  # of two concepts
+GARBAGE = b"garbage"
 RESCUED = 90  # seconds: the rescue job runs every minute, and a machine may be slow
 IN_THIS_MINUTE = 50  # seconds: before the rescue job of the next minute
 ANSWER = tuple[str, str]  # the concept's title, and the kind; an outline has no concept
@@ -105,6 +106,7 @@ class Trial:
             "ROADMAP_KILL_SINCE": str(self.since),
         }
         for service in self.stack.services.values():
+            service.log.touch()  # a diagnosis reads all of them
             service.environment |= armed
 
     @property
@@ -158,21 +160,28 @@ class Trial:
     def assert_built(self, path: str, *, timeout: float = 60) -> None:
         """Built once, nothing that was saved paid for again, and no message left anywhere."""
         finished = "select id from roadmap where finished_at is not null"
-        with self.database() as ask, contextlib.suppress(AssertionError):  # which the look by way of the API explains
-            wait_until(lambda: ask(finished), timeout=timeout)
+        try:
+            with self.database() as ask:
+                wait_until(lambda: ask(finished), timeout=timeout, reason=f"{path} reaches its end")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.stack.diagnosis(path)}") from None
         assert_built_once(self.stack, path)
         heard = self.model.heard(self.goal)
         assert len(heard) == 1 + CONTENTS
         assert {answer: times for answer, times in heard.items() if times > self.allowed(answer)} == {}
-        self.assert_empty("content")
+        self.assert_nothing_waits("content")
 
-    def assert_empty(self, queue: str) -> None:
+    def assert_nothing_waits(self, queue: str) -> None:
+        """No message is ready or held, nor, but for the next times of the rescue job, on the schedule; none was put aside."""
         with self.storage(queue) as left:
-            try:
-                wait_until(lambda: left.held_count() + left.queue_size() + left.schedule_size() == 0, timeout=8, reason=f"{queue} is empty")  # DEBUG
-            except AssertionError:
-                print("DBG", left.held_count(), left.queue_size(), left.schedule_size(), left.dead_letters(), left.scheduled_items(), self.stack.logs.output[-3000:])
-                raise
+
+            def waiting() -> int:
+                """In the order in which a message goes, so that none that moves meanwhile is overlooked."""
+                now = int(left.queue_size() + left.held_count())
+                return now + sum(b"rescue_again" not in message for message in left.scheduled_items())
+
+            wait_until(lambda: waiting() + waiting() == 0, reason=f"no message waits in {queue}")
+            assert [letter for letter in left.dead_letters() if letter.data != GARBAGE] == []
 
     def allowed(self, answer: ANSWER) -> int:
         return 2 if self.excused and answer not in self.saved else 1
@@ -275,12 +284,12 @@ def it_is_told_to_stop(trial: Trial) -> None:
 def garbage_arrives(trial: Trial) -> None:
     trial.start("api", "huey_content")
     with trial.storage() as content:
-        content.enqueue(b"garbage")
+        content.enqueue(GARBAGE)
     trial.died()
     trial.restart()
     trial.assert_built(trial.create())
     with trial.storage() as content:
-        assert [letter.data for letter in content.dead_letters()] == [b"garbage"]
+        assert [letter.data for letter in content.dead_letters()] == [GARBAGE]
 
 
 def records_arrive(trial: Trial) -> None:
@@ -293,7 +302,7 @@ def records_arrive(trial: Trial) -> None:
     making = "select step, count(*) from execution_log where category in ('planning', 'building') group by step order by step"
     expected = [("finish", 1), ("outline", 1), ("quiz", 2), ("resources", 2), ("tutorial", 2)]
     wait_until(lambda: sum(count for _, count in trial.rows(making)) >= 2 + CONTENTS, reason="the records are stored")
-    trial.assert_empty("logs")
+    trial.assert_nothing_waits("logs")
     assert trial.rows(making) == expected
     counted = "select (select count(*) from execution_log), sum(stored), sum(last_seq), sum(dropped) from log_source"
     [(there, stored, numbered, dropped)] = trial.rows(counted)
@@ -334,7 +343,7 @@ def a_goal_waits_for_rescue(trial: Trial) -> None:
     trial.died()
     with trial.storage("logs") as logs:
         jobs = sum(b"rescue_overdue" in message for message in logs.enqueued_items()) + logs.held_count()
-    assert jobs == (1 if trial.at == "periodic.after" else 0)
+    assert jobs == (0 if trial.at == "periodic.before" else 1)
     trial.restart()
     [path] = listed(trial)
     trial.assert_built(path, timeout=IN_THIS_MINUTE)
@@ -367,6 +376,7 @@ def forget_the_minute(trial: Trial) -> None:
     if trial.stack.mode == "embedded":
         with contextlib.closing(sqlite3.connect(trial.stack.folder / "data" / "queue.db", timeout=10)) as connection:
             connection.execute("delete from once")
+            connection.execute("delete from schedule where queue = 'logs'")  # the job's next times
             connection.commit()
 
 
@@ -467,7 +477,6 @@ def test_a_worker_that_dies_over_an_outline_leaves_it_to_be_made_once(outcome: F
     "lease.claimed:2",
     "content.before",
     "content.after",
-    "content.uncommitted",
     f"content.uncommitted:{CONTENTS}",
     "content.saved",
     f"content.saved:{CONTENTS}",
@@ -476,7 +485,7 @@ def test_a_worker_that_dies_over_a_content_leaves_it_to_be_written_once(outcome:
     outcome.result()
 
 
-@cases(a_goal_is_posted, "claim.after", "claim.after:3", "execute.before", "execute.after", "claim.before", "claim.before:4")
+@cases(a_goal_is_posted, "claim.after", "execute.before", "execute.after", "claim.before")
 def test_a_consumer_that_dies_over_a_message_leaves_it_to_another(outcome: Future[None]) -> None:
     outcome.result()
 
@@ -491,7 +500,7 @@ def test_a_retry_of_a_content_outlives_the_consumer_that_decided_it(outcome: Fut
     outcome.result()
 
 
-@cases(its_task_is_running, "beat.before", "beat.after", "renew.before", "renew.after")
+@cases(its_task_is_running, "beat.before", "beat.after", "renew.before")
 def test_a_consumer_that_dies_as_it_gives_a_sign_of_life_is_missed(outcome: Future[None]) -> None:
     outcome.result()
 
@@ -516,6 +525,6 @@ def test_log_records_are_stored_and_counted_once_though_their_consumer_dies(outc
     outcome.result()
 
 
-@cases(a_goal_waits_for_rescue, "periodic.before", "periodic.after")
-def test_a_periodic_job_runs_though_its_consumer_dies_as_it_enqueues_it(outcome: Future[None]) -> None:
+@cases(a_goal_waits_for_rescue, "periodic.before", "periodic.after", "rescue.before", "rescue.after")
+def test_a_goal_that_was_never_sent_is_built_though_its_rescuer_dies(outcome: Future[None]) -> None:
     outcome.result()

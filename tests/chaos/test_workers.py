@@ -35,13 +35,10 @@ WORKERS = 4  # threads of a content consumer
 TTL = 2  # seconds, of the stacks of tests
 CONTENT, LOGS = "tasks.queues.content_queue", "tasks.queues.logs_queue"
 GOAL = "Learn to bake sourdough bread"
+THOUGHT = 1.0  # seconds that a model needs for an outline, where that matters
 RESCUE = "upkeep.rescue_overdue"
 
 Which = Callable[[Asked], bool]
-
-
-def any_call(asked: Asked) -> bool:
-    return True
 
 
 def no_call(asked: Asked) -> bool:
@@ -103,6 +100,13 @@ class Model:
 
     def held(self) -> list[Asked]:
         return [call.asked for call in self.calls if call.held]
+
+    def let_go_after(self, seconds: float) -> None:
+        """Those that have waited for so long."""
+        for call in self.calls:
+            if call.held and time.monotonic() - call.began > seconds:
+                call.held = False
+                call.freed.set()
 
     def counts(self) -> Counter[Asked]:
         """How often each outline and each content was asked for, that is, paid for."""
@@ -344,6 +348,25 @@ def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_
             assert_built_once(stack, path)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_an_instance_that_is_killed_again_and_again_while_goals_arrive_loses_none_that_it_accepted(tmp_path: Path) -> None:
+    chance = random.Random(seed := 11)
+    print(f"seed {seed}")
+    with serving(concepts=1) as model, running(embedded_stack(tmp_path, **model.environment)) as stack:
+        paths: list[str] = []
+        with posting(stack, paths):
+            for _ in range(8):
+                more = len(paths) + chance.randint(1, 4)
+                wait_until(lambda more=more: len(paths) >= more, timeout=60, reason="goals are accepted")
+                stack.content.kill()
+                stack.content.start()
+        stack.wait_ready()
+        for path in paths:
+            stack.finished(path, timeout=130)
+            assert_built_once(stack, path)
+
+
 @contextmanager
 def posting(stack: Stack, paths: list[str], pause: float = 0.25) -> Iterator[None]:
     """A person who posts one goal after another, in a thread, until the block ends."""
@@ -351,7 +374,8 @@ def posting(stack: Stack, paths: list[str], pause: float = 0.25) -> Iterator[Non
 
     def post() -> None:
         while not ended.wait(pause):
-            paths.append(stack.create(f"{GOAL} number {len(paths)}"))
+            with suppress(httpx2.TransportError):  # while nobody is there to accept it
+                paths.append(stack.create(f"{GOAL} number {len(paths)}"))
 
     thread = threading.Thread(target=post, name="Person", daemon=True)
     thread.start()
@@ -367,8 +391,10 @@ class Poison:
 
     goal = "Learn to kill the worker"
 
-    def __init__(self, stack: Stack, model: Model) -> None:
+    def __init__(self, stack: Stack, model: Model, *, waits_for: int = 0) -> None:
+        """It strikes when so many others are under way, if they are within THOUGHT seconds."""
         self.stack, self.deaths = stack, 0
+        self._model, self._waits_for = model, waits_for
         self.pid = consumer_pid(stack)
         model.strike = self._strike
 
@@ -385,13 +411,15 @@ class Poison:
 
     def _strike(self, asked: Asked) -> None:
         if asked.goal == self.goal:
+            with suppress(AssertionError):
+                wait_until(lambda: len(self._model.held()) >= self._waits_for, timeout=THOUGHT)
             self.deaths += 1
             with_pid_gone(self.pid, signal.SIGKILL)
 
 
-def dead_list(stack: Stack) -> str:
-    """What a person sees who asks for the dead letters of the content queue."""
-    command = [str(ROOT / ".venv/bin/python"), "roadmap_cli.py", "dead", "list"]
+def dead_command(stack: Stack, *words: str) -> str:
+    """What a person sees who lists the dead letters of the content queue, or does something with them."""
+    command = [str(ROOT / ".venv/bin/python"), "roadmap_cli.py", "dead", *words]
     environment = {**stack.environment, "COLUMNS": "250"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 
@@ -423,7 +451,7 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
 
     wait_until(put_aside_or_given_up, timeout=100, reason="the message is put aside")
     assert (poison.deaths, status(modelled, poisonous)) == (3, "planning")
-    listed = dead_list(modelled)
+    listed = dead_command(modelled, "list")
     assert "plan_roadmap" in listed
     assert poisonous.rpartition("/")[2] in listed
     assert "its consumer died 3 times" in listed
@@ -462,15 +490,60 @@ def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_mean
 def test_goals_that_are_under_way_beside_one_that_kills_its_worker_are_not_given_up_with_it(
     modelled: Stack, model: Model
 ) -> None:
-    poison = Poison(modelled, model)
+    poison = Poison(modelled, model, waits_for=2)
+    model.hold(lambda asked: asked.kind == "outline" and asked.goal == GOAL)
     others = [modelled.create(GOAL)]
     poisonous = modelled.create(poison.goal)
     others.append(modelled.create(GOAL))
 
-    wait_until(lambda: poison.given_up(poisonous), timeout=250, reason="the roadmap that kills its worker is given up")
+    def given_up() -> bool:
+        model.let_go_after(THOUGHT)
+        return poison.given_up(poisonous)
+
+    wait_until(given_up, timeout=250, reason="the roadmap that kills its worker is given up")
+    model.let_go()
 
     for path in others:
         assert_built_once(modelled, path)
+
+
+@pytest.mark.long
+def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside_and_built_once_it_is_replayed(
+    servers: Stack, model: Model
+) -> None:
+    wait_until(lambda: ready(servers.content), timeout=60, reason="the consumer is at work")
+    assert (servers.content.stop(), servers.logs.stop()) == (0, 0)  # without logs no rescue enqueues it meanwhile
+    path = servers.create(GOAL)
+    client = redis.Redis.from_url(servers.environment["REDIS_URL"], decode_responses=True)
+    dead: set[str] = set()
+    with closing(client), closing(psycopg2.connect(servers.environment["DATABASE_URL"])) as connection:
+        connection.cursor().execute("lock table roadmap in share row exclusive mode")  # claiming the row waits for this
+        for _ in range(3):
+            servers.content.start()
+            wait_until(lambda: holders(client) - dead, timeout=60, reason="a worker has the message")
+            servers.content.kill()
+            dead.update(holders(client))
+        connection.rollback()
+        servers.content.start()
+        wait_until(lambda: client.llen("{huey.content}:dead") == 1, timeout=60, reason="the message is put aside")
+    assert status(servers, path) == "queued"
+    assert model.calls == []
+    listed = dead_command(servers, "list")
+    assert "plan_roadmap" in listed
+    assert path.rpartition("/")[2] in listed
+    assert "its consumer died 3 times" in listed
+
+    assert "1 of the content queue are delivered again" in dead_command(servers, "replay", "--all")
+
+    assert_built_once(servers, path)
+    assert "No message of the content queue is put aside" in dead_command(servers, "list")
+    assert set(model.counts().values()) == {1}
+
+
+def holders(client: redis.Redis) -> set[str]:
+    """Consumers that have messages of contents in their hands."""
+    prefix = "{huey.content}:held:"
+    return {key.removeprefix(prefix) for key in client.scan_iter(match=f"{prefix}*")}
 
 
 class Pushes:

@@ -1,0 +1,342 @@
+"""Log records through kills, outages and a full buffer: each is stored once, and what is lost is counted."""
+
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg2
+import pytest
+
+from roadmap.execution_log import CAPACITY, FLUSH_SECONDS
+from tests.chaos.test_broker import on_disk, queue_of
+from tests.chaos.test_database import locked
+from tests.servers import Postgres, Redis
+from tests.stack import ROOT, Stack, embedded_stack, running, server_stack
+from tests.waiting import wait_until
+
+MARGIN = 1.0  # seconds that a loaded machine may be late
+WRITER = """
+import sys, threading, time
+import tasks
+from roadmap import execution_log
+from roadmap.execution_log import LogLevel, buffer, record
+
+number, never = 0, threading.Event()
+print("source", buffer.id.hex, flush=True)
+for line in sys.stdin:
+    command, *rest = line.split()
+    if command == "write":
+        many, pause = int(rest[0]), float(rest[1])
+        for _ in range(many):
+            number += 1
+            record("numbered", "write", str(number))
+            print("recorded", number, time.monotonic(), flush=True)
+            never.wait(pause) if pause else None
+    elif command == "patience":
+        execution_log.FLUSH_SECONDS = float(rest[0])
+    elif command == "error":
+        number += 1
+        record("numbered", "write", str(number), level=LogLevel.error)
+        while buffer.sent < buffer.accepted:
+            never.wait(0.001)
+        print("sent", number, flush=True)
+    elif command == "state":
+        print("state", rest[0], buffer.accepted, buffer.sent, buffer.dropped, flush=True)
+"""
+
+
+class State(NamedTuple):
+    """What a process says of its buffer."""
+
+    accepted: int
+    sent: int
+    dropped: int
+
+
+class Writer:
+    """A process that records numbered records, and says when it has recorded each."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._output, self._errors = stack.folder / "writer.out", stack.folder / "writer.err"
+        self._asked = 0
+        environment = {**stack.environment, "SERVICE_TYPE": "all" if stack.mode == "embedded" else "api"}
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", WRITER],
+                cwd=ROOT,
+                env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=errors,
+            )
+
+    def tell(self, *words: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write((" ".join(str(word) for word in words) + "\n").encode())
+        self._process.stdin.flush()
+
+    def said(self, word: str) -> list[list[str]]:
+        """The rest of every line that begins with this word."""
+        lines = self._output.read_text().splitlines(keepends=True)
+        return [line.split()[1:] for line in lines if line.endswith("\n") and line.startswith(f"{word} ")]
+
+    def recorded(self) -> dict[int, float]:
+        """Numbers, and when they had been recorded."""
+        return {int(number): float(at) for number, at in self.said("recorded")}
+
+    def wait_recorded(self, number: int) -> None:
+        wait_until(lambda: len(self.said("recorded")) >= number, timeout=60, reason=f"{number} records, {self.errors}")
+
+    def state(self) -> State:
+        self._asked += 1
+        self.tell("state", self._asked)
+        answers = wait_until(lambda: [line for line in self.said("state") if line[0] == str(self._asked)], reason="its state")
+        return State(*map(int, answers[0][1:]))
+
+    @property
+    def source(self) -> str:
+        return wait_until(lambda: self.said("source"), reason=f"the writer starts: {self.errors}")[0][0]
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+    def end(self) -> int:
+        """In order: the end of its input is its own."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._process.wait(60)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.kill()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+
+@contextmanager
+def writing(stack: Stack) -> Iterator[Writer]:
+    with closing(Writer(stack)) as writer:
+        yield writer
+
+
+def rows(stack: Stack, statement: str, *, change: bool = False) -> list[tuple[Any, ...]]:
+    """Past the application, in the database of either mode."""
+    if stack.mode == "embedded":
+        connection: Any = sqlite3.connect(Path(stack.environment["DATA_DIR"], "roadmap.db"), timeout=30)
+    else:
+        connection = psycopg2.connect(stack.environment["DATABASE_URL"])
+    with closing(connection), closing(connection.cursor()) as cursor:
+        cursor.execute(statement)
+        found = [] if change else list(cursor.fetchall())
+        connection.commit()
+    return found
+
+
+def stored(stack: Stack) -> Counter[int]:
+    """How often each numbered record is there."""
+    return Counter(int(number) for (number,) in rows(stack, "SELECT message FROM execution_log WHERE category = 'numbered'"))
+
+
+def assert_stored_once(stack: Stack, *numbers: int) -> None:
+    """These and no others are there in the end."""
+    due = dict.fromkeys(numbers, 1)
+    wait_until(lambda: set(stored(stack)) >= set(due), timeout=90, reason=f"{len(due)} records are stored")
+    assert stored(stack) == due
+
+
+def let_a_minute_pass(stack: Stack, writer: Writer) -> None:
+    """What the writer has numbered and what is not there is not on its way any more."""
+    earlier = "datetime({}, '-5 minutes')" if stack.mode == "embedded" else "{} - interval '5 minutes'"
+    changes = ", ".join(f"{column} = {earlier.format(column)}" for column in ("behind_since", "updated_at"))
+    rows(stack, f"UPDATE log_source SET {changes} WHERE id = '{writer.source}'", change=True)
+
+
+def assert_told(stack: Stack, state: str, number: int) -> None:
+    """Both to people and to Prometheus."""
+    assert stack.get("/health/ready").json()["log_records"][state] == number
+    told = re.findall(rf'^roadmap_log_records{{state="{state}"}} (\S+)$', stack.get("/metrics").text, re.MULTILINE)
+    assert [float(value) for value in told] == [number]
+
+
+@pytest.fixture
+def served(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> Iterator[Stack]:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        yield stack
+
+
+@pytest.fixture(params=["embedded", "server"])
+def fragile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A stack of its own in each mode, for a test to harm."""
+    if request.param == "server":
+        yield request.getfixturevalue("served")
+        return
+    with running(embedded_stack(tmp_path)) as stack:
+        yield stack
+
+
+def test_what_a_process_recorded_a_moment_before_it_was_killed_is_stored_once(fragile: Stack) -> None:
+    with writing(fragile) as writer:
+        writer.tell("write", 100_000, 0.002)
+        writer.wait_recorded(1500)
+        died = time.monotonic()
+        writer.kill()
+        due = {number for number, at in writer.recorded().items() if at < died - FLUSH_SECONDS - MARGIN}
+
+    assert len(due) > 200
+    wait_until(lambda: set(stored(fragile)) >= due, reason="what was recorded in time is stored")
+    assert set(stored(fragile).values()) == {1}
+
+
+def test_an_error_takes_what_came_before_it_along_at_once(fragile: Stack) -> None:
+    with writing(fragile) as writer:
+        writer.tell("patience", 3600)  # the timer alone would never send them
+        writer.tell("write", 3, 0)
+        writer.tell("error")
+        wait_until(lambda: writer.said("sent"), reason=f"the error is flushed {writer.errors}")
+        writer.kill()
+    assert_stored_once(fragile, 1, 2, 3, 4)
+
+
+def test_an_orderly_end_loses_no_record(fragile: Stack) -> None:
+    with writing(fragile) as writer:
+        writer.tell("patience", 3600)
+        writer.tell("write", 1200, 0)
+        assert writer.end() == 0
+        assert_stored_once(fragile, *range(1, 1201))
+        let_a_minute_pass(fragile, writer)
+        assert_told(fragile, "missing", 0)
+
+
+@pytest.mark.parametrize("fault", ["is refused", "hangs"])
+def test_records_of_a_process_that_ends_are_stored_from_there_while_the_broker(
+    served: Stack, own_broker: Redis, fault: str
+) -> None:
+    with writing(served) as writer:
+        assert writer.source  # it has started
+        own_broker.pause() if fault == "hangs" else own_broker.kill()
+        writer.tell("write", 1200, 0)
+        assert writer.end() == 0
+        assert stored(served) == dict.fromkeys(range(1, 1201), 1)  # before the broker is back
+        assert "are lost" not in writer.errors
+
+        own_broker.resume() if fault == "hangs" else own_broker.start()
+        with queue_of(served, "logs") as queue:
+            wait_until(lambda: queue.pending_count() + queue.storage.held_count() == 0, reason="what the broker took is there")
+        assert_stored_once(served, *range(1, 1201))
+        let_a_minute_pass(served, writer)
+        assert_told(served, "missing", 0)
+
+
+@pytest.mark.long
+def test_records_of_a_process_that_ends_are_stored_from_there_while_the_queue_file_is_locked(tmp_path: Path) -> None:
+    with running(embedded_stack(tmp_path)) as stack, writing(stack) as writer:
+        assert writer.source  # it has started
+        with locked(Path(stack.environment["DATA_DIR"], "queue.db")):
+            writer.tell("write", 1200, 0)
+            assert writer.end() == 0
+            assert stored(stack) == dict.fromkeys(range(1, 1201), 1)
+        assert "are lost" not in writer.errors
+        assert_stored_once(stack, *range(1, 1201))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(fragile: Stack) -> None:
+    with writing(fragile) as writer:
+        writer.tell("write", 5000, 0.003)
+        for kills in range(3):
+            writer.wait_recorded(1000 * (kills + 1))
+            before = set(writer.recorded())
+            fragile.logs.kill()
+            fragile.start(fragile.logs.name)
+            wait_until(lambda before=before: set(stored(fragile)) >= before, timeout=60, reason="it goes on where it was")
+        writer.wait_recorded(5000)
+        assert writer.end() == 0
+        assert_stored_once(fragile, *range(1, 5001))
+        let_a_minute_pass(fragile, writer)
+        assert_told(fragile, "missing", 0)
+
+
+def test_records_that_the_broker_has_on_disk_survive_its_death(served: Stack, own_broker: Redis) -> None:
+    served.logs.stop()
+    with writing(served) as writer:
+        writer.tell("write", 1200, 0)
+        assert writer.end() == 0
+    assert stored(served) == {}
+    on_disk(own_broker)
+    own_broker.kill()
+    own_broker.start()
+    served.logs.start()
+    assert_stored_once(served, *range(1, 1201))
+
+
+@pytest.mark.long
+def test_records_that_flow_while_the_database_is_killed_are_stored_once_when_it_is_back(
+    tmp_path: Path, own_postgres: Postgres, own_broker: Redis
+) -> None:
+    with running(server_stack(tmp_path, own_postgres, own_broker)) as stack, writing(stack) as writer:
+        writer.tell("write", 2000, 0.001)
+        wait_until(lambda: len(stored(stack)) > 300, reason="records flow")
+        own_postgres.kill()
+        writer.wait_recorded(len(writer.recorded()) + 500)
+        own_postgres.start()
+        writer.wait_recorded(2000)
+        assert writer.end() == 0
+        assert_stored_once(stack, *range(1, 2001))
+
+
+def test_records_that_a_wipe_of_the_broker_destroys_are_counted_as_missing(served: Stack, own_broker: Redis) -> None:
+    served.logs.stop()
+    with writing(served) as writer:
+        writer.tell("write", 700, 0)
+        wait_until(lambda: writer.state().sent == 700, reason="the broker has them")
+        own_broker.client().flushall()
+        writer.tell("write", 300, 0)
+        assert writer.end() == 0
+        served.logs.start()
+        assert_stored_once(served, *range(701, 1001))
+
+        assert_told(served, "missing", 0)  # they might still be on their way
+        let_a_minute_pass(served, writer)
+        assert_told(served, "missing", 700)
+        assert_told(served, "stored", 300)
+
+
+def test_records_that_find_no_room_while_the_broker_is_away_are_counted_as_dropped(
+    fragile: Stack, request: pytest.FixtureRequest
+) -> None:
+    with writing(fragile) as writer:
+        assert writer.source
+        with without_a_broker(fragile, request):
+            writer.tell("write", CAPACITY + 3000, 0)
+            writer.wait_recorded(CAPACITY + 3000)
+            dropped = writer.state().dropped
+        assert 2000 <= dropped <= 3000  # a batch that is just being tried makes room for some more
+        wait_until(lambda: writer.state().sent == CAPACITY + 3000 - dropped, timeout=60, reason="what has waited is sent")
+        wait_until(lambda: len(stored(fragile)) == CAPACITY + 3000 - dropped, timeout=60, reason="all of it is stored")
+        assert set(stored(fragile).values()) == {1}
+        assert_told(fragile, "dropped", dropped)
+
+
+@contextmanager
+def without_a_broker(stack: Stack, request: pytest.FixtureRequest) -> Iterator[None]:
+    if stack.mode == "embedded":
+        with locked(Path(stack.environment["DATA_DIR"], "queue.db")):
+            yield
+        return
+    broker: Redis = request.getfixturevalue("own_broker")
+    broker.kill()
+    yield
+    broker.start()

@@ -1,0 +1,176 @@
+"""Messages that nobody can run: put aside with their reason while the others go on, and what a person does with them."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+from huey.registry import Message
+
+from core.settings import from_environment
+from core.storage import signing_keys
+from delivery.messages import SignedJsonSerializer
+from delivery.storage import DeadLetter
+from tests.chaos.test_broker import queue_of
+from tests.chaos.test_database import locked
+from tests.chaos.test_faults import assert_built_once
+from tests.servers import Postgres, Redis
+from tests.stack import ROOT, Stack, embedded_stack, running, server_stack
+from tests.waiting import wait_until
+
+GARBAGE = bytes(range(256))
+FOREIGN_KEY = "x" * 40
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    output: str
+    errors: str
+
+
+@pytest.fixture(params=["embedded", "server"])
+def fragile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A stack of its own in each mode, for a test to harm."""
+    if request.param == "embedded":
+        made = embedded_stack(tmp_path)
+    else:
+        made = server_stack(tmp_path, request.getfixturevalue("postgres"), request.getfixturevalue("own_broker"))
+    with running(made):
+        yield made
+
+
+def dead(stack: Stack, *arguments: str) -> Said:
+    """`roadmap_cli.py dead ...`, as a person calls it in the environment of the service, on a wide terminal."""
+    command = [sys.executable, str(ROOT / "roadmap_cli.py"), "dead", *arguments]
+    environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def assert_told_in_one_sentence(said: Said, sentence: str) -> None:
+    assert (said.code, said.output, said.errors) == (1, "", f"Error: {sentence}\n")
+
+
+def signed(stack: Stack, name: str, *arguments: object, queue: str = "content", keys: tuple[str, ...] = ()) -> bytes:
+    """A message for a task, that is not tried again, as the stack itself would sign it unless other keys are given."""
+    service = "all" if stack.mode == "embedded" else "api"
+    own = signing_keys(from_environment({**stack.environment, "SERVICE_TYPE": service}))
+    message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
+    data: bytes = SignedJsonSerializer(keys or own, salt=queue).serialize(message)
+    return data
+
+
+def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
+    """The dead letters, as soon as they are so many."""
+    with queue_of(stack) as queue:
+        wait_until(lambda: queue.storage.dead_count() == number, reason=f"{number} messages are put aside")
+        return queue.storage.dead_letters()
+
+
+def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_built(fragile: Stack) -> None:
+    forged = "the signature does not match any of the current keys"
+    reasons = {
+        GARBAGE: forged,
+        signed(fragile, "tasks.content.plan_roadmap", str(uuid4()), keys=(FOREIGN_KEY,)): forged,
+        signed(fragile, "tasks.logs.store_log_batch", [], queue="logs"): forged,
+        signed(fragile, "tasks.content.write_poem", str(uuid4())): "tasks.content.write_poem not found in TaskRegistry",
+        signed(fragile, "tasks.content.build_content", "the third"): "it failed for good: ValueError(",
+        signed(fragile, "tasks.content.plan_roadmap", str(uuid4()), "and more"): "it failed for good: TypeError(",
+    }
+    paths = []
+    with queue_of(fragile) as queue:
+        for data in reasons:
+            queue.storage.enqueue(data, priority=1)  # before the contents of the roadmaps
+            paths.append(fragile.create())
+
+    letters = put_aside(fragile, len(reasons))
+    assert {letter.data for letter in letters} == set(reasons)
+    assert [letter.reason for letter in letters if not letter.reason.startswith(reasons[letter.data])] == []
+    listed = dead(fragile, "list")
+    assert (listed.code, listed.errors) == (0, "")
+    for letter in letters:
+        assert letter.id in listed.output
+        assert letter.reason[:60] in listed.output
+    assert listed.output.count("(unreadable)") == 4
+    assert fragile.get("/health/ready").json()["queues"]["content"]["dead"] == len(reasons)
+
+    for path in paths:
+        assert_built_once(fragile, path)
+
+
+def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None:
+    assert dead(fragile, "list") == (0, "No message of the content queue is put aside.\n", "")
+    unknown = signed(fragile, "tasks.content.write_poem", "on bread")
+    with queue_of(fragile) as queue:
+        queue.storage.enqueue(GARBAGE)
+        queue.storage.enqueue(unknown)
+    first = {letter.data: letter for letter in put_aside(fragile, 2)}
+
+    assert dead(fragile, "replay", first[unknown].id) == (0, "1 of the content queue are delivered again.\n", "")
+    again = {letter.data: letter for letter in put_aside(fragile, 2)}
+    assert again[unknown].at > first[unknown].at
+    assert again[GARBAGE] == first[GARBAGE]
+
+    assert dead(fragile, "delete", again[GARBAGE].id) == (0, "1 of the content queue are deleted.\n", "")
+    [left] = put_aside(fragile, 1)
+    assert left.data == unknown
+    assert dead(fragile, "replay", "--all") == (0, "1 of the content queue are delivered again.\n", "")
+    [last] = put_aside(fragile, 1)
+    assert last.at > left.at
+    assert dead(fragile, "delete", "--all", "--queue", "logs") == (0, "0 of the logs queue are deleted.\n", "")
+    assert dead(fragile, "delete", "--all") == (0, "1 of the content queue are deleted.\n", "")
+    assert put_aside(fragile, 0) == []
+
+
+def test_a_wrong_id_is_told_in_one_sentence(fragile: Stack) -> None:
+    for command in ("replay", "delete"):
+        assert_told_in_one_sentence(dead(fragile, command, "77"), "There is no dead letter 77 in the content queue.")
+        said = dead(fragile, command)
+        assert (said.code, said.output) == (2, "")
+        assert "Name the ids, which `dead list` shows, or say --all." in said.errors
+
+
+def test_a_letter_that_is_replayed_has_its_effect(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> None:
+    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
+        stack.content.stop()
+        stack.logs.stop()  # no rescue
+        path = stack.create()
+        with queue_of(stack) as queue:
+            wait_until(lambda: queue.pending_count() == 1, reason="the message is there")
+            queue.storage.beat(60)
+            claim = queue.storage.claim(0)
+            assert claim is not None
+            queue.storage.bury(claim, "somebody put it aside")
+            queue.storage.release_all()
+        stack.content.start()
+        [letter] = put_aside(stack, 1)
+        listed = dead(stack, "list").output
+        assert "plan_roadmap" in listed
+        assert path.rsplit("/", 1)[-1] in listed
+        assert stack.get(path).json()["status"] == "queued"
+
+        assert dead(stack, "replay", letter.id).code == 0
+        assert_built_once(stack, path)
+        assert put_aside(stack, 0) == []
+
+
+@pytest.mark.parametrize("fault", ["is refused", "hangs"])
+def test_the_commands_tell_in_one_sentence_that_the_broker(
+    tmp_path: Path, postgres: Postgres, own_broker: Redis, fault: str
+) -> None:
+    stack = server_stack(tmp_path, postgres, own_broker)
+    own_broker.pause() if fault == "hangs" else own_broker.kill()
+    for arguments in (["list"], ["replay", "77"], ["delete", "--all"]):
+        assert_told_in_one_sentence(dead(stack, *arguments), "The broker does not answer at the moment.")
+
+
+@pytest.mark.long
+def test_the_commands_tell_in_one_sentence_that_the_queue_file_is_locked(tmp_path: Path) -> None:
+    with running(embedded_stack(tmp_path)) as stack, locked(Path(stack.environment["DATA_DIR"], "queue.db")):
+        for command in ("replay", "delete"):
+            assert_told_in_one_sentence(dead(stack, command, "77"), "The broker does not answer at the moment.")

@@ -1,0 +1,233 @@
+"""How soon lost work is found, with the settings that a service has by default: after a death, and after a lost message."""
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+from huey.api import TaskWrapper
+
+from core import clock
+from core.ids import new_id
+from core.settings import from_environment
+from core.storage import make_queue
+from delivery.queue import ReliableQueue
+from tests.chaos.test_faults import assert_built_once
+from tests.chaos.test_workers import GOAL, WORKERS, Model, outlines, quizzes, ready, restart, rows, serving, start_second
+from tests.servers import Postgres, Redis
+from tests.stack import SHORT, Stack, embedded_stack, running, server_stack
+from tests.waiting import wait_until
+
+BEGUN_AGAIN = 20  # seconds after the death of its worker, while another one lives
+FOUND = 75  # seconds for which a live consumer may not know of work whose message is lost
+CHALLENGE = 5  # seconds more for work whose worker died: its lease is challenged before it is taken
+BY_DEFAULT = (
+    "HEARTBEAT_SECONDS",
+    "HEARTBEAT_TTL_SECONDS",
+    "LEASE_SECONDS",
+    "MODEL_TIMEOUT_SECONDS",
+    "RESCUE_AFTER_SECONDS",
+    "RETRY_BASE_SECONDS",
+)
+BATCHES, RECORDS, CONTENTS = 3000, 50, 2000
+READY = "{{huey.{}}}:ready:{}"
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+
+def by_default(stack: Stack) -> Stack:
+    """Without the short times of tests."""
+    for environment in (stack.environment, *(service.environment for service in stack.services.values())):
+        for name in BY_DEFAULT:
+            del environment[name]
+    assert set(SHORT) - set(stack.environment) == set(BY_DEFAULT)
+    return stack
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with serving(concepts=6) as made:
+        yield made
+
+
+@pytest.fixture
+def servers(tmp_path: Path, postgres: Postgres, own_broker: Redis, model: Model) -> Iterator[Stack]:
+    with running(by_default(server_stack(tmp_path, postgres, own_broker, **model.environment))) as made:
+        yield made
+
+
+@pytest.fixture(params=["embedded", "server"])
+def slow(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[Stack]:
+    """A stack of its own in each mode, with the times that a service has by default."""
+    if request.param == "embedded":
+        made = embedded_stack(tmp_path, **model.environment)
+    else:
+        servers = (request.getfixturevalue("postgres"), request.getfixturevalue("own_broker"))
+        made = server_stack(tmp_path, *servers, **model.environment)
+    with running(by_default(made)):
+        yield made
+
+
+def stop_consuming(stack: Stack) -> None:
+    """Orderly; what was begun is handed back."""
+    wait_until(lambda: ready(stack.content), timeout=60, reason="the consumer is at work")
+    assert stack.content.stop(60) == 0
+
+
+def lose_messages(stack: Stack) -> None:
+    """Everything that the broker has; no consumer of contents runs."""
+    if stack.mode == "server":
+        client = redis.Redis.from_url(stack.environment["REDIS_URL"])
+        assert client.llen(READY.format("content", 0)) + client.llen(READY.format("content", 1)) > 0
+        client.flushall()
+        client.close()
+        return
+    with closing(sqlite3.connect(Path(stack.environment["DATA_DIR"]) / "queue.db", timeout=10)) as connection, connection:
+        assert connection.execute("delete from message where queue = 'content'").rowcount > 0
+
+
+def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(servers: Stack, model: Model) -> None:
+    model.hold(quizzes)
+    path = servers.create(GOAL)
+    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
+    interrupted = set(model.held())
+    model.hold(interrupted.__contains__)
+    start_second(servers)
+
+    servers.content.kill()
+
+    wait_until(lambda: len(model.held()) == 2 * WORKERS, timeout=BEGUN_AGAIN, reason="the same contents are begun again")
+    model.let_go()
+    assert_built_once(servers, path)
+    counts = model.counts()
+    assert {asked: times for asked, times in counts.items() if times > 1} == dict.fromkeys(interrupted, 2)
+
+
+def test_an_outline_that_a_killed_worker_was_designing_is_begun_again_within_twenty_seconds(servers: Stack, model: Model) -> None:
+    model.hold(outlines)
+    path = servers.create(GOAL)
+    wait_until(lambda: len(model.held()) == 1, timeout=60, reason="the outline is under way")
+    start_second(servers)
+
+    servers.content.kill()
+
+    wait_until(lambda: len(model.held()) == 2, timeout=BEGUN_AGAIN, reason="the outline is begun again")
+    model.let_go()
+    assert_built_once(servers, path)
+    assert sorted(model.counts().values()) == [1] * 3 * model.concepts + [2]
+
+
+def test_an_accepted_roadmap_whose_message_was_lost_is_begun_in_time(slow: Stack, model: Model) -> None:
+    if slow.mode == "server":
+        stop_consuming(slow)
+        path = slow.create(GOAL)
+        client = redis.Redis.from_url(slow.environment["REDIS_URL"])
+        wait_until(lambda: client.llen(READY.format("content", 1)), reason="the message is there")
+        client.close()
+    else:
+        model.hold(outlines)
+        path = slow.create(GOAL)
+        wait_until(model.held, timeout=60, reason="the outline is under way")
+        stop_consuming(slow)
+        model.let_go()
+    begun = len(model.calls)
+    lose_messages(slow)
+
+    restart(slow)
+    wait_until(lambda: ready(slow.content) == 2, timeout=60, reason="a consumer is at work")
+
+    wait_until(lambda: len(model.calls) > begun, timeout=FOUND, reason="the roadmap is begun")
+    assert_built_once(slow, path)
+
+
+def test_contents_whose_messages_were_lost_are_begun_in_time(slow: Stack, model: Model) -> None:
+    model.hold(quizzes)
+    path = slow.create(GOAL)
+    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
+    slow.content.kill()
+    interrupted = set(model.held())
+    model.let_go()
+    lose_messages(slow)
+
+    restart(slow)
+    wait_until(lambda: ready(slow.content) == 2, timeout=60, reason="a consumer is at work")
+
+    def begun() -> bool:
+        counts = model.counts()
+        return len(counts) == 1 + 3 * model.concepts and all(counts[asked] == 2 for asked in interrupted)
+
+    wait_until(begun, timeout=FOUND + CHALLENGE, reason="what was lost is begun")
+    assert_built_once(slow, path)
+    assert {asked for asked, times in model.counts().items() if times > 1} == interrupted
+
+
+class Backlog:
+    """Fills the queues of a stack as the services would, with messages in their own format."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._environment = {**stack.environment, "SERVICE_TYPE": "huey_logs"}
+        self.logs, self.content = self._queue("logs"), self._queue("content")
+        self._store = self._task(self.logs, "tasks.logs", "store_log_batch")
+        self._build = self._task(self.content, "tasks.content", "build_content")
+        self.client = redis.Redis.from_url(stack.environment["REDIS_URL"])
+
+    def of_logs(self, batches: int, records: int) -> None:
+        self.logs.enqueue_many(self._store.s([self._record() for _ in range(records)], None) for _ in range(batches))
+
+    def top_up(self) -> None:
+        """As long as the test waits, so do three thousand batches."""
+        if self.waiting("logs", 0) < BATCHES:
+            self.of_logs(100, RECORDS)
+
+    def of_contents(self, count: int) -> None:
+        """Of roadmaps that do not exist any more."""
+        self.content.enqueue_many(self._build.s(str(uuid.uuid4())) for _ in range(count))
+
+    def waiting(self, queue: str, lane: int) -> int:
+        return int(self.client.llen(READY.format(queue, lane)))
+
+    def close(self) -> None:
+        self.client.close()
+
+    def _queue(self, name: str) -> ReliableQueue:
+        return make_queue(from_environment(self._environment), name)
+
+    def _task(self, queue: ReliableQueue, module: str, name: str) -> TaskWrapper:
+        def task(*args: object) -> None:
+            """Never run here."""
+
+        task.__module__, task.__name__ = module, name
+        return queue.task(retries=3)(task)
+
+    def _record(self) -> dict[str, object]:
+        at, known = clock.now().isoformat(), {"level": "info", "category": "backlog", "step": "wait", "message": "It waits."}
+        nothing = dict.fromkeys(("details", "duration_ms", "roadmap_id", "concept_id"))
+        return {"id": new_id().hex, "at": at, **known, **nothing}
+
+
+def test_a_lost_outline_does_not_wait_behind_a_backlog_of_records_and_contents(
+    tmp_path: Path, postgres: Postgres, own_broker: Redis, model: Model
+) -> None:
+    made = server_stack(tmp_path, postgres, own_broker, **model.environment, LOGS_WORKERS="1")
+    with running(made) as stack, closing(Backlog(stack)) as backlog:
+        stop_consuming(stack)
+        path = stack.create(GOAL)
+        wait_until(lambda: backlog.waiting("content", 1) == 1, reason="the message is there")
+        backlog.client.delete(READY.format("content", 1))
+        backlog.of_contents(CONTENTS)
+        backlog.of_logs(BATCHES, RECORDS)
+
+        def enqueued_again() -> bool:
+            backlog.top_up()
+            return backlog.waiting("content", 1) == 1
+
+        wait_until(enqueued_again, timeout=FOUND, reason="it is enqueued again")
+        assert backlog.waiting("logs", 0) > BATCHES / 2
+        assert backlog.waiting("content", 0) == CONTENTS
+        assert rows(stack, "select count(*) from execution_log where category = 'backlog'") > [(0,)]
+        stack.content.start()
+        wait_until(lambda: model.calls, timeout=60, reason="the roadmap is begun")
+        assert_built_once(stack, path)

@@ -1,0 +1,35 @@
+"""docs/RELIABILITY.md names tests that exist, and no fault test is missing there."""
+
+import ast
+import re
+
+from tests.stack import ROOT
+
+PAGE = (ROOT / "docs/RELIABILITY.md").read_text("utf-8")
+NAMED = re.compile(r"`(test_\w+\.py)`(?:: `(test_\w+)`)?")
+
+
+def fault_tests() -> dict[str, set[str]]:
+    """The tests of each file in tests/chaos."""
+    return {
+        path.name: {node.name for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
+        for path in (ROOT / "tests/chaos").glob("test_*.py")
+    }
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    there = fault_tests()
+    named = NAMED.findall(PAGE)
+    assert named
+    assert [(file, name) for file, name in named if name and name not in there.get(file, ())] == []
+    assert [file for file, _ in named if file not in there] == []
+
+
+def test_every_file_of_fault_tests_is_named_on_the_page() -> None:
+    assert fault_tests().keys() - {file for file, _ in NAMED.findall(PAGE)} == set()
+
+
+def test_every_row_of_the_table_is_shown_by_a_test() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| fault", "|---"))]
+    assert len(rows) >= 30
+    assert [row for row in rows if not NAMED.search(row)] == []
