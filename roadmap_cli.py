@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sqlite3
 
 import click
 
@@ -24,6 +25,8 @@ class Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(f"cli.{name}"), name)
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
+        except sqlite3.Error as error:
+            raise click.ClickException(f"the files of embedded mode in DATA_DIR cannot be opened: {error}") from error
         return command
 
 

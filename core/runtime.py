@@ -36,6 +36,7 @@ def session() -> Iterator[None]:
     try:
         yield
     except (peewee.OperationalError, peewee.InterfaceError) as error:
+        database.close_idle()  # they lead to the same server
         raise _away() from error
     finally:
         database.close()

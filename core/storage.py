@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 import peewee
-from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import PooledSqliteDatabase
 
 from core import clock
+from core.postgres import LimitedPool, limit_waiting
 from core.settings import ServiceType, Settings
-from core.waiting import limit_waiting
 from delivery.queue import ReliableQueue
 from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
@@ -36,7 +36,7 @@ def open_database(settings: Settings) -> peewee.Database:
     if settings.database_url is not None:
         limit_waiting()
         limits = {} if settings.direct_database_url else {"options": SESSION_LIMITS}
-        return PooledPostgresqlDatabase(
+        return LimitedPool(
             settings.database_url.get_secret_value(),
             max_connections=_connections(settings),
             timeout=POOL_WAIT,

@@ -58,6 +58,11 @@ class ReliableMemoryStorage(MemoryStorage):
             if entry is not None:
                 heapq.heappush(self._queue, entry)
 
+    def postpone(self, claim: Claim, until: float) -> None:
+        entry = self._held.pop(claim.receipt, None)
+        if entry is not None:
+            self.add_to_schedule(claim.data, datetime.fromtimestamp(until, UTC).replace(tzinfo=None), -entry[0])
+
     def bury(self, claim: Claim, reason: str) -> None:
         entry = self._held.pop(claim.receipt, None)
         if entry is not None:

@@ -53,6 +53,7 @@ class ReliableQueue(Huey):
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
         self._finished = threading.local()  # .claims: of the tasks that this thread has run, not yet acknowledged
+        self._running = threading.local()  # .claim: of the task that this thread runs
         self._revoked_at, self._any_revoked = 0.0, False
         self._polled, self._saying = threading.Event(), threading.Lock()
         self._away = False  # the broker, at the last try
@@ -142,13 +143,30 @@ class ReliableQueue(Huey):
         claim = getattr(task, "claim", None)
         if claim is None:
             return super().execute(task, timestamp)
+        self._running.claim = claim
         try:
             super().execute(task, timestamp)
         except BaseException:  # held but unknown now: it comes back by release_unknown
             self._known.discard(claim.receipt)
             raise
-        self._finished_claims().append(claim)
+        if self._running.claim is None:  # postponed
+            self._known.discard(claim.receipt)
+        else:
+            self._finished_claims().append(claim)
+        self._running.claim = None
         return None
+
+    def postpone(self, until: datetime) -> bool:
+        """Let the message of the task that calls this come again at that time, the same one, with its deliveries counted.
+
+        False, and nothing happens, when the task was not brought by a message.
+        """
+        claim: Claim | None = getattr(self._running, "claim", None)
+        if claim is None:
+            return False
+        self.storage.postpone(claim, until.timestamp())
+        self._running.claim = None
+        return True
 
     def _finished_claims(self) -> list[Claim]:
         if not hasattr(self._finished, "claims"):
@@ -265,8 +283,9 @@ class ReliableQueue(Huey):
     def note_back(self) -> None:
         if self._away:
             with self._saying:
-                self._away = False
-            logger.warning("huey@%s: the broker is back", self.name)
+                was_away, self._away = self._away, False
+            if was_away:
+                logger.warning("huey@%s: the broker is back", self.name)
 
     def _say_ready(self) -> None:
         with self._saying:

@@ -25,6 +25,11 @@ local function make_due_ready(now)
   return #due
 end
 
+local function schedule(due, entry)
+  redis.call('ZADD', prefix .. 'schedule', due, entry)
+  if redis.call('ZRANK', prefix .. 'schedule', entry) == 0 then hint() end -- those who wait would wait too long
+end
+
 local function forget_deliveries(entry)
   if redis.call('EXISTS', prefix .. 'deliveries') == 1 then
     redis.call('HDEL', prefix .. 'deliveries', redis.sha1hex(entry))
@@ -105,29 +110,35 @@ RELEASE = _consumer("""-- ARGV: consumer, entry
 if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then make_ready('RPUSH', ARGV[2]) end
 return 1""")
 
+POSTPONE = _consumer("""-- ARGV: consumer, entry, until
+if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then schedule(ARGV[3], ARGV[2]) end
+return 1""")
+
 BURY = _consumer("""-- ARGV: consumer, entry, reason, now, dead letters kept
 if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then put_aside(ARGV[2], ARGV[3], ARGV[4], ARGV[5]) end
 return 1""")
 
-BEAT = _consumer("""-- ARGV: consumer, ttl in ms, may judge, most deliveries, reason, now, dead letters kept
+BEAT = _consumer("""-- ARGV: consumer, ttl in ms, when it was sent or '' if it may not judge, most deliveries, reason, now,
+-- dead letters kept. A beat that was held up on its way judges nobody: those of the others were held up as well.
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) + tonumber(time[2]) / 1000000
 redis.call('SADD', prefix .. 'consumers', ARGV[1])
 redis.call('SET', prefix .. 'alive:' .. ARGV[1], '1', 'PX', ARGV[2])
 local moved = 0
-if ARGV[3] == '1' then
+if ARGV[3] ~= '' and clock - tonumber(ARGV[3]) < tonumber(ARGV[2]) / 2000 then
   for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
     if redis.call('EXISTS', prefix .. 'alive:' .. consumer) == 0 then
       moved = moved + put_back(consumer, true, ARGV[4], ARGV[5], ARGV[6], ARGV[7])
     end
   end
 end
-return {moved, redis.call('LRANGE', prefix .. 'held:' .. ARGV[1], 0, -1)}""")
+return {moved, tostring(clock), redis.call('LRANGE', prefix .. 'held:' .. ARGV[1], 0, -1)}""")
 
 RELEASE_ALL = _consumer("""-- ARGV: consumer
 return put_back(ARGV[1], false)""")
 
 SCHEDULE = _consumer("""-- ARGV: when it is due, entry. A retry takes the place of the message that it was, so it needs no room
-redis.call('ZADD', prefix .. 'schedule', ARGV[1], ARGV[2])
-if redis.call('ZRANK', prefix .. 'schedule', ARGV[2]) == 0 then hint() end -- those who wait would wait too long
+schedule(ARGV[1], ARGV[2])
 return 1""")
 
 READ_SCHEDULE = _consumer("""-- ARGV: now

@@ -46,6 +46,7 @@ class ReliableRedisStorage(RedisStorage):
         self._waiting = redis.Redis(connection_pool=_pool(url, poll_seconds + socket_timeout, socket_timeout))
         self.consumer = uuid.uuid4().hex
         self._poll_seconds, self._now = poll_seconds, now
+        self._clock: float | None = None  # what the server's is ahead of ours; known after the first beat
         self._turns = Turns()
         self._of_thread = threading.local()  # .client: a connection of its own for each worker
         self._prefix = f"{{huey.{self.name}}}:"  # the braces keep all keys on one node of a cluster
@@ -60,6 +61,7 @@ class ReliableRedisStorage(RedisStorage):
         self._beat, self._wake = register(scripts.BEAT), register(scripts.WAKE)
         self._schedule, self._read_schedule = register(scripts.SCHEDULE), register(scripts.READ_SCHEDULE)
         self._bury, self._take_dead = register(scripts.BURY), register(scripts.TAKE_DEAD)
+        self._postpone = register(scripts.POSTPONE)
 
     # Producing
 
@@ -112,6 +114,9 @@ class ReliableRedisStorage(RedisStorage):
     def release(self, claim: Claim) -> None:
         self._run(self._release, self.consumer, claim.receipt)
 
+    def postpone(self, claim: Claim, until: float) -> None:
+        self._run(self._postpone, self.consumer, claim.receipt, until)
+
     def bury(self, claim: Claim, reason: str) -> None:
         self._run(self._bury, self.consumer, claim.receipt, _one_line(reason), self._now(), DEAD_LETTERS_KEPT)
 
@@ -119,8 +124,10 @@ class ReliableRedisStorage(RedisStorage):
 
     def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
         reason = f"its consumer died {MAX_DELIVERIES} times while running it"
-        arguments = (int(ttl * 1000), int(judge), MAX_DELIVERIES, reason, self._now(), DEAD_LETTERS_KEPT)
-        moved, held = self._run(self._beat, self.consumer, *arguments)
+        sent = "" if self._clock is None or not judge else self._clock + time.monotonic()
+        arguments = (int(ttl * 1000), sent, MAX_DELIVERIES, reason, self._now(), DEAD_LETTERS_KEPT)
+        moved, clock, held = self._run(self._beat, self.consumer, *arguments)
+        self._clock = float(clock) - time.monotonic()
         return Pulse(taken_over=int(moved), held=list(held))
 
     def release_all(self) -> int:

@@ -30,8 +30,11 @@ ONCE = """create table if not exists once (
 DEAD = """create table if not exists dead_letter (
     id integer not null primary key autoincrement, queue text not null, data blob not null, priority integer not null,
     reason text not null, at real not null)"""
-PRIORITY = "priority integer not null default 0"
-SCHEDULE = SqliteStorage.table_sched.replace("timestamp real not null", f"timestamp real not null, {PRIORITY}")
+SCHEDULE = """create table if not exists schedule (
+    id integer not null primary key, queue text not null, data blob not null, timestamp real not null,
+    priority integer not null default 0, deliveries integer not null default 0)"""
+
+TABLES = {"kv", "counter", "schedule", "message", "consumer", "once", "dead_letter"}
 
 
 class ReliableSqliteStorage(SqliteStorage):
@@ -51,8 +54,15 @@ class ReliableSqliteStorage(SqliteStorage):
     def __init__(self, name: str, *, filename: str, now: Callable[[], float] = time.time) -> None:
         self.consumer = uuid.uuid4().hex
         self._now = now
+        self._has_beaten = False
         self._turns = Turns()
         super().__init__(name, filename=filename, timeout=5)
+
+    def initialize_schema(self) -> None:
+        """Only what is missing is made: a look takes no lock, so that a process can start while another holds it."""
+        tables = {name for (name,) in self.sql("select name from sqlite_master where type = 'table'", results=True)}
+        if TABLES - tables:
+            super().initialize_schema()
 
     def _create_connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = super()._create_connection()
@@ -123,6 +133,13 @@ class ReliableSqliteStorage(SqliteStorage):
         statement = "update message set holder = null where id = ? and holder = ?"
         self.sql(statement, (claim.receipt, self.consumer), commit=True)
 
+    def postpone(self, claim: Claim, until: float) -> None:
+        columns, held = "queue, data, priority, deliveries", "from message where id = ? and holder = ?"
+        with self.db(commit=True) as cursor:
+            statement = f"insert into schedule ({columns}, timestamp) select {columns}, ? {held}"
+            cursor.execute(statement, (until, claim.receipt, self.consumer))
+            cursor.execute(f"delete {held}", (claim.receipt, self.consumer))
+
     def bury(self, claim: Claim, reason: str) -> None:
         with self.db(commit=True) as cursor:
             self._put_aside(cursor, reason, "id = ? and holder = ?", (claim.receipt, self.consumer))
@@ -139,11 +156,14 @@ class ReliableSqliteStorage(SqliteStorage):
     # Living and dying
 
     def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+        sent = time.monotonic()
         with self.db(commit=True) as cursor:
             cursor.execute("insert or replace into consumer values (?, ?, ?)", (self.name, self.consumer, time.time() + ttl))
-            moved = self._put_back_from_silent(cursor) if judge else 0
+            may = judge and self._has_beaten and time.monotonic() - sent < ttl / 2
+            moved = self._put_back_from_silent(cursor) if may else 0
             cursor.execute("select id from message where queue = ? and holder = ?", (self.name, self.consumer))
             held = [receipt for (receipt,) in cursor.fetchall()]
+        self._has_beaten = True
         return Pulse(taken_over=moved, held=held)
 
     def _put_back_from_silent(self, cursor: Any) -> int:
@@ -198,7 +218,7 @@ class ReliableSqliteStorage(SqliteStorage):
 
     def _make_due_ready(self, cursor: Any, queue: str, now: float) -> None:
         due = "from schedule where queue = ? and timestamp <= ?"
-        columns = "queue, data, priority"
+        columns = "queue, data, priority, deliveries"
         cursor.execute(f"insert into message ({columns}) select {columns} {due} order by timestamp, id", (queue, now))
         if cursor.rowcount > 0:
             cursor.execute(f"delete {due}", (queue, now))

@@ -60,11 +60,17 @@ class ReliableStorage(Protocol):
     def release(self, claim: Claim) -> None:
         """The task has not run: put the message back where it will be claimed first."""
 
+    def postpone(self, claim: Claim, until: float) -> None:
+        """The task has to wait: put the message on the schedule as it is, with its deliveries counted, until that time."""
+
     def bury(self, claim: Claim, reason: str) -> None:
         """Move the message to the dead letters."""
 
     def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
-        """Say that this consumer lives for `ttl` more seconds; if it may judge, put back what silent consumers hold."""
+        """Say that this consumer lives for `ttl` more seconds; if it may judge, put back what silent consumers hold.
+
+        The first beat never judges, nor does one that took long to arrive.
+        """
 
     def release_all(self) -> int:
         """Put back everything that this consumer holds, and sign it off; returns how many messages."""

@@ -26,23 +26,28 @@ from roadmap.steps import Step, StepName
 
 def build_content(content_id: UUID, generator: Generator) -> list[Step]:
     """Write one content of a concept; the last one finishes the roadmap."""
-    claimed = _claim_content(content_id)
-    if claimed is None:
-        return leases.look_again(BUILDING, content_id)
-    content, token, brief = claimed
-    if content.interruptions >= MOST_INTERRUPTIONS:
-        return _content_failed(content, token, "Its worker died or hung too often while writing it; retry it.")
-    with keeper.holding(BUILDING, token):
-        return _write(content, token, brief, generator)
+    with leases.Alone() as alone:
+        try:
+            claimed = _claim_content(content_id, alone)
+        except leases.NotNow:
+            return leases.later(BUILDING, content_id)
+        if claimed is None:
+            return leases.look_again(BUILDING, content_id)
+        content, token, brief = claimed
+        if content.interruptions >= MOST_INTERRUPTIONS:
+            return _content_failed(content, token, "Its worker died or hung too often while writing it; retry it.")
+        with keeper.holding(BUILDING, token):
+            return _write(content, token, brief, generator)
 
 
-def _claim_content(content_id: UUID) -> tuple[Content, UUID, ConceptBrief] | None:
+def _claim_content(content_id: UUID, alone: leases.Alone) -> tuple[Content, UUID, ConceptBrief] | None:
     building = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
     with transaction():
         token = leases.claim(BUILDING, content_id, Content.roadmap.in_(building))
         if token is None:
             return None
         content, brief = _load_brief(content_id)
+        alone.check(content)
     return content, token, brief
 
 

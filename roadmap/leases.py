@@ -34,6 +34,7 @@ Row = TypeVar("Row", Roadmap, Content)
 LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
 CHALLENGE = LASTS / 2  # what a live worker has to renew a lease that ran out
 AFTER = 0.1  # seconds
+SUSPICIOUS = 2  # interruptions
 NOBODYS = {"lease_token": None, "lease_until": None, "challenged_at": None}
 
 
@@ -94,6 +95,40 @@ def give_up(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row 
     """End a lease with these changes; the changed row, or None when the lease is not ours any more."""
     update = table.update({**changes, **NOBODYS}).where(table.id == row_id, table.lease_token == token)
     return next(iter(update.returning(table).execute()), None)
+
+
+class NotNow(Exception):
+    """The row could be had, but must wait for another that is under suspicion too."""
+
+
+class Alone:
+    """For a `with` around one piece of work. Rows over which workers died before are worked on one at a time in a process.
+
+    So the one that kills its worker does not take the others along again and again, until all of them are given up.
+    """
+
+    _one = threading.Lock()
+
+    def __init__(self) -> None:
+        self._mine = False
+
+    def __enter__(self) -> "Alone":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._mine:
+            self._one.release()
+
+    def check(self, row: Roadmap | Content) -> None:
+        """Raises NotNow when this row is under suspicion and another such row is being worked on."""
+        if row.interruptions >= SUSPICIOUS:
+            self._mine = self._one.acquire(blocking=False)
+            if not self._mine:
+                raise NotNow
+
+
+def later(work: Work, row_id: UUID) -> list[Step]:
+    return [Step(work.step, row_id, delay=CHALLENGE.total_seconds())]
 
 
 class Keeper:

@@ -31,22 +31,27 @@ from roadmap.steps import Step, StepName
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     """Design the outline and save it with its pending contents; returns a step for each of them."""
-    claimed = _claim_roadmap(roadmap_id)
-    if claimed is None:
-        return leases.look_again(PLANNING, roadmap_id) + _unstarted(roadmap_id)
-    row, token = claimed
-    if row.interruptions >= MOST_INTERRUPTIONS:
-        return _fail_roadmap(row, token, "Its worker died or hung too often while planning it. Create the roadmap again.")
-    with keeper.holding(PLANNING, token):
-        return _design(row, token, generator)
+    with leases.Alone() as alone:
+        try:
+            claimed = _claim_roadmap(roadmap_id, alone)
+        except leases.NotNow:
+            return leases.later(PLANNING, roadmap_id)
+        if claimed is None:
+            return leases.look_again(PLANNING, roadmap_id) + _unstarted(roadmap_id)
+        row, token = claimed
+        if row.interruptions >= MOST_INTERRUPTIONS:
+            return _fail_roadmap(row, token, "Its worker died or hung too often while planning it. Create the roadmap again.")
+        with keeper.holding(PLANNING, token):
+            return _design(row, token, generator)
 
 
-def _claim_roadmap(roadmap_id: UUID) -> tuple[Roadmap, UUID] | None:
+def _claim_roadmap(roadmap_id: UUID, alone: leases.Alone) -> tuple[Roadmap, UUID] | None:
     with transaction():
         token = leases.claim(PLANNING, roadmap_id, last_seq=Roadmap.last_seq + 1, updated_at=clock.now())
         if token is None:
             return None
         row = Roadmap.get_by_id(roadmap_id)
+        alone.check(row)
         events.append(row.id, row.last_seq, (EventType.planning, {"attempt": row.attempts}))
     return row, token
 

@@ -1,7 +1,7 @@
 """The content queue: outlines overtake contents, so that a person who has just asked waits for one outline only."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -24,12 +24,12 @@ OUTLINE_PRIORITY = 1
 
 @job(content_queue, priority=OUTLINE_PRIORITY)
 def plan_roadmap(roadmap_id: str) -> None:
-    send(planning.plan(UUID(roadmap_id), generator()))
+    follow(planning.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
 
 
 @job(content_queue)
 def build_content(content_id: str) -> None:
-    send(building.build_content(UUID(content_id), generator()))
+    follow(building.build_content(UUID(content_id), generator()), UUID(content_id))
 
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
@@ -42,6 +42,15 @@ def hand_back_leases(*_: Any) -> None:
 
 
 TASKS = {StepName.plan_roadmap: plan_roadmap, StepName.build_content: build_content}
+
+
+def follow(steps: Sequence[Step], own: UUID) -> None:
+    """Send what comes next. A step that repeats the running one later is its own message once more: its deaths count on."""
+    others = [step for step in steps if step.id != own]
+    for step in steps:
+        if step.id == own and not content_queue.postpone(clock.now() + timedelta(seconds=step.delay)):
+            others.append(step)
+    send(others)
 
 
 def send(steps: Iterable[Step]) -> None:

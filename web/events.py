@@ -59,7 +59,8 @@ class EventPoller:
 
     def close(self) -> None:
         """Let every stream end in order; clients come back to another process and resume."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         self._arrived.set()
 
     def stop(self) -> None:
@@ -95,6 +96,9 @@ class EventPoller:
 
     def _add(self, watcher: Watcher) -> None:
         with self._lock:
+            if self._stopping.is_set():  # nobody would end it
+                watcher.deliver(None)
+                return
             self._watchers.add(watcher)
         self._arrived.set()
 

@@ -278,7 +278,7 @@ def test_a_message_that_was_accepted_after_its_sender_gave_up_is_there_twice_and
         assert queue.storage.dead_count() == 0
 
 
-@pytest.mark.parametrize("fault", ["hangs", pytest.param("is refused", marks=pytest.mark.long)])
+@pytest.mark.parametrize("fault", ["hangs", "is refused"])
 def test_no_answer_waits_for_a_broker_that(served: Stack, own_broker: Redis, model: Model, fault: str) -> None:
     served.content.stop()
     early, late = goals(USUAL), goals(POSTS, first=1)

@@ -603,7 +603,8 @@ def test_one_instance_that_is_restarted_in_the_same_minute_runs_a_periodic_task_
         with closing(sqlite3.connect(tmp_path / "data" / "queue.db", timeout=10)) as connection, connection:
             connection.executescript(
                 """create table seen (at text);
-                create trigger pushed after insert on message when new.queue = 'logs' and new.priority = 1
+                create trigger pushed after insert on message
+                when new.queue = 'logs' and instr(new.data, cast('rescue_overdue' as blob)) > 0
                 begin insert into seen values (datetime('now')); end"""
             )
         before = set(queue_rows(stack, minutes))
@@ -617,6 +618,12 @@ def test_one_instance_that_is_restarted_in_the_same_minute_runs_a_periodic_task_
         assert before <= after
         assert len(after) < 1 + 3
         assert len(queue_rows(stack, "select at from seen")) == len(after - before)
+        stack.content.kill()
+        with closing(sqlite3.connect(tmp_path / "data" / "queue.db", timeout=10)) as connection, connection:
+            connection.execute("delete from once")
+        stack.start()
+        enough = len(after - before) + 1  # nothing but its memory kept it from being enqueued again
+        wait_until(lambda: len(queue_rows(stack, "select at from seen")) >= enough, reason="the job is enqueued again")
 
 
 @pytest.mark.long

@@ -629,8 +629,49 @@ class TestSchedule:
         assert sorted(claimed_data(schedulers[0])) == sorted(b"%d" % number for number in range(300))
 
 
+class TestPostponing:
+    def test_a_postponed_message_comes_again_at_its_time_with_its_priority(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"later", 1), (b"other", 0)])
+        storage.postpone(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
+        assert (storage.held_count(), storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
+        assert storage.scheduled_items() == [b"later"]
+        storage.read_schedule(NOON)
+        assert claimed_data(storage) == [b"later", b"other"]
+
+    def test_what_is_not_held_any_more_is_not_postponed(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue(b"done")
+        claim = claimed(storage)
+        storage.acknowledge(claim)
+        storage.postpone(claim, NOON.replace(tzinfo=UTC).timestamp())
+        assert storage.schedule_size() == 0
+
+    @shared
+    def test_its_deliveries_count_on(self, consumer: Open) -> None:
+        rescuer = consumer()
+        rescuer.enqueue(b"poison")
+        for death in range(1, MAX_DELIVERIES + 1):
+            victim = consumer()
+            assert claimed(victim).data == b"poison"
+            dies(victim, rescuer)
+            assert rescuer.dead_count() == (death == MAX_DELIVERIES)
+            if death < MAX_DELIVERIES:
+                rescuer.postpone(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
+                rescuer.read_schedule(NOON)
+
+
 @shared
 class TestTakingOver:
+    def test_the_first_beat_of_a_consumer_judges_nobody(self, consumer: Open) -> None:
+        silent, rescuer = consumer(), consumer()
+        silent.enqueue(b"held")
+        claimed(silent)
+        silent.beat(MOMENT)
+        newcomer = consumer()  # beats once
+        assert (newcomer.queue_size(), newcomer.held_count()) == (0, 1)
+        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+
     def test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not(self, consumer: Open) -> None:
         silent, beating, rescuer = consumer(), consumer(), consumer()
         rescuer.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 1), (b"d", 0)])
@@ -1044,6 +1085,24 @@ class TestTwoQueues:
         assert content.claim(0) is None
         assert (logs.schedule_size(), content.queue_size(), logs.queue_size()) == (1, 0, 0)
         assert claimed(logs).data == b"log"
+
+
+class TestHeldUp:
+    def test_a_beat_that_a_hung_redis_receives_late_judges_nobody(self, own_broker: Redis) -> None:
+        victim, judge = (ReliableRedisStorage("work", url=own_broker.url(), socket_timeout=0.2) for _ in range(2))
+        victim.enqueue(b"held")
+        for storage in (victim, judge):
+            storage.beat(1)
+        claimed(victim)
+        own_broker.pause()
+        with pytest.raises(redis.TimeoutError):
+            judge.beat(1)
+        started = time.monotonic()
+        wait_until(lambda: time.monotonic() - started > 1.5, reason="both are silent")
+        own_broker.resume()
+        client = own_broker.client()
+        wait_until(lambda: client.exists(judge._prefix + "alive:" + judge.consumer), reason="the late beat has arrived")
+        assert (victim.queue_size(), victim.held_count()) == (0, 1)
 
 
 class TestFullRedis:

@@ -310,7 +310,7 @@ class TestLeases:
 
         def take_over_and_think() -> None:
             wait_out(lambda: building.build_content(contents[0], Small()))
-            assert building._claim_content(contents[0]) is not None
+            assert building._claim_content(contents[0], leases.Alone()) is not None
 
         building.build_content(contents[0], Interrupted(take_over_and_think))
         assert rows(ContentVersion) == []

@@ -136,8 +136,8 @@ class TestRescue:
         clock.travel(LONG)
         assert {step.id for step in rescue.overdue()} == {first, second}
         clock.travel(2 * LONG)  # overdue again
-        planning._claim_roadmap(second)
-        building._claim_content(first)
+        planning._claim_roadmap(second, leases.Alone())
+        building._claim_content(first, leases.Alone())
         assert rescue.overdue() == []
         clock.travel(leases.LASTS)
         assert {step.id for step in rescue.overdue()} == {first, second}

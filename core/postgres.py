@@ -1,0 +1,56 @@
+"""PostgreSQL with a limit for every wait: psycopg2 has none, and a server that is frozen would hold a thread for ever."""
+
+import select
+import time
+from typing import Any
+
+import psycopg2
+from playhouse.pool import PooledPostgresqlDatabase
+from psycopg2 import extensions
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0  # longer than the server's own limits in core/storage.py, which say what was waited for
+AWAY_SECONDS = 1.0  # for which nobody tries again to connect
+
+
+def limit_waiting() -> None:
+    """For every connection of this process. Past the limit psycopg2 closes the connection and raises OperationalError."""
+    extensions.set_wait_callback(_wait)
+
+
+def _wait(connection: extensions.connection) -> None:
+    limit = CONNECT_SECONDS if connection.status == extensions.STATUS_SETUP else ANSWER_SECONDS
+    deadline = time.monotonic() + limit
+    while (state := connection.poll()) != extensions.POLL_OK:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise psycopg2.OperationalError(f"the server has not answered for {limit:g} s")
+        _poll(connection, select.POLLIN if state == extensions.POLL_READ else select.POLLOUT, left)
+
+
+def _poll(connection: extensions.connection, event: int, seconds: float) -> bool:
+    poller = select.poll()
+    poller.register(connection.fileno(), event)
+    return bool(poller.poll(seconds * 1000))
+
+
+class LimitedPool(PooledPostgresqlDatabase):
+    """Peewee's pool asks every idle connection `SELECT 1` before it gives it out, and lets one thread after the other wait
+    for a server that does not answer, each under the lock of all. This one looks at the socket, and for a second after a
+    failed connect it fails at once.
+    """
+
+    _away_until = 0.0
+
+    def _connect(self) -> Any:
+        if time.monotonic() < self._away_until:
+            raise psycopg2.OperationalError("the server was not there a moment ago")
+        try:
+            return super()._connect()
+        except psycopg2.OperationalError:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise
+
+    def _is_closed(self, connection: extensions.connection) -> bool:
+        """What an idle connection has to say is that the server has closed it."""
+        return bool(connection.closed) or _poll(connection, select.POLLIN, 0)
