@@ -34,12 +34,16 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+FIRST_PORT, PORTS, SLICES = 10_000, 500, 44
+
+
 def free_port() -> int:
     """Below the range that the system gives to outgoing connections, so that none of those takes it meanwhile, nor while
-    a killed server is away.
+    a killed server is away; from a slice of this process, so that another run of the tests does not take it either.
     """
+    first = FIRST_PORT + os.getpid() % SLICES * PORTS
     while True:
-        port = random.randint(10_000, 32_000)
+        port = random.randrange(first, first + PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -141,10 +145,14 @@ class Postgres(Server):
 
     def _answers(self) -> bool:
         try:
-            psycopg2.connect(self.url(), connect_timeout=2).close()
+            connection = psycopg2.connect(self.url(), connect_timeout=2)
         except psycopg2.OperationalError:
             return False
-        return True
+        with connection.cursor() as cursor:  # another server may have taken the port
+            cursor.execute("SHOW data_directory")
+            ours = cursor.fetchone() == (str(self._data),)
+        connection.close()
+        return ours
 
 
 class Redis(Server):
@@ -162,9 +170,10 @@ class Redis(Server):
 
     def _answers(self) -> bool:
         try:
-            return bool(self.client().ping())
+            info = self.client().info("server")
         except redis.RedisError:
             return False
+        return self._process is not None and info["process_id"] == self._process.pid  # another may have taken the port
 
 
 def _postgres_folder(scratch: Path) -> Path:

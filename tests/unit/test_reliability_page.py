@@ -10,10 +10,11 @@ NAMED = re.compile(r"`(test_\w+\.py)`(?:: `(test_\w+)`)?")
 
 
 def fault_tests() -> dict[str, set[str]]:
-    """The tests of each file in tests/chaos."""
+    """The names of the tests of each file that runs real processes."""
     return {
         path.name: {node.name for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
-        for path in (ROOT / "tests/chaos").glob("test_*.py")
+        for folder in ("chaos", "integration")
+        for path in (ROOT / "tests" / folder).glob("test_*.py")
     }
 
 
@@ -26,7 +27,8 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 
 def test_every_file_of_fault_tests_is_named_on_the_page() -> None:
-    assert fault_tests().keys() - {file for file, _ in NAMED.findall(PAGE)} == set()
+    chaos = {path.name for path in (ROOT / "tests/chaos").glob("test_*.py")}
+    assert chaos - {file for file, _ in NAMED.findall(PAGE)} == set()
 
 
 def test_every_row_of_the_table_is_shown_by_a_test() -> None:
