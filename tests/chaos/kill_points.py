@@ -72,8 +72,8 @@ POINTS: dict[str, KillPoint] = {
     "claim.after": KillPoint("content", "after", _storages("claim"), _gave_something),
     "execute.before": KillPoint("content", "before", ("delivery.queue:ReliableQueue.execute",)),
     "execute.after": KillPoint("content", "after", ("delivery.queue:ReliableQueue.execute",)),
-    "schedule.before": KillPoint("content", "before", _storages("add_to_schedule")),  # the retry is decided
-    "schedule.after": KillPoint("content", "after", _storages("add_to_schedule")),  # and scheduled, not acknowledged
+    "schedule.before": KillPoint("content", "before", _storages("postpone")),  # the retry is decided
+    "schedule.after": KillPoint("content", "after", _storages("postpone")),  # and scheduled: nobody holds the message
     "bury.before": KillPoint("content", "before", _storages("bury")),
     "bury.after": KillPoint("content", "after", _storages("bury")),
     "beat.before": KillPoint("content", "before", _storages("beat")),

@@ -2,20 +2,31 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
-import psycopg2
 import pytest
 
-from tests.chaos.test_broker import SEED, WORKERS, Model, assert_paid_once, goals
-from tests.chaos.test_faults import assert_built_once, written
+from tests.chaos.checks import (
+    WORKERS,
+    MakeStack,
+    accepted,
+    asking,
+    assert_built_once,
+    assert_paid_once,
+    assert_unavailable,
+    data_file,
+    goals,
+    in_the_middle,
+    locked,
+    rows,
+    written,
+)
+from tests.chaos.model import PATIENT, Model, tutorials
 from tests.servers import Postgres, Redis
-from tests.stack import Stack, embedded_stack, running, server_stack, with_pid_gone
+from tests.stack import Stack, running, server_stack, with_pid_gone
 from tests.waiting import wait_until
 
 WAITING = "an answer waits to be saved"
@@ -26,34 +37,18 @@ TERMINATE = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'roadmap-huey_content' AND state <> 'idle'"""
 OPEN = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'roadmap-api'"""
-HOLD = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
-connection.execute("begin exclusive")
-print("held", flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
-def model() -> Iterator[Model]:
-    made = Model(SEED)
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def served(tmp_path: Path, own_postgres: Postgres, broker: Redis, model: Model) -> Iterator[Stack]:
-    """Server mode with a model, and a PostgreSQL to harm; nobody else uses its queues."""
-    broker.client().flushall()
-    with running(server_stack(tmp_path, own_postgres, broker, **model.environment)) as stack:
+def served(tmp_path: Path, own_postgres: Postgres, own_broker: Redis, paced: Model) -> Iterator[Stack]:
+    """Server mode with a model, and a PostgreSQL to harm."""
+    with running(server_stack(tmp_path, own_postgres, own_broker, **paced.environment, **PATIENT)) as stack:
         yield stack
 
 
 @pytest.fixture
-def embedded(tmp_path: Path, model: Model) -> Iterator[Stack]:
-    with running(embedded_stack(tmp_path, **model.environment)) as stack:
+def embedded(make_stack: MakeStack, paced: Model) -> Iterator[Stack]:
+    with running(make_stack("embedded", **paced.environment, **PATIENT)) as stack:
         yield stack
 
 
@@ -76,38 +71,9 @@ def frozen(postgres: Postgres) -> Iterator[None]:
         postgres.resume()
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process holds an exclusive transaction on an SQLite file."""
-    assert path.exists()
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdin is not None
-        assert holder.stdout is not None
-        try:
-            assert holder.stdout.readline() == b"held\n"
-            yield
-        finally:
-            holder.stdin.close()
-            holder.wait(30)
-
-
 def connections(stack: Stack) -> int:
     """How many the API has open."""
-    connection = psycopg2.connect(stack.environment["DATABASE_URL"])
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(OPEN)
-            return int(cursor.fetchone()[0])
-    finally:
-        connection.close()
-
-
-def in_the_middle(stack: Stack, model: Model, asked: list[str]) -> list[str]:
-    """Paths of these goals; every worker waits for the model's tutorial."""
-    model.hold("tutorial")
-    paths = [stack.create(goal) for goal in asked]
-    wait_until(lambda: model.waiting == WORKERS, reason="every worker waits for a tutorial")
-    return paths
+    return int(rows(stack, OPEN)[0][0])
 
 
 def answers_wait(stack: Stack, rounds: int = 1) -> None:
@@ -116,111 +82,87 @@ def answers_wait(stack: Stack, rounds: int = 1) -> None:
     wait_until(lambda: stack.content.output.count(WAITING) >= least, timeout=90, reason="the answers wait to be saved")
 
 
-def assert_unavailable(answer: httpx2.Response) -> None:
-    assert answer.status_code == 503, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert int(answer.headers["retry-after"]) > 0
-
-
-def accepted(stack: Stack, goal: str) -> str:
-    """The path of a roadmap that is accepted as soon as the database allows it."""
-
-    def post() -> str:
-        answer = stack.post("/api/v1/roadmaps", json={"goal": goal})
-        return answer.headers["location"] if answer.status_code == 202 else ""
-
-    return wait_until(post, timeout=60, reason="goals are accepted again")
-
-
-def assert_finished(stack: Stack, model: Model, paths: list[str], asked: list[str]) -> None:
+def assert_finished(stack: Stack, paced: Model, paths: list[str], asked: list[str]) -> None:
     """These roadmaps and no others are there, each built once, each call paid once."""
     for path in paths:
         stack.finished(path, timeout=90)
         assert_built_once(stack, path)
     items = stack.get("/api/v1/roadmaps?limit=100").json()["items"]
     assert {f"/api/v1/roadmaps/{item['id']}" for item in items} == set(paths)
-    assert_paid_once(model, asked)
+    assert_paid_once(paced, asked)
 
 
 def test_a_database_that_is_killed_in_the_middle_of_building_costs_no_second_call(
-    served: Stack, own_postgres: Postgres, model: Model
+    served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     asked = goals(10)
     paths = [served.create(goal) for goal in asked]
     wait_until(lambda: written(served, paths) > 3, reason="the building is under way")
     own_postgres.kill()
     own_postgres.start()
-    assert_finished(served, model, paths, asked)
+    assert_finished(served, paced, paths, asked)
 
 
 def test_answers_that_come_while_the_database_is_killed_are_saved_when_it_is_back(
-    served: Stack, own_postgres: Postgres, model: Model
+    served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     asked = goals(WORKERS)
-    paths = in_the_middle(served, model, asked)
-    before = model.answered()
+    paths = in_the_middle(served, paced, tutorials, asked)
+    before = paced.answered()
 
     own_postgres.kill()
-    model.let_go()
-    wait_until(lambda: model.answered() == before + WORKERS, reason="the model answers")
+    paced.let_go()
+    wait_until(lambda: paced.answered() == before + WORKERS, reason="the model answers")
     answers_wait(served)
     own_postgres.start()
 
-    assert_finished(served, model, paths, asked)
+    assert_finished(served, paced, paths, asked)
 
 
 @pytest.mark.long
 def test_answers_that_come_while_the_database_is_stopped_for_longer_than_a_lease_are_saved_when_it_is_back(
-    served: Stack, own_postgres: Postgres, model: Model
+    served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     asked = goals(WORKERS)
-    paths = in_the_middle(served, model, asked)
+    paths = in_the_middle(served, paced, tutorials, asked)
 
     own_postgres.stop()
-    model.let_go()
+    paced.let_go()
     answers_wait(served, ROUNDS)
     own_postgres.start()
 
-    assert_finished(served, model, paths, asked)
+    assert_finished(served, paced, paths, asked)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_frozen_database_is_told_by_503_and_everything_goes_on_when_it_thaws(
-    served: Stack, own_postgres: Postgres, model: Model
+    served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     asked = goals(WORKERS + 1)
-    paths = in_the_middle(served, model, asked[:WORKERS])
+    paths = in_the_middle(served, paced, tutorials, asked[:WORKERS])
 
     with frozen(own_postgres):
         refused = served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on ice"})  # waits up to 30 s for it
         assert_unavailable(refused)
         assert_unavailable(served.get(paths[0]))
         assert served.get("/health/live").status_code == 200
-        model.let_go()
+        paced.let_go()
         answers_wait(served)
 
     paths.append(accepted(served, asked[-1]))
-    assert_finished(served, model, paths, asked)
+    assert_finished(served, paced, paths, asked)
 
 
 def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_call(
-    served: Stack, own_postgres: Postgres, model: Model
+    served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
-    asked = goals(10)
+    asked = goals(20)  # enough to outlast the strikes
     paths = [served.create(goal) for goal in asked]
-    connection = psycopg2.connect(served.environment["DATABASE_URL"])
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-
-        def cut() -> int:
-            cursor.execute(TERMINATE)
-            return int(cursor.fetchone()[0])
-
+    with asking(served) as ask:
         for _ in range(STRIKES):
-            wait_until(cut, reason="a worker is in the middle of a transaction")
-    connection.close()
-    assert_finished(served, model, paths, asked)
+            wait_until(lambda: ask(TERMINATE) != [(0,)], reason="a worker is in the middle of a transaction")
+    assert_finished(served, paced, paths, asked)
 
 
 @pytest.mark.long
@@ -242,32 +184,32 @@ def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_ope
 
 
 @pytest.mark.long
-def test_goals_are_refused_while_sqlite_is_locked_and_answers_are_saved_afterwards(embedded: Stack, model: Model) -> None:
+def test_goals_are_refused_while_sqlite_is_locked_and_answers_are_saved_afterwards(embedded: Stack, paced: Model) -> None:
     asked = goals(WORKERS + 1)
-    paths = in_the_middle(embedded, model, asked[:WORKERS])
+    paths = in_the_middle(embedded, paced, tutorials, asked[:WORKERS])
 
-    with locked(Path(embedded.environment["DATA_DIR"], "roadmap.db")):
+    with locked(data_file(embedded, "roadmap.db")):
         refused = embedded.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread behind a lock"})
         assert_unavailable(refused)
-        model.let_go()
+        paced.let_go()
         answers_wait(embedded)
 
     paths.append(accepted(embedded, asked[-1]))
-    assert_finished(embedded, model, paths, asked)
+    assert_finished(embedded, paced, paths, asked)
 
 
 @pytest.mark.long
-def test_goals_are_accepted_while_the_queue_file_is_locked_and_built_afterwards(embedded: Stack, model: Model) -> None:
+def test_goals_are_accepted_while_the_queue_file_is_locked_and_built_afterwards(embedded: Stack, paced: Model) -> None:
     asked = goals(WORKERS + 1)
-    paths = in_the_middle(embedded, model, asked[:WORKERS])
+    paths = in_the_middle(embedded, paced, tutorials, asked[:WORKERS])
     before = written(embedded, paths)
 
-    with locked(Path(embedded.environment["DATA_DIR"], "queue.db")):
+    with locked(data_file(embedded, "queue.db")):
         paths.append(embedded.create(asked[-1]))
-        model.let_go()
+        paced.let_go()
         wait_until(lambda: written(embedded, paths) == before + WORKERS, reason="the answers are saved without a queue")
         for words in ("the broker does not take", "huey@content: the broker is away", "huey@logs: the broker is away"):
             wait_until(lambda words=words: words in embedded.content.output, reason=words)
         assert embedded.get(paths[-1]).json()["status"] == "queued"
 
-    assert_finished(embedded, model, paths, asked)
+    assert_finished(embedded, paced, paths, asked)

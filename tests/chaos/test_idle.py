@@ -1,14 +1,12 @@
 """What an idle stack costs its broker, which is billed by the command on the smallest plans."""
 
 import time
-from pathlib import Path
 
 import redis
 
-from tests.chaos.test_broker import queue_of
-from tests.servers import Postgres, Redis
-from tests.stack import running, server_stack
-from tests.waiting import wait_until
+from tests.chaos.checks import MakeStack, queue_of, wait_until_idle
+from tests.servers import Redis
+from tests.stack import running
 
 AS_SHIPPED = {"HEARTBEAT_SECONDS": "3", "HEARTBEAT_TTL_SECONDS": "9", "MODEL_TIMEOUT_SECONDS": "90", "LEASE_SECONDS": "120"}
 WATCHED = 12.0  # seconds
@@ -16,12 +14,12 @@ QUEUES = ("logs", "content")
 MOST = 1.0  # commands of a consumer in a second
 
 
-def test_an_idle_consumer_sends_at_most_one_command_a_second(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> None:
-    with running(server_stack(tmp_path, postgres, own_broker, **AS_SHIPPED)) as stack:
+def test_an_idle_consumer_sends_at_most_one_command_a_second(make_stack: MakeStack, own_broker: Redis) -> None:
+    with running(make_stack("server", **AS_SHIPPED)) as stack:
         assert stack.finished(stack.create())["status"] == "ready"
         for name in QUEUES:
             with queue_of(stack, name) as queue:
-                wait_until(lambda it=queue: it.pending_count() + it.storage.held_count() == 0, reason=f"the {name} queue is idle")
+                wait_until_idle(queue)
 
         commands, seconds = watched(own_broker)
 

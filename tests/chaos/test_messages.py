@@ -1,55 +1,20 @@
 """Messages that nobody can run: put aside with their reason while the others go on, and what a person does with them."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
 from huey.registry import Message
 
-from core.settings import from_environment
 from core.storage import signing_keys
 from delivery.messages import SignedJsonSerializer
 from delivery.storage import DeadLetter
-from tests.chaos.test_broker import queue_of
-from tests.chaos.test_database import locked
-from tests.chaos.test_faults import assert_built_once
-from tests.servers import Postgres, Redis
-from tests.stack import ROOT, Stack, embedded_stack, running, server_stack
+from tests.chaos.checks import MakeStack, Said, assert_built_once, data_file, dead, locked, queue_of, settings_of
+from tests.servers import Redis
+from tests.stack import Stack, running
 from tests.waiting import wait_until
 
 GARBAGE = bytes(range(256))
 FOREIGN_KEY = "x" * 40
-
-
-class Said(NamedTuple):
-    """What a command answered."""
-
-    code: int
-    output: str
-    errors: str
-
-
-@pytest.fixture(params=["embedded", "server"])
-def fragile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    """A stack of its own in each mode, for a test to harm."""
-    if request.param == "embedded":
-        made = embedded_stack(tmp_path)
-    else:
-        made = server_stack(tmp_path, request.getfixturevalue("postgres"), request.getfixturevalue("own_broker"))
-    with running(made):
-        yield made
-
-
-def dead(stack: Stack, *arguments: str) -> Said:
-    """`roadmap_cli.py dead ...`, as a person calls it in the environment of the service, on a wide terminal."""
-    command = [sys.executable, str(ROOT / "roadmap_cli.py"), "dead", *arguments]
-    environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def assert_told_in_one_sentence(said: Said, sentence: str) -> None:
@@ -58,10 +23,8 @@ def assert_told_in_one_sentence(said: Said, sentence: str) -> None:
 
 def signed(stack: Stack, name: str, *arguments: object, queue: str = "content", keys: tuple[str, ...] = ()) -> bytes:
     """A message for a task, that is not tried again, as the stack itself would sign it unless other keys are given."""
-    service = "all" if stack.mode == "embedded" else "api"
-    own = signing_keys(from_environment({**stack.environment, "SERVICE_TYPE": service}))
     message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
-    data: bytes = SignedJsonSerializer(keys or own, salt=queue).serialize(message)
+    data: bytes = SignedJsonSerializer(keys or signing_keys(settings_of(stack)), salt=queue).serialize(message)
     return data
 
 
@@ -135,42 +98,39 @@ def test_a_wrong_id_is_told_in_one_sentence(fragile: Stack) -> None:
         assert "Name the ids, which `dead list` shows, or say --all." in said.errors
 
 
-def test_a_letter_that_is_replayed_has_its_effect(tmp_path: Path, postgres: Postgres, own_broker: Redis) -> None:
-    with running(server_stack(tmp_path, postgres, own_broker)) as stack:
-        stack.content.stop()
-        stack.logs.stop()  # no rescue
-        path = stack.create()
-        with queue_of(stack) as queue:
-            wait_until(lambda: queue.pending_count() == 1, reason="the message is there")
-            queue.storage.beat(60)
-            claim = queue.storage.claim(0)
-            assert claim is not None
-            queue.storage.bury(claim, "somebody put it aside")
-            queue.storage.release_all()
-        stack.content.start()
-        [letter] = put_aside(stack, 1)
-        listed = dead(stack, "list").output
-        assert "plan_roadmap" in listed
-        assert path.rsplit("/", 1)[-1] in listed
-        assert stack.get(path).json()["status"] == "queued"
+def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None:
+    fragile_server.content.stop()
+    fragile_server.logs.stop()  # no rescue
+    path = fragile_server.create()
+    with queue_of(fragile_server) as queue:
+        wait_until(lambda: queue.pending_count() == 1, reason="the message is there")
+        queue.storage.beat(60)
+        claim = queue.storage.claim(0)
+        assert claim is not None
+        queue.storage.bury(claim, "somebody put it aside")
+        queue.storage.release_all()
+    fragile_server.content.start()
+    [letter] = put_aside(fragile_server, 1)
+    listed = dead(fragile_server, "list").output
+    assert "plan_roadmap" in listed
+    assert path.rsplit("/", 1)[-1] in listed
+    assert fragile_server.get(path).json()["status"] == "queued"
 
-        assert dead(stack, "replay", letter.id).code == 0
-        assert_built_once(stack, path)
-        assert put_aside(stack, 0) == []
+    assert dead(fragile_server, "replay", letter.id).code == 0
+    assert_built_once(fragile_server, path)
+    assert put_aside(fragile_server, 0) == []
 
 
 @pytest.mark.parametrize("fault", ["is refused", "hangs"])
-def test_the_commands_tell_in_one_sentence_that_the_broker(
-    tmp_path: Path, postgres: Postgres, own_broker: Redis, fault: str
-) -> None:
-    stack = server_stack(tmp_path, postgres, own_broker)
+def test_the_commands_tell_in_one_sentence_that_the_broker(make_stack: MakeStack, own_broker: Redis, fault: str) -> None:
+    stack = make_stack("server")
     own_broker.pause() if fault == "hangs" else own_broker.kill()
     for arguments in (["list"], ["replay", "77"], ["delete", "--all"]):
         assert_told_in_one_sentence(dead(stack, *arguments), "The broker does not answer at the moment.")
 
 
 @pytest.mark.long
-def test_the_commands_tell_in_one_sentence_that_the_queue_file_is_locked(tmp_path: Path) -> None:
-    with running(embedded_stack(tmp_path)) as stack, locked(Path(stack.environment["DATA_DIR"], "queue.db")):
+def test_the_commands_tell_in_one_sentence_that_the_queue_file_is_locked(make_stack: MakeStack) -> None:
+    with running(make_stack("embedded")) as stack, locked(data_file(stack, "queue.db")):
         for command in ("replay", "delete"):
             assert_told_in_one_sentence(dead(stack, command, "77"), "The broker does not answer at the moment.")

@@ -1,10 +1,8 @@
 """How soon lost work is found, with the settings that a service has by default: after a death, and after a lost message."""
 
-import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import redis
@@ -15,10 +13,22 @@ from core.ids import new_id
 from core.settings import from_environment
 from core.storage import make_queue
 from delivery.queue import ReliableQueue
-from tests.chaos.test_faults import assert_built_once
-from tests.chaos.test_workers import GOAL, WORKERS, Model, outlines, quizzes, ready, restart, rows, serving, start_second
-from tests.servers import Postgres, Redis
-from tests.stack import SHORT, Stack, embedded_stack, running, server_stack
+from tests.chaos.checks import (
+    GOAL,
+    WORKERS,
+    MakeStack,
+    assert_built_once,
+    every_thread_waits,
+    queue_rows,
+    repeated,
+    restart,
+    rows,
+    start_second,
+    wait_until_at_work,
+    wait_until_held,
+)
+from tests.chaos.model import Asked, Model, outlines
+from tests.stack import SHORT, Stack, running
 from tests.waiting import wait_until
 
 BEGUN_AGAIN = 20  # seconds after the death of its worker, while another one lives
@@ -48,32 +58,21 @@ def by_default(stack: Stack) -> Stack:
 
 
 @pytest.fixture
-def model() -> Iterator[Model]:
-    with serving(concepts=6) as made:
-        yield made
-
-
-@pytest.fixture
-def servers(tmp_path: Path, postgres: Postgres, own_broker: Redis, model: Model) -> Iterator[Stack]:
-    with running(by_default(server_stack(tmp_path, postgres, own_broker, **model.environment))) as made:
+def slow_server(make_stack: MakeStack, model: Model) -> Iterator[Stack]:
+    with running(by_default(make_stack("server", **model.environment))) as made:
         yield made
 
 
 @pytest.fixture(params=["embedded", "server"])
-def slow(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[Stack]:
+def slow(request: pytest.FixtureRequest, make_stack: MakeStack, model: Model) -> Iterator[Stack]:
     """A stack of its own in each mode, with the times that a service has by default."""
-    if request.param == "embedded":
-        made = embedded_stack(tmp_path, **model.environment)
-    else:
-        servers = (request.getfixturevalue("postgres"), request.getfixturevalue("own_broker"))
-        made = server_stack(tmp_path, *servers, **model.environment)
-    with running(by_default(made)):
+    with running(by_default(make_stack(request.param, **model.environment))) as made:
         yield made
 
 
 def stop_consuming(stack: Stack) -> None:
     """Orderly; what was begun is handed back."""
-    wait_until(lambda: ready(stack.content), timeout=60, reason="the consumer is at work")
+    wait_until_at_work(stack, "content")
     assert stack.content.stop(60) == 0
 
 
@@ -85,39 +84,37 @@ def lose_messages(stack: Stack) -> None:
         client.flushall()
         client.close()
         return
-    with closing(sqlite3.connect(Path(stack.environment["DATA_DIR"]) / "queue.db", timeout=10)) as connection, connection:
-        assert connection.execute("delete from message where queue = 'content'").rowcount > 0
+    assert queue_rows(stack, "delete from message where queue = 'content' returning id")
 
 
-def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(servers: Stack, model: Model) -> None:
-    model.hold(quizzes)
-    path = servers.create(GOAL)
-    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
+def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(slow_server: Stack, model: Model) -> None:
+    path = every_thread_waits(slow_server, model)
     interrupted = set(model.held())
     model.hold(interrupted.__contains__)
-    start_second(servers)
+    start_second(slow_server)
 
-    servers.content.kill()
+    slow_server.content.kill()
 
     wait_until(lambda: len(model.held()) == 2 * WORKERS, timeout=BEGUN_AGAIN, reason="the same contents are begun again")
     model.let_go()
-    assert_built_once(servers, path)
-    counts = model.counts()
-    assert {asked: times for asked, times in counts.items() if times > 1} == dict.fromkeys(interrupted, 2)
+    assert_built_once(slow_server, path)
+    assert repeated(model) == dict.fromkeys(interrupted, 2)
 
 
-def test_an_outline_that_a_killed_worker_was_designing_is_begun_again_within_twenty_seconds(servers: Stack, model: Model) -> None:
+def test_an_outline_that_a_killed_worker_was_designing_is_begun_again_within_twenty_seconds(
+    slow_server: Stack, model: Model
+) -> None:
     model.hold(outlines)
-    path = servers.create(GOAL)
-    wait_until(lambda: len(model.held()) == 1, timeout=60, reason="the outline is under way")
-    start_second(servers)
+    path = slow_server.create(GOAL)
+    wait_until_held(model, 1)
+    start_second(slow_server)
 
-    servers.content.kill()
+    slow_server.content.kill()
 
     wait_until(lambda: len(model.held()) == 2, timeout=BEGUN_AGAIN, reason="the outline is begun again")
     model.let_go()
-    assert_built_once(servers, path)
-    assert sorted(model.counts().values()) == [1] * 3 * model.concepts + [2]
+    assert_built_once(slow_server, path)
+    assert model.counts() == {**dict.fromkeys(model.due(GOAL), 1), Asked(GOAL, "", "outline"): 2}
 
 
 def test_an_accepted_roadmap_whose_message_was_lost_is_begun_in_time(slow: Stack, model: Model) -> None:
@@ -130,38 +127,36 @@ def test_an_accepted_roadmap_whose_message_was_lost_is_begun_in_time(slow: Stack
     else:
         model.hold(outlines)
         path = slow.create(GOAL)
-        wait_until(model.held, timeout=60, reason="the outline is under way")
+        wait_until_held(model, 1)
         stop_consuming(slow)
         model.let_go()
     begun = len(model.calls)
     lose_messages(slow)
 
     restart(slow)
-    wait_until(lambda: ready(slow.content) == 2, timeout=60, reason="a consumer is at work")
+    wait_until_at_work(slow, "content", starts=2)
 
     wait_until(lambda: len(model.calls) > begun, timeout=FOUND, reason="the roadmap is begun")
     assert_built_once(slow, path)
 
 
 def test_contents_whose_messages_were_lost_are_begun_in_time(slow: Stack, model: Model) -> None:
-    model.hold(quizzes)
-    path = slow.create(GOAL)
-    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
+    path = every_thread_waits(slow, model)
     slow.content.kill()
     interrupted = set(model.held())
     model.let_go()
     lose_messages(slow)
 
     restart(slow)
-    wait_until(lambda: ready(slow.content) == 2, timeout=60, reason="a consumer is at work")
+    wait_until_at_work(slow, "content", starts=2)
 
     def begun() -> bool:
         counts = model.counts()
-        return len(counts) == 1 + 3 * model.concepts and all(counts[asked] == 2 for asked in interrupted)
+        return counts.keys() == model.due(GOAL) and all(counts[asked] == 2 for asked in interrupted)
 
     wait_until(begun, timeout=FOUND + CHALLENGE, reason="what was lost is begun")
     assert_built_once(slow, path)
-    assert {asked for asked, times in model.counts().items() if times > 1} == interrupted
+    assert repeated(model).keys() == interrupted
 
 
 class Backlog:
@@ -208,11 +203,8 @@ class Backlog:
         return {"id": new_id().hex, "at": at, **known, **nothing}
 
 
-def test_a_lost_outline_does_not_wait_behind_a_backlog_of_records_and_contents(
-    tmp_path: Path, postgres: Postgres, own_broker: Redis, model: Model
-) -> None:
-    made = server_stack(tmp_path, postgres, own_broker, **model.environment, LOGS_WORKERS="1")
-    with running(made) as stack, closing(Backlog(stack)) as backlog:
+def test_a_lost_outline_does_not_wait_behind_a_backlog_of_records_and_contents(make_stack: MakeStack, model: Model) -> None:
+    with running(make_stack("server", **model.environment, LOGS_WORKERS="1")) as stack, closing(Backlog(stack)) as backlog:
         stop_consuming(stack)
         path = stack.create(GOAL)
         wait_until(lambda: backlog.waiting("content", 1) == 1, reason="the message is there")

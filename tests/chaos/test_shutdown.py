@@ -12,24 +12,25 @@ import httpx2
 import psycopg2
 import pytest
 
-from tests.chaos.test_faults import assert_built_once
-from tests.chaos.test_workers import (
+from tests.chaos.checks import (
     GOAL,
-    LONG_CALLS,
     WORKERS,
-    Model,
+    MakeStack,
+    Row,
+    assert_built_once,
     consumer_pid,
-    contents,
-    quizzes,
+    every_thread_waits,
     ready,
+    repeated,
     restart,
     rows,
-    serving,
-    stack_with,
     start_second,
+    wait_until_at_work,
+    wait_until_held,
 )
-from tests.servers import Postgres, Redis
-from tests.stack import Service, Stack, running, server_stack
+from tests.chaos.model import PATIENT, Model, contents
+from tests.servers import Redis
+from tests.stack import Service, Stack, running
 from tests.waiting import wait_until
 
 IN_ORDER = (0, -signal.SIGTERM)  # uvicorn ends by the signal itself, after it has done everything
@@ -39,36 +40,19 @@ LAST = ("roadmap.ready", "roadmap.partial", "roadmap.failed")
 BODY = b'{"goal": "Learn to bake sourdough bread"}'
 
 
-@pytest.fixture
-def model() -> Iterator[Model]:
-    with serving(concepts=6) as made:
-        yield made
-
-
 @pytest.fixture(params=["embedded", "server"])
-def modelled(request: pytest.FixtureRequest, model: Model) -> Iterator[Stack]:
-    """A stack of its own in each mode, with a model, to be ended."""
-    with stack_with(model, request) as made:
-        yield made
-
-
-@pytest.fixture
-def servers(tmp_path: Path, model: Model, postgres: Postgres, own_broker: Redis) -> Iterator[Stack]:
-    """The same in server mode alone."""
-    with running(server_stack(tmp_path, postgres, own_broker, **model.environment, **LONG_CALLS)) as made:
-        yield made
-
-
-@pytest.fixture(params=["embedded", "server"])
-def hasty(request: pytest.FixtureRequest, model: Model) -> Iterator[Stack]:
+def hasty(request: pytest.FixtureRequest, make_stack: MakeStack, model: Model) -> Iterator[Stack]:
     """A stack whose tasks get one second after SIGTERM."""
-    with stack_with(model, request, SHUTDOWN_GRACE_SECONDS="1") as made:
+    with running(make_stack(request.param, **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="1")) as made:
         yield made
 
 
 def threads(pid: int) -> int:
-    """Of a process; those of its own that wait for work end as soon as it has heard SIGTERM."""
-    status = Path(f"/proc/{pid}/status").read_text()
+    """Of a process; those of its own that wait for work end as soon as it has heard SIGTERM. None when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     return int(status.partition("Threads:")[2].split()[0])
 
 
@@ -85,14 +69,7 @@ def end_of(service: Service, timeout: float = 30) -> int:
     return service.process.wait(timeout)
 
 
-def every_thread_waits_for_a_quiz(stack: Stack, model: Model) -> str:
-    model.hold(quizzes)
-    path = stack.create(GOAL)
-    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
-    return path
-
-
-def tries(stack: Stack) -> set[tuple]:
+def tries(stack: Stack) -> set[Row]:
     return set(rows(stack, "select attempts, interruptions from content where status <> 'pending'"))
 
 
@@ -102,7 +79,7 @@ def claimed(stack: Stack) -> int:
 
 
 def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_once(modelled: Stack, model: Model) -> None:
-    path = every_thread_waits_for_a_quiz(modelled, model)
+    path = every_thread_waits(modelled, model)
 
     tell_to_end(modelled)
     model.let_go()
@@ -118,7 +95,7 @@ def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_on
 
 
 def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_once(hasty: Stack, model: Model) -> None:
-    path = every_thread_waits_for_a_quiz(hasty, model)
+    path = every_thread_waits(hasty, model)
     interrupted = set(model.held())
     model.hold(interrupted.__contains__)
     second = start_second(hasty) if hasty.mode == "server" else None
@@ -138,15 +115,13 @@ def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_onc
     model.let_go()
     hasty.wait_ready()
     assert_built_once(hasty, path)
-    counts = model.counts()
-    assert {asked: times for asked, times in counts.items() if times > 1} == dict.fromkeys(interrupted, 2)
+    assert repeated(model) == dict.fromkeys(interrupted, 2)
     assert tries(hasty) == {(1, 0)}  # what was handed back counts neither as a try nor as an interruption
 
 
-def test_a_second_sigterm_ends_the_grace(tmp_path: Path, postgres: Postgres, own_broker: Redis, model: Model) -> None:
-    environment = {**model.environment, **LONG_CALLS, "SHUTDOWN_GRACE_SECONDS": "80"}
-    with running(server_stack(tmp_path, postgres, own_broker, **environment)) as stack:
-        path = every_thread_waits_for_a_quiz(stack, model)
+def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) -> None:
+    with running(make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="80")) as stack:
+        path = every_thread_waits(stack, model)
         interrupted = set(model.held())
         model.hold(interrupted.__contains__)
         start_second(stack)
@@ -154,17 +129,16 @@ def test_a_second_sigterm_ends_the_grace(tmp_path: Path, postgres: Postgres, own
 
         stack.content.signal(signal.SIGTERM)
 
-        assert end_of(stack.content, timeout=20) == 0
+        assert end_of(stack.content, timeout=40) == 0
         wait_until(lambda: len(model.held()) == 2 * WORKERS, timeout=AT_ONCE, reason="the same contents are begun again")
         model.let_go()
         assert_built_once(stack, path)
-        counts = model.counts()
-        assert {asked: times for asked, times in counts.items() if times > 1} == dict.fromkeys(interrupted, 2)
+        assert repeated(model) == dict.fromkeys(interrupted, 2)
         assert tries(stack) == {(1, 0)}
 
 
 def test_one_sigterm_after_another_loses_nothing(modelled: Stack, model: Model) -> None:
-    path = every_thread_waits_for_a_quiz(modelled, model)
+    path = every_thread_waits(modelled, model)
     interrupted = set(model.held())
 
     def ended() -> bool:
@@ -176,8 +150,7 @@ def test_one_sigterm_after_another_loses_nothing(modelled: Stack, model: Model) 
     model.let_go()
     restart(modelled)
     assert_built_once(modelled, path)
-    repeated = {asked: times for asked, times in model.counts().items() if times > 1}
-    assert repeated == dict.fromkeys(interrupted, 2)
+    assert repeated(model) == dict.fromkeys(interrupted, 2)
 
 
 def refuses(stack: Stack) -> bool:
@@ -263,9 +236,7 @@ class Follower:
 def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middle_of_the_building(
     hasty: Stack, model: Model, pause: float
 ) -> None:
-    model.hold(contents)
-    path = hasty.create(GOAL)
-    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
+    path = every_thread_waits(hasty, model, contents)
     follower = Follower(hasty, path, pause=pause)
     try:
         for restarts in (1, 2):
@@ -281,7 +252,7 @@ def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middl
             else:
                 model.let_go(2)  # while the API is away
             hasty.start(hasty.api.name)
-            wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="the building goes on")
+            wait_until_held(model, WORKERS)  # the building goes on
         model.let_go()
         assert_built_once(hasty, path)
         wait_until(follower.finished, reason="the watcher has seen the end")
@@ -299,30 +270,27 @@ def last_event(stack: Stack) -> int:
     return int(number)
 
 
-def test_a_stream_that_is_being_opened_at_sigterm_ends_in_order(servers: Stack, model: Model) -> None:
-    model.hold(contents)
-    path = servers.create(GOAL)
-    wait_until(lambda: len(model.held()) == WORKERS, timeout=60, reason="every thread waits for the model")
+def test_a_stream_that_is_being_opened_at_sigterm_ends_in_order(modelled_server: Stack, model: Model) -> None:
+    path = every_thread_waits(modelled_server, model, contents)
     waiting = "select count(*) from pg_locks where not granted"
-    with closing(psycopg2.connect(servers.environment["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(modelled_server.environment["DATABASE_URL"])) as connection, connection.cursor() as cursor:
         cursor.execute("lock table roadmap in access exclusive mode")
-        follower = Follower(servers, path)
+        follower = Follower(modelled_server, path)
         try:
-            wait_until(lambda: rows(servers, waiting) != [(0,)], reason="the stream's request looks for the roadmap")
-            servers.api.signal(signal.SIGTERM)
-            wait_until(lambda: refuses(servers), reason="the API has heard it")
+            wait_until(lambda: rows(modelled_server, waiting) != [(0,)], reason="the stream's request looks for the roadmap")
+            modelled_server.api.signal(signal.SIGTERM)
+            wait_until(lambda: refuses(modelled_server), reason="the API has heard it")
             connection.rollback()
             wait_until(lambda: follower.streams or follower.broken, reason="the stream ends")
-            assert end_of(servers.api) in IN_ORDER
+            assert end_of(modelled_server.api) in IN_ORDER
         finally:
             follower.leave()
     assert follower.broken == []
-    assert "Traceback" not in servers.api.output
+    assert "Traceback" not in modelled_server.api.output
 
 
 def expected_records(model: Model) -> Counter[str]:
-    kinds = dict.fromkeys(("tutorial", "resources", "quiz"), model.concepts)
-    return Counter({"accept": 1, "outline": 1, "finish": 1, **kinds})
+    return Counter(["accept", *(asked.kind for asked in model.due(GOAL)), "finish"])
 
 
 def stored_records(stack: Stack) -> Counter[str]:
@@ -335,8 +303,9 @@ def missing_records(stack: Stack) -> int:
 
 
 def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(modelled: Stack, model: Model) -> None:
-    path = every_thread_waits_for_a_quiz(modelled, model)
+    path = every_thread_waits(modelled, model)
     if modelled.mode == "server":
+        wait_until_at_work(modelled, "logs")
         assert modelled.logs.stop() == 0
         assert modelled.api.stop() in IN_ORDER
     tell_to_end(modelled)
@@ -358,11 +327,10 @@ def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(modelled: Stack,
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
 def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
-    tmp_path: Path, postgres: Postgres, own_broker: Redis, model: Model, how: str
+    make_stack: MakeStack, own_broker: Redis, model: Model, how: str
 ) -> None:
-    environment = {**model.environment, **LONG_CALLS, "SHUTDOWN_GRACE_SECONDS": "20"}
-    with running(server_stack(tmp_path, postgres, own_broker, **environment)) as stack:
-        path = every_thread_waits_for_a_quiz(stack, model)
+    with running(make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="20")) as stack:
+        path = every_thread_waits(stack, model)
         before = Counter({"accept": 1, "outline": 1, "tutorial": WORKERS, "resources": WORKERS})
         wait_until(lambda: stored_records(stack) == before, reason="what was recorded so far is stored")
         own_broker.kill() if how == "refuses" else own_broker.pause()

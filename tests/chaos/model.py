@@ -1,0 +1,249 @@
+"""The model server of the fault tests, over real HTTP: it notes every call, and holds or fails those that a test wants.
+
+A goal is unique, so (goal, concept, kind) names one outline or one content: a second call with the same name was paid twice.
+"""
+
+import asyncio
+import json
+import random
+import threading
+import time
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.servers import free_port
+from tests.waiting import wait_until
+
+PATIENT = {"MODEL_TIMEOUT_SECONDS": "100", "LEASE_SECONDS": "110"}  # of services whose held calls are not to be given up
+KINDS = {"OutlineDraft": "outline", "TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"}
+QUICKEST, SPREAD = 0.02, 0.18  # seconds; small ones are more frequent
+SLOW_SHARE, SLOW = 0.01, (1.0, 2.0)  # of the calls; seconds
+WRITTEN: dict[str, dict[str, Any]] = {
+    "tutorial": {"markdown": "Knead — 写."},
+    "resources": {
+        "items": [{"title": "Dough", "url": "https://example.org/dough", "type": "book", "language": "en", "why": "To know."}]
+    },
+    "quiz": {
+        "questions": [
+            {"prompt": "Why?", "right_options": ["Gluten"], "wrong_options": ["Salt", "Luck"], "explanation": "It holds."}
+        ]
+    },
+}
+
+
+class Asked(NamedTuple):
+    """What a call is for; `concept` is the title of one, empty for an outline."""
+
+    goal: str
+    concept: str
+    kind: str
+
+
+Which = Callable[[Asked], bool]
+
+
+def every_call(asked: Asked) -> bool:
+    return True
+
+
+def no_call(asked: Asked) -> bool:
+    return False
+
+
+def outlines(asked: Asked) -> bool:
+    return asked.kind == "outline"
+
+
+def contents(asked: Asked) -> bool:
+    return asked.kind != "outline"
+
+
+def tutorials(asked: Asked) -> bool:
+    return asked.kind == "tutorial"
+
+
+def quizzes(asked: Asked) -> bool:
+    return asked.kind == "quiz"
+
+
+@dataclass
+class Call:
+    """From `began` to `ended` (seconds since 1970); `heard`: the caller was still there when it was answered."""
+
+    asked: Asked
+    began: float
+    held: bool = False  # until the test lets it go
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: float = 0.0
+    heard: bool = False
+    failed: bool = False
+
+
+class Model:
+    """`start()`, then `calls` fills up; `stop()` ends its thread.
+
+    It answers at once, or, with a seed, at the pace of a model. Its outlines have so many concepts, each with three contents;
+    unless told how many, they have one concept, for every fourth goal two, the same each time that a goal is asked for.
+    """
+
+    def __init__(self, concepts: int | None = None, *, seed: int | None = None) -> None:
+        self.calls: list[Call] = []
+        self.failing: set[str] = set()  # kinds of which the next call is answered 500
+        self.strike: Callable[[Asked], None] | None = None  # called, in a thread, before a call waits or is answered
+        self._concepts, self._random = concepts, None if seed is None else random.Random(seed)
+        self._holds: Which = no_call
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._port = free_port()
+        app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
+        options = {"log_level": "warning", "ws": "none", "lifespan": "off", "timeout_graceful_shutdown": 1}
+        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self._port, access_log=False, **options))
+        self._thread = threading.Thread(target=self._server.run, name="Model", daemon=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        url = f"http://127.0.0.1:{self._port}/v1"
+        return {"OPENAI_API_KEY": "sk-of-the-faults", "OPENAI_BASE_URL": url, "OPENAI_MODEL": "gpt-faults"}
+
+    def start(self) -> None:
+        self._thread.start()
+        wait_until(lambda: self._server.started, reason="the model server answers")
+
+    def stop(self) -> None:
+        self.let_go()
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    def hold(self, which: Which) -> None:
+        """Such calls wait from now on, others do not. What waits already goes on waiting."""
+        self._holds = which
+
+    def let_go(self, some: int | None = None) -> None:
+        """All, and nothing is held any more; or so many of the oldest while the others go on waiting."""
+        with self._lock:
+            if some is None:
+                self._holds = no_call
+            self._free([call for call in self.calls if call.held][:some])
+
+    def let_go_after(self, seconds: float) -> None:
+        """Those that have waited for so long."""
+        with self._lock:
+            self._free([call for call in self.calls if call.held and time.time() - call.began > seconds])
+
+    def held(self) -> list[Asked]:
+        return [call.asked for call in self.calls if call.held]
+
+    def answered(self) -> int:
+        return sum(call.ended > 0 for call in self.calls)
+
+    def counts(self) -> Counter[Asked]:
+        """How often each outline and each content was asked for, that is, paid for; a call that failed costs nothing."""
+        return Counter(call.asked for call in self.calls if not call.failed)
+
+    def by_name(self) -> dict[Asked, list[Call]]:
+        """The calls for each outline and each content, in order."""
+        found: defaultdict[Asked, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            found[call.asked].append(call)
+        return dict(found)
+
+    def heard(self) -> Counter[Asked]:
+        """How often each was answered to somebody who was still there."""
+        return Counter(call.asked for call in self.calls if call.heard)
+
+    def keys(self, goal: str) -> list[str]:
+        """Of the concepts of its outline."""
+        by_goal = 2 if zlib.crc32(goal.encode()) % 4 == 0 else 1
+        return [f"part-{number}" for number in range(1, 1 + (self._concepts or by_goal))]
+
+    def due(self, goal: str) -> set[Asked]:
+        """Every call that a roadmap needs."""
+        return {Asked(goal, "", "outline")} | {Asked(goal, _title(key), kind) for key in self.keys(goal) for kind in WRITTEN}
+
+    async def _complete(self, request: Request) -> Response:
+        posted = await request.json()
+        call = self._begin(_asked(posted))
+        if self.strike is not None:
+            await run_in_threadpool(self.strike, call.asked)
+        if call.held:
+            await call.freed.wait()
+        if call.asked.kind in self.failing:
+            self.failing.remove(call.asked.kind)
+            call.failed, call.ended = True, time.time()
+            return JSONResponse({"error": {"message": "Broken for a moment."}}, 500)
+        if self._random is not None:
+            await asyncio.sleep(_pace(self._random))
+        call.heard = not await request.is_disconnected()
+        call.ended = time.time()
+        return JSONResponse(_completion(posted["model"], self._words(call.asked)))
+
+    def _begin(self, asked: Asked) -> Call:
+        self._loop = asyncio.get_running_loop()
+        with self._lock:
+            call = Call(asked, time.time(), held=self._holds(asked))
+            self.calls.append(call)
+        return call
+
+    def _free(self, calls: list[Call]) -> None:
+        for call in calls:
+            assert self._loop is not None
+            call.held = False
+            self._loop.call_soon_threadsafe(call.freed.set)
+
+    def _words(self, asked: Asked) -> dict[str, Any]:
+        if asked.kind != "outline":
+            return WRITTEN[asked.kind]
+        facts = {"description": "What it is.", "hours": 3, "difficulty": 2, "prerequisites": [], "outcomes": ["do it"]}
+        concepts = [{"key": key, "title": _title(key), **facts} for key in self.keys(asked.goal)]
+        module = {"title": "Basics", "description": "The first steps.", "concepts": concepts}
+        return {"title": "Baking bread", "stages": [{"title": "Start", "description": "Where it begins.", "modules": [module]}]}
+
+
+@contextmanager
+def serving(concepts: int, *, seed: int | None = None) -> Iterator[Model]:
+    model = Model(concepts, seed=seed)
+    model.start()
+    try:
+        yield model
+    finally:
+        model.stop()
+
+
+def _title(key: str) -> str:
+    return key.replace("-", " ").capitalize()
+
+
+def _asked(posted: dict[str, Any]) -> Asked:
+    facts = json.loads(posted["messages"][-1]["content"])
+    kind = KINDS[posted["response_format"]["json_schema"]["name"]]
+    return Asked(facts["request"]["goal"], facts.get("concept", {}).get("title", ""), kind)
+
+
+def _pace(chance: random.Random) -> float:
+    """What a model needs, in seconds."""
+    if chance.random() < SLOW_SHARE:
+        return chance.uniform(*SLOW)
+    return QUICKEST + SPREAD * chance.random() ** 2
+
+
+def _completion(model: str, words: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": json.dumps(words, ensure_ascii=False), "refusal": None}
+    return {
+        "id": "chatcmpl-faults",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20},
+    }

@@ -1,0 +1,304 @@
+"""A process that kills itself at a kill point, is started again, and what is expected then: the stories of the kill points.
+
+A process dies by itself at a point of `kill_points.py`; the story starts it again, as a platform would.
+"""
+
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx2
+
+from tests.chaos.checks import GOAL, Row, asking, assert_built_once, queue_of, queue_rows, rows, wait_until_idle
+from tests.chaos.kill_points import POINTS, ServiceName
+from tests.chaos.model import Asked, Model, every_call, serving
+from tests.servers import Postgres, Redis, scratch_folder
+from tests.stack import ROOT, SHORT, Service, Stack, embedded_stack, server_stack
+from tests.waiting import wait_until
+
+SEED = 20  # of the pace of every model
+INJECT = ROOT / "tests" / "chaos" / "inject"
+CONCEPTS = 2
+CONTENTS = 3 * CONCEPTS
+GARBAGE = b"garbage"
+RESCUED = 90  # seconds: the rescue job runs every minute, and a machine may be slow
+IN_THIS_MINUTE = 50  # seconds: before the rescue job of the next minute
+
+
+class Trial:
+    """A stack whose processes carry the injection, a model of its own, and what is told about its process that dies."""
+
+    def __init__(self, at: str, stack: Stack, model: Model) -> None:
+        self.stack, self.model = stack, model
+        self.saved: set[Asked] = set()  # before the content worker's last death
+        self.excused = False  # answers may be paid for twice unless they were saved by then: the content worker has died
+        self.at = at
+        self.arm(at)
+
+    def arm(self, at: str, *, at_once: bool = True) -> None:
+        """Processes that are started from now on die at this point; if not at once, then after `since` is there."""
+        self.point = POINTS[at.partition(":")[0]]
+        self.mark = self.stack.folder / f"mark-{uuid.uuid4().hex[:6]}"
+        self.since = self.mark.with_suffix(".since")
+        if at_once:
+            self.since.touch()
+        armed = {
+            "PYTHONPATH": str(INJECT),
+            "ROADMAP_KILL_AT": at,
+            "ROADMAP_KILL_MARK": str(self.mark),
+            "ROADMAP_KILL_SINCE": str(self.since),
+        }
+        for service in self.stack.services.values():
+            service.log.touch()  # a diagnosis reads all of them
+            service.environment |= armed
+
+    @property
+    def victim(self) -> Service:
+        of_service: dict[ServiceName, Service] = {
+            "api": self.stack.api,
+            "content": self.stack.content,
+            "logs": self.stack.logs,
+        }
+        return of_service[self.point.service]
+
+    def start(self, *names: str) -> None:
+        """These services of server mode, or the one process tree of embedded mode."""
+        for service in {self.stack.services.get(name, self.stack.api) for name in names}:
+            service.start()
+        if {"api", self.stack.api.name} & set(names):
+            wait_until(lambda: listens(self.stack.port) or not self.stack.api.alive(), timeout=60, reason="the API listens")
+            self.stack.wait_ready()
+            self.stack.headers = self.stack.headers or self.stack.register()
+
+    def create(self) -> str:
+        return self.stack.create(GOAL)
+
+    def died(self, *, told: bool = False) -> None:
+        """The process has killed itself at its point; in embedded mode the whole tree ends after it."""
+        victim = self.victim
+        wait_until(lambda: self.mark.exists() or not victim.alive(), timeout=60, reason=f"{victim.name} dies {self.stack.folder}")
+        assert self.mark.exists(), f"{victim.name} ended elsewhere:\n{victim.output[-3000:]}"
+        assert victim.process is not None
+        expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if told else 1
+        assert victim.process.wait(30) == expected
+        if self.point.service == "content":
+            self.take_stock()
+
+    def take_stock(self) -> None:
+        """The content worker has died: what it had saved must not be asked for again."""
+        self.excused = True
+        of_contents = "from content join concept on content.concept_id = concept.id where content.status = 'ready'"
+        self.saved = {Asked(GOAL, *written) for written in self.rows(f"select concept.title, content.kind {of_contents}")}
+        self.saved |= {Asked(GOAL, "", "outline") for _ in self.rows("select id from roadmap where contents_total > 0")}
+
+    def restart(self) -> None:
+        self.start(self.victim.name)
+
+    def create_and_stall(self) -> str:
+        """The path of a roadmap about which the model is asked, and does not answer until it is let go."""
+        self.model.hold(every_call)
+        path = self.create()
+        wait_until(self.model.held, timeout=60, reason="the model is asked")
+        return path
+
+    def assert_built(self, path: str, *, timeout: float = 60) -> None:
+        """Built once, nothing that was saved paid for again, and no message left anywhere."""
+        finished = "select id from roadmap where finished_at is not null"
+        try:
+            with asking(self.stack) as ask:
+                wait_until(lambda: ask(finished), timeout=timeout, reason=f"{path} reaches its end")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.stack.diagnosis(path)}") from None
+        assert_built_once(self.stack, path)
+        heard = self.model.heard()
+        assert heard.keys() == self.model.due(GOAL)
+        assert {asked: times for asked, times in heard.items() if times > self.allowed(asked)} == {}
+        self.assert_nothing_waits("content")
+
+    def assert_nothing_waits(self, queue: str) -> None:
+        """No message is ready or held, nor, but for the next times of the rescue job, on the schedule; none was put aside."""
+        with queue_of(self.stack, queue) as left:
+            wait_until_idle(left)
+            assert [letter for letter in left.storage.dead_letters() if letter.data != GARBAGE] == []
+
+    def allowed(self, asked: Asked) -> int:
+        return 2 if self.excused and asked not in self.saved else 1
+
+    def rows(self, query: str) -> list[Row]:
+        return rows(self.stack, query)
+
+
+# What happens
+
+
+def a_goal_is_posted(trial: Trial) -> None:
+    trial.start("api", "huey_content")
+    path = trial.create()
+    trial.died()
+    trial.restart()
+    trial.assert_built(path)
+
+
+def the_model_fails_an_outline(trial: Trial) -> None:
+    trial.model.failing.add("outline")
+    a_goal_is_posted(trial)
+    assert trial.model.failing == set()
+
+
+def the_model_fails_a_content(trial: Trial) -> None:
+    trial.model.failing.add("quiz")
+    a_goal_is_posted(trial)
+    assert trial.model.failing == set()
+
+
+def its_task_is_running(trial: Trial) -> None:
+    trial.arm(trial.at, at_once=False)
+    trial.start("api", "huey_content")
+    path = trial.create_and_stall()
+    trial.since.touch()
+    trial.died()
+    trial.model.let_go()
+    trial.restart()
+    trial.assert_built(path)
+
+
+def another_has_died_before(trial: Trial) -> None:
+    trial.start("api", "huey_content")
+    path = trial.create_and_stall()
+    trial.victim.kill()
+    trial.model.let_go()
+    trial.victim.start()  # in embedded mode it may die before the API is ready
+    trial.died()
+    trial.restart()
+    trial.assert_built(path)
+
+
+def it_is_told_to_stop(trial: Trial) -> None:
+    for service in trial.stack.services.values():
+        service.environment["SHUTDOWN_GRACE_SECONDS"] = "1"  # shorter than MODEL_TIMEOUT_SECONDS
+    trial.start("api", "huey_content")
+    path = trial.create_and_stall()
+    trial.victim.signal(signal.SIGTERM)
+    trial.died(told=True)
+    trial.model.let_go()
+    trial.restart()
+    trial.assert_built(path)
+
+
+def garbage_arrives(trial: Trial) -> None:
+    trial.start("api", "huey_content")
+    with queue_of(trial.stack) as content:
+        content.storage.enqueue(GARBAGE)
+    trial.died()
+    trial.restart()
+    trial.assert_built(trial.create())
+    with queue_of(trial.stack) as content:
+        assert [letter.data for letter in content.storage.dead_letters()] == [GARBAGE]
+
+
+def records_arrive(trial: Trial) -> None:
+    """Everything that was recorded is there once, and counted once."""
+    trial.start("api", "huey_content", "huey_logs")
+    path = trial.create()
+    trial.died()
+    trial.restart()
+    trial.assert_built(path)
+    making = "select step, count(*) from execution_log where category in ('planning', 'building') group by step order by step"
+    expected = [("finish", 1), ("outline", 1), ("quiz", 2), ("resources", 2), ("tutorial", 2)]
+    wait_until(lambda: sum(count for _, count in trial.rows(making)) >= 2 + CONTENTS, reason="the records are stored")
+    trial.assert_nothing_waits("logs")
+    assert trial.rows(making) == expected
+    counted = "select (select count(*) from execution_log), sum(stored), sum(last_seq), sum(dropped) from log_source"
+    [(there, stored, numbered, dropped)] = trial.rows(counted)
+    assert (stored, numbered, dropped) == (there, there, 0)
+
+
+def a_goal_is_accepted_perhaps(trial: Trial) -> None:
+    """No answer, or 202: whatever was committed is built, by rescue where no message was sent."""
+    trial.start("api", "huey_content")
+    answered = posted(trial)
+    trial.died()
+    wait_until(lambda: overdue(trial), reason="what was committed is overdue")
+    trial.restart()
+    if trial.stack.mode == "server":
+        trial.start("huey_logs")
+    if trial.at == "accept.before":
+        assert (answered, listed(trial)) == ([], [])
+        trial.assert_built(trial.create())
+        return
+    [path] = listed(trial)
+    assert answered in ([], [path])
+    assert trial.at != "accept.committed" or answered == []
+    trial.assert_built(path, timeout=RESCUED)
+
+
+def a_goal_waits_for_rescue(trial: Trial) -> None:
+    """Its message was never sent, and the logs consumer dies over the job that would notice."""
+    trial.arm("accept.committed")
+    trial.start("api", "huey_content")
+    assert posted(trial) == []
+    trial.died()
+    wait_until(lambda: overdue(trial), reason="what was committed is overdue")
+    forget_the_minute(trial)
+    trial.arm(trial.at)
+    if trial.stack.mode == "server":
+        trial.start("api")
+    trial.victim.start()  # in embedded mode it dies before the API is ready
+    trial.died()
+    with queue_of(trial.stack, "logs") as logs:
+        jobs = sum(b"rescue_overdue" in message for message in logs.storage.enqueued_items()) + logs.storage.held_count()
+    assert jobs == (0 if trial.at == "periodic.before" else 1)
+    trial.restart()
+    [path] = listed(trial)
+    trial.assert_built(path, timeout=IN_THIS_MINUTE)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def posted(trial: Trial) -> list[str]:
+    """The path of the roadmap, if there was an answer."""
+    try:
+        return [trial.create()]
+    except httpx2.TransportError:
+        return []
+
+
+def listed(trial: Trial) -> list[str]:
+    return [f"/api/v1/roadmaps/{item['id']}" for item in trial.stack.get("/api/v1/roadmaps").json()["items"]]
+
+
+def overdue(trial: Trial) -> bool:
+    """What was committed before the death is old enough for rescue."""
+    return time.time() > trial.mark.stat().st_mtime + float(SHORT["RESCUE_AFTER_SECONDS"]) + 0.1
+
+
+def forget_the_minute(trial: Trial) -> None:
+    """As if the next start were in another minute: embedded mode's logs consumer has had its job of this one."""
+    if trial.stack.mode == "embedded":
+        queue_rows(trial.stack, "delete from once")
+        queue_rows(trial.stack, "delete from schedule where queue = 'logs'")  # the job's next times
+
+
+# With what
+
+
+@contextmanager
+def trial_of(at: str, mode: str, postgres: Postgres) -> Iterator[Trial]:
+    """With a model, a database and a broker of its own."""
+    with serving(concepts=CONCEPTS, seed=SEED) as model, scratch_folder() as folder, ExitStack() as ended:
+        if mode == "embedded":
+            stack = embedded_stack(folder, **model.environment)
+        else:
+            (folder / "redis").mkdir()
+            broker = Redis(folder / "redis")
+            broker.start()
+            ended.callback(broker.stop)
+            stack = server_stack(folder, postgres, broker, **model.environment)
+        ended.callback(stack.stop)
+        yield Trial(at, stack, model)
