@@ -2,6 +2,7 @@
 
 import select
 import time
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -10,16 +11,17 @@ from psycopg2 import extensions
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0  # longer than the server's own limits in core/storage.py, which say what was waited for
+MIGRATION_SECONDS = 600.0  # for one statement of a migration, which may rewrite a table
 AWAY_SECONDS = 1.0  # for which nobody tries again to connect
 
 
-def limit_waiting() -> None:
-    """For every connection of this process. Past the limit psycopg2 closes the connection and raises OperationalError."""
-    extensions.set_wait_callback(_wait)
+def limit_waiting(answer: float = ANSWER_SECONDS) -> None:
+    """For every connection of this process, in seconds. Past the limit psycopg2 closes it and raises OperationalError."""
+    extensions.set_wait_callback(partial(_wait, answer))
 
 
-def _wait(connection: extensions.connection) -> None:
-    limit = CONNECT_SECONDS if connection.status == extensions.STATUS_SETUP else ANSWER_SECONDS
+def _wait(answer: float, connection: extensions.connection) -> None:
+    limit = CONNECT_SECONDS if connection.status == extensions.STATUS_SETUP else answer
     deadline = time.monotonic() + limit
     while (state := connection.poll()) != extensions.POLL_OK:
         left = deadline - time.monotonic()

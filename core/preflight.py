@@ -100,7 +100,7 @@ def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
 def _migrated(settings: Settings) -> None:
     try:
         migrate(settings)
-    except peewee.OperationalError as error:
+    except (peewee.OperationalError, peewee.InternalError) as error:
         raise NotReady(f"the database does not answer: {_reason(error)}") from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
@@ -112,7 +112,7 @@ def _schema_is_there(settings: Settings) -> None:
         database.connect()
         _check_encoding(database)
         missing = pending(database)
-    except peewee.OperationalError as error:
+    except (peewee.OperationalError, peewee.InternalError) as error:
         raise NotReady(f"the database does not answer: {_reason(error)}") from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None

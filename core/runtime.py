@@ -18,6 +18,8 @@ database = peewee.DatabaseProxy()
 database.initialize(open_database(settings))
 
 RETRY_AFTER = 2  # seconds
+# InternalError: a server that is read-only, as a standby is after a failover.
+AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
 @contextmanager
@@ -28,14 +30,14 @@ def session() -> Iterator[None]:
     """
     try:
         opened = database.connect(reuse_if_open=True)
-    except (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded) as error:
+    except (*AWAY, MaxConnectionsExceeded) as error:
         raise _away() from error
     if not opened:
         yield
         return
     try:
         yield
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
+    except AWAY as error:
         database.close_idle()  # they lead to the same server
         raise _away() from error
     finally:
@@ -47,6 +49,13 @@ def transaction() -> Iterator[None]:
     """A session whose block is committed as a whole, or not at all."""
     with session(), database.atomic():
         yield
+
+
+def skip_locked(query: peewee.Select) -> peewee.Select:
+    """The same for update, without the rows that another transaction holds. SQLite, which locks the whole file, needs none."""
+    if isinstance(database.obj, peewee.PostgresqlDatabase):
+        return query.for_update("FOR UPDATE SKIP LOCKED")
+    return query
 
 
 def _away() -> Unavailable:

@@ -127,8 +127,8 @@ class Settings(BaseModel):
             yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
         if self.model_timeout_seconds >= self.lease_seconds:
             yield "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
-        if self.heartbeat_seconds * 2 > self.heartbeat_ttl_seconds:
-            yield "HEARTBEAT_TTL_SECONDS must be at least twice HEARTBEAT_SECONDS"
+        if self.heartbeat_seconds * 3 > self.heartbeat_ttl_seconds:
+            yield "HEARTBEAT_TTL_SECONDS must be at least three times HEARTBEAT_SECONDS"
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -13,7 +13,7 @@ import peewee
 from playhouse.pool import PooledSqliteDatabase
 
 from core import clock
-from core.postgres import LimitedPool, limit_waiting
+from core.postgres import MIGRATION_SECONDS, LimitedPool, limit_waiting
 from core.settings import ServiceType, Settings
 from delivery.queue import ReliableQueue
 from delivery.redis_storage import ReliableRedisStorage
@@ -59,8 +59,9 @@ def open_database(settings: Settings) -> peewee.Database:
 
 
 def open_migration_database(settings: Settings) -> peewee.Database:
-    """A single connection past any transaction pooler: migrations hold a session lock."""
+    """A single connection past any transaction pooler: migrations hold a session lock. For a process that does only this."""
     if settings.database_url is not None:
+        limit_waiting(MIGRATION_SECONDS)
         url = settings.direct_database_url or settings.database_url
         return peewee.PostgresqlDatabase(url.get_secret_value(), autoconnect=False, connect_timeout=5)
     _make_folder(settings.data_dir)

@@ -1,6 +1,7 @@
 """Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
 
 import logging
+import signal
 import threading
 import time
 from typing import Any
@@ -51,6 +52,8 @@ class ReliableConsumer(Consumer):
             raise ConfigurationError("only thread workers: a process that is interrupted would acknowledge what it has not done")
         options["max_delay"] = min(options.get("max_delay", LONGEST_PAUSE), LONGEST_PAUSE)
         super().__init__(huey, **options)
+        # A hangup ends it in order: Huey's restart replaces the process without its exit handlers, and their log records.
+        self._signal_actions[signal.SIGHUP] = (False, True)
 
     def run(self) -> None:
         self.huey.begin()
@@ -78,10 +81,11 @@ class ReliableConsumer(Consumer):
         last, blind_until = time.monotonic(), 0.0
         while True:
             try:
-                if time.monotonic() - last > queue.ttl:
-                    blind_until = time.monotonic() + queue.ttl
-                pulse = queue.storage.beat(queue.ttl, judge=time.monotonic() >= blind_until)
-                last = time.monotonic()
+                now = time.monotonic()
+                if now - last > queue.ttl:
+                    blind_until = now + queue.ttl
+                pulse = queue.storage.beat(queue.ttl, judge=now >= blind_until)
+                last = now  # from before the call: it may have been the call that took long
                 returned = pulse.taken_over + queue.release_unknown(pulse.held)
             except queue.storage.faults as error:
                 blind_until = time.monotonic() + queue.ttl

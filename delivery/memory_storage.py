@@ -89,19 +89,21 @@ class ReliableMemoryStorage(MemoryStorage):
     def dead_count(self) -> int:
         return len(self._dead)
 
-    def replay(self, letter_id: str) -> bool:
-        with self._lock:
-            found = [(letter, priority) for letter, priority in self._dead if letter.id == letter_id]
-            for letter, priority in found:
-                self.enqueue(letter.data, priority)
-        return self.discard(letter_id)
+    def replay(self, *letter_ids: str) -> int:
+        taken = self._take_dead(letter_ids)
+        for letter, priority in taken:
+            self.enqueue(letter.data, priority)
+        return len(taken)
 
-    def discard(self, letter_id: str) -> bool:
+    def discard(self, *letter_ids: str) -> int:
+        return len(self._take_dead(letter_ids))
+
+    def _take_dead(self, letter_ids: Sequence[str]) -> list[tuple[DeadLetter, int]]:
+        """The oldest first."""
         with self._lock:
-            kept = [(letter, priority) for letter, priority in self._dead if letter.id != letter_id]
-            removed = len(self._dead) - len(kept)
-            self._dead = kept
-        return removed > 0
+            taken = [entry for entry in reversed(self._dead) if entry[0].id in letter_ids]
+            self._dead = [entry for entry in self._dead if entry[0].id not in letter_ids]
+        return taken
 
     def wake(self) -> None:
         """`claim` never waits here."""

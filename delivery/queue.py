@@ -146,12 +146,14 @@ class ReliableQueue(Huey):
         self._running.claim = claim
         try:
             super().execute(task, timestamp)
+        except SystemExit as error:  # would end this worker, and with every delivery another
+            self._known.discard(claim.receipt)
+            self.storage.bury(claim, f"it failed for good: {error!r}")
+            return None
         except BaseException:  # held but unknown now: it comes back by release_unknown
             self._known.discard(claim.receipt)
             raise
-        if self._running.claim is None:  # postponed
-            self._known.discard(claim.receipt)
-        else:
+        if self._running.claim is not None:  # not postponed
             self._finished_claims().append(claim)
         self._running.claim = None
         return None
@@ -164,6 +166,7 @@ class ReliableQueue(Huey):
         claim: Claim | None = getattr(self._running, "claim", None)
         if claim is None:
             return False
+        self._known.discard(claim.receipt)  # at once: soon the same receipt may be that of another worker here
         self.storage.postpone(claim, until.timestamp())
         self._running.claim = None
         return True

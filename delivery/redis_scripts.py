@@ -12,7 +12,8 @@ local function hint()
 end
 
 local function make_ready(side, entry) -- LPUSH: behind the others of its lane; RPUSH: before them
-  redis.call(side, prefix .. 'ready:' .. string.sub(entry, 1, 1), entry)
+  local lane = string.sub(entry, 1, 1) == '1' and '1' or '0' -- also of an entry that somebody else has put here
+  redis.call(side, prefix .. 'ready:' .. lane, entry)
   hint()
 end
 
@@ -149,12 +150,23 @@ redis.call('LPUSH', prefix .. 'wake:' .. ARGV[1], '1')
 redis.call('EXPIRE', prefix .. 'wake:' .. ARGV[1], 60)
 return 1""")
 
-TAKE_DEAD = _consumer("""-- ARGV: id of a dead letter, '1' to make it ready again
-for _, letter in ipairs(redis.call('LRANGE', prefix .. 'dead', 0, -1)) do
-  if string.sub(letter, 1, #ARGV[1] + 1) == ARGV[1] .. '\\n' then
-    redis.call('LREM', prefix .. 'dead', 1, letter)
-    if ARGV[2] == '1' then make_ready('LPUSH', string.match(letter, '^[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n(.*)$')) end
-    return 1
+TAKE_DEAD = _consumer("""-- ARGV: '1' to make them ready again, ids of dead letters. Looks from the oldest on, a part at a time
+local wanted, found, last = {}, {}, -1
+for i = 2, #ARGV do wanted[ARGV[i]] = (wanted[ARGV[i]] or 0) + 1 end
+while #found < #ARGV - 1 do
+  local part = redis.call('LRANGE', prefix .. 'dead', last - 499, last)
+  if #part == 0 then break end
+  for i = #part, 1, -1 do
+    local id = string.match(part[i], '^[^\\n]*')
+    if (wanted[id] or 0) > 0 then
+      wanted[id] = wanted[id] - 1
+      found[#found + 1] = part[i]
+    end
   end
+  last = last - 500
 end
-return 0""")
+for _, letter in ipairs(found) do
+  redis.call('LREM', prefix .. 'dead', -1, letter)
+  if ARGV[1] == '1' then make_ready('LPUSH', string.match(letter, '^[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n(.*)$')) end
+end
+return #found""")

@@ -181,19 +181,21 @@ class ReliableRedisStorage(RedisStorage):
     def dead_count(self) -> int:
         return int(self.conn.llen(self._dead_key))
 
-    def replay(self, letter_id: str) -> bool:
-        return bool(self._run(self._take_dead, letter_id, 1))
+    def replay(self, *letter_ids: str) -> int:
+        return int(self._run(self._take_dead, 1, *letter_ids))
 
-    def discard(self, letter_id: str) -> bool:
-        return bool(self._run(self._take_dead, letter_id, 0))
+    def discard(self, *letter_ids: str) -> int:
+        return int(self._run(self._take_dead, 0, *letter_ids))
 
     def _run(self, script: Any, *arguments: Any) -> Any:
         return script(keys=[self._prefix], args=arguments)
 
 
 def _pool(url: str, socket_timeout: float, connect_timeout: float) -> redis.ConnectionPool:
-    """One retry at once for a connection that has gone away while it idled; none for a server that is silent."""
-    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    """One retry at once, over a new connection, when the old one has gone away while it idled or leads to a server that is
+    a replica now; none for a server that is silent.
+    """
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError, redis.ReadOnlyError))
     return redis.ConnectionPool.from_url(
         url, socket_timeout=socket_timeout, socket_connect_timeout=connect_timeout, retry=retry, health_check_interval=30
     )

@@ -4,6 +4,7 @@ The queue lives in a file of its own, so that it never waits for the application
 machine share it; one thread looks every 20 ms (up to 200 ms when idle) on behalf of all threads of its consumer.
 """
 
+import json
 import sqlite3
 import time
 import uuid
@@ -34,6 +35,7 @@ SCHEDULE = """create table if not exists schedule (
     id integer not null primary key, queue text not null, data blob not null, timestamp real not null,
     priority integer not null default 0, deliveries integer not null default 0)"""
 
+DEAD_COLUMNS = "queue, data, priority"  # what a message keeps of itself
 TABLES = {"kv", "counter", "schedule", "message", "consumer", "once", "dead_letter"}
 
 
@@ -238,18 +240,20 @@ class ReliableSqliteStorage(SqliteStorage):
     def _dead_count(self, cursor: Any) -> int:
         return int(cursor.execute("select count(*) from dead_letter where queue = ?", (self.name,)).fetchone()[0])
 
-    def replay(self, letter_id: str) -> bool:
-        with self.db(commit=True) as cursor:
-            columns = "queue, data, priority"
-            letter = "from dead_letter where queue = ? and id = ?"
-            cursor.execute(f"insert into message ({columns}) select {columns} {letter}", (self.name, letter_id))
-            cursor.execute(f"delete {letter}", (self.name, letter_id))
-            return bool(cursor.rowcount)
+    def replay(self, *letter_ids: str) -> int:
+        return self._take_dead(letter_ids, f"insert into message ({DEAD_COLUMNS}) select {DEAD_COLUMNS}")
 
-    def discard(self, letter_id: str) -> bool:
+    def discard(self, *letter_ids: str) -> int:
+        return self._take_dead(letter_ids)
+
+    def _take_dead(self, letter_ids: Sequence[str], first: str | None = None) -> int:
+        which = "from dead_letter where queue = ? and id in (select value from json_each(?))"
+        values = (self.name, json.dumps(letter_ids))
         with self.db(commit=True) as cursor:
-            cursor.execute("delete from dead_letter where queue = ? and id = ?", (self.name, letter_id))
-            return bool(cursor.rowcount)
+            if first is not None:
+                cursor.execute(f"{first} {which} order by id", values)
+            cursor.execute(f"delete {which}", values)
+            return int(cursor.rowcount)
 
 
 def _epoch(moment: datetime) -> float:

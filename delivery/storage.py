@@ -93,8 +93,8 @@ class ReliableStorage(Protocol):
         """The newest first."""
 
     def dead_count(self) -> int: ...
-    def replay(self, letter_id: str) -> bool:
-        """Make a dead letter ready again; False when there is none of that id."""
+    def replay(self, *letter_ids: str) -> int:
+        """Make dead letters ready again; says how many were there. Quick for up to 500, the oldest first."""
 
-    def discard(self, letter_id: str) -> bool:
-        """Delete a dead letter; False when there is none of that id."""
+    def discard(self, *letter_ids: str) -> int:
+        """Delete dead letters; says how many were there. Quick for up to 500, the oldest first."""

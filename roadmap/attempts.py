@@ -44,6 +44,19 @@ def saved(save: Callable[[], Result]) -> Result:
         sleep(SAVE_PAUSE)
 
 
+def asked(ask: Callable[[], Result]) -> Result:
+    """What a generator answers. Raises GeneratorFault, also for what nobody expected of it: that counts as a try as well."""
+    try:
+        return ask()
+    except GeneratorFault:
+        raise
+    except Exception as error:  # an edge
+        logger.exception("the generator failed in a way of its own")
+        raise GeneratorFault(
+            f"The generator failed unexpectedly ({type(error).__name__}); the log of the content worker says more."
+        ) from error
+
+
 def note_fault(step: str, fault: GeneratorFault, wait: float, *, roadmap_id: UUID, concept_id: UUID | None = None) -> None:
     """Say in the log that this try failed and when the next one comes."""
     message = f"{fault} Tries again in {wait:.1f} s."

@@ -12,7 +12,7 @@ from core import clock
 from core.runtime import database, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap import events, leases
-from roadmap.attempts import MOST_INTERRUPTIONS, ms_since, note_fault, pause, saved
+from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -26,9 +26,9 @@ from roadmap.steps import Step, StepName
 
 def build_content(content_id: UUID, generator: Generator) -> list[Step]:
     """Write one content of a concept; the last one finishes the roadmap."""
-    with leases.Alone() as alone:
+    with leases.Quarantine() as quarantine:
         try:
-            claimed = _claim_content(content_id, alone)
+            claimed = _claim_content(content_id, quarantine)
         except leases.NotNow:
             return leases.later(BUILDING, content_id)
         if claimed is None:
@@ -40,14 +40,14 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
             return _write(content, token, brief, generator)
 
 
-def _claim_content(content_id: UUID, alone: leases.Alone) -> tuple[Content, UUID, ConceptBrief] | None:
+def _claim_content(content_id: UUID, quarantine: leases.Quarantine) -> tuple[Content, UUID, ConceptBrief] | None:
     building = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
     with transaction():
         token = leases.claim(BUILDING, content_id, Content.roadmap.in_(building))
         if token is None:
             return None
         content, brief = _load_brief(content_id)
-        alone.check(content)
+        quarantine.check(content)
     return content, token, brief
 
 
@@ -73,7 +73,7 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
     kind = ContentKind(content.kind)
     started = monotonic()
     try:
-        written = generator.write(kind, brief)
+        written = asked(lambda: generator.write(kind, brief))
     except GeneratorFault as fault:
         return saved(partial(_content_fault, content, token, brief, fault))
     if saved(partial(_save_content, content, token, written, generator)):

@@ -5,6 +5,7 @@ numbers what it records and sends the number along, so that what the broker lose
 """
 
 import atexit
+import json
 import logging
 import threading
 from collections import deque
@@ -20,7 +21,7 @@ import peewee
 from core import clock
 from core.ids import new_id
 from core.runtime import session, settings, transaction
-from core.text import storable
+from core.text import storable, storable_json
 from models.logs import ExecutionLog, LogSource
 
 logger = logging.getLogger(__name__)
@@ -161,13 +162,23 @@ def record(
         "level": level.value,
         "category": category,
         "step": step,
-        "message": storable(message),
-        "details": dict(details) if details else None,
+        "message": storable(str(message)),
+        "details": _plain(details) if details else None,
         "duration_ms": duration_ms,
         "roadmap_id": roadmap_id.hex if roadmap_id else None,
         "concept_id": concept_id.hex if concept_id else None,
     }
     buffer.add(document, now=level is LogLevel.error)
+
+
+def _plain(details: Mapping[str, Any]) -> Document:
+    """What JSON has no type for as text: one record that cannot be sent would hold up all that follow it."""
+    try:
+        text = json.dumps(details, default=str, skipkeys=True, allow_nan=False, ensure_ascii=False)
+        plain: Document = json.loads(storable_json(text))
+    except (ValueError, RecursionError) as error:  # not a number, or a circle
+        return {"unstorable": f"{type(error).__name__}: {error}"}
+    return plain
 
 
 def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = None) -> None:

@@ -22,7 +22,7 @@ import peewee
 from core import clock
 from core.errors import Unavailable
 from core.ids import new_id
-from core.runtime import session, settings, transaction
+from core.runtime import session, settings, skip_locked, transaction
 from models.roadmaps import Content, Roadmap
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
@@ -101,7 +101,7 @@ class NotNow(Exception):
     """The row could be had, but must wait for another that is under suspicion too."""
 
 
-class Alone:
+class Quarantine:
     """For a `with` around one piece of work. Rows over which workers died before are worked on one at a time in a process.
 
     So the one that kills its worker does not take the others along again and again, until all of them are given up.
@@ -112,7 +112,7 @@ class Alone:
     def __init__(self) -> None:
         self._mine = False
 
-    def __enter__(self) -> "Alone":
+    def __enter__(self) -> "Quarantine":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,7 +167,7 @@ class Keeper:
             table = work.table
             waits = {**NOBODYS, "status": work.waiting, "attempts": table.attempts - 1, "due_at": clock.now()}
             with session():
-                returned += table.update(waits).where(table.lease_token.in_(tokens)).execute()
+                returned += table.update(waits).where(_held_under(work, tokens)).execute()
         return returned
 
     def _run(self) -> None:
@@ -190,7 +190,13 @@ class Keeper:
         for work, tokens in _by_work(running):
             with session():
                 renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
-                renewed.where(work.table.lease_token.in_(tokens)).execute()
+                renewed.where(_held_under(work, tokens)).execute()
+
+
+def _held_under(work: Work, tokens: list[UUID]) -> peewee.Expression:
+    """Rows of these leases. One that is locked is left out for now, rather than let all the others wait for it."""
+    table = work.table
+    return table.id.in_(skip_locked(table.select(table.id).where(table.lease_token.in_(tokens))))
 
 
 def _by_work(works: dict[UUID, Work]) -> Iterator[tuple[Work, list[UUID]]]:

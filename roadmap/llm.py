@@ -2,17 +2,19 @@
 the package costs 24 MB and 0.4 s that the API and the logs worker do not pay.
 """
 
+import asyncio
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from core.text import storable_json
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.drafts import OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
 from roadmap.outline import ContentKind, Contents, Outline, problems
@@ -27,7 +29,6 @@ DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[Quiz
     ContentKind.resources: ResourcesDraft,
     ContentKind.quiz: QuizDraft,
 }
-ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # in JSON; PostgreSQL stores no NUL
 LARGEST_ANSWER = 2 * 1024 * 1024  # bytes
 LASTING = {400, 401, 403, 404, 422}  # statuses that the same request would get again
 HINTS = {
@@ -56,6 +57,8 @@ class ModelGenerator:
 
     def __init__(self, *, key: str, base_url: str, model: str, timeout: float) -> None:
         self._key, self._base_url, self._model, self._timeout = key, base_url, model, timeout
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.name = f"model:{model}"[:100]
 
     def check(self, request: RoadmapRequest) -> None:
@@ -79,13 +82,6 @@ class ModelGenerator:
         texts = b"".join(path.read_bytes() for path in sorted(PROMPTS.glob("*.md")))
         return hashlib.sha256(texts).hexdigest()[:12]
 
-    @cached_property
-    def _client(self) -> "openai.OpenAI":
-        client: openai.OpenAI = _libraries()[0].OpenAI(
-            api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0
-        )
-        return client
-
     def _ask(self, step: str, shape: type[Draft], facts: dict[str, Any]) -> Draft:
         """One call, one answer in the given form. Raises GeneratorFault with the reason for everything else."""
         openai, httpx2 = _libraries()
@@ -97,28 +93,39 @@ class ModelGenerator:
             answer = self._complete(messages, shape)
         except openai.APIStatusError as error:
             raise self._status_fault(error) from error
-        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-            raise self._too_slow() from error
+        except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError) as error:
+            raise GeneratorFault(f"The model did not answer within {self._timeout:g} s.") from error
         except (openai.APIConnectionError, httpx2.TransportError) as error:
             raise GeneratorFault("The model's server cannot be reached; OPENAI_BASE_URL says where it should be.") from error
         return _parsed(answer, shape)
 
     def _complete(self, messages: list[Any], shape: type[BaseModel]) -> bytes:
-        """The body of the answer. It is read piece by piece, so that one that trickles in ends by the same limit."""
-        deadline = monotonic() + self._timeout
+        """The body of the answer. Calls run in one event loop, which can end a call at its time whatever the server does:
+        to a blocking client a server that trickles always looks as if it were about to answer.
+        """
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._client = self._make_client()
+                threading.Thread(target=self._loop.run_forever, name="ModelCalls", daemon=True).start()
+        return asyncio.run_coroutine_threadsafe(self._receive(messages, shape), self._loop).result()
+
+    async def _receive(self, messages: list[Any], shape: type[BaseModel]) -> bytes:
         create = self._client.chat.completions.with_streaming_response.create
         body = bytearray()
-        with create(model=self._model, messages=messages, response_format=_form(shape)) as response:
-            for piece in response.iter_bytes():
-                body += piece
-                if monotonic() > deadline:
-                    raise self._too_slow()
-                if len(body) > LARGEST_ANSWER:
-                    raise GeneratorFault("The model's answer is too long.")
+        async with asyncio.timeout(self._timeout):
+            async with create(model=self._model, messages=messages, response_format=_form(shape)) as response:
+                async for piece in response.iter_bytes():
+                    body += piece
+                    if len(body) > LARGEST_ANSWER:
+                        raise GeneratorFault("The model's answer is too long.")
         return bytes(body)
 
-    def _too_slow(self) -> GeneratorFault:
-        return GeneratorFault(f"The model did not answer within {self._timeout:g} s.")
+    def _make_client(self) -> "openai.AsyncOpenAI":
+        client: openai.AsyncOpenAI = _libraries()[0].AsyncOpenAI(
+            api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0
+        )
+        return client
 
     def _status_fault(self, error: "openai.APIStatusError") -> GeneratorFault:
         status = error.status_code
@@ -139,7 +146,7 @@ def _parsed(answer: bytes, shape: type[Draft]) -> Draft:
         choice = json.loads(answer)["choices"][0]
         ended, message = choice.get("finish_reason"), choice["message"]
         refusal, content = message.get("refusal"), message.get("content")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise GeneratorFault("The server's answer is not a chat completion; is OPENAI_BASE_URL right?") from error
     if refusal:
         raise GeneratorFault(f"The model refuses: {str(refusal)[:300]}", lasting=True)
@@ -149,8 +156,10 @@ def _parsed(answer: bytes, shape: type[Draft]) -> Draft:
         raise GeneratorFault("The model's answer was cut off at its length limit.")
     if not content:
         raise GeneratorFault("The model's answer is empty.")
+    if not isinstance(content, str):
+        raise GeneratorFault("The model's answer is not text.")
     try:
-        return shape.model_validate_json(ESCAPED_NUL.sub(r"\1", content))
+        return shape.model_validate_json(storable_json(content))
     except ValidationError as error:
         raise GeneratorFault("The model's answer is not in the agreed form.") from error
 

@@ -17,7 +17,7 @@ from core.ids import new_id
 from core.runtime import session, settings, transaction
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap import events, leases
-from roadmap.attempts import MOST_INTERRUPTIONS, ms_since, note_fault, pause, saved
+from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
 from roadmap.briefs import GeneratorFault
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -31,9 +31,9 @@ from roadmap.steps import Step, StepName
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     """Design the outline and save it with its pending contents; returns a step for each of them."""
-    with leases.Alone() as alone:
+    with leases.Quarantine() as quarantine:
         try:
-            claimed = _claim_roadmap(roadmap_id, alone)
+            claimed = _claim_roadmap(roadmap_id, quarantine)
         except leases.NotNow:
             return leases.later(PLANNING, roadmap_id)
         if claimed is None:
@@ -45,13 +45,13 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
             return _design(row, token, generator)
 
 
-def _claim_roadmap(roadmap_id: UUID, alone: leases.Alone) -> tuple[Roadmap, UUID] | None:
+def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roadmap, UUID] | None:
     with transaction():
         token = leases.claim(PLANNING, roadmap_id, last_seq=Roadmap.last_seq + 1, updated_at=clock.now())
         if token is None:
             return None
         row = Roadmap.get_by_id(roadmap_id)
-        alone.check(row)
+        quarantine.check(row)
         events.append(row.id, row.last_seq, (EventType.planning, {"attempt": row.attempts}))
     return row, token
 
@@ -59,7 +59,7 @@ def _claim_roadmap(roadmap_id: UUID, alone: leases.Alone) -> tuple[Roadmap, UUID
 def _design(row: Roadmap, token: UUID, generator: Generator) -> list[Step]:
     started = monotonic()
     try:
-        outline = generator.outline(accepted_request(row))
+        outline = asked(lambda: generator.outline(accepted_request(row)))
         if found := problems(outline):
             raise GeneratorFault(f"The outline does not hold together: {' '.join(found[:3])}")
     except GeneratorFault as fault:

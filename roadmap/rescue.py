@@ -7,39 +7,39 @@ no harm. `due_at` moves on with each rescue, so that a long queue is not filled 
 from datetime import timedelta
 from uuid import UUID
 
-import peewee
-
 from core import clock
-from core.runtime import settings, transaction
+from core.runtime import settings, skip_locked, transaction
 from roadmap.leases import BUILDING, PLANNING, Work
 from roadmap.steps import Step
 
-MOST_AT_ONCE = 500
-MANY_CONTENTS, MANY_PLANS = 500, 5000  # messages waiting, beyond which nothing is added
+MOST_AT_ONCE = 500  # of each kind
+FEW = 50  # the same while many messages wait
+MANY, TOO_MANY = 500, 5000  # messages waiting
 CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines do not
 
 
 def overdue(waiting: int = 0) -> list[Step]:
     """Steps for at most 500 roadmaps and 500 contents that nobody has taken for RESCUE_AFTER_SECONDS.
 
-    `waiting` is the number of messages in the content queue: what is overdue is probably among them when there are many,
-    and adding to a queue that nobody works on would fill the broker. When there are none, it is surely lost.
+    `waiting` is the number of messages in the content queue. When there are none, what is overdue is surely lost. When
+    there are many it is probably among them, so that few contents are added, and none to a queue that nobody seems to
+    work on: it would fill the broker.
     """
-    plans = _overdue(PLANNING, patience=1) if waiting < MANY_PLANS else []
-    builds = _overdue(BUILDING, patience=CONTENT_PATIENCE if waiting else 1) if waiting < MANY_CONTENTS else []
+    if waiting >= TOO_MANY:
+        return []
+    plans = _overdue(PLANNING, MOST_AT_ONCE, patience=1)
+    builds = _overdue(BUILDING, MOST_AT_ONCE if waiting < MANY else FEW, patience=CONTENT_PATIENCE if waiting else 1)
     return plans + builds
 
 
-def _overdue(work: Work, patience: int) -> list[Step]:
+def _overdue(work: Work, most: int, patience: int) -> list[Step]:
     table, now = work.table, clock.now()
     late = table.due_at < now - timedelta(seconds=settings.rescue_after_seconds * patience)
     lost = table.status == work.waiting
     abandoned = (table.status == work.held) & (table.lease_until < now)
     with transaction():
-        query = table.select(table.id).where(late, lost | abandoned).order_by(table.due_at).limit(MOST_AT_ONCE)
-        if isinstance(table._meta.database.obj, peewee.PostgresqlDatabase):
-            query = query.for_update("FOR UPDATE SKIP LOCKED")  # two rescuers share the work
-        ids: list[UUID] = [id_ for (id_,) in query.tuples()]
+        query = table.select(table.id).where(late, lost | abandoned).order_by(table.due_at).limit(most)
+        ids: list[UUID] = [id_ for (id_,) in skip_locked(query).tuples()]  # two rescuers share the work
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()
     return [Step(work.step, id_) for id_ in ids]

@@ -1,5 +1,6 @@
 """What the queues are doing, and what to do with messages that were put aside."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from delivery.storage import DEAD_LETTERS_KEPT, DeadLetter
 from tasks.queues import content_queue, logs_queue
 
 QUEUES: dict[str, ReliableQueue] = {queue.name: queue for queue in (logs_queue, content_queue)}
+AT_ONCE = 500  # dead letters
 LONGEST_ARGUMENTS = 200  # characters
 
 
@@ -64,14 +66,20 @@ def discard(queue_name: str, letter_id: str) -> None:
 
 def replay_all(queue_name: str) -> int:
     """Let every dead letter that is there now be delivered again; says how many they were."""
-    letters = dead_letters(queue_name, DEAD_LETTERS_KEPT)
-    return sum(_ask(lambda queue, id_=letter.id: queue.storage.replay(id_), _queue(queue_name)) for letter in letters)
+    return sum(_ask(lambda queue, ids=ids: queue.storage.replay(*ids), _queue(queue_name)) for ids in _all_ids(queue_name))
 
 
 def discard_all(queue_name: str) -> int:
     """Delete every dead letter that is there now; says how many they were."""
-    letters = dead_letters(queue_name, DEAD_LETTERS_KEPT)
-    return sum(_ask(lambda queue, id_=letter.id: queue.storage.discard(id_), _queue(queue_name)) for letter in letters)
+    return sum(_ask(lambda queue, ids=ids: queue.storage.discard(*ids), _queue(queue_name)) for ids in _all_ids(queue_name))
+
+
+def _all_ids(queue_name: str) -> Iterator[list[str]]:
+    """Of the dead letters, the oldest first, as many at a time as the broker takes in one step."""
+    letters = _ask(lambda queue: queue.storage.dead_letters(DEAD_LETTERS_KEPT), _queue(queue_name))
+    ids = [letter.id for letter in reversed(letters)]
+    for first in range(0, len(ids), AT_ONCE):
+        yield ids[first : first + AT_ONCE]
 
 
 def _queue(name: str) -> ReliableQueue:

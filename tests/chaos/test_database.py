@@ -5,8 +5,10 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from tests.chaos.checks import (
@@ -22,6 +24,7 @@ from tests.chaos.checks import (
     in_the_middle,
     locked,
     rows,
+    start_second,
     written,
 )
 from tests.chaos.model import PATIENT, Model, tutorials
@@ -69,6 +72,21 @@ def frozen(postgres: Postgres) -> Iterator[None]:
         for pid in children:
             with_pid_gone(pid, signal.SIGCONT)
         postgres.resume()
+
+
+@contextmanager
+def read_only(stack: Stack) -> Iterator[None]:
+    """The whole server, from the next transaction of every connection on."""
+    with asking(stack) as ask:
+
+        def say(value: str) -> None:
+            ask(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+            ask("SELECT pg_reload_conf()")
+            wait_until(lambda: ask("SHOW default_transaction_read_only") == [(value,)], reason="the server has heard it")
+
+        say("on")
+        yield
+        say("off")
 
 
 def connections(stack: Stack) -> int:
@@ -162,6 +180,39 @@ def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_c
     with asking(served) as ask:
         for _ in range(STRIKES):
             wait_until(lambda: ask(TERMINATE) != [(0,)], reason="a worker is in the middle of a transaction")
+    assert_finished(served, paced, paths, asked)
+
+
+def test_a_database_that_takes_no_changes_is_told_by_503_and_answers_wait_for_it(
+    served: Stack, own_postgres: Postgres, paced: Model
+) -> None:
+    """As after a failover, when connections lead to what is a standby now."""
+    asked = goals(WORKERS + 1)
+    paths = in_the_middle(served, paced, tutorials, asked[:WORKERS])
+
+    with read_only(served):
+        assert_unavailable(served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on stone"}))
+        assert served.get(paths[0]).status_code == 200
+        paced.let_go()
+        answers_wait(served)
+
+    paths.append(accepted(served, asked[-1]))
+    assert_finished(served, paced, paths, asked)
+
+
+@pytest.mark.long
+def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(served: Stack, paced: Model) -> None:
+    asked = goals(WORKERS)
+    paths = in_the_middle(served, paced, tutorials, asked)
+    start_second(served)
+    with psycopg2.connect(served.environment["DATABASE_URL"]) as locking, locking.cursor() as cursor, asking(served) as ask:
+        cursor.execute("SELECT id FROM content WHERE status = 'building' LIMIT 1 FOR UPDATE")
+        leases = "SELECT min(lease_until), now() at time zone 'utc' FROM content WHERE status = 'building' AND id <> '{}'"
+        others = leases.format(*cursor.fetchone())
+        [(first, _)] = ask(others)
+        renewed = first + timedelta(seconds=2 * float(served.environment["HEARTBEAT_TTL_SECONDS"]))
+        wait_until(lambda: ask(others)[0][0] > renewed, timeout=60, reason="the leases of the others are renewed")
+    paced.let_go()
     assert_finished(served, paced, paths, asked)
 
 

@@ -137,6 +137,15 @@ def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) ->
         assert tries(stack) == {(1, 0)}
 
 
+def test_a_hangup_ends_a_consumer_in_order_as_well(fragile_server: Stack) -> None:
+    """It does not put another program in its place, which would leave out the exit handlers and with them log records."""
+    wait_until_at_work(fragile_server, "content")
+    fragile_server.content.signal(signal.SIGHUP)
+    assert end_of(fragile_server.content) == 0
+    restart(fragile_server)
+    assert_built_once(fragile_server, fragile_server.create())
+
+
 def test_one_sigterm_after_another_loses_nothing(modelled: Stack, model: Model) -> None:
     path = every_thread_waits(modelled, model)
     interrupted = set(model.held())

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -318,6 +319,19 @@ class TestConnections:
         fault = fault_of(lambda: generator(provider.url, timeout=0.5).outline(BREAD))
         assert "did not answer within" in str(fault)
 
+    def test_the_limit_holds_also_when_the_head_of_an_answer_never_ends(self, provider: Provider) -> None:
+        def trickle(handler: Handler) -> None:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-filler: ")
+            for _ in range(300):  # 30 s, each piece in time for the limit of a single read
+                handler.wfile.write(b"x")
+                handler.server.released.wait(0.1)
+
+        provider.answer = trickle
+        started = monotonic()
+        fault = fault_of(lambda: generator(provider.url, timeout=0.5).outline(BREAD))
+        assert "did not answer within 0.5 s" in str(fault)
+        assert monotonic() - started < 15
+
     def test_nothing_that_listens_is_a_passing_fault_that_names_the_setting(self) -> None:
         fault = fault_of(lambda: generator(f"http://127.0.0.1:{free_port()}/v1").outline(BREAD))
         assert "OPENAI_BASE_URL" in str(fault)
@@ -356,6 +370,10 @@ NO_ANSWERS = {
     "no choice": json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": []}).encode(),
     "an empty text": completion(""),
     "no text": completion(None),
+    "a number for a text": completion(None, message={"content": 7}),
+    "a list for a text": completion(None, message={"content": [{"type": "text", "text": SOUND}]}),
+    "an answer nested without end": b'{"choices":' + b"[" * 100_000,
+    "a text nested without end": completion('{"title":' + "[" * 100_000),
     "an empty object": b"{}",
     "an error with status 200": b'{"error": {"message": "upstream is overloaded", "code": 502}}',
     "a choice without a message": json.dumps({"id": "1", "model": MODEL, "choices": [{"index": 0}]}).encode(),

@@ -310,6 +310,30 @@ class TestOutages:
             wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON)
         assert works.noted == ["long"]
 
+    def test_who_postpones_its_message_forgets_it_before_another_worker_can_have_it(self, process: Open) -> None:
+        works, taken = process(ttl=ALIVE), list[Any]()
+
+        def again() -> None:
+            assert works.queue.postpone(datetime.now(UTC))
+            taken.append(works.queue.dequeue())  # another worker is quicker than the end of this task
+
+        works.queue.enqueue(works.queue.task(name="again")(again).s())
+        works.queue.execute(works.queue.dequeue())
+        assert taken[0] is not None
+
+        for _ in range(2):
+            assert works.queue.release_unknown(works.queue.storage.beat(ALIVE).held) == 0
+        assert works.left() == (0, 0, 1)
+
+    def test_a_task_that_would_end_its_worker_is_put_aside(self, process: Open) -> None:
+        works = process()
+        works.queue.enqueue(works.queue.task(name="end")(sys.exit).s(3))
+        works.queue.enqueue(works.note.s("after it"))
+        with consuming(works, workers=1):
+            wait_until(lambda: works.noted == ["after it"], timeout=SOON)
+        assert [letter.reason for letter in works.queue.storage.dead_letters()] == ["it failed for good: SystemExit(3)"]
+        assert works.left() == (0, 0, 0)
+
 
 class RecordedBeats(ReliableMemoryStorage):
     """Remembers which beats may judge; some of the first ones find no broker."""

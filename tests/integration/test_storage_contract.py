@@ -376,7 +376,7 @@ class TestDeadLetters:
 
     def test_a_replayed_letter_is_ready_again_and_no_letter_any_more(self, consumer: Open) -> None:
         storage = put_aside(consumer(), b"a", ANY_BYTES, b"c")
-        assert storage.replay(letter_of(storage, ANY_BYTES)) is True
+        assert storage.replay(letter_of(storage, ANY_BYTES)) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
         assert storage.dead_count() == 2
         assert claimed(storage).data == ANY_BYTES
@@ -394,7 +394,7 @@ class TestDeadLetters:
 
     def test_a_discarded_letter_is_gone(self, consumer: Open) -> None:
         storage = put_aside(consumer(), b"a", b"b", b"c")
-        assert storage.discard(letter_of(storage, b"b")) is True
+        assert storage.discard(letter_of(storage, b"b")) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
         assert (storage.dead_count(), storage.queue_size(), storage.held_count()) == (2, 0, 0)
 
@@ -403,7 +403,7 @@ class TestDeadLetters:
     def test_an_id_of_no_letter_changes_nothing(self, consumer: Open, act: str, id_: str) -> None:
         storage = put_aside(consumer(), b"a", b"b")
         before = storage.dead_letters()
-        assert getattr(storage, act)(id_) is False
+        assert getattr(storage, act)(id_) == 0
         assert storage.dead_letters() == before
         assert storage.queue_size() == 0
 
@@ -412,15 +412,15 @@ class TestDeadLetters:
     def test_a_letter_is_replayed_or_discarded_once(self, consumer: Open, first: str, again: str) -> None:
         storage = put_aside(consumer(), b"a", b"b")
         id_ = letter_of(storage, b"a")
-        assert getattr(storage, first)(id_) is True
-        assert getattr(storage, again)(id_) is False
+        assert getattr(storage, first)(id_) == 1
+        assert getattr(storage, again)(id_) == 0
         assert storage.dead_count() == 1
         assert claimed_data(storage) == ([b"a"] if first == "replay" else [])
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
     def test_of_two_letters_with_the_same_message_one_goes(self, consumer: Open, act: str) -> None:
         storage = put_aside(consumer(), b"same", b"same")
-        assert getattr(storage, act)(storage.dead_letters()[0].id) is True
+        assert getattr(storage, act)(storage.dead_letters()[0].id) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"same"]
         assert claimed_data(storage) == ([b"same"] if act == "replay" else [])
 
@@ -430,6 +430,22 @@ class TestDeadLetters:
         storage.bury(claimed(storage), "still broken")
         assert dead(storage) == [(b"a", "still broken")]
         assert storage.replay(letter_of(storage, b"a"))
+
+    @pytest.mark.parametrize("act", ["replay", "discard"])
+    def test_many_are_taken_at_once_wherever_they_lie_and_replayed_in_the_order_of_their_ids(
+        self, consumer: Open, act: str
+    ) -> None:
+        messages = [b"%d" % number for number in range(1100)]
+        storage = put_aside(consumer(), *messages)
+        oldest_first = [letter.id for letter in reversed(storage.dead_letters(1100))]
+
+        assert getattr(storage, act)(*oldest_first[:500]) == 500
+        assert getattr(storage, act)("unknown", oldest_first[-1], oldest_first[0], oldest_first[700]) == 2
+        assert getattr(storage, act)() == 0
+
+        assert storage.dead_count() == 598
+        replayed = [*messages[:500], messages[700], messages[-1]]
+        assert claimed_data(storage) == (replayed if act == "replay" else [])
 
     def test_they_are_counted_beyond_the_limit_of_a_listing(self, consumer: Open) -> None:
         storage = put_aside(consumer(), *(b"%d" % number for number in range(103)))
@@ -1074,7 +1090,7 @@ class TestTwoQueues:
         logs, content = put_aside(consumer("logs"), b"log"), consumer("content")
         assert (content.dead_letters(), content.dead_count()) == ([], 0)
 
-        assert getattr(content, act)(letter_of(logs, b"log")) is False
+        assert getattr(content, act)(letter_of(logs, b"log")) == 0
 
         assert [letter.data for letter in logs.dead_letters()] == [b"log"]
         assert (logs.queue_size(), content.queue_size()) == (0, 0)
@@ -1168,6 +1184,27 @@ class TestFullRedis:
         assert storage.replay(oldest.id)
         assert storage.dead_count() == 0
         assert worked_off(storage) == [b"a"]
+
+    def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(self, own_broker: Redis) -> None:
+        storage = ReliableRedisStorage("work", url=own_broker.url())
+        admin = own_broker.client()
+        before = storage.conn.client_id()
+        admin.replicaof("127.0.0.1", "1")
+        with pytest.raises(redis.ReadOnlyError):
+            storage.enqueue(b"a")
+        admin.replicaof("no", "one")
+        storage.enqueue(b"a")
+        assert claimed(storage).data == b"a"
+        assert storage.conn.client_id() != before
+
+    def test_an_entry_without_a_lane_is_not_lost_when_its_consumer_dies(self, own_broker: Redis) -> None:
+        storage, rescuer = (ReliableRedisStorage("work", url=own_broker.url()) for _ in range(2))
+        own_broker.client().lpush("{huey.work}:ready:0", b"xyz")
+        storage.beat(ALIVE)
+        rescuer.beat(ALIVE)
+        assert claimed(storage).data == b"yz"
+        assert storage.release_all() == 1
+        assert claimed(rescuer).data == b"yz"
 
     def test_a_poisonous_message_is_put_aside_on_a_full_redis(self, own_broker: Redis) -> None:
         rescuer = ReliableRedisStorage("work", url=own_broker.url())

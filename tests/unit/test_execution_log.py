@@ -295,6 +295,22 @@ class TestStoring:
             "concept_id": concept_id,
         }
 
+    def test_details_that_json_or_a_database_has_no_type_for_hold_nothing_up(self) -> None:
+        circle: dict[str, Any] = {}
+        circle["self"] = circle
+        record("test", "step", "1", details={"id": UUID(int=7), ("a", "tuple"): 1, "text": "a\x00b\ud800c", 3: {1}})
+        record("test", "step", "2", details=circle)
+        record("test", "step", "3", details={"ratio": float("nan")})
+        record("test", "step", ValueError("4"))  # type: ignore[arg-type]
+        record("test", "step", "5", details={"last": True})
+        execution_log.buffer.flush()
+
+        details = {row["message"]: row["details"] for row in stored()}
+        assert list(details) == ["1", "2", "3", "4", "5"]
+        assert details["1"] == {"id": str(UUID(int=7)), "text": "ab?c", "3": "{1}"}
+        assert [list(details[message]) for message in "23"] == [["unstorable"]] * 2
+        assert details["5"] == {"last": True}
+
     def test_records_sort_by_the_time_they_were_made(self) -> None:
         for number in range(50):
             record("test", "step", f"{number}")

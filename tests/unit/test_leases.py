@@ -125,7 +125,7 @@ def renewal(leased: Leased) -> None:
 def held_contents() -> list[UUID]:
     """The tokens of all contents of a roadmap, held by nobody's work."""
     _, contents = planned()
-    claims = [building._claim_content(content_id, leases.Alone()) for content_id in contents]
+    claims = [building._claim_content(content_id, leases.Quarantine()) for content_id in contents]
     return [claim[1] for claim in claims if claim is not None]
 
 
@@ -211,7 +211,7 @@ class TestRenewal:
         assert leased.row.interruptions == 1
 
     def test_many_leases_are_renewed_in_one_statement_for_each_table(self, caplog: pytest.LogCaptureFixture) -> None:
-        contents, (_, roadmap) = held_contents(), planning._claim_roadmap(accepted(), leases.Alone()) or (None, new_id())
+        contents, (_, roadmap) = held_contents(), planning._claim_roadmap(accepted(), leases.Quarantine()) or (None, new_id())
         running = {**dict.fromkeys(contents, BUILDING), roadmap: PLANNING}
         clock.travel(LEASE_OVER)
         with caplog.at_level(logging.DEBUG, logger="peewee"):
@@ -386,7 +386,7 @@ class TestHandingBack:
         assert (leased.row.status, leased.row.error, leased.row.attempts) == (leased.work.waiting, "", 0)
 
     def test_all_rows_of_both_kinds_are_handed_back(self) -> None:
-        contents, claimed = held_contents(), planning._claim_roadmap(accepted(), leases.Alone())
+        contents, claimed = held_contents(), planning._claim_roadmap(accepted(), leases.Quarantine())
         assert claimed is not None
         with ExitStack() as held:
             for token in contents:

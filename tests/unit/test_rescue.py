@@ -136,8 +136,8 @@ class TestRescue:
         clock.travel(LONG)
         assert {step.id for step in rescue.overdue()} == {first, second}
         clock.travel(2 * LONG)  # overdue again
-        planning._claim_roadmap(second, leases.Alone())
-        building._claim_content(first, leases.Alone())
+        planning._claim_roadmap(second, leases.Quarantine())
+        building._claim_content(first, leases.Quarantine())
         assert rescue.overdue() == []
         clock.travel(leases.LASTS)
         assert {step.id for step in rescue.overdue()} == {first, second}
@@ -167,15 +167,20 @@ class TestPatience:
     def test_while_messages_wait_contents_get_more_time_and_outlines_do_not(self, both: tuple[UUID, list[UUID]]) -> None:
         assert self.named(1) == {both[0]}
         clock.travel(self.AGE)
-        assert self.named(rescue.MANY_CONTENTS - 1) == {both[0], *both[1]}
+        assert self.named(rescue.MANY - 1) == {both[0], *both[1]}
 
-    def test_no_content_is_added_to_a_long_queue(self, both: tuple[UUID, list[UUID]]) -> None:
+    def test_few_contents_are_added_to_a_long_queue_the_oldest_first(
+        self, both: tuple[UUID, list[UUID]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rescue, "FEW", 2)
         clock.travel(LONG)
-        assert self.named(rescue.MANY_CONTENTS) == {both[0]}
+        roadmap_id, contents = both
+        assert self.named(rescue.MANY) == {roadmap_id, *contents[:2]}
+        assert self.named(rescue.MANY) == set(contents[2:4])  # whoever goes on looking comes to the last
 
-    def test_no_outline_is_added_to_a_very_long_queue(self, both: tuple[UUID, list[UUID]]) -> None:
+    def test_nothing_is_added_to_a_queue_that_nobody_seems_to_work_on(self, both: tuple[UUID, list[UUID]]) -> None:
         clock.travel(LONG)
-        assert self.named(rescue.MANY_PLANS) == set()
+        assert self.named(rescue.TOO_MANY) == set()
         assert self.named(0) == {both[0], *both[1]}  # not looking has put nothing off
 
     @pytest.mark.parametrize("waiting", [0, 1])
@@ -220,7 +225,7 @@ class TestUpkeep:
     def test_how_many_messages_wait_is_told_to_rescue(self, sent: list[list[Step]]) -> None:
         planned()
         clock.travel(LONG)
-        content_queue.storage.enqueue_many([(b"a message", 0)] * rescue.MANY_CONTENTS)
+        content_queue.storage.enqueue_many([(b"a message", 0)] * rescue.TOO_MANY)
         upkeep.rescue_again.call_local()
         assert sent == [[]]
         content_queue.storage.flush_queue()
