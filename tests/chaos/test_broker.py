@@ -55,7 +55,7 @@ def served(make_stack: MakeStack, paced: Model) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.mark.parametrize("answered", ["while it is away", "when it is back"])
+@pytest.mark.parametrize("answered", ["while it is away", pytest.param("when it is back", marks=pytest.mark.long)])
 def test_a_broker_that_is_killed_while_models_think_costs_no_second_call(
     served: Stack, own_broker: Redis, paced: Model, answered: str
 ) -> None:
@@ -161,6 +161,7 @@ def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(served: St
     assert_paid_once(paced, asked)
 
 
+@pytest.mark.long
 def test_a_message_that_was_accepted_after_its_sender_gave_up_is_there_twice_and_works_once(
     served: Stack, own_broker: Redis, paced: Model
 ) -> None:
@@ -185,7 +186,7 @@ def test_a_message_that_was_accepted_after_its_sender_gave_up_is_there_twice_and
         assert queue.storage.dead_count() == 0
 
 
-@pytest.mark.parametrize("fault", ["hangs", "is refused"])
+@pytest.mark.parametrize("fault", ["hangs", pytest.param("is refused", marks=pytest.mark.long)])
 def test_no_answer_waits_for_a_broker_that(served: Stack, own_broker: Redis, paced: Model, fault: str) -> None:
     served.content.stop()
     early, late = goals(USUAL), goals(POSTS, first=USUAL)

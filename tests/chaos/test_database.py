@@ -172,6 +172,7 @@ def test_a_frozen_database_is_told_by_503_and_everything_goes_on_when_it_thaws(
     assert_finished(served, paced, paths, asked)
 
 
+@pytest.mark.long
 def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_call(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:

@@ -53,6 +53,7 @@ def test_an_orderly_stop_hands_over_what_is_unfinished(fragile: Stack) -> None:
         assert_built_once(fragile, path)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(fragile_server: Stack) -> None:
     paths = [fragile_server.create() for _ in range(ROADMAPS)]
     wait_until(lambda: written(fragile_server, paths) > 20, reason="the building is under way")

@@ -199,7 +199,7 @@ def test_an_orderly_end_loses_no_record(fragile: Stack) -> None:
         assert_told(fragile, "missing", 0)
 
 
-@pytest.mark.parametrize("fault", ["is refused", "hangs"])
+@pytest.mark.parametrize("fault", ["is refused", pytest.param("hangs", marks=pytest.mark.long)])
 def test_records_of_a_process_that_ends_are_stored_from_there_while_the_broker(
     fragile_server: Stack, own_broker: Redis, fault: str
 ) -> None:

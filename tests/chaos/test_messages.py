@@ -121,7 +121,7 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
     assert put_aside(fragile_server, 0) == []
 
 
-@pytest.mark.parametrize("fault", ["is refused", "hangs"])
+@pytest.mark.parametrize("fault", ["is refused", pytest.param("hangs", marks=pytest.mark.long)])
 def test_the_commands_tell_in_one_sentence_that_the_broker(make_stack: MakeStack, own_broker: Redis, fault: str) -> None:
     stack = make_stack("server")
     own_broker.pause() if fault == "hangs" else own_broker.kill()

@@ -241,7 +241,7 @@ class Follower:
                     event = {}
 
 
-@pytest.mark.parametrize("pause", [RETRY, 0.0])
+@pytest.mark.parametrize("pause", [RETRY, pytest.param(0.0, marks=pytest.mark.long)])
 def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middle_of_the_building(
     hasty: Stack, model: Model, pause: float
 ) -> None:
@@ -279,6 +279,7 @@ def last_event(stack: Stack) -> int:
     return int(number)
 
 
+@pytest.mark.long
 def test_a_stream_that_is_being_opened_at_sigterm_ends_in_order(modelled_server: Stack, model: Model) -> None:
     path = every_thread_waits(modelled_server, model, contents)
     waiting = "select count(*) from pg_locks where not granted"

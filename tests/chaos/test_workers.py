@@ -80,6 +80,7 @@ def test_a_worker_paused_in_the_middle_of_model_calls_loses_them_to_another_and_
     assert (modelled_server.content.stop(), second.stop()) == (0, 0)
 
 
+@pytest.mark.long
 def test_a_content_consumer_that_is_paused_alone_goes_on_where_it_was(make_stack: MakeStack, model: Model) -> None:
     with running(make_stack("embedded", **model.environment, **PATIENT)) as stack:
         path = every_thread_waits(stack, model)
@@ -105,7 +106,7 @@ def utc_now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 @pytest.mark.timeout(300)
 def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_none(
     make_stack: MakeStack, tmp_path: Path, kills: int

@@ -1193,9 +1193,9 @@ class TestFullRedis:
         with pytest.raises(redis.ReadOnlyError):
             storage.enqueue(b"a")
         admin.replicaof("no", "one")
+        assert storage.conn.client_id() != before
         storage.enqueue(b"a")
         assert claimed(storage).data == b"a"
-        assert storage.conn.client_id() != before
 
     def test_an_entry_without_a_lane_is_not_lost_when_its_consumer_dies(self, own_broker: Redis) -> None:
         storage, rescuer = (ReliableRedisStorage("work", url=own_broker.url()) for _ in range(2))

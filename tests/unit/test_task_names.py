@@ -186,7 +186,8 @@ class TestFailing:
         assert spare.noted == ["done"]
         assert spare.dead == []
 
-    def test_an_outage_uses_up_no_tries(self, spare: Spare) -> None:
+    def test_an_outage_uses_up_no_tries(self, spare: Spare, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(spare.queue, "pause", lambda seconds: None)
         outages = [Unavailable("The database does not answer.") for _ in range(3 * TRIES)]
 
         @job(spare.queue)
