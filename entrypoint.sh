@@ -36,6 +36,7 @@ all() {
         done
     }
     trap 'stop; exit 0' INT TERM HUP # before the first child: no signal may leave one behind
+    trap stop EXIT # INT cannot be trapped by a shell that was started in the background, which dies of it
     for service in api huey_logs huey_content; do
         "$service" &
         pids+=($!)

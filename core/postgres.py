@@ -39,13 +39,13 @@ def _poll(connection: extensions.connection, event: int, seconds: float) -> bool
 class LimitedPool(PooledPostgresqlDatabase):
     """Peewee's pool asks every idle connection `SELECT 1` before it gives it out, and lets one thread after the other wait
     for a server that does not answer, each under the lock of all. This one looks at the socket, and for a second after a
-    failed connect it fails at once.
+    failed connect it fails at once unless one idles.
     """
 
     _away_until = 0.0
 
     def _connect(self) -> Any:
-        if time.monotonic() < self._away_until:
+        if not self._connections and time.monotonic() < self._away_until:
             raise psycopg2.OperationalError("the server was not there a moment ago")
         try:
             return super()._connect()

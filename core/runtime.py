@@ -1,6 +1,8 @@
 """What a process has exactly one of: its settings and its database. The only module with an import side effect."""
 
+import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,12 +14,15 @@ from core.logging_setup import set_up_logging
 from core.settings import from_environment
 from core.storage import open_database
 
+logger = logging.getLogger(__name__)
+
 settings = from_environment(os.environ)
 set_up_logging(settings.log_level)
 database = peewee.DatabaseProxy()
 database.initialize(open_database(settings))
 
 RETRY_AFTER = 2  # seconds
+SAY_AGAIN = 10.0  # seconds
 # InternalError: a server that is read-only, as a standby is after a failover.
 AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
@@ -31,7 +36,7 @@ def session() -> Iterator[None]:
     try:
         opened = database.connect(reuse_if_open=True)
     except (*AWAY, MaxConnectionsExceeded) as error:
-        raise _away() from error
+        raise _away(error) from error
     if not opened:
         yield
         return
@@ -39,7 +44,7 @@ def session() -> Iterator[None]:
         yield
     except AWAY as error:
         database.close_idle()  # they lead to the same server
-        raise _away() from error
+        raise _away(error) from error
     finally:
         database.close()
 
@@ -58,5 +63,23 @@ def skip_locked(query: peewee.Select) -> peewee.Select:
     return query
 
 
-def _away() -> Unavailable:
+class Outage:
+    """Says why the database is away, but not to everybody who asks meanwhile."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def note(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + SAY_AGAIN
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            logger.warning("the database is away or refuses: %s", reason)  # drivers name host and user, never the password
+
+
+outage = Outage()
+
+
+def _away(error: Exception) -> Unavailable:
+    outage.note(error)
     return Unavailable("The database does not answer at the moment. Try again.", retry_after=RETRY_AFTER)

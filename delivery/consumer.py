@@ -90,6 +90,9 @@ class ReliableConsumer(Consumer):
             except queue.storage.faults as error:
                 blind_until = time.monotonic() + queue.ttl
                 queue.note_away(error)
+            except Exception:  # an edge: whatever it was, a heart that stops would give away what is being worked on
+                blind_until = time.monotonic() + queue.ttl
+                logger.exception("huey@%s: a beat failed", queue.name)
             else:
                 queue.note_back()
                 if returned:

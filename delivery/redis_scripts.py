@@ -39,8 +39,9 @@ end
 
 local function acknowledge(consumer, first)
   for i = first, #ARGV do
-    redis.call('LREM', prefix .. 'held:' .. consumer, 1, ARGV[i])
-    forget_deliveries(ARGV[i])
+    if redis.call('LREM', prefix .. 'held:' .. consumer, 1, ARGV[i]) == 1 then -- else it is another's by now, who may die of it
+      forget_deliveries(ARGV[i])
+    end
   end
 end
 

@@ -196,7 +196,8 @@ class Keeper:
 def _held_under(work: Work, tokens: list[UUID]) -> peewee.Expression:
     """Rows of these leases. One that is locked is left out for now, rather than let all the others wait for it."""
     table = work.table
-    return table.id.in_(skip_locked(table.select(table.id).where(table.lease_token.in_(tokens))))
+    ours = (table.status == work.held) & table.lease_token.in_(tokens)  # there is an index by status
+    return table.id.in_(skip_locked(table.select(table.id).where(ours)))
 
 
 def _by_work(works: dict[UUID, Work]) -> Iterator[tuple[Work, list[UUID]]]:

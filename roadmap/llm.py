@@ -30,6 +30,7 @@ DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[Quiz
     ContentKind.quiz: QuizDraft,
 }
 LARGEST_ANSWER = 2 * 1024 * 1024  # bytes
+MARGIN = 10.0  # seconds that the end of a call may take
 LASTING = {400, 401, 403, 404, 422}  # statuses that the same request would get again
 HINTS = {
     401: "OPENAI_API_KEY is not accepted by the provider",
@@ -105,10 +106,11 @@ class ModelGenerator:
         """
         with self._starting:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._client = self._make_client()
-                threading.Thread(target=self._loop.run_forever, name="ModelCalls", daemon=True).start()
-        return asyncio.run_coroutine_threadsafe(self._receive(messages, shape), self._loop).result()
+                self._client = self._make_client()  # fails for an address or a proxy that is none, at each call anew
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name="ModelCalls", daemon=True).start()
+                self._loop = loop
+        return asyncio.run_coroutine_threadsafe(self._receive(messages, shape), self._loop).result(self._timeout + MARGIN)
 
     async def _receive(self, messages: list[Any], shape: type[BaseModel]) -> bytes:
         create = self._client.chat.completions.with_streaming_response.create

@@ -359,6 +359,16 @@ def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Si
     assert "error" not in service.output
 
 
+def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch: Launch) -> None:
+    """As for a script that starts it in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # `launch` puts it right
+    service = launch("all")
+    await_all(service)
+    service.signal(signal.SIGINT)
+    exit_code(service)  # bash dies of the signal, after its exit trap
+    await_nothing_left(service)
+
+
 def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch) -> None:
     service = launch("all")
     wait_until(lambda: len(service.children()) >= 3, reason="the services are started")

@@ -349,6 +349,13 @@ class TestConnections:
         assert not fault_of(lambda: generator(provider.url).outline(BREAD)).lasting
         assert len(provider.requests) == 1
 
+    @pytest.mark.parametrize("url", ["http://localhost:port/v1", "http://[::1/v1"])
+    def test_an_address_that_is_none_fails_each_time_and_hangs_nobody(self, url: str) -> None:
+        made = generator(url, timeout=0.5)
+        for _ in range(2):
+            with pytest.raises(Exception, match=r"(?i)port|url|address|reached"):
+                made.outline(BREAD)
+
     def test_many_threads_share_one_generator(self, llmock: LLMock) -> None:
         made, written = generator(llmock.base_url()), []
         threads = [threading.Thread(target=lambda: written.append(made.write(ContentKind.tutorial, BRIEF))) for _ in range(8)]

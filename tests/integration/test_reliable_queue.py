@@ -362,6 +362,22 @@ def hearts(*, heartbeat: float, ttl: float, failing: int = 0) -> Iterator[list[b
 
 
 class TestJudging:
+    def test_a_heart_goes_on_whatever_a_beat_comes_upon(self, process: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        works = process(ttl=ALIVE)
+        beat, mistakes = works.queue.storage.beat, [ValueError("unforeseen") for _ in range(3)]
+
+        def mistaken(ttl: float, *, judge: bool = True) -> Pulse:
+            if mistakes:
+                raise mistakes.pop()
+            return beat(ttl, judge=judge)
+
+        monkeypatch.setattr(works.queue.storage, "beat", mistaken)
+        beats = recorded_beats(works, monkeypatch)
+        works.queue.enqueue(works.note.s("done"))
+        with consuming(works):
+            wait_until(lambda: len([pulse for pulse in beats if pulse]) > 1, timeout=SOON, reason="it beats again")
+            wait_until(lambda: works.noted == ["done"], timeout=SOON)
+
     def test_a_consumer_that_beats_in_time_judges_at_every_beat(self) -> None:
         with hearts(heartbeat=0.01, ttl=ALIVE) as judged:
             wait_until(lambda: len(judged) >= 5, timeout=SOON)

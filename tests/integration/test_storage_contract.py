@@ -1121,6 +1121,18 @@ class TestHeldUp:
         assert (victim.queue_size(), victim.held_count()) == (0, 1)
 
 
+@shared
+def test_a_late_acknowledgement_does_not_wipe_out_the_deaths_of_a_message(consumer: Open) -> None:
+    rescuer = consumer()
+    rescuer.enqueue(b"poison")
+    for _ in range(MAX_DELIVERIES):
+        victim = consumer()
+        claim = claimed(victim)
+        dies(victim, rescuer)
+        victim.acknowledge(claim)
+    assert [letter.data for letter in rescuer.dead_letters()] == [b"poison"]
+
+
 class TestFullRedis:
     def test_a_full_redis_refuses_producers_and_can_be_drained(self, own_broker: Redis) -> None:
         def opened() -> ReliableRedisStorage:
