@@ -24,13 +24,14 @@ huey_content() { exec $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_
 
 all() {
     set -m # each child in a process group of its own, so that Ctrl-C reaches this script alone and the end is orderly
-    local pids=() others=()
+    local pids=()
     stop() {
         trap '' INT TERM HUP
-        local pid started=(${pids[@]+"${pids[@]}"} ${others[@]+"${others[@]}"})
-        for pid in ${started[@]+"${started[@]}"}; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-        wait ${started[@]+"${started[@]}"} 2>/dev/null || true
-        for pid in ${pids[@]+"${pids[@]}"}; do # what a killed service has left behind, such as the workers of uvicorn
+        local pid started
+        started="$(jobs -p) ${pids[*]-}" # a signal may come between a start and its note, and a service may have ended
+        for pid in $started; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+        wait $(jobs -p) 2>/dev/null || true
+        for pid in $started; do # what a killed service has left behind, such as the workers of uvicorn
             for _ in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
             kill -KILL -- "-$pid" 2>/dev/null || true
         done
@@ -42,10 +43,8 @@ all() {
         pids+=($!)
     done
     python -m core.announce &
-    others=($!)
     while kill -0 "${pids[0]}" 2>/dev/null && kill -0 "${pids[1]}" 2>/dev/null && kill -0 "${pids[2]}" 2>/dev/null; do
         sleep 1 & # in the background, since a signal interrupts `wait` but not a command
-        others[1]=$!
         wait $! || true
     done
     echo "error: one of the services has ended; the others are stopped" >&2
