@@ -369,9 +369,16 @@ def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch
     await_nothing_left(service)
 
 
+def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch) -> None:
+    service = launch("all")
+    wait_until(lambda: len(service.children()) >= 3, reason="the services are started")
+    service.signal(signal.SIGTERM)
+    assert exit_code(service) == 0
+    await_nothing_left(service)
+
+
 @pytest.mark.parametrize("processes", [2, 3, 4, 5, 6])
-def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch, processes: int) -> None:
-    """At each stage of the start, when the last process has only just come."""
+def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: Launch, processes: int) -> None:
     service = launch("all")
     wait_until(lambda: len(left_of(service)) >= processes, reason=f"{processes} processes are there")
     service.signal(signal.SIGTERM)
