@@ -5,6 +5,8 @@ A value that does not fit is reported by its variable's name, all of them in one
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -55,9 +57,33 @@ def _digits(value: object) -> object:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Of a million tokens, in the currency of the settings."""
+
+    model: str
+    prompt: Decimal
+    completion: Decimal
+
+
+def _prices(value: object) -> object:
+    """`gpt-5-mini=0.25/2, other=0.1/0.4`; a name may itself contain an equals sign or a slash."""
+    if not isinstance(value, str):
+        return value
+    found = [
+        re.fullmatch(r"(.+)=([0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)", part.strip())
+        for part in value.split(",")
+    ]
+    if not all(found):
+        raise ValueError("must be MODEL=PROMPT/COMPLETION for each model, separated by commas, as in gpt-5-mini=0.25/2")
+    return tuple(Price(match[1].strip(), Decimal(match[2]), Decimal(match[3])) for match in found if match)
+
+
 PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
 Count = Annotated[int, BeforeValidator(_digits)]
+Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
+Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -81,6 +107,13 @@ class Settings(BaseModel):
     openai_base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://", description="Where the model is served.")  # fmt: skip
     openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
+    model_concurrency: Count = Field(8, ge=1, le=256, description="Calls of the model that run at once in a process. Fewer after the provider has answered 429.")  # fmt: skip
+    model_max_tokens: Count = Field(16_384, ge=256, le=1_000_000, description="Most tokens of one answer; what a call can cost at most follows from it.")  # fmt: skip
+    model_prices: Prices = Field((), description="Price of a million prompt and completion tokens by model: gpt-5-mini=0.25/2, other=0.1/0.4.")  # fmt: skip
+    currency: str = Field("USD", pattern=r"^[A-Za-z]{3}$", description="Currency of MODEL_PRICES and of the budgets.")
+    budget_per_roadmap: Money = Field(Decimal(0), description="Most that the model calls of one roadmap may cost. 0: no limit.")  # fmt: skip
+    budget_per_user_month: Money = Field(Decimal(0), description="Most that the model calls of one account may cost in a month (UTC). 0: no limit.")  # fmt: skip
+    repair_rounds: Count = Field(2, ge=0, le=5, description="Rounds in which a model may mend an outline that does not hold together.")  # fmt: skip
     lease_seconds: Seconds = Field(120, description="How long a live worker may hold a roadmap or a content at most. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
     max_attempts: Count = Field(6, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
     retry_base_seconds: Seconds = Field(5, description="First pause before another try; doubles each time.")
@@ -102,6 +135,11 @@ class Settings(BaseModel):
         """The first signs, all verify. Empty in embedded mode until `core.storage` has made one."""
         given = self.secret_key.get_secret_value() if self.secret_key else ""
         return tuple(key.strip() for key in given.split(",") if key.strip())
+
+    @property
+    def model_price(self) -> Price | None:
+        """Of OPENAI_MODEL; None when nobody has said it."""
+        return next((price for price in self.model_prices if price.model == self.openai_model), None)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -125,6 +163,8 @@ class Settings(BaseModel):
             yield "SECRET_KEY is needed in server mode: set it to a random text of at least 32 characters, the same for every service"  # fmt: skip
         if any(len(key) < SHORTEST_KEY for key in self.secret_keys):
             yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
+        if (self.budget_per_roadmap or self.budget_per_user_month) and self.openai_api_key and self.model_price is None:
+            yield "MODEL_PRICES must name OPENAI_MODEL when there is a budget: without its price nobody knows what a call costs"
         if self.model_timeout_seconds >= self.lease_seconds:
             yield "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
         if self.heartbeat_seconds * 3 > self.heartbeat_ttl_seconds:

@@ -1,4 +1,4 @@
-"""A roadmap (Stage > Module > Concept), the contents of its concepts, and the events of its making."""
+"""A roadmap (Stage > Module > Concept) with its revisions, the contents of its concepts, and the events of its making."""
 
 import peewee
 
@@ -18,7 +18,11 @@ class Roadmap(Identified):
     motivation = peewee.TextField(default="")
     preferences = peewee.TextField(default="")
     language = peewee.CharField(max_length=35)
+    resource_language = peewee.CharField(max_length=35, null=True)
+    review = peewee.BooleanField(default=False)  # contents wait for approval
 
+    analysis = peewee.JSONField(null=True)
+    revision = peewee.IntegerField(default=0)  # the current one; 0: none yet
     title = peewee.CharField(max_length=200, default="")
     generator = peewee.CharField(max_length=100, default="")
     weeks = peewee.IntegerField(default=0)
@@ -35,6 +39,8 @@ class Roadmap(Identified):
     contents_total = peewee.IntegerField(default=0)
     contents_ready = peewee.IntegerField(default=0)
     contents_failed = peewee.IntegerField(default=0)
+    spent = peewee.BigIntegerField(default=0)  # millionths of the currency, with what is reserved for calls that run
+    over_budget = peewee.BooleanField(default=False)
     last_seq = peewee.IntegerField(default=0)
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
@@ -44,19 +50,45 @@ class Roadmap(Identified):
         indexes = ((("owner", "id"), False), (("status", "due_at"), False))
 
 
+class Revision(Table):
+    """One design of the plan: where it came from, and its outline. While it is being designed, its last draft."""
+
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE", index=False)
+    number = peewee.IntegerField()
+    source = peewee.CharField(max_length=10)
+    base = peewee.IntegerField(default=0)  # the revision that it changes; 0: none
+    instruction = peewee.TextField(default="")  # in the words of the person
+    status = peewee.CharField(max_length=10)
+    outline = peewee.JSONField(null=True)  # an Outline, or a draft of one
+    problems = peewee.JSONField()  # list of text: what is wrong with the draft; once it is done: what had to be accepted
+    rounds = peewee.IntegerField(default=0)  # of repair
+    error = peewee.TextField(default="")
+    generator = peewee.CharField(max_length=100, default="")
+    prompt_version = peewee.CharField(max_length=40, default="")
+    created_at = UtcDateTimeField()
+    finished_at = UtcDateTimeField(null=True)
+
+    class Meta:
+        primary_key = peewee.CompositeKey("roadmap", "number")
+
+
 class Stage(Identified):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    key = peewee.CharField(max_length=200)
     position = peewee.IntegerField()
     title = peewee.CharField(max_length=200)
     description = peewee.TextField()
+    removed = peewee.BooleanField(default=False)
 
 
 class Module(Identified):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    key = peewee.CharField(max_length=200)
     stage = peewee.ForeignKeyField(Stage, on_delete="CASCADE")
     position = peewee.IntegerField()
     title = peewee.CharField(max_length=200)
     description = peewee.TextField()
+    removed = peewee.BooleanField(default=False)
 
 
 class Concept(Identified):
@@ -72,6 +104,7 @@ class Concept(Identified):
     prerequisites = peewee.JSONField()  # list of concept ids as text
     outcomes = peewee.JSONField()  # list of text
     progress = peewee.CharField(max_length=10, default="todo")
+    removed = peewee.BooleanField(default=False)  # not in the current revision; kept with all that belongs to it
 
     class Meta:
         indexes = ((("roadmap", "key"), True),)
@@ -85,6 +118,7 @@ class Content(Identified):
     kind = peewee.CharField(max_length=10)
     status = peewee.CharField(max_length=10)
     version = peewee.IntegerField(default=0)  # the current one; 0: none yet
+    instruction = peewee.TextField(default="")  # what the person wants of the next version
     error = peewee.TextField(default="")
     attempts = peewee.IntegerField(default=0)
     interruptions = peewee.IntegerField(default=0)
@@ -105,6 +139,8 @@ class ContentVersion(Table):
     body = peewee.JSONField()
     generator = peewee.CharField(max_length=100)
     prompt_version = peewee.CharField(max_length=40, default="")
+    instruction = peewee.TextField(default="")
+    subject = peewee.CharField(max_length=64, default="")  # fingerprint of what the concept was when this was written
     created_at = UtcDateTimeField()
 
     class Meta:

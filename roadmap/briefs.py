@@ -1,14 +1,27 @@
-"""What a generator is given for one concept, and how it says that it cannot."""
+"""What a generator is given, and how it says that it cannot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.text import storable
+from roadmap.outline import Analysis, Contents, Outline
 from roadmap.requests import RoadmapRequest
 
 
 @dataclass(frozen=True, slots=True)
+class DesignBrief:
+    """All that an outline is designed from; with `current` and `feedback`, what it is changed from and how."""
+
+    request: RoadmapRequest
+    analysis: Analysis
+    current: Outline | None = None
+    feedback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConceptBrief:
-    """All that a content is written from."""
+    """All that a content is written from; with `instruction`, how it should differ from `previous`."""
 
     request: RoadmapRequest
     roadmap_title: str
@@ -18,6 +31,8 @@ class ConceptBrief:
     title: str
     description: str
     outcomes: tuple[str, ...]
+    instruction: str = ""
+    previous: Contents | None = None
 
 
 class GeneratorFault(Exception):
@@ -27,3 +42,12 @@ class GeneratorFault(Exception):
         super().__init__(storable(reason))  # it may quote what a provider said
         self.lasting = lasting  # another try would fail the same way
         self.retry_after = retry_after  # seconds, when the provider says so
+
+
+class Unsound(GeneratorFault):
+    """There is an answer, but it is no outline: the draft as it came, and what is wrong with it, for a round of repair."""
+
+    def __init__(self, draft: dict[str, Any], problems: Sequence[str]) -> None:
+        super().__init__(f"The outline does not hold together: {' '.join(problems[:3])}")
+        self.draft = draft
+        self.problems = list(problems)

@@ -8,42 +8,52 @@ from functools import partial
 from time import monotonic
 from uuid import UUID
 
+import peewee
+
 from core import clock
-from core.runtime import database, settings, transaction
+from core.runtime import settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import events, leases
+from roadmap import events, finishing, leases
+from roadmap.applying import subject
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.contents import read_content
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
+from roadmap.finishing import progress
 from roadmap.generator import Generator
-from roadmap.leases import BUILDING, keeper
+from roadmap.leases import BUILDING, Lost, keeper
 from roadmap.outline import ContentKind, Contents
+from roadmap.pace import Busy
 from roadmap.requests import accepted_request
-from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.spending import Ledger, OverBudget, Purpose
+from roadmap.statuses import ContentStatus
 from roadmap.steps import Step, StepName
+from roadmap.stopping import StopSignal
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Step]:
     """Write one content of a concept; the last one finishes the roadmap."""
-    with leases.Quarantine() as quarantine:
-        try:
+    try:
+        with generator.slot(), leases.Quarantine() as quarantine:
             claimed = _claim_content(content_id, quarantine)
-        except leases.NotNow:
-            return leases.later(BUILDING, content_id)
-        if claimed is None:
-            return leases.look_again(BUILDING, content_id)
-        content, token, brief = claimed
-        if content.interruptions >= MOST_INTERRUPTIONS:
-            return _content_failed(content, token, "Its worker died or hung too often while writing it; retry it.")
-        with keeper.holding(BUILDING, token):
+            if claimed is None:
+                return leases.look_again(BUILDING, content_id)
+            content, token, brief = claimed
+            if content.interruptions >= MOST_INTERRUPTIONS:
+                return _content_failed(content, token, "Its worker died or hung too often while writing it; retry it.")
             return _write(content, token, brief, generator)
+    except Lost:  # whoever took it over tells of its own tries
+        return []
+    except Busy as busy:
+        return [Step(StepName.build_content, content_id, delay=busy.retry_after)]
+    except leases.NotNow:
+        return leases.later(BUILDING, content_id)
 
 
 def _claim_content(content_id: UUID, quarantine: leases.Quarantine) -> tuple[Content, UUID, ConceptBrief] | None:
-    building = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
     with transaction():
-        token = leases.claim(BUILDING, content_id, Content.roadmap.in_(building))
+        token = leases.claim(BUILDING, content_id)
         if token is None:
             return None
         content, brief = _load_brief(content_id)
@@ -65,6 +75,8 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         title=concept.title,
         description=concept.description,
         outcomes=tuple(concept.outcomes),
+        instruction=content.instruction,
+        previous=read_content(content) if content.instruction else None,
     )
     return content, brief
 
@@ -72,36 +84,53 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
 def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Generator) -> list[Step]:
     kind = ContentKind(content.kind)
     started = monotonic()
-    try:
-        written = asked(lambda: generator.write(kind, brief))
-    except GeneratorFault as fault:
-        return saved(partial(_content_fault, content, token, brief, fault))
-    if saved(partial(_save_content, content, token, written, generator)):
-        message = f"Wrote the {kind} of '{brief.title}'"
-        place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-        record("building", kind, message, **place, duration_ms=ms_since(started))
+    stop = StopSignal()
+    with keeper.holding(BUILDING, token, stop):
+        try:
+            metered = generator.metered(Ledger(_purpose(content), stop))
+            written = asked(lambda: metered.write(kind, brief))
+        except OverBudget as fault:
+            return saved(partial(_content_failed, content, token, str(fault)))
+        except GeneratorFault as fault:
+            return saved(partial(_content_fault, content, token, brief, fault))
+        saved(partial(_save_content, content, token, written, generator))
+    message = f"Wrote the {kind} of '{brief.title}'"
+    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+    record("building", kind, message, **place, duration_ms=ms_since(started))
     return []
 
 
-def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> bool:
-    """False when the lease is not ours any more: then nothing is saved."""
-    version = content.version + 1
+def _purpose(content: Content) -> Purpose:
+    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id, "content_id": content.id}
+    return Purpose(owner_id=content.concept.module.stage.roadmap.owner_id, **place, attempt=content.attempts)
+
+
+def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> None:
+    """Raises Lost when the lease is not ours any more: then nothing is saved."""
     with transaction():
-        if leases.give_up(Content, content.id, token, status=ContentStatus.ready, version=version, error="") is None:
-            return False
-        roadmap = _count(content.roadmap_id, ready=1)
+        row = events.advance(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
+        version = _newest_version(content.id) + 1
+        settled = {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
+        leases.settle(Content, content.id, token, **settled)
         ContentVersion.insert(
             content=content.id,
             version=version,
             body=written.model_dump(mode="json"),
             generator=generator.name,
-            prompt_version=generator.prompt_version,
+            prompt_version=generator.prompt_version(content.kind),
+            instruction=content.instruction,
+            subject=subject(content.concept),
             created_at=clock.now(),
         ).execute()
-        data = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **_progress(roadmap)}
-        events.append(roadmap.id, roadmap.last_seq, (EventType.content_ready, data))
-        _finish_if_last(roadmap)
-    return True
+        told = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **progress(row)}
+        events.append(row, EventType.content_ready, told)
+        finishing.finish_if_last(row)
+
+
+def _newest_version(content_id: UUID) -> int:
+    """Not always the current one: an earlier version may have been taken up again."""
+    newest = ContentVersion.select(peewee.fn.MAX(ContentVersion.version)).where(ContentVersion.content == content_id).scalar()
+    return int(newest or 0)
 
 
 def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
@@ -110,55 +139,25 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
     wait = pause(content.attempts, fault)
     waits = {"status": ContentStatus.pending, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
     with transaction():
-        held = leases.give_up(Content, content.id, token, **waits)
-    if held is None:  # another worker took over, and tells of its own tries
-        return []
+        leases.settle(Content, content.id, token, **waits)
     note_fault(content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
     return [Step(StepName.build_content, content.id, delay=wait)]
 
 
 def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:
+    """It is given up. When there is a version that still fits, that one stays, and only the wish for another has failed."""
     with transaction():
-        if leases.give_up(Content, content.id, token, status=ContentStatus.failed, error=reason) is None:
-            return []
-        roadmap = _count(content.roadmap_id, failed=1)
-        data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason, **_progress(roadmap)}
-        events.append(roadmap.id, roadmap.last_seq, (EventType.content_failed, data))
-        _finish_if_last(roadmap)
+        stays = _fits(content)
+        status, count = (ContentStatus.ready, "contents_ready") if stays else (ContentStatus.failed, "contents_failed")
+        row = events.advance(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
+        leases.settle(Content, content.id, token, status=status, error=reason, instruction="")
+        told = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason, **progress(row)}
+        events.append(row, EventType.content_failed, told)
+        finishing.finish_if_last(row)
     record("building", content.kind, reason, level=LogLevel.error, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
     return []
 
 
-def _count(roadmap_id: UUID, *, ready: int = 0, failed: int = 0) -> Roadmap:
-    """Count a finished content and take an event's number. Holds the roadmap's row until the commit, so that of two
-    contents that finish together the second sees the first, and exactly one is the last.
-    """
-    counted = Roadmap.update(
-        contents_ready=Roadmap.contents_ready + ready,
-        contents_failed=Roadmap.contents_failed + failed,
-        last_seq=Roadmap.last_seq + 1,
-        updated_at=clock.now(),
-    ).where(Roadmap.id == roadmap_id)
-    row: Roadmap = next(iter(counted.returning(Roadmap).execute()))
-    return row
-
-
-def _finish_if_last(roadmap: Roadmap) -> None:
-    if roadmap.contents_ready + roadmap.contents_failed < roadmap.contents_total:
-        return
-    status = RoadmapStatus.partial if roadmap.contents_failed else RoadmapStatus.ready
-    if roadmap.contents_ready == 0:
-        status = RoadmapStatus.failed
-    reason = (
-        f"{roadmap.contents_failed} of {roadmap.contents_total} parts could not be written" if roadmap.contents_failed else ""
-    )
-    open_ = (Roadmap.id == roadmap.id) & (Roadmap.status == RoadmapStatus.building)
-    finished = Roadmap.update(status=status, error=reason, finished_at=clock.now(), last_seq=Roadmap.last_seq + 1).where(open_)
-    for row in finished.returning(Roadmap).execute():
-        events.append(row.id, row.last_seq, (EventType(f"roadmap.{status}"), {**_progress(row), "reason": reason}))
-        told = partial(record, "building", "finish", f"The roadmap is {status}", roadmap_id=row.id)
-        database.after_commit(told)
-
-
-def _progress(roadmap: Roadmap) -> dict[str, int]:
-    return {"ready": roadmap.contents_ready, "failed": roadmap.contents_failed, "total": roadmap.contents_total}
+def _fits(content: Content) -> bool:
+    its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
+    return bool(ContentVersion.select().where(its, ContentVersion.subject == subject(content.concept)).exists())

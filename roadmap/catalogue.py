@@ -2,15 +2,19 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import FieldError, Invalid
-from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.metering import Meter
 from roadmap.outline import (
+    Analysis,
     ContentKind,
     Contents,
     Level,
@@ -99,7 +103,16 @@ class Catalogue:
     """A Generator that needs no key and answers at once."""
 
     name = "catalogue"
-    prompt_version = ""
+    repairs = False  # what people have written stays as it is
+
+    def prompt_version(self, step: str) -> str:
+        return ""
+
+    def slot(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def metered(self, meter: Meter) -> Self:
+        return self
 
     def check(self, request: RoadmapRequest) -> None:
         if find_track(request.goal) is None:
@@ -110,10 +123,27 @@ class Catalogue:
             rule = "the built-in catalogue is written in English (en). With OPENAI_API_KEY set, any language works"
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
 
-    def outline(self, request: RoadmapRequest) -> Outline:
-        track = find_track(request.goal)
-        if track is None:
-            raise GeneratorFault("No built-in track fits this goal; set OPENAI_API_KEY to have it designed.", lasting=True)
+    def check_feedback(self, pointer: str) -> None:
+        rule = "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits"
+        raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, rule),))
+
+    def analyse(self, request: RoadmapRequest) -> Analysis:
+        track = _track(request)
+        concepts = [load_concept(track.id, id_) for stage in track.stages for module in stage.modules for id_ in module.concepts]
+        return Analysis(
+            aim=track.summary,
+            known=tuple(concept.title for concept in concepts if not concept.is_news_to(request.level)),
+            subjects=tuple(module.title for stage in track.stages for module in stage.modules),
+        )
+
+    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+        raise GeneratorFault("A built-in track is not repaired.", lasting=True)
+
+    def outline(self, design: DesignBrief) -> Outline:
+        request = design.request
+        if design.feedback:
+            raise GeneratorFault("The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True)
+        track = _track(request)
         stages = tuple(stage for stage in (_stage(track, stage, request.level) for stage in track.stages) if stage.modules)
         return Outline(title=track.title, stages=stages)
 
@@ -125,6 +155,13 @@ class Catalogue:
         if kind is ContentKind.resources:
             return Resources(items=tuple(concept.resources))
         return Quiz(questions=tuple(concept.questions))
+
+
+def _track(request: RoadmapRequest) -> Track:
+    track = find_track(request.goal)
+    if track is None:
+        raise GeneratorFault("No built-in track fits this goal; set OPENAI_API_KEY to have it designed.", lasting=True)
+    return track
 
 
 def find_track(goal: str) -> Track | None:
@@ -145,7 +182,10 @@ def load_concept(track_id: str, concept_id: str) -> CatalogueConcept:
     """Raises GeneratorFault when this version of the catalogue has no such concept."""
     path = TRACKS / track_id / "concepts" / f"{concept_id}.md"
     if track_id not in tracks() or not path.is_file():
-        raise GeneratorFault("This concept is no longer in the built-in catalogue; create the roadmap anew.", lasting=True)
+        raise GeneratorFault(
+            "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and retry, or create the roadmap anew.",
+            lasting=True,
+        )
     return CatalogueConcept.model_validate(_parse(path.read_text("utf-8")))
 
 
@@ -157,13 +197,19 @@ def _parse(text: str) -> dict[str, Any]:
 def _stage(track: Track, stage: TrackStage, level: Level) -> OutlineStage:
     modules = (_module(track, module, level) for module in stage.modules)
     kept = tuple(module for module in modules if module.concepts)
-    return OutlineStage(title=stage.title, description=stage.description, modules=kept)
+    return OutlineStage(key=_slug(stage.title), title=stage.title, description=stage.description, modules=kept)
 
 
 def _module(track: Track, module: TrackModule, level: Level) -> OutlineModule:
     loaded = ((concept_id, load_concept(track.id, concept_id)) for concept_id in module.concepts)
     concepts = tuple(_concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level))
-    return OutlineModule(title=module.title, description=module.description, concepts=concepts)
+    key, description = _slug(module.title), module.description
+    return OutlineModule(key=key, title=module.title, description=description, concepts=concepts)
+
+
+def _slug(title: str) -> str:
+    """A key out of a title: the same for every level of a track."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _concept(track: Track, concept_id: str, concept: CatalogueConcept, level: Level) -> OutlineConcept:

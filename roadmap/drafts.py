@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap.outline import (
+    Analysis,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -25,6 +26,16 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class AnalysisDraft(Draft):
+    aim: Annotated[str, Field(description="what the person will be able to do in the end, one sentence")]
+    known: Annotated[list[str], Field(description="what the person knows already and needs not learn")]
+    subjects: Annotated[list[str], Field(description="what has to be learned, from the ground up")]
+    assumptions: Annotated[list[str], Field(description="what had to be guessed because the person did not say it")]
+
+    def to_analysis(self) -> Analysis:
+        return Analysis(aim=self.aim, known=tuple(self.known), subjects=tuple(self.subjects), assumptions=tuple(self.assumptions))
+
+
 class ConceptDraft(Draft):
     key: Annotated[str, Field(description="short name in lower case with hyphens, unique in the roadmap")]
     title: str
@@ -36,12 +47,14 @@ class ConceptDraft(Draft):
 
 
 class ModuleDraft(Draft):
+    key: Annotated[str, Field(description="short name in lower case with hyphens, unique among the modules")]
     title: str
     description: str
     concepts: list[ConceptDraft]
 
 
 class StageDraft(Draft):
+    key: Annotated[str, Field(description="short name in lower case with hyphens, unique among the stages")]
     title: str
     description: str
     modules: list[ModuleDraft]
@@ -103,11 +116,10 @@ class QuizDraft(Draft):
 
 
 def _stage(stage: StageDraft) -> OutlineStage:
-    return OutlineStage(
-        title=stage.title, description=stage.description, modules=tuple(_module(module) for module in stage.modules)
-    )
+    modules = tuple(_module(module) for module in stage.modules)
+    return OutlineStage(key=stage.key, title=stage.title, description=stage.description, modules=modules)
 
 
 def _module(module: ModuleDraft) -> OutlineModule:
     concepts = tuple(OutlineConcept(**concept.model_dump()) for concept in module.concepts)
-    return OutlineModule(title=module.title, description=module.description, concepts=concepts)
+    return OutlineModule(key=module.key, title=module.title, description=module.description, concepts=concepts)

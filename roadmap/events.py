@@ -19,7 +19,15 @@ MOST_AT_ONCE = 500
 class EventType(StrEnum):
     queued = "roadmap.queued"
     planning = "roadmap.planning"
+    analysed = "roadmap.analysed"
+    drafted = "roadmap.drafted"
     outlined = "roadmap.outlined"
+    revised = "roadmap.revised"
+    revision_failed = "revision.failed"
+    revision_cancelled = "revision.cancelled"
+    awaiting_review = "roadmap.awaiting_review"
+    approved = "roadmap.approved"
+    content_queued = "content.queued"
     content_ready = "content.ready"
     content_failed = "content.failed"
     ready = "roadmap.ready"
@@ -44,18 +52,29 @@ class Event(BaseModel):
         return self.type in TERMINAL
 
 
-def append(roadmap_id: UUID, last_seq: int, *events: tuple[EventType, Mapping[str, Any]]) -> None:
-    """Write events whose numbers end at `last_seq`, which the caller has just taken in the same transaction.
+def advance(roadmap_id: UUID, **changes: Any) -> Roadmap:
+    """Change the roadmap and take the number of its next event, for `append` in the same transaction.
 
-    Numbers are taken by `UPDATE roadmap SET last_seq = last_seq + n RETURNING last_seq`: the row's lock keeps the
-    order of commits and the order of numbers the same.
+    The row stays locked until the commit, which keeps the order of commits and the order of numbers the same. Whoever
+    changes contents as well does this first, so that two of them never wait for each other.
     """
-    first = last_seq - len(events) + 1
-    rows = [
-        {"roadmap": roadmap_id, "seq": first + index, "type": kind, "data": dict(data), "at": clock.now()}
-        for index, (kind, data) in enumerate(events)
-    ]
-    RoadmapEvent.insert_many(rows).execute()
+    update = Roadmap.update({**changes, "last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()})
+    row: Roadmap
+    (row,) = update.where(Roadmap.id == roadmap_id).returning(Roadmap).execute()
+    return row
+
+
+def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> None:
+    """Write the event whose number was taken last."""
+    event = {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": clock.now()}
+    RoadmapEvent.insert(event).execute()
+
+
+def tell(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: Any) -> Roadmap:
+    """Both at once, for an event that does not depend on what the row is then."""
+    row = advance(roadmap_id, **changes)
+    append(row, kind, data)
+    return row
 
 
 def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:

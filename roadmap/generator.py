@@ -1,12 +1,15 @@
 """What designs roadmaps and writes their contents: one protocol, two generators."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, Self
 
 from core.settings import Settings
-from roadmap.briefs import ConceptBrief
+from roadmap.briefs import ConceptBrief, DesignBrief
 from roadmap.catalogue import Catalogue
 from roadmap.llm import ModelGenerator
-from roadmap.outline import ContentKind, Contents, Outline
+from roadmap.metering import Meter
+from roadmap.outline import Analysis, ContentKind, Contents, Outline
 from roadmap.requests import RoadmapRequest
 
 
@@ -16,14 +19,32 @@ class Generator(Protocol):
         """Stands on every roadmap and content."""
 
     @property
-    def prompt_version(self) -> str:
-        """Which words a model was asked with; empty when no model is asked."""
+    def repairs(self) -> bool:
+        """Whether it can mend what it has designed."""
+
+    def prompt_version(self, step: str) -> str:
+        """Which words a model is asked with at this step; empty when no model is asked."""
 
     def check(self, request: RoadmapRequest) -> None:
         """Raise Invalid when this request can never be served. Quick: runs before the answer."""
 
-    def outline(self, request: RoadmapRequest) -> Outline:
+    def check_feedback(self, pointer: str) -> None:
+        """Raise Invalid, for the field at `pointer`, when it does not follow words about what should be different. Quick."""
+
+    def slot(self) -> AbstractContextManager[None]:
+        """For a `with` around one piece of work. Raise Busy, which says for how long, when there is no room for another."""
+
+    def metered(self, meter: Meter) -> Self:
+        """The same generator, whose calls are paid from this purse."""
+
+    def analyse(self, request: RoadmapRequest) -> Analysis:
         """Raise GeneratorFault when there is none."""
+
+    def outline(self, design: DesignBrief) -> Outline:
+        """A new one, or the current one changed as the feedback says. Raise Unsound, GeneratorFault."""
+
+    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+        """The draft without its problems, as far as possible. Raise Unsound, GeneratorFault."""
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         """Raise GeneratorFault when there is none."""
@@ -37,5 +58,8 @@ def choose_generator(settings: Settings) -> Generator:
             base_url=settings.openai_base_url,
             model=settings.openai_model,
             timeout=settings.model_timeout_seconds,
+            max_tokens=settings.model_max_tokens,
+            concurrency=settings.model_concurrency,
+            must_limit=bool(settings.budget_per_roadmap or settings.budget_per_user_month),
         )
     return Catalogue()

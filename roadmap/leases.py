@@ -26,6 +26,7 @@ from core.runtime import session, settings, skip_locked, transaction
 from models.roadmaps import Content, Roadmap
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
+from roadmap.stopping import StopSignal
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +41,25 @@ NOBODYS = {"lease_token": None, "lease_until": None, "challenged_at": None}
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What can be leased: rows of a table that wait or are held, and the step that takes them up."""
+    """What can be leased: rows of a table that wait or are held, and the step that takes them up. `among` are those that
+    may be worked on now.
+    """
 
     table: type[Roadmap] | type[Content]
     waiting: str
     held: str
     step: StepName
+    among: Any
 
 
-PLANNING = Work(Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, StepName.plan_roadmap)
-BUILDING = Work(Content, ContentStatus.pending, ContentStatus.building, StepName.build_content)
+_being_built = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
+PLANNING = Work(Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, StepName.plan_roadmap, among=True)
+BUILDING = Work(
+    Content, ContentStatus.pending, ContentStatus.building, StepName.build_content, among=Content.roadmap.in_(_being_built)
+)
 
 
-def claim(work: Work, row_id: UUID, *conditions: Any, **changes: Any) -> UUID | None:
+def claim(work: Work, row_id: UUID, **changes: Any) -> UUID | None:
     """The token of a new lease when the row waits, or was left by whoever held it; None when it is not to be had.
 
     Runs in the caller's session. A try that follows an interruption is not counted as another attempt.
@@ -71,7 +78,7 @@ def claim(work: Work, row_id: UUID, *conditions: Any, **changes: Any) -> UUID | 
             "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
         }
     )
-    return token if update.where(table.id == row_id, waits | left, *conditions).execute() == 1 else None
+    return token if update.where(table.id == row_id, waits | left, work.among).execute() == 1 else None
 
 
 def look_again(work: Work, row_id: UUID) -> list[Step]:
@@ -91,10 +98,22 @@ def look_again(work: Work, row_id: UUID) -> list[Step]:
     return [Step(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
 
 
-def give_up(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row | None:
-    """End a lease with these changes; the changed row, or None when the lease is not ours any more."""
-    update = table.update({**changes, **NOBODYS}).where(table.id == row_id, table.lease_token == token)
-    return next(iter(update.returning(table).execute()), None)
+class Lost(Exception):
+    """The lease is not ours any more: somebody else took the row over, or a person decided otherwise. Nothing is to be saved."""
+
+
+def settle(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
+    """End a lease with these changes; the changed row. Raises Lost, which has to undo the caller's transaction."""
+    return save(table, row_id, token, **changes, **NOBODYS)
+
+
+def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
+    """Change what is held, and go on holding it. Raises Lost."""
+    update = table.update(changes).where(table.id == row_id, table.lease_token == token)
+    rows: list[Row] = list(update.returning(table).execute())
+    if not rows:
+        raise Lost
+    return rows[0]
 
 
 class NotNow(Exception):
@@ -131,20 +150,27 @@ def later(work: Work, row_id: UUID) -> list[Step]:
     return [Step(work.step, row_id, delay=CHALLENGE.total_seconds())]
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    work: Work
+    until: float  # by the monotonic clock, when it has been held for too long
+    stop: StopSignal
+
+
 class Keeper:
     """Renews the leases of all work that runs in this process, in one statement a table. Its thread starts with the first."""
 
     def __init__(self) -> None:
-        self._held: dict[UUID, tuple[Work, float]] = {}  # by token: what, and when it has been held for too long
+        self._held: dict[UUID, _Held] = {}  # by token
         self._lock = threading.Lock()
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def holding(self, work: Work, token: UUID) -> Iterator[None]:
-        """Renew this lease while the block runs."""
+    def holding(self, work: Work, token: UUID, stop: StopSignal) -> Iterator[None]:
+        """Renew this lease while the block runs; give the signal when it is found lost."""
         with self._lock:
-            self._held[token] = (work, monotonic() + settings.lease_seconds)
+            self._held[token] = _Held(work, monotonic() + settings.lease_seconds, stop)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="LeaseKeeper", daemon=True)
                 self._thread.start()
@@ -163,7 +189,7 @@ class Keeper:
         with self._lock:
             held, self._held = self._held, {}
         returned = 0
-        for work, tokens in _by_work({token: work for token, (work, _) in held.items()}):
+        for work, tokens in _by_work({token: its.work for token, its in held.items()}):
             table = work.table
             waits = {**NOBODYS, "status": work.waiting, "attempts": table.attempts - 1, "due_at": clock.now()}
             with session():
@@ -176,11 +202,12 @@ class Keeper:
             sleep(settings.heartbeat_seconds)
             with self._lock:
                 now = monotonic()
-                running = {token: work for token, (work, until) in self._held.items() if now < until}
+                running = {token: held.work for token, held in self._held.items() if now < held.until}
                 if not self._held:
                     self._busy.clear()
             try:
                 self._renew(running, clock.now())
+                self._stop_lost(running)
             except Unavailable as error:
                 logger.warning("%d leases cannot be renewed, trying again: %s", len(running), error)
             except Exception:  # an edge: the others' leases must be renewed the next time
@@ -192,16 +219,29 @@ class Keeper:
                 renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
                 renewed.where(_held_under(work, tokens)).execute()
 
+    def _stop_lost(self, running: dict[UUID, Work]) -> None:
+        """Nobody wants the work of a lease any more that is not there: a person cancelled it, or others took it over."""
+        for work, tokens in _by_work(running):
+            with session():
+                there = {token for (token,) in work.table.select(work.table.lease_token).where(_ours(work, tokens)).tuples()}
+            for token in set(tokens) - there:
+                with self._lock:
+                    held = self._held.get(token)
+                if held is not None:
+                    held.stop.stop()
+
 
 def _held_under(work: Work, tokens: list[UUID]) -> peewee.Expression:
     """Rows of these leases. One that is locked is left out for now, rather than let all the others wait for it."""
-    table = work.table
-    ours = (table.status == work.held) & table.lease_token.in_(tokens)  # there is an index by status
-    return table.id.in_(skip_locked(table.select(table.id).where(ours)))
+    return work.table.id.in_(skip_locked(work.table.select(work.table.id).where(_ours(work, tokens))))
+
+
+def _ours(work: Work, tokens: list[UUID]) -> peewee.Expression:
+    return (work.table.status == work.held) & work.table.lease_token.in_(tokens)  # there is an index by status
 
 
 def _by_work(works: dict[UUID, Work]) -> Iterator[tuple[Work, list[UUID]]]:
-    for work in set(works.values()):
+    for work in {id(work): work for work in works.values()}.values():
         yield work, [token for token, its in works.items() if its is work]
 
 

@@ -1,192 +1,181 @@
-"""The generator for every OpenAI-compatible model. The only importer of openai, and only when a model is called:
-the package costs 24 MB and 0.4 s that the API and the logs worker do not pay.
+"""The generator for every OpenAI-compatible model: what it is asked at each step, and what becomes of its answers.
+
+What a person or a page says is data in every question: it stands in the user's message, as JSON, and nowhere else.
 """
 
-import asyncio
-import hashlib
+import copy
 import json
-import re
-import threading
-from collections.abc import Callable
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from core import clock
 from core.text import storable_json
-from roadmap.briefs import ConceptBrief, GeneratorFault
-from roadmap.drafts import OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
-from roadmap.outline import ContentKind, Contents, Outline, problems
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
+from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
+from roadmap.languages import mismatch
+from roadmap.metering import FREE, Meter
+from roadmap.model_client import Message, ModelClient, TooManyRequests
+from roadmap.outline import Analysis, ContentKind, Contents, Outline, hours_until
+from roadmap.pace import Pace
+from roadmap.prompts import prompt
 from roadmap.requests import RoadmapRequest
 
-if TYPE_CHECKING:
-    import openai
-
-PROMPTS = Path(__file__).parent / "prompts"
 DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[QuizDraft]] = {
     ContentKind.tutorial: TutorialDraft,
     ContentKind.resources: ResourcesDraft,
     ContentKind.quiz: QuizDraft,
 }
-LARGEST_ANSWER = 2 * 1024 * 1024  # bytes
-MARGIN = 10.0  # seconds that the end of a call may take
-LASTING = {400, 401, 403, 404, 422}  # statuses that the same request would get again
-HINTS = {
-    401: "OPENAI_API_KEY is not accepted by the provider",
-    403: "OPENAI_API_KEY may not use this model",
-    404: "OPENAI_BASE_URL or OPENAI_MODEL does not exist at the provider",
-}
+AGAIN = "Your answer does not fit. `problems` says why; answer again, with the whole JSON of this `schema` and nothing else."
+MOST_PROBLEMS = 10
 
-Draft = TypeVar("Draft", bound=BaseModel)
-Sound = TypeVar("Sound", bound=BaseModel)
-
-
-def _libraries() -> tuple[Any, Any]:
-    """openai and the HTTP client below it: the one import inside a function; see the first lines of this file."""
-    import httpx2  # noqa: PLC0415
-    import openai  # noqa: PLC0415
-
-    return openai, httpx2
+Made = TypeVar("Made")
 
 
 class ModelGenerator:
-    """A Generator over chat completions with structured output. One instance serves all threads of a process.
+    """A Generator. One instance, with its metered twins, serves all threads of a process: they share client and pace."""
 
-    `timeout` is in seconds, for each call; the client's own retries are off, since those of the ledger are the only ones.
-    """
+    repairs = True
 
-    def __init__(self, *, key: str, base_url: str, model: str, timeout: float) -> None:
-        self._key, self._base_url, self._model, self._timeout = key, base_url, model, timeout
-        self._starting = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+    def __init__(
+        self,
+        *,
+        key: str,
+        base_url: str,
+        model: str,
+        timeout: float,
+        max_tokens: int = 16_384,
+        concurrency: int = 8,
+        must_limit: bool = False,
+    ) -> None:
+        self._client = ModelClient(
+            key=key, base_url=base_url, model=model, timeout=timeout, max_tokens=max_tokens, must_limit=must_limit
+        )
+        self._pace = Pace(concurrency)
+        self._model = model
+        self._meter: Meter = FREE
         self.name = f"model:{model}"[:100]
+
+    def prompt_version(self, step: str) -> str:
+        return prompt(step).version
 
     def check(self, request: RoadmapRequest) -> None:
         """A model takes any goal."""
 
-    def outline(self, request: RoadmapRequest) -> Outline:
-        draft = self._ask("outline", OutlineDraft, {"request": request.model_dump(mode="json")})
-        outline = _sound(draft.to_outline)
-        if found := problems(outline):
-            raise GeneratorFault(f"The model's outline does not hold together: {' '.join(found[:3])}")
-        return outline
+    def check_feedback(self, pointer: str) -> None:
+        """A model takes any words."""
+
+    def slot(self) -> AbstractContextManager[None]:
+        return self._pace.slot()
+
+    def metered(self, meter: Meter) -> Self:
+        twin = copy.copy(self)
+        twin._meter = meter
+        return twin
+
+    def analyse(self, request: RoadmapRequest) -> Analysis:
+        return self._ask("analysis", AnalysisDraft, _wishes(request), AnalysisDraft.to_analysis)
+
+    def outline(self, design: DesignBrief) -> Outline:
+        if design.current is None:
+            return self._design("outline", design, {})
+        current = design.current.model_dump(mode="json")
+        return self._design("revise", design, {"outline": current, "feedback": design.feedback})
+
+    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+        facts: dict[str, Any] = {"draft": draft, "problems": list(problems)}
+        if design.feedback:
+            facts["feedback"] = design.feedback
+        return self._design("repair", design, facts)
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
-        draft: Any = self._ask(kind, DRAFTS[kind], _facts(brief))
-        content: Contents = _sound(draft.to_content)
-        return content
+        def made(draft: Any) -> Contents:
+            content: Contents = draft.to_content()
+            if wrong := mismatch(content.text(), brief.request.language):
+                raise ValueError(wrong)
+            return content
 
-    @cached_property
-    def prompt_version(self) -> str:
-        """A fingerprint of the prompt files, so that every content tells which words it was made with."""
-        texts = b"".join(path.read_bytes() for path in sorted(PROMPTS.glob("*.md")))
-        return hashlib.sha256(texts).hexdigest()[:12]
+        return self._ask(kind, DRAFTS[kind], _facts(brief), made)
 
-    def _ask(self, step: str, shape: type[Draft], facts: dict[str, Any]) -> Draft:
-        """One call, one answer in the given form. Raises GeneratorFault with the reason for everything else."""
-        openai, httpx2 = _libraries()
-        messages: list[Any] = [
-            {"role": "system", "content": (PROMPTS / f"{step}.md").read_text("utf-8")},
-            {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
-        ]
+    def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
+        """What breaks a rule of an outline is not asked for again here: repairing it is a step of its own."""
+        known = {**_wishes(design.request), "analysis": design.analysis.model_dump(mode="json"), **facts}
+        draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
         try:
-            answer = self._complete(messages, shape)
-        except openai.APIStatusError as error:
-            raise self._status_fault(error) from error
-        except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError) as error:
-            raise GeneratorFault(f"The model did not answer within {self._timeout:g} s.") from error
-        except (openai.APIConnectionError, httpx2.TransportError) as error:
-            raise GeneratorFault("The model's server cannot be reached; OPENAI_BASE_URL says where it should be.") from error
-        return _parsed(answer, shape)
+            outline = draft.to_outline()
+        except ValidationError as error:
+            raise Unsound(draft.model_dump(mode="json"), _rules(error)) from error
+        if wrong := mismatch(outline.text(), design.request.language):
+            raise Unsound(draft.model_dump(mode="json"), [wrong])
+        return outline
 
-    def _complete(self, messages: list[Any], shape: type[BaseModel]) -> bytes:
-        """The body of the answer. Calls run in one event loop, which can end a call at its time whatever the server does:
-        to a blocking client a server that trickles always looks as if it were about to answer.
-        """
-        with self._starting:
-            if self._loop is None:
-                self._client = self._make_client()  # fails for an address or a proxy that is none, at each call anew
-                loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name="ModelCalls", daemon=True).start()
-                self._loop = loop
-        return asyncio.run_coroutine_threadsafe(self._receive(messages, shape), self._loop).result(self._timeout + MARGIN)
+    def _ask(self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]) -> Made:
+        """What is made of the answer, which has one chance to be put right. Raises GeneratorFault."""
+        messages: list[Message] = [{"role": "system", "content": prompt(step).text}, {"role": "user", "content": _json(facts)}]
+        answer = self._complete(step, messages, shape)
+        made, problems = _tried(answer, shape, make)
+        if problems:
+            wrong = {"problems": problems, "schema": shape.model_json_schema(), "instruction": AGAIN}
+            again: list[Message] = [
+                *messages,
+                {"role": "assistant", "content": answer},
+                {"role": "user", "content": _json(wrong)},
+            ]
+            made, problems = _tried(self._complete(step, again, shape), shape, make)
+        if made is None:
+            raise GeneratorFault(f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}")
+        return made
 
-    async def _receive(self, messages: list[Any], shape: type[BaseModel]) -> bytes:
-        create = self._client.chat.completions.with_streaming_response.create
-        body = bytearray()
-        async with asyncio.timeout(self._timeout):
-            async with create(model=self._model, messages=messages, response_format=_form(shape)) as response:
-                async for piece in response.iter_bytes():
-                    body += piece
-                    if len(body) > LARGEST_ANSWER:
-                        raise GeneratorFault("The model's answer is too long.")
-        return bytes(body)
-
-    def _make_client(self) -> "openai.AsyncOpenAI":
-        client: openai.AsyncOpenAI = _libraries()[0].AsyncOpenAI(
-            api_key=self._key, base_url=self._base_url, timeout=self._timeout, max_retries=0
-        )
-        return client
-
-    def _status_fault(self, error: "openai.APIStatusError") -> GeneratorFault:
-        status = error.status_code
-        said = HINTS.get(status) or str(error.message).replace(self._key, "***")[:300]
-        return GeneratorFault(
-            f"The provider answered {status}: {said}.", lasting=status in LASTING, retry_after=_retry_after(error)
-        )
+    def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
+        most_prompt, most_completion = self._client.bound(messages, shape)
+        bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
+        try:
+            with self._meter.call(step, self._model, prompt(step).version, **bounds) as call:
+                answer = self._client.complete(messages, shape, call)
+        except TooManyRequests as fault:
+            self._pace.slow_down(fault.retry_after)
+            raise
+        self._pace.went_well()
+        return answer
 
 
-def _form(shape: type[BaseModel]) -> Any:
-    """Structured output by JSON schema, in the strict form."""
-    schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
-    return {"type": "json_schema", "json_schema": schema}
-
-
-def _parsed(answer: bytes, shape: type[Draft]) -> Draft:
+def _tried(answer: str, shape: type[Any], make: Callable[[Any], Made]) -> tuple[Made | None, list[str]]:
+    """What is made of an answer, or what is wrong with it."""
     try:
-        choice = json.loads(answer)["choices"][0]
-        ended, message = choice.get("finish_reason"), choice["message"]
-        refusal, content = message.get("refusal"), message.get("content")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise GeneratorFault("The server's answer is not a chat completion; is OPENAI_BASE_URL right?") from error
-    if refusal:
-        raise GeneratorFault(f"The model refuses: {str(refusal)[:300]}", lasting=True)
-    if ended == "content_filter":
-        raise GeneratorFault("The provider's content filter withheld the answer; word the goal differently.")
-    if ended == "length":
-        raise GeneratorFault("The model's answer was cut off at its length limit.")
-    if not content:
-        raise GeneratorFault("The model's answer is empty.")
-    if not isinstance(content, str):
-        raise GeneratorFault("The model's answer is not text.")
-    try:
-        return shape.model_validate_json(storable_json(content))
+        return make(shape.model_validate_json(storable_json(answer))), []
     except ValidationError as error:
-        raise GeneratorFault("The model's answer is not in the agreed form.") from error
+        return None, _rules(error)
+    except ValueError as error:
+        return None, [str(error)]
 
 
-def _retry_after(error: "openai.APIStatusError") -> float | None:
-    """Seconds from the header; providers also send dates, which the ordinary pause replaces."""
-    value = error.response.headers.get("retry-after", "")
-    return float(value) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) else None
+def _rules(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
+    return [f"{'.'.join(str(part) for part in problem['loc']) or 'all'}: {problem['msg']}." for problem in found]
+
+
+def _wishes(request: RoadmapRequest) -> dict[str, Any]:
+    facts: dict[str, Any] = {"request": request.model_dump(mode="json")}
+    if request.deadline is not None:
+        facts["hours_available"] = hours_until(request.deadline, clock.now().date(), request.hours_per_week)
+    return facts
 
 
 def _facts(brief: ConceptBrief) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "request": brief.request.model_dump(mode="json"),
         "roadmap": brief.roadmap_title,
         "stage": brief.stage_title,
         "module": brief.module_title,
         "concept": {"title": brief.title, "description": brief.description, "outcomes": brief.outcomes},
     }
+    if brief.instruction:
+        previous = None if brief.previous is None else brief.previous.model_dump(mode="json")
+        facts |= {"instructions": brief.instruction, "previous": previous}
+    return facts
 
 
-def _sound(build: Callable[[], Sound]) -> Sound:
-    """The draft fits its schema; what it says may still break a rule of the domain."""
-    try:
-        return build()
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise GeneratorFault(f"The model's answer breaks a rule: {where} {first['msg']}.") from error
+def _json(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False)

@@ -1,14 +1,12 @@
-"""The shape of a roadmap: Stage > Module > Concept, the contents of a concept, and the checks that need no model."""
+"""The shape of a roadmap: Stage > Module > Concept, the contents of a concept, and how hours become weeks."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-MOST_CONCEPTS = 200
 
 
 class Level(StrEnum):
@@ -43,12 +41,16 @@ class OutlineConcept(Frozen):
 
 
 class OutlineModule(Frozen):
+    """`key` names it through all revisions of a roadmap, as that of a concept does."""
+
+    key: Title
     title: Title
     description: str
     concepts: tuple[OutlineConcept, ...]
 
 
 class OutlineStage(Frozen):
+    key: Title
     title: Title
     description: str
     modules: tuple[OutlineModule, ...]
@@ -58,19 +60,40 @@ class Outline(Frozen):
     title: Title
     stages: tuple[OutlineStage, ...]
 
+    def modules(self) -> Iterator[OutlineModule]:
+        for stage in self.stages:
+            yield from stage.modules
+
     def concepts(self) -> Iterator[OutlineConcept]:
         """All concepts in the order of learning."""
         for stage in self.stages:
             for module in stage.modules:
                 yield from module.concepts
 
+    def text(self) -> str:
+        """What a person reads, for checks of its language."""
+        nodes: list[OutlineStage | OutlineModule | OutlineConcept] = [*self.stages, *self.modules(), *self.concepts()]
+        return "\n".join(f"{node.title}\n{node.description}" for node in nodes)
+
     @property
     def hours(self) -> int:
         return sum(concept.hours for concept in self.concepts())
 
 
+class Analysis(Frozen):
+    """What a person wants, has and needs: what an outline is designed from."""
+
+    aim: str
+    known: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
 class Tutorial(Frozen):
     markdown: Annotated[str, Field(min_length=1)]
+
+    def text(self) -> str:
+        return self.markdown
 
 
 class Resource(Frozen):
@@ -83,6 +106,10 @@ class Resource(Frozen):
 
 class Resources(Frozen):
     items: Annotated[tuple[Resource, ...], Field(min_length=1)]
+
+    def text(self) -> str:
+        """Titles are left out: they are as they stand on the pages."""
+        return "\n".join(item.why for item in self.items)
 
 
 class Question(Frozen):
@@ -108,37 +135,11 @@ class Question(Frozen):
 class Quiz(Frozen):
     questions: Annotated[tuple[Question, ...], Field(min_length=1)]
 
+    def text(self) -> str:
+        return "\n".join(f"{question.prompt}\n{question.explanation}" for question in self.questions)
+
 
 Contents = Tutorial | Resources | Quiz
-
-
-def problems(outline: Outline) -> list[str]:
-    """What is wrong with the structure, one sentence each; empty when it can be learned from top to bottom."""
-    concepts = list(outline.concepts())
-    found = []
-    if not concepts:
-        found.append("There is no concept.")
-    if len(concepts) > MOST_CONCEPTS:
-        found.append(f"There are {len(concepts)} concepts; at most {MOST_CONCEPTS} are allowed.")
-    for stage in outline.stages:
-        if not stage.modules:
-            found.append(f"Stage '{stage.title}' has no module.")
-        found += [f"Module '{module.title}' has no concept." for module in stage.modules if not module.concepts]
-    counts = Counter(concept.key for concept in concepts)
-    found += [f"The key '{key}' is used {count} times." for key, count in counts.items() if count > 1]
-    return found + list(_prerequisite_problems(concepts))
-
-
-def _prerequisite_problems(concepts: list[OutlineConcept]) -> Iterator[str]:
-    known = {concept.key for concept in concepts}
-    earlier: set[str] = set()
-    for concept in concepts:
-        for key in concept.prerequisites:
-            if key not in known:
-                yield f"Concept '{concept.key}' needs '{key}', which does not exist."
-            elif key not in earlier:
-                yield f"Concept '{concept.key}' needs '{key}', which comes later or is itself."
-        earlier.add(concept.key)
 
 
 def weeks(outline: Outline, hours_per_week: int) -> dict[str, int]:
@@ -152,3 +153,8 @@ def weeks(outline: Outline, hours_per_week: int) -> dict[str, int]:
 
 def total_weeks(outline: Outline, hours_per_week: int) -> int:
     return math.ceil(outline.hours / hours_per_week)
+
+
+def hours_until(deadline: date, today: date, hours_per_week: int) -> int:
+    """Of learning that are left; a deadline that is nearer than a week leaves the hours of one."""
+    return hours_per_week * max((deadline - today).days, 7) // 7

@@ -1,76 +1,56 @@
-"""From a goal to an outline: claim, design, save with the pending contents.
+"""From a goal to an outline, or from an outline and a wish to the next one: analyse, design, check, repair, save.
 
-Idempotent: run twice, it changes nothing and calls no model again. A roadmap is claimed by a lease, and the outline is
-saved only while the lease is still ours. No connection is held while a generator thinks.
+Idempotent: run twice, it changes nothing and calls no model again. A roadmap is claimed by a lease; each step is saved
+while the lease is ours, and whoever takes the work up goes on behind the last one saved. No connection is held while a
+generator thinks.
 """
 
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
-import peewee
-
 from core import clock
-from core.ids import new_id
 from core.runtime import session, settings, transaction
-from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from roadmap import events, leases
+from models.roadmaps import Content, Revision, Roadmap
+from roadmap import applying, events, finishing, leases, revisions
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
-from roadmap.briefs import GeneratorFault
+from roadmap.briefs import DesignBrief, GeneratorFault, Unsound
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
-from roadmap.leases import PLANNING, keeper
-from roadmap.outline import ContentKind, Outline, problems, total_weeks, weeks
+from roadmap.leases import PLANNING, Lost, keeper
+from roadmap.outline import Analysis, Outline, total_weeks
+from roadmap.pace import Busy
+from roadmap.receipts import pending_estimate
 from roadmap.requests import accepted_request
-from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.revisions import Checked
+from roadmap.spending import Ledger, Purpose
+from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
+from roadmap.stopping import StopSignal
+
+DIED = "Its worker died or hung too often while planning it. Create the roadmap again."
 
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     """Design the outline and save it with its pending contents; returns a step for each of them."""
-    with leases.Quarantine() as quarantine:
-        try:
-            claimed = _claim_roadmap(roadmap_id, quarantine)
-        except leases.NotNow:
-            return leases.later(PLANNING, roadmap_id)
-        if claimed is None:
-            return leases.look_again(PLANNING, roadmap_id) + _unstarted(roadmap_id)
-        row, token = claimed
-        if row.interruptions >= MOST_INTERRUPTIONS:
-            return _fail_roadmap(row, token, "Its worker died or hung too often while planning it. Create the roadmap again.")
-        with keeper.holding(PLANNING, token):
-            return _design(row, token, generator)
-
-
-def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roadmap, UUID] | None:
-    with transaction():
-        token = leases.claim(PLANNING, roadmap_id, last_seq=Roadmap.last_seq + 1, updated_at=clock.now())
-        if token is None:
-            return None
-        row = Roadmap.get_by_id(roadmap_id)
-        quarantine.check(row)
-        events.append(row.id, row.last_seq, (EventType.planning, {"attempt": row.attempts}))
-    return row, token
-
-
-def _design(row: Roadmap, token: UUID, generator: Generator) -> list[Step]:
-    started = monotonic()
     try:
-        outline = asked(lambda: generator.outline(accepted_request(row)))
-        if found := problems(outline):
-            raise GeneratorFault(f"The outline does not hold together: {' '.join(found[:3])}")
-    except GeneratorFault as fault:
-        return saved(partial(_plan_failed, row, token, fault))
-    if saved(partial(_save_outline, row, token, outline, generator)):
-        message = f"Outlined '{outline.title}' in {total_weeks(outline, row.hours_per_week)} weeks"
-        record("planning", "outline", message, roadmap_id=row.id, duration_ms=ms_since(started))
-    return _unstarted(row.id)
+        with generator.slot(), leases.Quarantine() as quarantine:
+            claimed = _claim_roadmap(roadmap_id, quarantine)
+            if claimed is None:
+                return leases.look_again(PLANNING, roadmap_id) + unstarted(roadmap_id)
+            return Planning(*claimed, generator).run()
+    except Lost:
+        return unstarted(roadmap_id)  # whoever took it over tells of its own tries
+    except Busy as busy:
+        return [Step(StepName.plan_roadmap, roadmap_id, delay=busy.retry_after)]
+    except leases.NotNow:
+        return leases.later(PLANNING, roadmap_id)
 
 
-def _unstarted(roadmap_id: UUID) -> list[Step]:
+def unstarted(roadmap_id: UUID) -> list[Step]:
     """Planned already, perhaps by a worker that died before it could enqueue: say again what is pending."""
     with session():
         pending = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.pending)
@@ -79,92 +59,181 @@ def _unstarted(roadmap_id: UUID) -> list[Step]:
         return [Step(StepName.build_content, content_id) for (content_id,) in ids]
 
 
-def _save_outline(row: Roadmap, token: UUID, outline: Outline, generator: Generator) -> bool:
-    """False when the lease is not ours any more: then nothing is saved."""
-    week_of = weeks(outline, row.hours_per_week)
-    id_of = {concept.key: new_id() for concept in outline.concepts()}
-    total = len(id_of) * len(ContentKind)
-    stages, modules, concepts = _rows(row.id, outline, week_of, id_of)
-    contents = [
-        {
-            "id": new_id(),
-            "roadmap": row.id,
-            "concept": concept_id,
-            "kind": kind,
-            "status": ContentStatus.pending,
-            "due_at": clock.now(),
-        }
-        for concept_id in id_of.values()
-        for kind in ContentKind
-    ]
+def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roadmap, Revision, UUID] | None:
     with transaction():
-        planned = _change_held(
-            row.id,
-            token,
-            status=RoadmapStatus.building,
-            title=outline.title,
-            generator=generator.name,
-            hours=outline.hours,
-            weeks=total_weeks(outline, row.hours_per_week),
-            contents_total=total,
-            error="",
-        )
-        if planned is None:
-            return False
-        Stage.insert_many(stages).execute()
-        Module.insert_many(modules).execute()
-        Concept.insert_many(concepts).execute()
-        for batch in peewee.chunked(contents, 100):
-            Content.insert_many(batch).execute()
-        counts = {"title": outline.title, "stages": len(stages), "concepts": len(concepts), "contents": total}
-        events.append(row.id, planned.last_seq, (EventType.outlined, counts))
-    return True
+        token = leases.claim(PLANNING, roadmap_id)
+        if token is None:
+            return None
+        row = events.advance(roadmap_id)
+        quarantine.check(row)
+        revision = revisions.being_designed(row)
+        events.append(row, EventType.planning, {"attempt": row.attempts, "revision": revision.number})
+    return row, revision, token
 
 
-def _rows(
-    roadmap_id: UUID, outline: Outline, week_of: dict[str, int], id_of: dict[str, UUID]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    stages, modules, concepts = [], [], []
-    for stage_at, stage in enumerate(outline.stages):
-        stage_id = new_id()
-        head = {"roadmap": roadmap_id, "title": stage.title, "description": stage.description}
-        stages.append({**head, "id": stage_id, "position": stage_at})
-        for module_at, module in enumerate(stage.modules):
-            module_id = new_id()
-            head = {"roadmap": roadmap_id, "title": module.title, "description": module.description}
-            modules.append({**head, "id": module_id, "stage": stage_id, "position": module_at})
-            for concept_at, concept in enumerate(module.concepts):
-                fields = concept.model_dump(exclude={"prerequisites"})
-                place = {"roadmap": roadmap_id, "module": module_id, "position": concept_at, "week": week_of[concept.key]}
-                needs = [str(id_of[key]) for key in concept.prerequisites]
-                concepts.append({**fields, **place, "id": id_of[concept.key], "prerequisites": needs})
-    return stages, modules, concepts
+class Planning:
+    """One try of one worker over one claimed roadmap. Every method that saves raises Lost when the lease is not ours any more."""
 
+    def __init__(self, row: Roadmap, revision: Revision, token: UUID, generator: Generator) -> None:
+        self.row, self.revision, self.token = row, revision, token
+        self.request = accepted_request(row)
+        self.stop = StopSignal()
+        purpose = Purpose(owner_id=row.owner_id, roadmap_id=row.id, concept_id=None, content_id=None, attempt=row.attempts)
+        self.generator = generator.metered(Ledger(purpose, self.stop))
 
-def _plan_failed(row: Roadmap, token: UUID, fault: GeneratorFault) -> list[Step]:
-    if fault.lasting or row.attempts >= settings.max_attempts:
-        return _fail_roadmap(row, token, str(fault))
-    wait = pause(row.attempts, fault)
-    waits = {"status": RoadmapStatus.queued, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
-    with transaction():
-        held = _change_held(row.id, token, new_events=0, **waits)
-    if held is None:  # another worker took over, and tells of its own tries
+    def run(self) -> list[Step]:
+        if self.row.interruptions >= MOST_INTERRUPTIONS:
+            return self._fail(DIED)
+        try:
+            design = self._brief(self._analysed())
+            made = self._drafted(design)
+            while self._can_be_better(made):
+                made = self._repaired(design, made)
+            if made.outline is None:
+                self._give_up_on(made)
+        except GeneratorFault as fault:
+            try:
+                return saved(partial(self._failed, fault))
+            except Lost:
+                return []
+        saved(partial(self._accept, made.outline))
+        return unstarted(self.row.id)
+
+    def _brief(self, analysis: Analysis) -> DesignBrief:
+        if self.revision.source == RevisionSource.goal:
+            return DesignBrief(self.request, analysis)
+        with session():
+            current = applying.current_outline(self.row)
+        return DesignBrief(self.request, analysis, current, self.revision.instruction)
+
+    def _analysed(self) -> Analysis:
+        if self.row.analysis is not None:
+            return Analysis.model_validate(self.row.analysis)
+        started = monotonic()
+        with keeper.holding(PLANNING, self.token, self.stop):
+            analysis = asked(lambda: self.generator.analyse(self.request))
+            saved(partial(self._save_analysis, analysis))
+        message = f"Analysed the goal: {analysis.aim}"
+        record("planning", "analysis", message, roadmap_id=self.row.id, duration_ms=ms_since(started))
+        return analysis
+
+    def _save_analysis(self, analysis: Analysis) -> None:
+        facts = analysis.model_dump(mode="json")
+        with transaction():
+            leases.save(Roadmap, self.row.id, self.token, analysis=facts)
+            told = {"aim": analysis.aim, "assumptions": list(analysis.assumptions)}
+            events.tell(self.row.id, EventType.analysed, told)
+        self.row.analysis = facts
+
+    def _drafted(self, design: DesignBrief) -> Checked:
+        """The draft that is saved already, checked anew, or the first one."""
+        if self.revision.outline is not None:
+            return revisions.checked(self.revision.outline, self.request, clock.now().date())
+        step = "revise" if design.feedback else "outline"
+        return self._ask_for_draft(step, 0, partial(self.generator.outline, design))
+
+    def _can_be_better(self, made: Checked) -> bool:
+        return bool(made.problems) and self.generator.repairs and self.revision.rounds < settings.repair_rounds
+
+    def _repaired(self, design: DesignBrief, made: Checked) -> Checked:
+        ask = partial(self.generator.repair, design, made.draft, made.problems)
+        return self._ask_for_draft("repair", self.revision.rounds + 1, ask)
+
+    def _ask_for_draft(self, step: str, rounds: int, ask: Any) -> Checked:
+        started = monotonic()
+        with keeper.holding(PLANNING, self.token, self.stop):
+            try:
+                draft = asked(ask).model_dump(mode="json")
+                made = revisions.checked(draft, self.request, clock.now().date())
+            except Unsound as fault:
+                made = Checked(fault.draft, None, fault.problems)
+            saved(partial(self._save_draft, made, rounds, step))
+        remarks = f"{len(made.problems)} remarks" if made.problems else "nothing to remark"
+        message = f"Drafted the outline of revision {self.revision.number} ({step}): {remarks}"
+        details = {"problems": made.problems[:20], "round": rounds}
+        record("planning", step, message, details=details, roadmap_id=self.row.id, duration_ms=ms_since(started))
+        return made
+
+    def _save_draft(self, made: Checked, rounds: int, step: str) -> None:
+        with transaction():
+            leases.save(Roadmap, self.row.id, self.token, error="")
+            revisions.save_draft(self.revision, made, rounds, self.generator.name, self.generator.prompt_version(step))
+            told = {"revision": self.revision.number, "round": rounds, "problems": made.problems[:20]}
+            events.tell(self.row.id, EventType.drafted, told)
+
+    def _give_up_on(self, made: Checked) -> NoReturn:
+        rounds = f" after {self.revision.rounds} rounds of repair" if self.revision.rounds else ""
+        raise GeneratorFault(f"The outline does not hold together{rounds}: {' '.join(made.problems[:3])}", lasting=True)
+
+    def _accept(self, outline: Outline) -> None:
+        """Make the outline the roadmap's plan: what it needs is pending, or waits for review."""
+        number, first = self.revision.number, self.revision.source == RevisionSource.goal
+        status = RoadmapStatus.awaiting_review if self.row.review else RoadmapStatus.building
+        with transaction():
+            leases.settle(Roadmap, self.row.id, self.token, status=status, error="")
+            row = adopt_outline(self.row.id, outline, number, generator=self.generator.name)
+            revisions.close(self.revision, RevisionStatus.done)
+            told = {"revision": number, "title": outline.title, "stages": len(outline.stages)}
+            told |= {"concepts": len(list(outline.concepts())), "contents": row.contents_total}
+            events.append(row, EventType.outlined if first else EventType.revised, told)
+            begin(row)
+        message = f"Planned '{outline.title}' in {row.weeks} weeks"
+        record("planning", "plan", message, roadmap_id=row.id)
+
+    def _failed(self, fault: GeneratorFault) -> list[Step]:
+        if fault.lasting or self.row.attempts >= settings.max_attempts:
+            return self._fail(str(fault))
+        wait = pause(self.row.attempts, fault)
+        waits = {"status": RoadmapStatus.queued, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
+        with transaction():
+            leases.settle(Roadmap, self.row.id, self.token, **waits, updated_at=clock.now())
+        note_fault("outline", fault, wait, roadmap_id=self.row.id)
+        return [Step(StepName.plan_roadmap, self.row.id, delay=wait)]
+
+    def _fail(self, reason: str) -> list[Step]:
+        """A first outline that cannot be had fails the roadmap; a later one leaves it as it was."""
+        with transaction():
+            leases.settle(Roadmap, self.row.id, self.token, error=reason)
+            revisions.close(self.revision, RevisionStatus.failed, reason)
+            if self.revision.source == RevisionSource.goal:
+                ended = {"status": RoadmapStatus.failed, "finished_at": clock.now()}
+                events.tell(self.row.id, EventType.failed, {"reason": reason}, **ended)
+            else:
+                told = {"revision": self.revision.number, "reason": reason}
+                events.tell(self.row.id, EventType.revision_failed, told)
+                go_back(self.row.id)
+        record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
         return []
-    note_fault("outline", fault, wait, roadmap_id=row.id)
-    return [Step(StepName.plan_roadmap, row.id, delay=wait)]
 
 
-def _fail_roadmap(row: Roadmap, token: UUID, reason: str) -> list[Step]:
-    with transaction():
-        failed = _change_held(row.id, token, status=RoadmapStatus.failed, error=reason, finished_at=clock.now())
-        if failed is None:
-            return []
-        events.append(row.id, failed.last_seq, (EventType.failed, {"reason": reason}))
-    record("planning", "outline", reason, level=LogLevel.error, roadmap_id=row.id)
-    return []
+def adopt_outline(
+    roadmap_id: UUID, outline: Outline, number: int, *, as_written: frozenset[str] = frozenset(), **changes: Any
+) -> Roadmap:
+    """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row."""
+    row = events.advance(roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes)
+    applying.apply(row, outline, as_written=as_written)
+    counts = {**finishing.recount(roadmap_id), "weeks": total_weeks(outline, row.hours_per_week)}
+    Roadmap.update(counts).where(Roadmap.id == roadmap_id).execute()
+    for name, value in counts.items():
+        setattr(row, name, value)
+    return row
 
 
-def _change_held(roadmap_id: UUID, token: UUID, *, new_events: int = 1, **changes: Any) -> Roadmap | None:
-    """Give up the lease with these changes and take numbers for events; None when the lease is not ours any more."""
-    numbered = {**changes, "last_seq": Roadmap.last_seq + new_events, "updated_at": clock.now()}
-    return leases.give_up(Roadmap, roadmap_id, token, **numbered)
+def begin(row: Roadmap) -> None:
+    """Behind a new plan comes its review, its building, or nothing, when nothing is to be written."""
+    if finishing.is_finished(row):
+        finishing.finish(row.id, finishing.outcome(row))
+    elif row.status == RoadmapStatus.awaiting_review:
+        estimate = pending_estimate(row.id).model_dump(mode="json")
+        events.tell(row.id, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
+
+
+def go_back(roadmap_id: UUID) -> None:
+    """To what the roadmap was before somebody wanted it changed. Holds its row."""
+    counts = finishing.recount(roadmap_id)
+    row = Roadmap.get_by_id(roadmap_id)
+    open_ = counts["contents_total"] - counts["contents_ready"] - counts["contents_failed"]
+    if open_:  # only a plan that waits for review has parts that nobody writes
+        Roadmap.update(status=RoadmapStatus.awaiting_review).where(Roadmap.id == roadmap_id).execute()
+        return
+    finishing.finish(roadmap_id, finishing.outcome(row))

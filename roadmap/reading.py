@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -10,8 +11,12 @@ from pydantic import BaseModel
 from core.errors import NotFound
 from core.runtime import session
 from models.logs import ExecutionLog
-from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap.outline import ContentKind, Question, Resource
+from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
+from roadmap.applying import key_of
+from roadmap.contents import QuizDetail, without_answers
+from roadmap.outline import Analysis, ContentKind, Quiz, Resource
+from roadmap.ownership import owned
+from roadmap.spending import money
 from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
 
 Item = TypeVar("Item")
@@ -26,6 +31,8 @@ class Progress(BaseModel):
 
 
 class RoadmapSummary(BaseModel):
+    """`revision` 0: there is no outline yet. `spent` is in CURRENCY, with what is reserved for calls that run."""
+
     id: UUID
     goal: str
     title: str
@@ -39,6 +46,9 @@ class RoadmapSummary(BaseModel):
     progress: Progress
     weeks: int
     hours: int
+    revision: int
+    spent: Decimal
+    over_budget: bool
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
@@ -53,7 +63,10 @@ class ContentState(BaseModel):
 
 
 class ConceptNode(BaseModel):
+    """`key` names it in all revisions and in edits."""
+
     id: UUID
+    key: str
     title: str
     description: str
     hours: int
@@ -67,6 +80,7 @@ class ConceptNode(BaseModel):
 
 class ModuleNode(BaseModel):
     id: UUID
+    key: str
     title: str
     description: str
     hours: int
@@ -75,6 +89,7 @@ class ModuleNode(BaseModel):
 
 class StageNode(BaseModel):
     id: UUID
+    key: str
     title: str
     description: str
     hours: int
@@ -82,6 +97,12 @@ class StageNode(BaseModel):
 
 
 class RoadmapTree(RoadmapSummary):
+    """`remarks`: what should be better with the plan, and had to be accepted."""
+
+    review: bool
+    resource_language: str | None
+    analysis: Analysis | None
+    remarks: list[str]
     stages: list[StageNode]
 
 
@@ -89,19 +110,6 @@ class TutorialDetail(BaseModel):
     markdown: str
     version: int
     generator: str
-
-
-class QuizQuestion(BaseModel):
-    """A question as it is asked: without its answers."""
-
-    id: int
-    type: str
-    prompt: str
-    options: list[str]
-
-
-class QuizDetail(BaseModel):
-    questions: list[QuizQuestion]
 
 
 class ConceptDetail(ConceptNode):
@@ -147,27 +155,30 @@ def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: Ro
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
     """The number of the roadmap's last event so far, and whether it is the last of all. Raises NotFound."""
     with session():
-        row = _owned(owner_id, roadmap_id)
+        row = owned(owner_id, roadmap_id)
     return row.last_seq, row.status in FINAL
 
 
 def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
-    """The whole roadmap, in five queries. Raises NotFound."""
+    """The whole roadmap as it is planned now, in six queries. Raises NotFound."""
     with session():
-        row = _owned(owner_id, roadmap_id)
-        stages = list(Stage.select().where(Stage.roadmap == roadmap_id).order_by(Stage.position))
-        modules = _by(Module.select().where(Module.roadmap == roadmap_id).order_by(Module.position), "stage_id")
-        concepts = _by(Concept.select().where(Concept.roadmap == roadmap_id).order_by(Concept.position), "module_id")
+        row = owned(owner_id, roadmap_id)
+        stages = list(_planned(Stage, roadmap_id))
+        modules = _by(_planned(Module, roadmap_id), "stage_id")
+        concepts = _by(_planned(Concept, roadmap_id), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
+        current = (Revision.roadmap == roadmap_id) & (Revision.number == row.revision)
+        remarks = Revision.select(Revision.problems).where(current).scalar() or []
     nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
-    return RoadmapTree(**_summary(row), stages=nodes)
+    more = {name: getattr(row, name) for name in ("review", "resource_language", "analysis")}
+    return RoadmapTree(**_summary(row), **more, remarks=remarks, stages=nodes)
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
     """Raises NotFound."""
     with session():
-        _owned(owner_id, roadmap_id)
-        concept = Concept.get_or_none(Concept.id == concept_id, Concept.roadmap == roadmap_id)
+        owned(owner_id, roadmap_id)
+        concept = Concept.get_or_none(Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed)
         if concept is None:
             raise NotFound("There is no such concept in this roadmap.")
         contents = list(Content.select().where(Content.concept == concept_id))
@@ -190,16 +201,14 @@ def list_logs(
     if category is not None:
         query = query.where(ExecutionLog.category == category)
     with session():
-        _owned(owner_id, roadmap_id)
+        owned(owner_id, roadmap_id)
         rows = list(query.order_by(ExecutionLog.id).limit(limit + 1))
     return _page([LogRecord.model_validate(row, from_attributes=True) for row in rows], limit)
 
 
-def _owned(owner_id: UUID, roadmap_id: UUID) -> Roadmap:
-    row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
-    if row is None:
-        raise NotFound("There is no such roadmap.")
-    return row
+def _planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
+    """What is in the current plan, in order."""
+    return table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
 
 
 def _page(items: list[Any], limit: int) -> Page[Any]:
@@ -216,20 +225,22 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
 
 def _summary(row: Roadmap) -> dict[str, Any]:
     progress = Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total)
-    fields = (name for name in RoadmapSummary.model_fields if name != "progress")
-    return {**{name: getattr(row, name) for name in fields}, "progress": progress}
+    names = RoadmapSummary.model_fields.keys() - {"progress", "spent"}
+    return {**{name: getattr(row, name) for name in names}, "progress": progress, "spent": money(row.spent)}
 
 
 def _stage_node(stage: Stage, modules: Any, concepts: Any, contents: Any) -> StageNode:
     nodes = [_module_node(module, concepts, contents) for module in modules[stage.id]]
     hours = sum(node.hours for node in nodes)
-    return StageNode(id=stage.id, title=stage.title, description=stage.description, hours=hours, modules=nodes)
+    head = {"id": stage.id, "key": key_of(stage), "title": stage.title, "description": stage.description}
+    return StageNode(**head, hours=hours, modules=nodes)
 
 
 def _module_node(module: Module, concepts: Any, contents: Any) -> ModuleNode:
     nodes = [_concept_node(concept, contents[concept.id]) for concept in concepts[module.id]]
     hours = sum(node.hours for node in nodes)
-    return ModuleNode(id=module.id, title=module.title, description=module.description, hours=hours, concepts=nodes)
+    head = {"id": module.id, "key": key_of(module), "title": module.title, "description": module.description}
+    return ModuleNode(**head, hours=hours, concepts=nodes)
 
 
 def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
@@ -244,9 +255,5 @@ def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
     return {
         "tutorial": tutorial and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
         "resources": resources and [Resource(**item) for item in resources.body["items"]],
-        "quiz": quiz and QuizDetail(questions=[_asked(n, Question(**q)) for n, q in enumerate(quiz.body["questions"])]),
+        "quiz": quiz and without_answers(Quiz.model_validate(quiz.body)),
     }
-
-
-def _asked(number: int, question: Question) -> QuizQuestion:
-    return QuizQuestion(id=number, type=question.type, prompt=question.prompt, options=list(question.options))

@@ -33,7 +33,11 @@ def _ahead(day: date) -> date:
     return day
 
 
+Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
+
+
+LanguageTag = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)]
 
 
 class RoadmapRequest(BaseModel):
@@ -50,9 +54,32 @@ class RoadmapRequest(BaseModel):
     background: Text = Field("", description="What the person has done so far.")
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")
-    language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)] = Field(
-        "en", description="Language of the roadmap, as a BCP 47 tag."
+    language: LanguageTag = Field("en", description="Language of the roadmap, as a BCP 47 tag.")
+    resource_language: LanguageTag | None = Field(
+        None, description="A second language in which resources may be, as a BCP 47 tag."
     )
+    review: bool = Field(False, description="Wait for approval of the outline before its contents are written.")
+
+
+class ApproveRequest(BaseModel):
+    """With a revision, only that one is approved: not one that came meanwhile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    revision: Number | None = None
+
+
+class ReviseRequest(BaseModel):
+    """What should be different, in plain words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    feedback: Annotated[str, Field(min_length=2, max_length=4000), AfterValidator(printable), AfterValidator(_worded)]
+
+
+class RegenerateRequest(BaseModel):
+    """How the next version should be; empty: as the first one, but anew."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    instructions: Text = ""
 
 
 def accepted_request(row: Any) -> RoadmapRequest:

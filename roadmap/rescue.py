@@ -38,7 +38,7 @@ def _overdue(work: Work, most: int, patience: int) -> list[Step]:
     lost = table.status == work.waiting
     abandoned = (table.status == work.held) & (table.lease_until < now)
     with transaction():
-        query = table.select(table.id).where(late, lost | abandoned).order_by(table.due_at).limit(most)
+        query = table.select(table.id).where(late, lost | abandoned, work.among).order_by(table.due_at).limit(most)
         ids: list[UUID] = [id_ for (id_,) in skip_locked(query).tuples()]  # two rescuers share the work
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()

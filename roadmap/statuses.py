@@ -1,4 +1,4 @@
-"""The states of a roadmap and of a content, and which of them are final."""
+"""The states of a roadmap, of a revision of it and of a content, and which of them are final."""
 
 from enum import StrEnum
 
@@ -18,6 +18,22 @@ class ContentStatus(StrEnum):
     pending = "pending"
     building = "building"
     ready = "ready"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+class RevisionSource(StrEnum):
+    """Where a revision came from."""
+
+    goal = "goal"
+    feedback = "feedback"
+    edit = "edit"
+    restore = "restore"
+
+
+class RevisionStatus(StrEnum):
+    open = "open"  # being designed
+    done = "done"
     failed = "failed"
     cancelled = "cancelled"
 

@@ -52,7 +52,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return ""
     return f"`{value.value if isinstance(value, StrEnum) else value}`"
 

@@ -1,6 +1,8 @@
 """A row of the route table, and the one way in which every request is read and every answer written."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, Unsupported
+from roadmap.outline import ContentKind
 from web.security import authenticate, check_host
 
 LARGEST_BODY = 64 * 1024  # bytes
@@ -22,14 +25,20 @@ class NoQuery(BaseModel):
     model_config = {"extra": "forbid"}
 
 
+class NoBody(BaseModel):
+    """Nothing is to be said: an empty object. Nor does any body have to be sent whose fields are all optional."""
+
+    model_config = {"extra": "forbid"}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, read and checked: who calls, with which body, query and ids of the path."""
+    """A request, read and checked: who calls, with which body, query and places of the path."""
 
     caller: UUID
     body: Any
     query: Any
-    ids: Mapping[str, UUID]
+    ids: Mapping[str, Any]
     request: Request
 
 
@@ -87,14 +96,27 @@ class Endpoint:
         return Response(content, reply.status or self.status, headers, media_type="application/json")
 
 
-def _ids(request: Request) -> dict[str, UUID]:
+def _number(value: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
+        raise ValueError
+    return int(value)
+
+
+PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
+    "number": (_number, "is not a number from 1"),
+    "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
+}
+
+
+def _ids(request: Request) -> dict[str, Any]:
     ids = {}
     for name, value in request.path_params.items():
+        read, rule = PLACES.get(name, (UUID, "is not a UUID"))
         try:
-            ids[name] = UUID(value)
+            ids[name] = read(value)
         except ValueError:
             thing = name.removesuffix("_id")
-            raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", "is not a UUID"),)) from None
+            raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)) from None
     return ids
 
 
@@ -106,17 +128,23 @@ def _query(model: type[BaseModel], request: Request) -> BaseModel:
 
 
 async def _body(model: type[BaseModel], request: Request) -> BaseModel:
+    optional = not any(field.is_required() for field in model.model_fields.values())
+    content = await _read(request) if optional else None
+    if content == b"":
+        return model()
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise Unsupported("The body must be sent as Content-Type: application/json.")
-    content = await _read(request)
+    if content is None:
+        content = await _read(request)
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "json_invalid":
             raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
-        raise Invalid("Some fields do not fit.", fields=_field_errors(error, prefix="/")) from None
+        fields = _field_errors(error, prefix="/", document=json.loads(content))
+        raise Invalid("Some fields do not fit.", fields=fields) from None
 
 
 async def _read(request: Request) -> bytes:
@@ -133,16 +161,28 @@ async def _read(request: Request) -> bytes:
     return bytes(content)
 
 
-def _field_errors(error: ValidationError, prefix: str) -> tuple[FieldError, ...]:
+def _field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)[:20]
-    return tuple(FieldError(_pointer(p["loc"], prefix), _rule(p)) for p in problems)
+    return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p)) for p in problems)
 
 
-def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
-    """A JSON pointer (RFC 6901), or the name of a parameter."""
+def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
+    """A JSON pointer (RFC 6901) into the document, or the name of a parameter."""
     if prefix == "?":
         return "?" + ".".join(str(part) for part in location)
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in _there(location, document))
+    return "".join(f"/{part}" for part in parts)
+
+
+def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str]:
+    """Without the names of alternatives, which pydantic puts into a location and no document contains."""
+    *path, last = location
+    for part in path:
+        if isinstance(document, dict) and part not in document:
+            continue
+        document = document[part] if isinstance(document, dict | list) else None
+        yield part
+    yield last
 
 
 def _rule(problem: Any) -> str:

@@ -69,8 +69,10 @@ class EventPoller:
             self._thread.join()
             self._thread = None
 
-    async def watch(self, roadmap_id: UUID, after: int) -> AsyncIterator[bytes]:
-        """The stream of one client, from the event after number `after` to the roadmap's last one."""
+    async def watch(self, roadmap_id: UUID, after: int, last_seq: int) -> AsyncIterator[bytes]:
+        """The stream of one client, from the event after number `after` to the roadmap's last one. It was finished before
+        if it has been changed since: an end of which `last_seq` tells that more came after it is passed over.
+        """
         watcher = Watcher(roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
         self._add(watcher)
         try:
@@ -84,7 +86,7 @@ class EventPoller:
                 if event is None:
                     return
                 yield encode(event)
-                if event.is_terminal:
+                if event.is_terminal and event.seq >= last_seq:
                     return
         finally:
             with self._lock:
@@ -171,8 +173,10 @@ def encode(event: Event) -> bytes:
     return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
-def stream(roadmap_id: UUID, after: int) -> StreamingResponse:
-    """Raises Unavailable, while the answer can still be 503, when too many watch already."""
+def stream(roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
+    """`last_seq` is the number of the newest event so far. Raises Unavailable, while the answer can still be 503, when too
+    many watch already.
+    """
     poller.check_room()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(poller.watch(roadmap_id, after), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(poller.watch(roadmap_id, after, last_seq), media_type="text/event-stream", headers=headers)

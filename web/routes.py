@@ -1,13 +1,18 @@
 """Every route of the service, each with its request and response models."""
 
 from roadmap.accounts import Credentials, Registration, User
+from roadmap.contents import VersionDetail, Versions
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary
-from roadmap.requests import RoadmapRequest
-from web.api import accounts, health, metrics, roadmaps
-from web.endpoint import Endpoint
+from roadmap.receipts import Receipt
+from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
+from roadmap.revisions import Diff, RevisionDetail, Revisions
+from web.api import accounts, decisions, health, history, metrics, roadmaps
+from web.endpoint import Endpoint, NoBody
 
 API = "/api/v1"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
+REVISION = ROADMAP + "/revisions/{number}"
+CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 
 ENDPOINTS = (
     Endpoint("GET", "/", health.index, "What this is", health.Index, public=True, is_async=True),
@@ -24,6 +29,19 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch, "Watch a roadmap", None, is_async=True),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
+    Endpoint("POST", ROADMAP + "/approve", decisions.approve, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202),
+    Endpoint("POST", ROADMAP + "/revise", decisions.revise, "Ask for changes of the plan", decisions.Decision, body=ReviseRequest, status=202),
+    Endpoint("POST", ROADMAP + "/edits", decisions.edit, "Edit the plan", decisions.Decision, body=decisions.EditRequest, status=202),
+    Endpoint("POST", ROADMAP + "/cancel", decisions.cancel, "Cancel a roadmap", decisions.Decision, body=NoBody, status=202),
+    Endpoint("POST", ROADMAP + "/retry", decisions.retry, "Retry what failed", decisions.Decision, body=NoBody, status=202),
+    Endpoint("GET", ROADMAP + "/revisions", history.list_revisions, "List its revisions", Revisions),
+    Endpoint("GET", REVISION, history.read_revision, "Read a revision", RevisionDetail),
+    Endpoint("GET", REVISION + "/diff", history.compare, "Compare two revisions", Diff, query=history.DiffQuery),
+    Endpoint("POST", REVISION + "/restore", decisions.restore, "Restore a revision", decisions.Decision, body=NoBody, status=202),
+    Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202),
+    Endpoint("GET", CONTENT + "/versions", history.list_versions, "List versions of a part", Versions),
+    Endpoint("GET", CONTENT + "/versions/{number}", history.read_version, "Read a version of a part", VersionDetail),
+    Endpoint("GET", ROADMAP + "/receipt", history.receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
 )  # fmt: skip
 
 ROUTES = [endpoint.route() for endpoint in ENDPOINTS]

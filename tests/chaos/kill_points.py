@@ -85,16 +85,21 @@ POINTS: dict[str, KillPoint] = {
     "release_all.after": KillPoint("content", "after", _storages("release_all")),
     # From a roadmap to its outline
     "lease.claimed": KillPoint("content", "after", ("roadmap.leases:claim",), _gave_something),  # in an open transaction
-    "outline.before": KillPoint("content", "before", _generators("outline")),  # leased, the model not asked
+    "analysis.before": KillPoint("content", "before", _generators("analyse")),  # leased, the model not asked
+    "analysis.saved": KillPoint("content", "after", ("roadmap.planning:Planning._save_analysis",)),
+    "outline.before": KillPoint("content", "before", _generators("outline")),
     "outline.after": KillPoint("content", "after", _generators("outline")),  # paid for, not saved
-    "outline.uncommitted": KillPoint("content", "after", ("roadmap.planning:_change_held",)),
-    "outline.saved": KillPoint("content", "after", ("roadmap.planning:_save_outline",)),
+    "draft.saved": KillPoint("content", "after", ("roadmap.planning:Planning._save_draft",)),
+    "outline.uncommitted": KillPoint("content", "after", ("roadmap.planning:adopt_outline",)),
+    "outline.saved": KillPoint("content", "after", ("roadmap.planning:Planning._accept",)),
     "steps.before": KillPoint("content", "before", ("tasks.content:send",), _has_steps),
     "steps.after": KillPoint("content", "after", ("tasks.content:send",), _has_steps),
     # From a content to a version of it
+    "call.reserved": KillPoint("content", "after", ("roadmap.spending:Call.__enter__",)),  # in the books, not made
+    "call.answered": KillPoint("content", "before", ("roadmap.spending:Call.__exit__",)),  # made, not in the books
     "content.before": KillPoint("content", "before", _generators("write")),
     "content.after": KillPoint("content", "after", _generators("write")),
-    "content.uncommitted": KillPoint("content", "before", ("roadmap.building:_finish_if_last",)),
+    "content.uncommitted": KillPoint("content", "before", ("roadmap.finishing:finish_if_last",)),
     "content.saved": KillPoint("content", "after", ("roadmap.building:_save_content",)),
     # The logs consumer
     "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),

@@ -32,6 +32,8 @@ REPEATED = {
         GROUP BY roadmap_id, type HAVING count(*) > 1""",
     "contents told ready twice": """SELECT roadmap_id FROM roadmap_event WHERE type = 'content.ready'
         GROUP BY roadmap_id, data->>'concept_id', data->>'kind' HAVING count(*) > 1""",
+    "roadmaps whose calls do not add up to what is spent": """SELECT r.id FROM roadmap r
+        LEFT JOIN model_call m ON m.roadmap_id = r.id GROUP BY r.id HAVING r.spent <> coalesce(sum(m.price), 0)""",
     "ready roadmaps whose counts are wrong": """SELECT r.id FROM roadmap r LEFT JOIN content c ON c.roadmap_id = r.id
         WHERE r.status = 'ready' GROUP BY r.id HAVING count(c.id) <> r.contents_total OR r.contents_failed <> 0
         OR count(c.id) FILTER (WHERE c.status = 'ready') <> r.contents_ready OR r.contents_ready <> r.contents_total""",

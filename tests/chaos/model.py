@@ -26,7 +26,11 @@ from tests.servers import free_port
 from tests.waiting import wait_until
 
 PATIENT = {"MODEL_TIMEOUT_SECONDS": "100", "LEASE_SECONDS": "110"}  # of services whose held calls are not to be given up
-KINDS = {"OutlineDraft": "outline", "TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"}
+KINDS = {
+    **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
+    **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},
+}
+ANALYSIS = {"aim": "To bake bread.", "known": [], "subjects": ["Dough"], "assumptions": []}
 QUICKEST, SPREAD = 0.02, 0.18  # seconds; small ones are more frequent
 SLOW_SHARE, SLOW = 0.01, (1.0, 2.0)  # of the calls; seconds
 WRITTEN: dict[str, dict[str, Any]] = {
@@ -43,7 +47,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 
 class Asked(NamedTuple):
-    """What a call is for; `concept` is the title of one, empty for an outline."""
+    """What a call is for; `concept` is the title of one, empty for an analysis and an outline."""
 
     goal: str
     concept: str
@@ -66,7 +70,7 @@ def outlines(asked: Asked) -> bool:
 
 
 def contents(asked: Asked) -> bool:
-    return asked.kind != "outline"
+    return asked.kind in WRITTEN
 
 
 def tutorials(asked: Asked) -> bool:
@@ -114,7 +118,7 @@ class Model:
     @property
     def environment(self) -> dict[str, str]:
         url = f"http://127.0.0.1:{self._port}/v1"
-        return {"OPENAI_API_KEY": "sk-of-the-faults", "OPENAI_BASE_URL": url, "OPENAI_MODEL": "gpt-faults"}
+        return {"OPENAI_API_KEY": "sk-of-the-faults", "OPENAI_BASE_URL": url, "OPENAI_MODEL": "gpt-faults", "MODEL_PRICES": "gpt-faults=1/2"}
 
     def start(self) -> None:
         self._thread.start()
@@ -169,7 +173,7 @@ class Model:
 
     def due(self, goal: str) -> set[Asked]:
         """Every call that a roadmap needs."""
-        return {Asked(goal, "", "outline")} | {Asked(goal, _title(key), kind) for key in self.keys(goal) for kind in WRITTEN}
+        return {Asked(goal, "", kind) for kind in ("analysis", "outline")} | {Asked(goal, _title(key), kind) for key in self.keys(goal) for kind in WRITTEN}
 
     async def _complete(self, request: Request) -> Response:
         posted = await request.json()
@@ -202,12 +206,15 @@ class Model:
             self._loop.call_soon_threadsafe(call.freed.set)
 
     def _words(self, asked: Asked) -> dict[str, Any]:
+        if asked.kind == "analysis":
+            return ANALYSIS
         if asked.kind != "outline":
             return WRITTEN[asked.kind]
         facts = {"description": "What it is.", "hours": 3, "difficulty": 2, "prerequisites": [], "outcomes": ["do it"]}
         concepts = [{"key": key, "title": _title(key), **facts} for key in self.keys(asked.goal)]
-        module = {"title": "Basics", "description": "The first steps.", "concepts": concepts}
-        return {"title": "Baking bread", "stages": [{"title": "Start", "description": "Where it begins.", "modules": [module]}]}
+        module = {"key": "basics", "title": "Basics", "description": "The first steps.", "concepts": concepts}
+        stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [module]}
+        return {"title": "Baking bread", "stages": [stage]}
 
 
 @contextmanager

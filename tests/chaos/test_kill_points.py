@@ -88,8 +88,13 @@ def test_an_api_that_dies_while_it_accepts_forgets_nothing_that_it_committed(out
 @cases(
     a_goal_is_posted,
     "lease.claimed",
+    "analysis.before",
+    "call.reserved",
+    "call.answered",
+    "analysis.saved",
     "outline.before",
     "outline.after",
+    "draft.saved",
     "outline.uncommitted",
     "outline.saved",
     "steps.before",

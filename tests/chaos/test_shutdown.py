@@ -300,7 +300,7 @@ def test_a_stream_that_is_being_opened_at_sigterm_ends_in_order(modelled_server:
 
 
 def expected_records(model: Model) -> Counter[str]:
-    return Counter(["accept", *(asked.kind for asked in model.due(GOAL)), "finish"])
+    return Counter(["accept", "plan", *(asked.kind for asked in model.due(GOAL)), "finish"])
 
 
 def stored_records(stack: Stack) -> Counter[str]:
@@ -341,7 +341,7 @@ def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
 ) -> None:
     with running(make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="20")) as stack:
         path = every_thread_waits(stack, model)
-        before = Counter({"accept": 1, "outline": 1, "tutorial": WORKERS, "resources": WORKERS})
+        before = Counter({"accept": 1, "analysis": 1, "outline": 1, "plan": 1, "tutorial": WORKERS, "resources": WORKERS})
         wait_until(lambda: stored_records(stack) == before, reason="what was recorded so far is stored")
         own_broker.kill() if how == "refuses" else own_broker.pause()
 

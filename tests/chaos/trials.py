@@ -92,7 +92,8 @@ class Trial:
         self.excused = True
         of_contents = "from content join concept on content.concept_id = concept.id where content.status = 'ready'"
         self.saved = {Asked(GOAL, *written) for written in self.rows(f"select concept.title, content.kind {of_contents}")}
-        self.saved |= {Asked(GOAL, "", "outline") for _ in self.rows("select id from roadmap where contents_total > 0")}
+        self.saved |= {Asked(GOAL, "", "analysis") for _ in self.rows("select id from roadmap where analysis is not null")}
+        self.saved |= {Asked(GOAL, "", "outline") for _ in self.rows("select number from revision where outline is not null")}
 
     def restart(self) -> None:
         self.start(self.victim.name)
@@ -207,8 +208,8 @@ def records_arrive(trial: Trial) -> None:
     trial.restart()
     trial.assert_built(path)
     making = "select step, count(*) from execution_log where category in ('planning', 'building') group by step order by step"
-    expected = [("finish", 1), ("outline", 1), ("quiz", 2), ("resources", 2), ("tutorial", 2)]
-    wait_until(lambda: sum(count for _, count in trial.rows(making)) >= 2 + CONTENTS, reason="the records are stored")
+    expected = [("analysis", 1), ("finish", 1), ("outline", 1), ("plan", 1), ("quiz", 2), ("resources", 2), ("tutorial", 2)]
+    wait_until(lambda: sum(count for _, count in trial.rows(making)) >= 4 + CONTENTS, reason="the records are stored")
     trial.assert_nothing_waits("logs")
     assert trial.rows(making) == expected
     counted = "select (select count(*) from execution_log), sum(stored), sum(last_seq), sum(dropped) from log_source"

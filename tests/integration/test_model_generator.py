@@ -16,7 +16,8 @@ from llmock.scenarios import Fail, Reply
 from core import clock
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.llm import ModelGenerator
-from roadmap.outline import ContentKind, Contents, Outline, Quiz, Resources, Tutorial, problems
+from roadmap.checks import problems
+from roadmap.outline import Analysis, ContentKind, Contents, Outline, Quiz, Resources, Tutorial
 from roadmap.requests import RoadmapRequest, accepted_request
 from tests.servers import free_port
 

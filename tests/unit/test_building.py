@@ -18,7 +18,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, R
 from roadmap import building, events, execution_log, leases, planning, rescue
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.attempts import MOST_INTERRUPTIONS
-from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue import Catalogue
 from roadmap.creating import NewRoadmap, create_many, new_roadmap
 from roadmap.outline import ContentKind, Contents, Outline, Tutorial
@@ -42,9 +42,9 @@ class Small(Catalogue):
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def outline(self, request: RoadmapRequest) -> Outline:
+    def outline(self, design: DesignBrief) -> Outline:
         self.asked.append("outline")
-        made = super().outline(request)
+        made = super().outline(design)
         stage = made.stages[0]
         module = stage.modules[0].model_copy(update={"concepts": stage.modules[0].concepts[:2]})
         return made.model_copy(update={"stages": (stage.model_copy(update={"modules": (module,)}),)})
@@ -61,8 +61,8 @@ class Failing(Small):
         super().__init__()
         self.of, self.fault, self.left = of, fault, times
 
-    def outline(self, request: RoadmapRequest) -> Outline:
-        made = super().outline(request)
+    def outline(self, design: DesignBrief) -> Outline:
+        made = super().outline(design)
         self._fail_at("outline")
         return made
 
@@ -84,8 +84,8 @@ class Interrupted(Small):
         super().__init__()
         self.meanwhile, self.fault = meanwhile, fault
 
-    def outline(self, request: RoadmapRequest) -> Outline:
-        return super().outline(request).model_copy(update={"title": self._late()})
+    def outline(self, design: DesignBrief) -> Outline:
+        return super().outline(design).model_copy(update={"title": self._late()})
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         return Tutorial(markdown=self._late())
@@ -487,7 +487,8 @@ class TestEvents:
     def test_every_content_is_told_with_the_progress_at_that_time(self, client: TestClient, small: Small) -> None:
         path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
         told = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
-        assert [event.type for event in told[:3]] == ["roadmap.queued", "roadmap.planning", "roadmap.outlined"]
+        first = ["roadmap.queued", "roadmap.planning", "roadmap.analysed", "roadmap.drafted", "roadmap.outlined"]
+        assert [event.type for event in told[: len(first)]] == first
         progress = [event.data["ready"] for event in told if event.type == "content.ready"]
         assert progress == list(range(1, CONTENTS + 1))
         assert told[-1].type == "roadmap.ready"

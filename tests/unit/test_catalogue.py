@@ -10,9 +10,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.errors import Invalid
-from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue import TRACKS, Catalogue, CatalogueConcept, Track, find_track, load_concept, tracks
-from roadmap.outline import ContentKind, Level, Outline, Quiz, Resources, Tutorial, problems, total_weeks
+from roadmap.checks import problems
+from roadmap.outline import ContentKind, Level, Outline, Quiz, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
@@ -41,8 +42,12 @@ def shingles(track_id: str, concept_id: str) -> frozenset[tuple[str, ...]]:
     return frozenset(zip(*(words[start:] for start in range(SHINGLE)), strict=False))
 
 
+def design(request: RoadmapRequest) -> DesignBrief:
+    return DesignBrief(request, Catalogue().analyse(request))
+
+
 def plan(goal: str = "Become a backend engineer in Python", **fields: Any) -> Outline:
-    return Catalogue().outline(RoadmapRequest(goal=goal, **fields))
+    return Catalogue().outline(design(RoadmapRequest(goal=goal, **fields)))
 
 
 def brief(key: str) -> ConceptBrief:
@@ -333,7 +338,7 @@ class TestGoals:
     def test_english_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="Learn Django", language=language)
         Catalogue().check(request)
-        assert problems(Catalogue().outline(request)) == []
+        assert problems(Catalogue().outline(design(request))) == []
 
     def test_an_outline_for_a_goal_without_a_track_is_a_lasting_fault(self) -> None:
         with pytest.raises(GeneratorFault, match="OPENAI_API_KEY") as fault:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from roadmap.drafts import (
+    AnalysisDraft,
     ConceptDraft,
     ModuleDraft,
     OutlineDraft,
@@ -20,7 +21,7 @@ from roadmap.drafts import (
 )
 from roadmap.outline import Question
 
-DRAFTS: list[type[BaseModel]] = [OutlineDraft, TutorialDraft, ResourcesDraft, QuizDraft]
+DRAFTS: list[type[BaseModel]] = [AnalysisDraft, OutlineDraft, TutorialDraft, ResourcesDraft, QuizDraft]
 # keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
 UNSUPPORTED = {"default", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "oneOf", "allOf", "not"}
 untimed = settings(deadline=None)  # a busy machine is no failure
@@ -45,8 +46,8 @@ def a_concept(**changes: Any) -> dict[str, Any]:
 
 
 def an_outline(*concepts: dict[str, Any]) -> OutlineDraft:
-    inside = {"title": "Basics", "description": "The first steps.", "concepts": list(concepts)}
-    stage = {"title": "Start", "description": "Where it begins.", "modules": [inside]}
+    inside = {"key": "basics", "title": "Basics", "description": "The first steps.", "concepts": list(concepts)}
+    stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [inside]}
     return OutlineDraft.model_validate({"title": "Programming", "stages": [stage]})
 
 
@@ -97,8 +98,8 @@ class TestOutline:
 
     def test_a_missing_field_is_refused(self) -> None:
         for shape, filled in (
-            (ModuleDraft, {"title": "t", "description": "d", "concepts": []}),
-            (StageDraft, {"title": "t", "description": "d", "modules": []}),
+            (ModuleDraft, {"key": "k", "title": "t", "description": "d", "concepts": []}),
+            (StageDraft, {"key": "k", "title": "t", "description": "d", "modules": []}),
         ):
             assert shape.model_validate(filled)
             for name in filled:

@@ -25,7 +25,7 @@ FORBIDDEN = {
     "cli": {"huey", "peewee", "playhouse", "models", "openai"},
     "roadmap_cli": {"huey", "peewee", "playhouse", "models", "openai"},
 }
-MODEL_CLIENT = "roadmap/llm.py"
+MODEL_CLIENT = "roadmap/model_client.py"
 LONGEST_APP = 60  # lines
 LONGEST_TASK = 10  # lines
 

@@ -19,19 +19,13 @@ from roadmap.requests import printable
 from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
 from web.accepting import accepted
+from web.api.links import BASE, Links, links_of
 from web.endpoint import Call, Reply
 from web.events import stream
 
-BASE = "/api/v1/roadmaps"
 LARGEST_SEQ = 2**31 - 1
 
 Limit = Annotated[int, Field(ge=1, le=100)]
-
-
-class Links(BaseModel):
-    self: str
-    events: str
-    logs: str
 
 
 class Accepted(BaseModel):
@@ -64,7 +58,7 @@ async def create(call: Call) -> Reply:
     new = new_roadmap(call.caller, call.body)
     await accepted.submit(new)
     record("api", "accept", "Accepted the goal", roadmap_id=new.id)
-    links = _links(new.id)
+    links = links_of(new.id)
     return Reply(Accepted(id=new.id, links=links), headers={"Location": links.self, "Retry-After": "1"})
 
 
@@ -76,7 +70,7 @@ def list_(call: Call) -> Reply:
 
 def read(call: Call) -> Reply | Response:
     roadmap_id = call.ids["roadmap_id"]
-    tree = LinkedTree(**dict(reading.roadmap_tree(call.caller, roadmap_id)), links=_links(roadmap_id))
+    tree = LinkedTree(**dict(reading.roadmap_tree(call.caller, roadmap_id)), links=links_of(roadmap_id))
     headers = {"ETag": _etag(tree), "Cache-Control": "private, no-cache"}
     known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
     if headers["ETag"] in known:
@@ -104,7 +98,7 @@ async def watch(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.caller, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
-    return stream(roadmap_id, after)
+    return stream(roadmap_id, after, last_seq)
 
 
 def _last_event_id(call: Call) -> int:
@@ -112,11 +106,6 @@ def _last_event_id(call: Call) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
         raise Invalid("Last-Event-ID does not fit.", fields=(FieldError("?Last-Event-ID", "is the number of an event"),))
     return int(given)
-
-
-def _links(roadmap_id: UUID) -> Links:
-    base = f"{BASE}/{roadmap_id}"
-    return Links(self=base, events=f"{base}/events", logs=f"{base}/logs")
 
 
 def _etag(body: BaseModel) -> str:

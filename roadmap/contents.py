@@ -1,0 +1,107 @@
+"""The contents of concepts: their current version and the earlier ones, which are kept and stay readable."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from core.errors import NotFound
+from core.runtime import session
+from models.roadmaps import Concept, Content, ContentVersion
+from roadmap.outline import ContentKind, Contents, Question, Quiz, Resources, Tutorial
+from roadmap.ownership import owned
+
+SHAPES: dict[ContentKind, type[Tutorial] | type[Resources] | type[Quiz]] = {
+    ContentKind.tutorial: Tutorial,
+    ContentKind.resources: Resources,
+    ContentKind.quiz: Quiz,
+}
+MOST = 500  # versions of a content
+
+
+class QuizQuestion(BaseModel):
+    """A question as it is asked: without its answers."""
+
+    id: int
+    type: str
+    prompt: str
+    options: list[str]
+
+
+class QuizDetail(BaseModel):
+    questions: list[QuizQuestion]
+
+
+class VersionSummary(BaseModel):
+    """By what, with which words and on which wish it was written."""
+
+    version: int
+    generator: str
+    prompt_version: str
+    instruction: str
+    created_at: datetime
+    current: bool
+
+
+class VersionDetail(VersionSummary):
+    """With what is written; a quiz without its answers."""
+
+    content: Tutorial | Resources | QuizDetail
+
+
+class Versions(BaseModel):
+    items: list[VersionSummary]
+
+
+def read_content(content: Content) -> Contents | None:
+    """Its current version. Needs a session."""
+    its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
+    version = ContentVersion.get_or_none(its)
+    return None if version is None else SHAPES[ContentKind(content.kind)].model_validate(version.body)
+
+
+def list_versions(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Versions:
+    """Newest first. Raises NotFound."""
+    with session():
+        content = find_content(owner_id, roadmap_id, concept_id, kind)
+        columns = [field for name, field in ContentVersion._meta.fields.items() if name != "body"]
+        query = ContentVersion.select(*columns).where(ContentVersion.content == content.id)
+        rows = list(query.order_by(ContentVersion.version.desc()).limit(MOST))
+    return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
+
+
+def read_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int) -> VersionDetail:
+    """Raises NotFound."""
+    with session():
+        content = find_content(owner_id, roadmap_id, concept_id, kind)
+        its = (ContentVersion.content == content.id) & (ContentVersion.version == number)
+        row = ContentVersion.get_or_none(its)
+    if row is None:
+        raise NotFound(f"There is no version {number} of this {kind}.")
+    written = SHAPES[kind].model_validate(row.body)
+    told = without_answers(written) if isinstance(written, Quiz) else written
+    return VersionDetail(**_summary(row, content), content=told)
+
+
+def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:
+    """Of a concept that is in the plan. Needs a session. Raises NotFound."""
+    owned(owner_id, roadmap_id)
+    mine = (Content.roadmap == roadmap_id) & (Content.concept == concept_id) & (Content.kind == kind)
+    content: Content | None = Content.select().join(Concept).where(mine, ~Concept.removed).first()
+    if content is None:
+        raise NotFound(f"There is no such concept in this roadmap, or it has no {kind}.")
+    return content
+
+
+def without_answers(quiz: Quiz) -> QuizDetail:
+    return QuizDetail(questions=[_asked(number, question) for number, question in enumerate(quiz.questions)])
+
+
+def _asked(number: int, question: Question) -> QuizQuestion:
+    return QuizQuestion(id=number, type=question.type, prompt=question.prompt, options=list(question.options))
+
+
+def _summary(row: ContentVersion, content: Content) -> dict[str, Any]:
+    names = VersionSummary.model_fields.keys() - {"current"}
+    return {**{name: getattr(row, name) for name in names}, "current": row.version == content.version}

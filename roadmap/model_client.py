@@ -1,0 +1,367 @@
+"""Calls of chat completions at any OpenAI-compatible provider. The only importer of openai, and only when a model is called:
+the package costs 24 MB and 0.4 s that the API and the logs worker do not pay.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel
+
+from roadmap.briefs import GeneratorFault
+from roadmap.metering import MeteredCall
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+FORMS = ("json_schema", "json_object", None)  # what holds an answer to its form, the strictest first
+LIMITS = ("max_completion_tokens", "max_tokens", None)  # what providers call the most tokens of an answer
+TOLD = "Answer with one JSON object and nothing else: no other words, no code fence. It must be valid under this JSON schema:\n"
+LARGEST_ANSWER, LARGEST_ERROR = 2 * 1024 * 1024, 64 * 1024  # bytes
+MARGIN = 10.0  # seconds that the end of a call may take
+CONNECTING, EXPLAINING = 10.0, 5.0  # most seconds for a connection, and for the body of an error, whose status is known
+MOST_TOKENS = 1_000_000_000  # more than that is no count
+MOST_BRACES = 200  # places at which an answer that is more than JSON is looked at
+OVERHEAD = 100  # most tokens that a provider puts around a message
+LASTING = {301, 308, 400, 401, 402, 403, 404, 422}  # statuses that the same request would get again
+LASTING_WITHIN = {"400", "401", "402", "403", "404"}  # codes of an error inside of a status 200, likewise
+HINTS: dict[int | str, str] = {
+    301: "it has moved, and OPENAI_BASE_URL must say where to",
+    308: "it has moved, and OPENAI_BASE_URL must say where to",
+    401: "OPENAI_API_KEY is not accepted by the provider",
+    402: "the account at the provider has no credit left",
+    403: "OPENAI_API_KEY may not use this model",
+    404: "OPENAI_BASE_URL or OPENAI_MODEL does not exist at the provider",
+    "insufficient_quota": "the account at the provider has no quota left",
+}
+
+# How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
+ABOUT_FORM = re.compile(r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided")
+ABOUT_LIMIT = re.compile(r"max_(completion_)?tokens")
+ABOUT_ITS_SIZE = re.compile(r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached")
+ABOUT_A_FIELD = re.compile(
+    r"(un(supported|known|recogni[sz]ed|expected)|extra|additional) (\w+ )?(param|field|argument|input|propert|key)"
+)
+ABOUT_ELSE = re.compile(r"content.{0,12}(policy|filter|management)|context.(length|window)|moderation|model_not_found")
+OTHER_FIELDS = {"messages", "model", "input", "prompt"}
+UNLUCKY = "json_validate_failed"  # Groq's name for an answer, not a request, that breaks the schema
+
+
+logger = logging.getLogger(__name__)
+
+
+class Message(TypedDict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class TooManyRequests(GeneratorFault):
+    """The provider answered 429, and the same call can work later."""
+
+
+class Dialect(NamedTuple):
+    """Positions in FORMS and in LIMITS."""
+
+    form: int = 0
+    limit: int = 0
+
+
+class Refusal(Exception):
+    """A status that is no answer, with as much of its body as came."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(str(status))
+        self.status, self.headers, self.unlimited = status, headers, False
+        said = _loaded(body) or body.decode("utf-8", "replace")
+        error = (said.get("error") or said) if isinstance(said, dict) else said
+        fields = error if isinstance(error, dict) else {}
+        self.message = str(fields.get("message") or " ".join(_strings(error)))
+        self.names = {str(fields.get("code")), str(fields.get("type"))}
+        self.field = re.split(r"[.\[]", str(fields.get("param")))[0]
+        self.words = "" if body.lstrip().startswith(b"<") else " ".join(_strings(said)).lower()  # web pages say much
+
+
+class ModelClient:
+    """One instance serves all threads of a process, and learns from refusals what its provider understands.
+
+    `timeout` is in seconds, for each call; the library's own retries are off, since those of the ledger are the only ones.
+    With `must_limit` no answer is asked for whose tokens nobody limits: there is a budget.
+    """
+
+    def __init__(self, *, key: str, base_url: str, model: str, timeout: float, max_tokens: int, must_limit: bool = False) -> None:
+        self._key, self._base_url, self._model, self._timeout = key, base_url, model, timeout
+        self._max_tokens, self._must_limit = max_tokens, must_limit
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dialect: Dialect | None = None  # the first that an answer came in
+
+    def complete(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> str:
+        """The text of the answer, still to be parsed. Raises GeneratorFault with the reason for everything else."""
+        openai, httpx2 = _libraries()
+        try:
+            body, dialect = self._converse(messages, shape, call)
+        except Refusal as refusal:
+            call.unbilled()
+            raise self._fault(refusal) from refusal
+        except CancelledError:
+            raise GeneratorFault("The call was stopped.") from None
+        except (openai.APIConnectionError, httpx2.RequestError, OSError) as error:
+            raise self._interruption(error, call) from error
+        except (openai.OpenAIError, httpx2.InvalidURL, ValueError) as error:
+            call.unbilled()
+            raise GeneratorFault(
+                "The call cannot be made: OPENAI_BASE_URL, OPENAI_API_KEY or the address of a proxy is not well-formed."
+            ) from error
+        choice = self._choice(body, call)
+        with self._lock:
+            self._dialect = self._dialect or dialect
+        text = self._text(choice)
+        return text if dialect.form == 0 else _json_within(text)
+
+    def bound(self, messages: Sequence[Message], shape: type[BaseModel]) -> tuple[int, int]:
+        """The most tokens of a prompt and of its answer: a token is at least a byte. The schema counts twice, because
+        providers put it into words of their own.
+        """
+        texts = [TOLD, _schema(shape), _schema(shape), *(message["content"] for message in messages)]
+        size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        return size + OVERHEAD * (len(messages) + 1), self._max_tokens
+
+    def _converse(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> tuple[bytes, Dialect]:
+        """The body of the answer. Calls run in one event loop, which can end a call at its time whatever the server does:
+        to a blocking client a server that trickles always looks as if it were about to answer.
+        """
+        with self._lock:
+            if self._loop is None:
+                self._client = self._make_client()  # fails for an address or a proxy that is none, at each call anew
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name="ModelCalls", daemon=True).start()
+                self._loop = loop
+        future = asyncio.run_coroutine_threadsafe(self._ask(messages, shape), self._loop)
+
+        def stop() -> None:
+            future.cancel()
+
+        try:
+            call.on_stop(stop)
+            return future.result(self._timeout + MARGIN)
+        finally:
+            stop()
+
+    async def _ask(self, messages: Sequence[Message], shape: type[BaseModel]) -> tuple[bytes, Dialect]:
+        """Ask in a simpler dialect as long as the refusals, which cost nothing, are about that: five times at most.
+
+        One that an answer has come in is not forgotten for a refusal: then this call alone is simpler.
+        """
+        dialect = self._dialect or Dialect()
+        async with asyncio.timeout(self._timeout):
+            while True:
+                try:
+                    return await self._receive(_request(messages, shape, dialect, self._max_tokens)), dialect
+                except Refusal as refusal:
+                    simpler = _simpler(dialect, refusal, self._model)
+                    refusal.unlimited = bool(simpler and self._must_limit and LIMITS[simpler.limit] is None)
+                    if simpler is None or refusal.unlimited:
+                        raise
+                    logger.info("the model is asked in a simpler way, since it said: %s", self._shown(refusal.message))
+                    dialect = simpler
+
+    async def _receive(self, request: dict[str, Any]) -> bytes:
+        async with self._client.chat.completions.with_streaming_response.create(model=self._model, **request) as response:
+            body = bytearray()
+            if not await _received(body, response.iter_bytes(), LARGEST_ANSWER):
+                raise GeneratorFault("The model's answer is too long.")
+        return bytes(body)
+
+    def _make_client(self) -> "openai.AsyncOpenAI":
+        library, httpx2 = _libraries()
+        address = urlsplit(self._base_url)
+        timeout = httpx2.Timeout(self._timeout, connect=min(CONNECTING, self._timeout / 3))
+        client: openai.AsyncOpenAI = library.AsyncOpenAI(
+            api_key=self._key,
+            base_url=address._replace(query="", fragment="").geturl(),
+            default_query=dict(parse_qsl(address.query, keep_blank_values=True)),
+            default_headers={"api-key": self._key} if (address.hostname or "").endswith(".azure.com") else {},
+            max_retries=0,
+            timeout=timeout,
+            http_client=library.DefaultAsyncHttpxClient(
+                timeout=timeout,
+                follow_redirects=False,  # the header of Azure's key would go along to wherever it leads
+                event_hooks={"response": [_raise_refusal]},
+            ),
+        )
+        return client
+
+    def _choice(self, body: bytes, call: MeteredCall) -> dict[str, Any]:
+        said = _loaded(body)
+        answer = said if isinstance(said, dict) else {}
+        usage = answer.get("usage")
+        counts = usage if isinstance(usage, dict) else {}
+        call.used(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
+        choices = answer.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+        if error := answer.get("error") or choice.get("error"):
+            raise self._fault_within(error)
+        if not isinstance(choice.get("message"), dict):
+            raise GeneratorFault("The server's answer is not a chat completion; is OPENAI_BASE_URL right?")
+        return choice
+
+    def _text(self, choice: dict[str, Any]) -> str:
+        ended, message = choice.get("finish_reason"), choice["message"]
+        if message.get("refusal"):
+            raise GeneratorFault(f"The model refuses: {self._shown(str(message['refusal']))}.", lasting=True)
+        if ended == "content_filter":
+            raise GeneratorFault("The provider's content filter withheld the answer; word the goal differently.", lasting=True)
+        if ended == "length":
+            raise GeneratorFault("The model's answer was cut off at its length limit; MODEL_MAX_TOKENS says ours.")
+        if not message.get("content"):
+            raise GeneratorFault("The model's answer is empty.")
+        if not isinstance(message["content"], str):
+            raise GeneratorFault("The model's answer is not text.")
+        return str(message["content"])
+
+    def _fault(self, refusal: Refusal) -> GeneratorFault:
+        status, out_of_quota = refusal.status, "insufficient_quota" in refusal.names
+        said = HINTS["insufficient_quota"] if out_of_quota else HINTS.get(status) or self._shown(refusal.message)
+        if refusal.unlimited:
+            said += ". A budget needs a model that keeps to a limit of tokens (MODEL_MAX_TOKENS), and this one knows none"
+        elif ABOUT_LIMIT.search(refusal.words):
+            said += ". MODEL_MAX_TOKENS is the limit that it was asked to keep to"
+        lasting = out_of_quota or refusal.unlimited or (status in LASTING and UNLUCKY not in refusal.names)
+        kind = TooManyRequests if status == 429 and not lasting else GeneratorFault
+        return kind(f"The provider answered {status}: {said}.", lasting=lasting, retry_after=_retry_after(refusal.headers))
+
+    def _fault_within(self, error: object) -> GeneratorFault:
+        """OpenRouter sends the status 200 before it knows whether the model behind it works."""
+        fields = error if isinstance(error, dict) else {"message": error}
+        code = str(fields.get("code"))
+        kind = TooManyRequests if code == "429" else GeneratorFault
+        said = self._shown(str(fields.get("message") or code))
+        hint = f" ({HINTS[402]})" if code == "402" else ""
+        return kind(f"The provider answered with an error: {said}{hint}.", lasting=code in LASTING_WITHIN)
+
+    def _interruption(self, error: Exception, call: MeteredCall) -> GeneratorFault:
+        openai, httpx2 = _libraries()
+        if any(isinstance(each, _never_connected(httpx2)) for each in (error, error.__cause__)):
+            call.unbilled()
+            return GeneratorFault("The model's server cannot be reached; OPENAI_BASE_URL says where it should be.")
+        if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
+            return GeneratorFault(f"The model did not answer within {self._timeout:g} s.")
+        return GeneratorFault("The connection to the model's server broke off before the answer was whole.")
+
+    def _shown(self, text: str) -> str:
+        """What a provider says, which may repeat the key; short, and without a full stop."""
+        return (text.replace(self._key, "***") if self._key else text)[:300].rstrip(". ")
+
+
+def _libraries() -> tuple[Any, Any]:
+    """openai and the HTTP client below it: the one import inside a function; see the first lines of this file."""
+    import httpx2  # noqa: PLC0415
+    import openai  # noqa: PLC0415
+
+    return openai, httpx2
+
+
+def _never_connected(httpx2: Any) -> tuple[type[Exception], ...]:
+    return httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol
+
+
+def _request(messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int) -> dict[str, Any]:
+    form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
+    request: dict[str, Any] = {"messages": list(messages)} | ({limit: max_tokens} if limit else {})
+    if form == "json_schema":
+        schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
+        return {**request, "response_format": {"type": form, form: schema}}
+    first = next((place for place, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    request["messages"].insert(first, Message(role="system", content=TOLD + _schema(shape)))
+    return request | ({"response_format": {"type": form}} if form else {})
+
+
+def _schema(shape: type[BaseModel]) -> str:
+    return json.dumps(shape.model_json_schema(), ensure_ascii=False)
+
+
+def _simpler(dialect: Dialect, refusal: Refusal, model: str) -> Dialect | None:
+    """The dialect to try next; None when the refusal is about something else, or there is none."""
+    words = re.sub(rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words)  # it may be called gpt-strict
+    elsewhere = refusal.field in OTHER_FIELDS or UNLUCKY in refusal.names or ABOUT_ELSE.search(words)
+    if elsewhere or refusal.status not in {400, 404, 422, 501}:
+        return None
+    less_form = dialect._replace(form=dialect.form + 1) if FORMS[dialect.form] else None
+    less_limit = dialect._replace(limit=dialect.limit + 1) if LIMITS[dialect.limit] else None
+    if ABOUT_LIMIT.search(words):
+        return None if ABOUT_ITS_SIZE.search(words) else less_limit
+    if ABOUT_FORM.search(words):
+        return less_form
+    unclear = refusal.status in {400, 422} and ABOUT_A_FIELD.search(words)
+    return (less_form or less_limit) if unclear else None
+
+
+async def _raise_refusal(response: "httpx2.Response") -> None:
+    """In the place of the library, which would read the body of an error to its end, however long that takes."""
+    if response.is_success:
+        return
+    body = bytearray()
+    with suppress(OSError, _libraries()[1].RequestError):  # a timeout too: the status says enough
+        async with asyncio.timeout(EXPLAINING):
+            await _received(body, response.aiter_bytes(), LARGEST_ERROR)
+    raise Refusal(response.status_code, response.headers, bytes(body))
+
+
+async def _received(body: bytearray, pieces: AsyncIterator[bytes], most: int) -> bool:
+    """Fill the body; whether it ended before it had too many bytes."""
+    async for piece in pieces:
+        body += piece
+        if len(body) > most:
+            return False
+    return True
+
+
+def _json_within(text: str) -> str:
+    """The largest JSON object of a text, without what a model thinks, says and fences around it; else the text as it is."""
+    text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    found, place = "", text.find("{")
+    for _ in range(MOST_BRACES):
+        if place < 0:
+            break
+        try:
+            end = json.JSONDecoder().raw_decode(text, place)[1]
+        except (ValueError, RecursionError):
+            end = place + 1
+        else:
+            found = max(found, text[place:end], key=len)
+        place = text.find("{", end)
+    return found or text
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _strings(said: object, depth: int = 8) -> Iterator[str]:
+    """All texts in a JSON value but those that FastAPI repeats from the request."""
+    if isinstance(said, str):
+        yield said
+    elif depth and isinstance(said, dict | list):
+        for part in said if isinstance(said, list) else [value for name, value in said.items() if name != "input"]:
+            yield from _strings(part, depth - 1)
+
+
+def _count(tokens: object) -> int | None:
+    return tokens if type(tokens) is int and 0 <= tokens <= MOST_TOKENS else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from the header; providers also send dates, which the ordinary pause replaces."""
+    value = headers.get("retry-after", "")
+    return float(value) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) else None

@@ -1,0 +1,95 @@
+"""How fast this process may ask a provider: additive increase, multiplicative decrease, as TCP does it (RFC 5681)."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+WHEN_FULL = 1.0  # seconds after which to come back when all slots are taken
+FIRST_PAUSE = 2.0  # seconds; doubles with every 429 that does not say how long
+LONGEST_OWN_PAUSE = 60.0  # seconds, when the provider does not say
+LONGEST_PAUSE = 300.0  # seconds, whatever the provider says
+
+
+class Busy(Exception):
+    """Not now: as many calls as may be are running, or the provider wants a pause. Come back in `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"The model is asked as often as it may be; there is room again in about {retry_after:.0f} s.")
+        self.retry_after = retry_after
+
+
+class Pace:
+    """Thread-safe. `slow_down` and `went_well` are called by the thread that took the slot: that tells when its call began.
+
+    What a call says that began before the last `slow_down` is about the pace before it, and changes nothing.
+    """
+
+    def __init__(self, limit: int, *, now: Callable[[], float] = monotonic) -> None:
+        if limit < 1:
+            raise ValueError("a pace needs at least one slot")
+        self._limit, self._slots, self._now = limit, limit, now
+        self._running = self._successes = self._pauses = 0
+        self._closed_until = float("-inf")
+        self._slowdowns = 0
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+
+    @property
+    def slots(self) -> int:
+        """How many calls may run at once now."""
+        return self._slots
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Room for one call. Raises Busy instead of waiting."""
+        with self._lock:
+            self._admit()
+            self._running += 1
+            self._thread.began = self._slowdowns
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def slow_down(self, retry_after: float | None = None) -> None:
+        """The provider answered 429, and said for how many seconds, or not."""
+        with self._lock:
+            fresh = self._began() == self._slowdowns
+            if fresh:
+                self._slots, self._successes = max(1, self._slots // 2), 0
+                self._slowdowns += 1
+                self._thread.began = self._slowdowns
+            if fresh or retry_after is not None:
+                self._closed_until = max(self._closed_until, self._now() + self._pause(retry_after))
+
+    def went_well(self) -> None:
+        """A call succeeded: one slot more after as many of those as there are slots."""
+        with self._lock:
+            if self._began() != self._slowdowns:
+                return
+            self._pauses = 0
+            self._successes += 1
+            if self._successes >= self._slots:
+                self._slots, self._successes = min(self._limit, self._slots + 1), 0
+
+    def _admit(self) -> None:
+        left = self._closed_until - self._now()
+        if left > 0:
+            raise Busy(left + random.uniform(0, 1 + left / 4))  # so that not everybody comes back at once
+        if self._running >= self._slots:
+            raise Busy(WHEN_FULL * random.uniform(0.75, 1.25))
+
+    def _began(self) -> int:
+        """The number of slow-downs before the call of this thread; a thread that never took a slot speaks of now."""
+        began: int = getattr(self._thread, "began", self._slowdowns)
+        return began
+
+    def _pause(self, retry_after: float | None) -> float:
+        if retry_after is not None:
+            return min(max(retry_after, 0.0), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2.0**self._pauses, LONGEST_OWN_PAUSE)
+        self._pauses = min(self._pauses + 1, 10)  # longer than the longest by then
+        return pause

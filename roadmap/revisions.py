@@ -1,0 +1,201 @@
+"""The revisions of a roadmap's plan: each an outline, numbered from 1, with where it came from; kept for good.
+
+A revision that is being designed is open, and its row holds the last draft with what is wrong with it, so that whoever
+takes the work up goes on from there. Everything but the reading runs in a transaction that holds the roadmap's row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from core import clock
+from core.errors import NotFound
+from core.runtime import session
+from models.roadmaps import Revision, Roadmap
+from roadmap.applying import current_outline
+from roadmap.checks import doubts, problems
+from roadmap.diff import Change, changes
+from roadmap.outline import Outline
+from roadmap.ownership import owned
+from roadmap.requests import RoadmapRequest
+from roadmap.statuses import RevisionSource, RevisionStatus
+
+MOST = 500  # revisions of a roadmap that are listed
+MOST_PROBLEMS = 40  # of a draft that are told
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft, as an outline when it can be used, and what should be better."""
+
+    draft: dict[str, Any]
+    outline: Outline | None
+    problems: list[str]
+
+
+class RevisionSummary(BaseModel):
+    """`remarks`: what should be better with it, and had to be accepted."""
+
+    number: int
+    source: RevisionSource
+    base: int
+    instruction: str
+    status: RevisionStatus
+    error: str
+    remarks: list[str]
+    generator: str
+    created_at: datetime
+    finished_at: datetime | None
+    current: bool
+
+
+class RevisionDetail(RevisionSummary):
+    outline: Outline | None
+
+
+class Revisions(BaseModel):
+    items: list[RevisionSummary]
+
+
+class Diff(BaseModel):
+    """From one revision to another, in words and as data."""
+
+    before: int
+    after: int
+    changes: list[Change]
+
+
+def checked(draft: dict[str, Any], request: RoadmapRequest, today: date) -> Checked:
+    """Hold a draft to all the rules. One whose `outline` is None cannot be used as it is."""
+    try:
+        outline = Outline.model_validate(draft)
+    except ValidationError as error:
+        rules = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False)[:MOST_PROBLEMS]]
+        return Checked(draft, None, rules)
+    if found := problems(outline):
+        return Checked(draft, None, found[:MOST_PROBLEMS])
+    remarks = doubts(outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today)
+    return Checked(draft, outline, remarks[:MOST_PROBLEMS])
+
+
+def adopt(row: Roadmap) -> None:
+    """A roadmap that was planned by a version without revisions: what it is becomes its first one."""
+    if row.revision == 0 and row.title:
+        outline = current_outline(row).model_dump(mode="json")
+        facts = {"outline": outline, "generator": row.generator, "created_at": row.created_at}
+        _insert(row.id, 1, RevisionSource.goal, status=RevisionStatus.done, finished_at=row.created_at, **facts)
+        Roadmap.update(revision=1).where(Roadmap.id == row.id).execute()
+        row.revision = 1
+
+
+def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revision:
+    """Begin one that is to be designed."""
+    return _insert(row.id, next_number(row.id), source, base=row.revision, instruction=instruction)
+
+
+def being_designed(row: Roadmap) -> Revision:
+    """The open one; the first is opened by whoever designs it."""
+    found: Revision | None = Revision.get_or_none(Revision.roadmap == row.id, Revision.status == RevisionStatus.open)
+    return found or open_(row, RevisionSource.goal)
+
+
+def save_draft(revision: Revision, made: Checked, rounds: int, generator: str, prompt_version: str) -> None:
+    _update(
+        revision,
+        **{"outline": made.draft, "problems": made.problems, "rounds": rounds},
+        **{"generator": generator, "prompt_version": prompt_version},
+    )
+
+
+def close(revision: Revision, status: RevisionStatus, error: str = "") -> None:
+    _update(revision, status=status, error=error, finished_at=clock.now())
+
+
+def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> int | None:
+    """End the design that is under way, if there is one; returns its number."""
+    revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open)
+    if revision is None:
+        return None
+    close(revision, status, error)
+    number: int = revision.number
+    return number
+
+
+def add(row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, remarks: Sequence[str]) -> Revision:
+    """One that is there already: nobody has to design it."""
+    facts = {"outline": outline.model_dump(mode="json"), "problems": list(remarks), "base": base}
+    return _insert(row.id, next_number(row.id), source, status=RevisionStatus.done, finished_at=clock.now(), **facts)
+
+
+def next_number(roadmap_id: UUID) -> int:
+    newest = Revision.select(Revision.number).where(Revision.roadmap == roadmap_id).order_by(Revision.number.desc())
+    first = newest.limit(1).scalar()
+    return int(first or 0) + 1
+
+
+def outline_of(row: Roadmap, number: int) -> Outline:
+    """Of a revision that is done. Raises NotFound."""
+    adopt(row)
+    revision = Revision.get_or_none(Revision.roadmap == row.id, Revision.number == number, Revision.status == RevisionStatus.done)
+    if revision is None:
+        raise NotFound(f"There is no revision {number} of this roadmap that could be used.")
+    return Outline.model_validate(revision.outline)
+
+
+def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
+    """Newest first. Raises NotFound."""
+    with session():
+        row = owned(owner_id, roadmap_id)
+        columns = [field for name, field in Revision._meta.fields.items() if name != "outline"]
+        query = Revision.select(*columns).where(Revision.roadmap == roadmap_id)
+        rows = list(query.order_by(Revision.number.desc()).limit(MOST))
+    return Revisions(items=[RevisionSummary(**_summary(revision, row)) for revision in rows])
+
+
+def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
+    """Raises NotFound."""
+    with session():
+        row = owned(owner_id, roadmap_id)
+        revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
+    if revision is None:
+        raise NotFound(f"There is no revision {number} of this roadmap.")
+    done = revision.status == RevisionStatus.done
+    outline = Outline.model_validate(revision.outline) if done else None
+    return RevisionDetail(**_summary(revision, row), outline=outline)
+
+
+def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) -> Diff:
+    """What changed between two revisions; before is the one that `after` was made from, unless another is named.
+
+    Raises NotFound.
+    """
+    later = read_revision(owner_id, roadmap_id, after)
+    earlier = read_revision(owner_id, roadmap_id, later.base if before is None else before)
+    if later.outline is None or earlier.outline is None:
+        raise NotFound("One of the two revisions has no outline.")
+    return Diff(before=earlier.number, after=later.number, changes=changes(earlier.outline, later.outline))
+
+
+def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:
+    blank = {"status": RevisionStatus.open, "problems": [], "created_at": clock.now()}
+    Revision.insert({**blank, **facts, "roadmap": roadmap_id, "number": number, "source": source}).execute()
+    row: Revision = Revision.get(Revision.roadmap == roadmap_id, Revision.number == number)
+    return row
+
+
+def _update(revision: Revision, **facts: Any) -> None:
+    its = (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
+    Revision.update(facts).where(its).execute()
+    for name, value in facts.items():
+        setattr(revision, name, value)
+
+
+def _summary(revision: Revision, row: Roadmap) -> dict[str, Any]:
+    names = RevisionSummary.model_fields.keys() - {"remarks", "current"}
+    remarks = revision.problems if revision.status == RevisionStatus.done else []
+    facts = {name: getattr(revision, name) for name in names}
+    return {**facts, "remarks": remarks, "current": revision.number == row.revision}

@@ -1,0 +1,31 @@
+"""How work that runs learns that nobody wants it any more."""
+
+import threading
+from collections.abc import Callable
+
+
+class StopSignal:
+    """Given once, from whatever thread. Who registers later than that is called at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._callbacks.append(callback)
+                return
+        callback()

@@ -1,0 +1,280 @@
+"""Budgets on PostgreSQL: many workers at once never spend more than there is, and what they spent adds up."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import peewee
+import pytest
+from psycopg2 import extensions
+from pydantic import SecretStr
+
+from core import clock
+from core.ids import new_id
+from core.migrate import migrate
+from core.runtime import database, session, settings, transaction
+from core.settings import Price
+from core.storage import open_database
+from models.accounts import Account
+from models.roadmaps import Roadmap
+from models.spending import ModelCall, Spending
+from roadmap import execution_log, receipts, spending
+from roadmap.briefs import GeneratorFault
+from roadmap.receipts import estimate, receipt
+from roadmap.spending import Ledger, OverBudget, Purpose, month_of
+from roadmap.stopping import StopSignal
+from tests.servers import Postgres
+
+WORKERS = 16
+MODEL = "gpt-5-mini"
+PRICE = Price(MODEL, Decimal(2), Decimal(8))
+TOKENS = 1000
+MOST = 8000  # that a call of so many tokens can cost
+
+
+@pytest.fixture
+def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """The application of this process on a new database; sets budgets, in millionths, that the database itself holds to as
+    well: a transaction that breaks one for a moment fails.
+    """
+    url = SecretStr(postgres.create_database(f"budgets_{new_id().hex}"))
+    server = {"database_url": url, "content_workers": WORKERS + 4, "model_prices": (PRICE,), "openai_model": MODEL}
+    mine, its_own, waits = settings.model_copy(update=server), database.obj, extensions.get_wait_callback()
+    execution_log.buffer.flush()
+    migrate(mine)
+    database.initialize(open_database(mine))
+    monkeypatch.setattr(spending, "saved", lambda save: save())  # a deadlock is an error, not one more try
+
+    def limit(*, roadmap: int = 0, month: int = 0) -> None:
+        budgets = {"budget_per_roadmap": Decimal(roadmap) / 10**6, "budget_per_user_month": Decimal(month) / 10**6}
+        for module in (spending, receipts):
+            monkeypatch.setattr(module, "settings", mine.model_copy(update=budgets))
+        with transaction():
+            database.execute_sql(f"ALTER TABLE roadmap ADD CHECK (spent BETWEEN 0 AND {roadmap or 10**9})")
+            database.execute_sql(f"ALTER TABLE spending ADD CHECK (amount BETWEEN 0 AND {month or 10**9})")
+
+    yield limit
+    database.close_all()
+    database.initialize(its_own)
+    extensions.set_wait_callback(waits)
+
+
+def roadmaps(count: int) -> tuple[UUID, list[UUID]]:
+    """A new account with so many roadmaps."""
+    owner_id, now = new_id(), clock.now()
+    head = {"owner": owner_id, "goal": "A goal", "level": "beginner", "hours_per_week": 5, "language": "en"}
+    head |= {"status": "building", "due_at": now, "created_at": now, "updated_at": now}
+    ids = [new_id() for _ in range(count)]
+    with transaction():
+        Account.insert(id=owner_id, email="a@example.org", password_hash="", created_at=now).execute()
+        Roadmap.insert_many([{**head, "id": id_} for id_ in ids]).execute()
+    return owner_id, ids
+
+
+def in_threads(work: Callable[[int], Any]) -> list[Any]:
+    """What each worker returns. All begin together; the first error of one is the test's."""
+    together = threading.Barrier(WORKERS)
+
+    def one(number: int) -> Any:
+        together.wait(30)
+        return work(number)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(one, range(WORKERS)))
+
+
+class Sampler:
+    """Reads the sums while the block runs; `most` is the most that it has seen of each."""
+
+    def __init__(self) -> None:
+        self.most: Counter[str] = Counter()
+        self.samples = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> "Sampler":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(30)
+
+    def _look(self) -> None:
+        while not self._over.is_set():
+            with session():
+                for row in (*Roadmap.select(), *Spending.select()):
+                    name, amount = ("roadmap", row.spent) if isinstance(row, Roadmap) else ("month", row.amount)
+                    self.most[name] = max(self.most[name], amount)
+            self.samples += 1
+
+
+def assert_adds_up(owner_id: UUID, ids: Sequence[UUID]) -> int:
+    """The sum of all."""
+    total = peewee.fn.SUM(ModelCall.price)
+    with session():
+        priced = dict(ModelCall.select(ModelCall.roadmap_id, total).group_by(ModelCall.roadmap_id).tuples())
+        spent = dict(Roadmap.select(Roadmap.id, Roadmap.spent).tuples())
+        amount = Spending.get(Spending.owner_id == owner_id, Spending.month == month_of(clock.now())).amount
+    assert {id_: priced.get(id_, 0) for id_ in ids} == spent
+    assert sum(spent.values()) == amount
+    return int(amount)
+
+
+def outcomes() -> Counter[str]:
+    with session():
+        return Counter(row.outcome for row in ModelCall.select())
+
+
+def ledger(owner_id: UUID, roadmap_id: UUID, content_id: UUID | None, stop: StopSignal | None = None) -> Ledger:
+    return Ledger(Purpose(owner_id, roadmap_id, None, content_id, attempt=1), stop or StopSignal())
+
+
+@pytest.mark.parametrize("budget", ["roadmap", "month"])
+def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(limited: Callable[..., None], budget: str) -> None:
+    room = 10
+    limited(**{budget: room * MOST + MOST - 1})
+    owner_id, ids = roadmaps(1 if budget == "roadmap" else 2)
+    all_decided, all_seen = threading.Barrier(WORKERS), threading.Barrier(WORKERS)
+
+    def work(number: int) -> str:
+        call = ledger(owner_id, ids[number % len(ids)], new_id()).call(
+            "quiz", MODEL, "1", most_prompt_tokens=0, most_completion_tokens=TOKENS
+        )
+        try:
+            with call:
+                all_decided.wait(30)
+                running = outcomes()["running"]
+                all_seen.wait(30)
+                call.used(0, number)
+        except OverBudget:
+            all_decided.wait(30)
+            all_seen.wait(30)
+            return "over"
+        assert running == room
+        return f"used {number}"
+
+    with Sampler() as sampler:
+        told = in_threads(work)
+    assert told.count("over") == WORKERS - room
+    assert sampler.samples
+    assert max(sampler.most.values()) <= room * MOST
+    assert outcomes() == {"ok": room}
+    assert assert_adds_up(owner_id, ids) == sum(8 * number for number, its in enumerate(told) if its != "over")
+
+
+def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_not_lock_up(
+    limited: Callable[..., None],
+) -> None:
+    """Two roadmaps of one account with few contents, so that workers also give up each other's calls as lost, and late ones
+    settle theirs after that. Some die.
+    """
+    limited(roadmap=9 * MOST, month=12 * MOST)
+    owner_id, ids = roadmaps(2)
+    contents = [(id_, content_id) for id_ in ids for content_id in (None, new_id(), new_id())]
+    dead = []
+
+    def work(number: int) -> Counter[str]:
+        chance, told = random.Random(number), Counter[str]()
+        for _ in range(15):
+            roadmap_id, content_id = chance.choice(contents)
+            stop, how = StopSignal(), chance.choice(["ok", "ok", "fault", "unbilled", "stopped", "dies" if number == 0 else "ok"])
+            sizes = {"most_prompt_tokens": 0, "most_completion_tokens": chance.randint(1, TOKENS)}
+            call = ledger(owner_id, roadmap_id, content_id, stop).call("quiz", MODEL, "1", **sizes)
+            try:
+                call.__enter__()
+            except OverBudget:
+                told["over"] += 1
+                continue
+            told[how] += 1
+            if how == "dies":
+                dead.append(call)
+                continue
+            if how == "ok":
+                call.used(0, chance.randint(0, sizes["most_completion_tokens"]))
+            if how == "unbilled":
+                call.unbilled()
+            if how == "stopped":
+                stop.stop()
+            error = None if how == "ok" else GeneratorFault("No.")
+            call.__exit__(type(error) if error else None, error, None)
+        return told
+
+    with Sampler() as sampler:
+        told: Counter[str] = sum(in_threads(work), Counter())
+    assert sampler.samples > 1
+    assert 0 < sampler.most["roadmap"] <= 9 * MOST
+    assert 0 < sampler.most["month"] <= 12 * MOST
+    assert told["over"]
+    assert told.total() == WORKERS * 15
+    found = outcomes()
+    assert (found["ok"], found["stopped"]) == (told["ok"], told["stopped"])
+    assert found["fault"] == told["fault"] + told["unbilled"]
+    assert found["lost"] + found["running"] == told["dies"] == len(dead)
+    assert assert_adds_up(owner_id, ids) <= 12 * MOST
+
+
+def test_calls_for_one_content_that_settle_while_the_next_gives_them_up_count_exactly_once(limited: Callable[..., None]) -> None:
+    limited()
+    owner_id, ids = roadmaps(1)
+    content_id = new_id()
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            with ledger(owner_id, ids[0], content_id).call(
+                "quiz", MODEL, "1", most_prompt_tokens=0, most_completion_tokens=TOKENS
+            ) as call:
+                call.used(0, number)
+
+    in_threads(work)
+    assert outcomes() == {"ok": WORKERS * 10}
+    assert assert_adds_up(owner_id, ids) == sum(8 * number * 10 for number in range(WORKERS))
+
+
+def test_a_worker_that_is_killed_has_spent_the_most_and_the_next_one_the_rest(limited: Callable[..., None]) -> None:
+    limited(roadmap=2 * MOST)
+    owner_id, ids = roadmaps(1)
+    content_id, sizes = new_id(), {"most_prompt_tokens": 0, "most_completion_tokens": TOKENS}
+    killed = ledger(owner_id, ids[0], content_id).call("quiz", MODEL, "1", **sizes)
+    killed.__enter__()
+    with ledger(owner_id, ids[0], content_id).call("quiz", MODEL, "1", **sizes) as call:
+        call.used(0, 1)
+    assert outcomes() == {"lost": 1, "ok": 1}
+    assert assert_adds_up(owner_id, ids) == MOST + 8
+    with pytest.raises(OverBudget):
+        ledger(owner_id, ids[0], content_id).call("quiz", MODEL, "1", **sizes).__enter__()
+
+
+def test_no_connection_is_held_while_a_call_runs(limited: Callable[..., None]) -> None:
+    limited()
+    owner_id, ids = roadmaps(1)
+    with ledger(owner_id, ids[0], None).call("outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1):
+        assert database.is_closed()
+        assert len(database.obj._in_use) == 0
+
+
+def test_receipts_and_estimates_read_the_same_as_on_sqlite(limited: Callable[..., None]) -> None:
+    limited(roadmap=10 * MOST, month=20 * MOST)
+    owner_id, ids = roadmaps(1)
+    for number in range(5):
+        with ledger(owner_id, ids[0], None).call(
+            "outline", MODEL, "1", most_prompt_tokens=0, most_completion_tokens=TOKENS
+        ) as call:
+            call.used(10, number)
+    told = receipt(owner_id, ids[0], limit=2, after=None)
+    written = told.model_dump(mode="json")
+    assert (written["spent"], written["reserved"], written["budget"], written["next_cursor"]) == (
+        *("0.00018", "0", "0.08"),
+        str(told.calls[1].id),
+    )
+    assert written["account_month"] == {"month": month_of(clock.now()), "spent": "0.00018", "budget": "0.16"}
+    [step] = told.steps
+    assert (step.step, step.calls, step.failed, step.prompt_tokens, step.completion_tokens) == ("outline", 5, 0, 50, 10)
+    assert (step.price, len(told.calls), told.estimate) == (Decimal("0.00018"), 2, None)
+    found = estimate({"outline": 2}, MODEL)
+    assert (found.prompt_tokens, found.completion_tokens, found.price, found.measured) == (20, 4, Decimal("0.000072"), True)

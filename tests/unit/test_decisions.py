@@ -1,0 +1,676 @@
+"""What a person decides about a roadmap: once however often it is decided, and what is there already survives it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from starlette.testclient import TestClient
+
+import web.api.decisions
+import web.api.roadmaps
+from core import clock
+from core.errors import Conflict, Invalid, NotFound
+from core.ids import new_id
+from core.runtime import session, settings
+from models.accounts import Account
+from models.roadmaps import Concept, Content, ContentVersion, Revision, Roadmap
+from roadmap import building, contents, decisions, events, planning, reading, rescue, revisions
+from roadmap.accounts import LOCAL_OWNER
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
+from roadmap.creating import create_many, new_roadmap
+from roadmap.decisions import Decided
+from roadmap.editing import AddConcept, AddModule, AddStage, Move, Operation, Remove, Rewrite
+from roadmap.metering import Meter
+from roadmap.outline import (
+    Analysis,
+    ContentKind,
+    Contents,
+    Outline,
+    OutlineConcept,
+    OutlineModule,
+    OutlineStage,
+    Question,
+    Quiz,
+    Resource,
+    Resources,
+    Tutorial,
+)
+from roadmap.requests import RoadmapRequest
+from roadmap.steps import Step, StepName
+from tasks import content
+from tests.unit.test_building import assert_told_without_gaps, rows, the_roadmap, use
+
+pytestmark = pytest.mark.usefixtures("immediate")
+
+KINDS = len(ContentKind)
+NOBODY = UUID(int=99)
+
+
+def concept(key: str, *needs: str, **changes: Any) -> OutlineConcept:
+    facts = {"title": key.title(), "description": f"About {key}.", "hours": 3, "difficulty": 2, "outcomes": (f"use {key}",)}
+    return OutlineConcept(**{**facts, "key": key, "prerequisites": needs, **changes})
+
+
+def outline(*concepts: OutlineConcept, title: str = "Bread") -> Outline:
+    """One stage of one module."""
+    module = OutlineModule(key="basics", title="Basics", description="", concepts=concepts)
+    return Outline(title=title, stages=(OutlineStage(key="start", title="Start", description="", modules=(module,)),))
+
+
+FLOUR, DOUGH, OVEN = concept("flour"), concept("dough", "flour"), concept("oven", "dough")
+PLAN = outline(FLOUR, DOUGH)
+CHANGED = outline(FLOUR, concept("dough", "flour", title="Sourdough"), OVEN)
+LOOPED = outline(concept("flour", "dough"), concept("dough", "flour"))
+
+
+class Designer:
+    """A Generator whose designs are given; `asked` holds what it was asked for. Every text it writes is another."""
+
+    name, repairs = "designer", True
+
+    def __init__(self, *designs: Outline | Exception) -> None:
+        self.designs = list(designs)
+        self.asked: list[str] = []
+        self.briefs: list[ConceptBrief] = []
+        self.feedback: list[str] = []
+        self.problems: list[list[str]] = []
+        self.failing: Callable[[ConceptBrief], bool] = lambda brief: False
+
+    def prompt_version(self, step: str) -> str:
+        return f"{step}-1"
+
+    def check(self, request: RoadmapRequest) -> None:
+        """Any goal."""
+
+    def check_feedback(self, pointer: str) -> None:
+        """Any words."""
+
+    def slot(self) -> Any:
+        return threading.RLock()
+
+    def metered(self, meter: Meter) -> "Designer":
+        return self
+
+    def analyse(self, request: RoadmapRequest) -> Analysis:
+        self.asked.append("analysis")
+        return Analysis(aim="To bake bread.", known=("water",), subjects=("flour", "dough"))
+
+    def outline(self, design: DesignBrief) -> Outline:
+        self.asked.append("revise" if design.feedback else "outline")
+        self.feedback.append(design.feedback)
+        return self._next()
+
+    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+        self.asked.append("repair")
+        self.problems.append(list(problems))
+        return self._next()
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        self.asked.append(f"{kind} of {brief.key}")
+        self.briefs.append(brief)
+        if self.failing(brief):
+            raise GeneratorFault("Out of ink.", lasting=True)
+        text = f"{brief.title}, written as number {len(self.briefs)}"
+        if kind is ContentKind.tutorial:
+            return Tutorial(markdown=text)
+        if kind is ContentKind.resources:
+            item = Resource(title=text, url="https://example.org", type="book", language="en", why="To know.")
+            return Resources(items=(item,))
+        question = Question(type="single", prompt=text, options=("yes", "no"), answers=(0,), explanation="It is so.")
+        return Quiz(questions=(question,))
+
+    def written(self) -> list[str]:
+        return [asked for asked in self.asked if " of " in asked]
+
+    def _next(self) -> Outline:
+        made = self.designs.pop(0)
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+
+@pytest.fixture
+def designer(monkeypatch: pytest.MonkeyPatch) -> Designer:
+    """The generator of the API and of the tasks."""
+    made: Designer = use(Designer(PLAN), monkeypatch)
+    for module in (web.api.roadmaps, web.api.decisions):
+        monkeypatch.setattr(module, "generator", lambda: made)
+    return made
+
+
+def created(client: TestClient, **fields: Any) -> UUID:
+    """A roadmap for which everything that can be done has been done."""
+    answer = client.post("/api/v1/roadmaps", json={"goal": "Bake bread", **fields})
+    assert answer.status_code == 202, answer.text
+    return UUID(answer.json()["id"])
+
+
+def accepted() -> Step:
+    """A roadmap that is stored and nothing more."""
+    (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Bake bread"))])
+    assert isinstance(step, Step)
+    return step
+
+
+def do(decided: Decided) -> Decided:
+    """What follows from a decision is done."""
+    content.send(decided.steps)
+    return decided
+
+
+def edit(roadmap_id: UUID, *operations: Operation, base: int | None = None) -> Decided:
+    return do(decisions.edit(LOCAL_OWNER, roadmap_id, operations, base))
+
+
+def ids_by_key(roadmap_id: UUID) -> dict[str, UUID]:
+    return {row["key"]: row["id"] for row in rows(Concept, Concept.roadmap == roadmap_id)}
+
+
+def texts(roadmap_id: UUID) -> dict[tuple[str, str], str]:
+    """What is written of each concept now, by its key and kind."""
+    tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+    found = {}
+    for node in (c for stage in tree.stages for module in stage.modules for c in module.concepts):
+        detail = reading.concept_detail(LOCAL_OWNER, roadmap_id, node.id)
+        found[node.key, "tutorial"] = detail.tutorial.markdown if detail.tutorial else ""
+        found[node.key, "resources"] = detail.resources[0].title if detail.resources else ""
+        found[node.key, "quiz"] = detail.quiz.questions[0].prompt if detail.quiz else ""
+    return found
+
+
+def days_from_now(days: int) -> date:
+    return (clock.now() + timedelta(days=days)).date()
+
+
+def told(roadmap_id: UUID) -> list[str]:
+    return [event.type for event in events.events_after(roadmap_id, 0)]
+
+
+def plan_of(roadmap_id: UUID) -> list[str]:
+    tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+    return [node.key for stage in tree.stages for module in stage.modules for node in module.concepts]
+
+
+class TestPipeline:
+    def test_every_step_is_saved_and_told(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        assert told(roadmap_id)[:5] == [
+            *("roadmap.queued", "roadmap.planning", "roadmap.analysed", "roadmap.drafted", "roadmap.outlined"),
+        ]
+        assert_told_without_gaps(roadmap_id)
+        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        assert tree.analysis == Analysis(aim="To bake bread.", known=("water",), subjects=("flour", "dough"))
+        assert (tree.status, tree.revision, tree.remarks) == ("ready", 1, [])
+        (revision,) = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
+        assert (revision.number, revision.source, revision.status, revision.current) == (1, "goal", "done", True)
+        versions = rows(ContentVersion)
+        assert {(version["generator"], version["prompt_version"]) for version in versions} == {
+            ("designer", f"{kind}-1") for kind in ContentKind
+        }
+
+    def test_a_draft_that_does_not_hold_together_is_shown_its_own_errors(self, client: TestClient, designer: Designer) -> None:
+        designer.designs = [LOOPED, PLAN]
+        roadmap_id = created(client)
+        assert the_roadmap(roadmap_id).status == "ready"
+        assert designer.problems == [["Concept 'flour' needs 'dough', which comes later or is itself."]]
+        drafted = [event.data for event in events.events_after(roadmap_id, 0) if event.type == "roadmap.drafted"]
+        assert [(data["round"], len(data["problems"])) for data in drafted] == [(0, 1), (1, 0)]
+
+    def test_what_breaks_the_rules_of_a_field_is_repaired_too(self, client: TestClient, designer: Designer) -> None:
+        draft = PLAN.model_dump(mode="json")
+        draft["stages"][0]["modules"][0]["concepts"][0]["hours"] = 0
+        designer.designs = [Unsound(draft, ["hours: must be greater than 0."]), PLAN]
+        assert the_roadmap(created(client)).status == "ready"
+        assert designer.problems == [["hours: must be greater than 0."]]
+
+    def test_repair_ends_after_its_rounds_with_the_reason(self, client: TestClient, designer: Designer) -> None:
+        designer.designs = [LOOPED] * 9
+        roadmap_id = created(client)
+        row = the_roadmap(roadmap_id)
+        assert row.status == "failed"
+        assert "after 2 rounds of repair: Concept 'flour' needs 'dough'" in row.error
+        assert designer.asked == ["analysis", "outline", *["repair"] * settings.repair_rounds]
+        assert_told_without_gaps(roadmap_id)
+
+    def test_what_can_be_lived_with_is_repaired_or_else_told(
+        self, client: TestClient, designer: Designer
+    ) -> None:
+        far = outline(FLOUR, concept("dough", hours=200))
+        designer.designs = [far] * 3
+        roadmap_id = created(client, hours_per_week=1, deadline=str(days_from_now(30)))
+        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        assert tree.status == "ready"
+        assert len(designer.problems) == settings.repair_rounds
+        (remark,) = tree.remarks
+        assert "203 hours do not fit" in remark
+
+    def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A fault that passes after the analysis, and another after a draft: neither is asked for again."""
+        step = accepted()
+        busy = GeneratorFault("Busy.")
+        first = Designer(busy)
+        assert planning.plan(step.id, first)[0].delay > 0
+        second = Designer(LOOPED, busy)
+        assert planning.plan(step.id, second)[0].delay > 0
+        third = Designer(PLAN)
+        assert len(planning.plan(step.id, third)) == 2 * KINDS
+        assert (first.asked, second.asked, third.asked) == (["analysis", "outline"], ["outline", "repair"], ["repair"])
+        assert the_roadmap(step.id).attempts == 3
+
+
+class TestReview:
+    def test_the_plan_waits_and_nothing_is_written(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.revision, row.contents_total, row.contents_ready) == ("awaiting_review", 1, 2 * KINDS, 0)
+        assert designer.written() == []
+        assert told(roadmap_id)[-2:] == ["roadmap.outlined", "roadmap.awaiting_review"]
+        assert rescue.overdue() == []
+        clock.travel(timedelta(hours=1))
+        assert rescue.overdue() == []
+
+    def test_approval_lets_everything_be_written(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        decided = do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        assert (decided.status, decided.revision, len(decided.steps)) == ("building", 1, 2 * KINDS)
+        assert the_roadmap(roadmap_id).status == "ready"
+        assert_told_without_gaps(roadmap_id)
+
+    def test_of_two_approvals_at_once_one_starts_the_build(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        outcomes: list[Any] = []
+        start = threading.Barrier(8)
+
+        def approve() -> None:
+            start.wait(10)
+            try:
+                outcomes.append(decisions.approve(LOCAL_OWNER, roadmap_id, None))
+            except Conflict as error:
+                outcomes.append(error)
+
+        threads = [threading.Thread(target=approve) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (decided,) = [outcome for outcome in outcomes if isinstance(outcome, Decided)]
+        assert len(decided.steps) == 2 * KINDS
+        assert told(roadmap_id).count("roadmap.approved") == 1
+
+    def test_the_approval_of_a_revision_that_is_not_current_any_more_changes_nothing(
+        self, client: TestClient, designer: Designer
+    ) -> None:
+        roadmap_id = created(client, review=True)
+        designer.designs = [CHANGED]
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        with pytest.raises(Conflict, match="Revision 1 is not the current one"):
+            decisions.approve(LOCAL_OWNER, roadmap_id, 1)
+        assert the_roadmap(roadmap_id).status == "awaiting_review"
+
+    def test_feedback_makes_a_new_revision_that_waits_again(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        designer.designs = [CHANGED]
+        decided = do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        assert decided.steps == [Step(StepName.plan_roadmap, roadmap_id)]
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.revision, row.contents_total) == ("awaiting_review", 2, 3 * KINDS)
+        assert designer.feedback == ["", "More about ovens."]
+        assert designer.written() == []
+        newest, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
+        assert (newest.source, newest.base, newest.instruction, newest.current) == ("feedback", 1, "More about ovens.", True)
+        assert (first.status, first.current) == ("done", False)
+        made = revisions.compare(LOCAL_OWNER, roadmap_id, 2, None)
+        assert (made.before, made.after) == (1, 2)
+        assert {(change.how, change.key) for change in made.changes} == {("changed", "dough"), ("added", "oven")}
+
+    def test_a_revision_that_cannot_be_designed_leaves_the_plan_as_it_was(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        designer.designs = [GeneratorFault("No idea.", lasting=True)]
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.revision) == ("awaiting_review", 1)
+        newest = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0]
+        assert (newest.status, newest.error, newest.current) == ("failed", "No idea.", False)
+        assert told(roadmap_id)[-1] == "revision.failed"
+        do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        assert the_roadmap(roadmap_id).status == "ready"
+
+    def test_any_revision_can_be_restored(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        designer.designs = [CHANGED]
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        decided = do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        assert (decided.status, decided.revision) == ("awaiting_review", 3)
+        assert plan_of(roadmap_id) == ["flour", "dough"]
+        assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 3).outline == PLAN
+        do(decisions.approve(LOCAL_OWNER, roadmap_id, None))
+        assert the_roadmap(roadmap_id).status == "ready"
+        assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind)
+
+    def test_edits_of_a_plan_in_review_are_not_written_before_approval(
+        self, client: TestClient, designer: Designer
+    ) -> None:
+        roadmap_id = created(client, review=True)
+        decided = edit(roadmap_id, AddConcept(op="add_concept", module="basics", title="Oven", hours=2, difficulty=3))
+        assert (decided.status, decided.revision, decided.steps) == ("awaiting_review", 2, [])
+        assert designer.written() == []
+        do(decisions.approve(LOCAL_OWNER, roadmap_id, 2))
+        assert the_roadmap(roadmap_id).contents_ready == 3 * KINDS
+
+
+class TestChanges:
+    """Of a roadmap that is finished already."""
+
+    def test_untouched_concepts_keep_ids_contents_and_progress(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        before, was = ids_by_key(roadmap_id), texts(roadmap_id)
+        with session():
+            Concept.update(progress="done").where(Concept.id == before["flour"]).execute()
+        designer.designs, designer.asked = [CHANGED], []
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "Sourdough, and ovens."))
+
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.revision, row.contents_ready, row.contents_total) == ("ready", 2, 3 * KINDS, 3 * KINDS)
+        after, now = ids_by_key(roadmap_id), texts(roadmap_id)
+        assert {key: after[key] for key in before} == before
+        assert {place: text for place, text in now.items() if place[0] == "flour"} == {
+            place: text for place, text in was.items() if place[0] == "flour"
+        }
+        assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("dough", "oven") for kind in ContentKind)
+        assert now["dough", "tutorial"].startswith("Sourdough")
+        with session():
+            assert Concept.get_by_id(before["flour"]).progress == "done"
+        assert_told_in_order(roadmap_id)
+
+    def test_what_only_moves_or_takes_longer_is_not_written_again(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        was, designer.asked = texts(roadmap_id), []
+        edit(
+            roadmap_id,
+            AddStage(op="add_stage", key="later", title="Later"),
+            AddModule(op="add_module", stage="later", key="more", title="More"),
+            Move(op="move", what="concept", key="dough", to="more"),
+            Rewrite(op="rewrite", what="concept", key="dough", hours=9, difficulty=4),
+        )
+        assert designer.asked == []
+        assert texts(roadmap_id) == was
+        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        assert [(stage.key, stage.hours) for stage in tree.stages] == [("start", 3), ("later", 9)]
+        assert (tree.status, tree.hours, tree.revision) == ("ready", 12, 2)
+        assert told(roadmap_id)[-2:] == ["roadmap.revised", "roadmap.ready"]
+
+    def test_what_is_removed_and_restored_is_as_it_was(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        before, was = ids_by_key(roadmap_id), texts(roadmap_id)
+        with session():
+            Concept.update(progress="learning").where(Concept.id == before["dough"]).execute()
+        designer.asked = []
+        edit(roadmap_id, Remove(op="remove", what="concept", key="dough"))
+        assert plan_of(roadmap_id) == ["flour"]
+        assert the_roadmap(roadmap_id).contents_total == KINDS
+        with pytest.raises(NotFound):
+            reading.concept_detail(LOCAL_OWNER, roadmap_id, before["dough"])
+
+        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        assert plan_of(roadmap_id) == ["flour", "dough"]
+        assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (before, was, [])
+        with session():
+            assert Concept.get_by_id(before["dough"]).progress == "learning"
+
+    def test_a_text_that_fits_again_is_taken_up_and_not_paid_for(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        was = texts(roadmap_id)
+        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"))
+        assert texts(roadmap_id)["dough", "tutorial"].startswith("Sourdough")
+        designer.asked = []
+        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        assert (texts(roadmap_id), designer.asked) == (was, [])
+        dough = ids_by_key(roadmap_id)["dough"]
+        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, ""))
+        listed = contents.list_versions(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz).items
+        assert [(version.version, version.current) for version in listed] == [(3, True), (2, False), (1, False)]
+
+    def test_a_correction_of_words_may_leave_the_contents_alone(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        was, designer.asked = texts(roadmap_id), []
+        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Doughs", regenerate=False))
+        assert (texts(roadmap_id), designer.asked) == (was, [])
+        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", hours=5))
+        assert (texts(roadmap_id), designer.asked) == (was, [])
+
+    @pytest.mark.parametrize(
+        ("operation", "rule"),
+        [
+            (Move(op="move", what="concept", key="dough", position=0), "'dough' needs 'flour', which comes later"),
+            (Remove(op="remove", what="stage", key="start"), "There is no concept."),
+            (Rewrite(op="rewrite", what="concept", key="dough", title="FLOUR"), "is used 2 times"),
+            (Rewrite(op="rewrite", what="concept", key="dough", hours=3), "change nothing"),
+            (Remove(op="remove", what="concept", key="gone"), "is not the key of a concept"),
+        ],
+    )
+    def test_an_edit_that_would_not_hold_together_changes_nothing(
+        self, client: TestClient, designer: Designer, operation: Operation, rule: str
+    ) -> None:
+        roadmap_id = created(client)
+        before = {table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content)}
+        with pytest.raises(Invalid) as error:
+            edit(roadmap_id, operation)
+        assert rule in str(error.value.fields)
+        assert {table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content)} == before
+
+    def test_an_edit_of_a_revision_that_is_not_current_any_more_changes_nothing(
+        self, client: TestClient, designer: Designer
+    ) -> None:
+        roadmap_id = created(client)
+        longer = Rewrite(op="rewrite", what="concept", key="dough", hours=9)
+        assert edit(roadmap_id, longer, base=1).revision == 2
+        with pytest.raises(Conflict, match="Revision 1 is not the current one any more; that is 2"):
+            edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=5), base=1)
+
+    def test_the_key_of_a_removed_concept_is_not_given_to_another(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        edit(roadmap_id, Remove(op="remove", what="concept", key="dough"))
+        edit(roadmap_id, AddConcept(op="add_concept", module="basics", title="Dough", hours=1, difficulty=2))
+        assert plan_of(roadmap_id) == ["flour", "dough-2"]
+
+    def test_a_revision_that_fails_leaves_a_finished_roadmap_finished(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        was = texts(roadmap_id)
+        designer.designs = [LOOPED] * 3
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "Turn it round."))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.error, row.revision) == ("ready", "", 1)
+        assert texts(roadmap_id) == was
+        assert told(roadmap_id)[-2:] == ["revision.failed", "roadmap.ready"]
+        assert_told_in_order(roadmap_id)
+
+    def test_a_roadmap_of_the_version_before_gets_its_first_revision(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        with session():
+            Revision.delete().execute()
+            Roadmap.update(revision=0).execute()
+        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=9))
+        second, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
+        assert (first.number, first.source, second.number, second.base) == (1, "goal", 2, 1)
+        assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 1).outline == PLAN
+
+
+def assert_told_in_order(roadmap_id: UUID) -> None:
+    """One that ends more than once, because it was changed after its end."""
+    seqs = [event.seq for event in events.events_after(roadmap_id, 0)]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert the_roadmap(roadmap_id).last_seq == len(seqs)
+
+
+class TestParts:
+    def test_a_part_is_written_anew_as_the_person_wants_it(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        flour = ids_by_key(roadmap_id)["flour"]
+        was = texts(roadmap_id)
+        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."))
+        brief = designer.briefs[-1]
+        assert brief.instruction == "Shorter, please."
+        assert brief.previous == Tutorial(markdown=was["flour", "tutorial"])
+        now = texts(roadmap_id)
+        assert {place for place in was if was[place] != now[place]} == {("flour", "tutorial")}
+        newest, first = contents.list_versions(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial).items
+        assert (newest.version, newest.instruction, newest.current) == (2, "Shorter, please.", True)
+        assert (first.version, first.instruction, first.current) == (1, "", False)
+        old = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, 1)
+        assert old.content == Tutorial(markdown=was["flour", "tutorial"])
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.contents_ready, row.contents_failed) == ("ready", 2 * KINDS, 0)
+
+    def test_a_wish_that_fails_leaves_the_version_that_is_there(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        flour, was = ids_by_key(roadmap_id)["flour"], texts(roadmap_id)
+        designer.failing = lambda brief: True
+        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."))
+        (part,) = rows(Content, (Content.concept == flour) & (Content.kind == "tutorial"))
+        assert (part["status"], part["version"], part["error"], part["instruction"]) == ("ready", 1, "Out of ink.", "")
+        assert (texts(roadmap_id), the_roadmap(roadmap_id).status) == (was, "ready")
+        assert told(roadmap_id)[-2:] == ["content.failed", "roadmap.ready"]
+
+    def test_a_quiz_of_an_earlier_version_keeps_its_answers_to_itself(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        flour = ids_by_key(roadmap_id)["flour"]
+        read = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, 1)
+        assert "answers" not in read.model_dump_json()
+        assert "explanation" not in read.model_dump_json()
+
+    def test_a_part_that_is_being_written_is_not_begun_twice(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        flour = ids_by_key(roadmap_id)["flour"]
+        decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
+        with pytest.raises(Conflict, match="being written already"):
+            decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
+
+    def test_all_that_failed_is_tried_again_and_nothing_else(self, client: TestClient, designer: Designer) -> None:
+        designer.failing = lambda brief: brief.key == "dough"
+        roadmap_id = created(client)
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == ("partial", KINDS)
+        designer.failing, designer.asked = (lambda brief: False), []
+        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.error, row.contents_ready, row.contents_failed) == ("ready", "", 2 * KINDS, 0)
+        assert sorted(designer.asked) == sorted(f"{kind} of dough" for kind in ContentKind)
+        assert_told_in_order(roadmap_id)
+
+    def test_an_outline_that_failed_is_tried_again(self, client: TestClient, designer: Designer) -> None:
+        designer.designs = [GeneratorFault("No idea.", lasting=True), PLAN]
+        roadmap_id = created(client)
+        assert the_roadmap(roadmap_id).status == "failed"
+        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        assert the_roadmap(roadmap_id).status == "ready"
+        assert designer.asked.count("analysis") == 1
+        newest, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
+        assert (first.status, newest.status, newest.number, newest.current) == ("failed", "done", 2, True)
+
+    def test_there_is_nothing_to_retry_in_a_finished_roadmap(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        with pytest.raises(Conflict, match="ready cannot be retried"):
+            decisions.retry(LOCAL_OWNER, roadmap_id)
+
+
+class TestCancelling:
+    def pending(self, monkeypatch: pytest.MonkeyPatch) -> tuple[UUID, list[Step], Designer]:
+        """A plan of which nothing is written yet."""
+        designer: Designer = use(Designer(PLAN), monkeypatch)
+        step = accepted()
+        return step.id, planning.plan(step.id, designer), designer
+
+    def test_what_waits_is_cancelled_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        roadmap_id, steps, designer = self.pending(monkeypatch)
+        building.build_content(steps[0].id, designer)
+        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
+        states = [row["status"] for row in rows(Content)]
+        assert (states.count("ready"), states.count("cancelled")) == (1, 2 * KINDS - 1)
+        asked = list(designer.asked)
+        content.send(steps)
+        assert designer.asked == asked
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.contents_ready, row.contents_failed) == ("cancelled", 1, 2 * KINDS - 1)
+        assert "5 of 6 parts are not written" in row.error
+        assert told(roadmap_id)[-1] == "roadmap.cancelled"
+        assert_told_without_gaps(roadmap_id)
+
+    def test_what_runs_is_not_saved_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        roadmap_id, steps, designer = self.pending(monkeypatch)
+        designer.failing = lambda brief: bool(decisions.cancel(LOCAL_OWNER, roadmap_id)) and False
+        assert building.build_content(steps[0].id, designer) == []
+        assert rows(ContentVersion) == []
+        assert {row["status"] for row in rows(Content)} == {"cancelled"}
+        assert the_roadmap(roadmap_id).status == "cancelled"
+
+    def test_a_design_that_runs_is_not_saved_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        step = accepted()
+
+        class Cancelled(Designer):
+            def analyse(self, request: RoadmapRequest) -> Analysis:
+                decisions.cancel(LOCAL_OWNER, step.id)
+                return super().analyse(request)
+
+        designer = Cancelled(PLAN)
+        assert planning.plan(step.id, designer) == []
+        assert designer.asked == ["analysis"]
+        row = the_roadmap(step.id)
+        assert (row.status, row.analysis, row.lease_token) == ("cancelled", None, None)
+
+    def test_what_was_cancelled_can_be_taken_up_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        roadmap_id, steps, designer = self.pending(monkeypatch)
+        building.build_content(steps[0].id, designer)
+        decisions.cancel(LOCAL_OWNER, roadmap_id)
+        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.contents_ready) == ("ready", 2 * KINDS)
+        assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind)
+
+    def test_a_plan_that_was_cancelled_in_review_waits_for_review_again(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
+        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        assert the_roadmap(roadmap_id).status == "awaiting_review"
+        assert designer.written() == []
+
+    def test_a_change_that_is_cancelled_leaves_a_finished_roadmap_finished(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
+        assert the_roadmap(roadmap_id).status == "queued"
+        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
+        assert revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0].status == "cancelled"
+        assert told(roadmap_id)[-2:] == ["revision.cancelled", "roadmap.ready"]
+
+    def test_a_finished_roadmap_cannot_be_cancelled(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        with pytest.raises(Conflict, match="ready cannot be cancelled"):
+            decisions.cancel(LOCAL_OWNER, roadmap_id)
+
+
+DECISIONS: list[Callable[[UUID, UUID], object]] = [
+    lambda owner, id_: decisions.approve(owner, id_, None),
+    lambda owner, id_: decisions.revise(owner, id_, "More."),
+    lambda owner, id_: decisions.edit(owner, id_, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)], None),
+    lambda owner, id_: decisions.restore(owner, id_, 1),
+    decisions.cancel,
+    decisions.retry,
+    lambda owner, id_: decisions.regenerate(owner, id_, new_id(), ContentKind.quiz, ""),
+    lambda owner, id_: revisions.list_revisions(owner, id_),
+    lambda owner, id_: revisions.read_revision(owner, id_, 1),
+    lambda owner, id_: contents.list_versions(owner, id_, new_id(), ContentKind.quiz),
+]
+
+
+@pytest.mark.parametrize("decide", DECISIONS)
+@pytest.mark.parametrize("review", [True, False])
+def test_nobody_decides_about_the_roadmap_of_another(
+    client: TestClient, designer: Designer, decide: Callable[[UUID, UUID], object], review: bool
+) -> None:
+    roadmap_id = created(client, review=review)
+    before = rows(Roadmap)
+    with pytest.raises(NotFound):
+        decide(NOBODY, roadmap_id)
+    assert rows(Roadmap) == before
+    assert rows(Account, Account.id == NOBODY) == []

@@ -1,0 +1,173 @@
+"""Which texts pass for which languages: told from scripts, and for Chinese from the kind of characters."""
+# ruff: noqa: RUF001 -- the punctuation and the letters of other scripts are what this is about
+
+import pytest
+
+from roadmap.languages import PAIRS, SIMPLIFIED, TRADITIONAL, mismatch, speaks
+
+TEXTS = {
+    "en": "Knead the dough until it is smooth and elastic.",
+    "de": "Knete den Teig, bis er glatt und elastisch ist; Öl hilft.",
+    "fr": "Pétrissez la pâte jusqu'à ce qu'elle soit lisse.",
+    "vi": "Nhào bột cho đến khi mịn và đàn hồi.",
+    "zh-Hans": "请先学会写循环，这样以后读代码的时候就不会觉得难了。",
+    "zh-Hant": "請先學會寫迴圈，這樣以後讀程式碼的時候就不會覺得難了。",
+    "ja": "生地がなめらかになるまでこねてください。",
+    "ko": "반죽이 매끄러워질 때까지 치대세요.",
+    "ru": "Месите тесто, пока оно не станет гладким.",
+    "uk": "Місіть тісто, доки воно не стане гладким.",
+    "sr-Cyrl": "Месите тесто док не постане глатко.",
+    "sr-Latn": "Mesite testo dok ne postane glatko.",
+    "ar": "اعجن العجين حتى يصبح ناعما ومرنا.",
+    "fa": "خمیر را ورز دهید تا نرم و لطیف شود.",
+    "he": "ללוש את הבצק עד שהוא חלק וגמיש.",
+    "el": "Ζυμώστε τη ζύμη μέχρι να γίνει λεία.",
+    "hi": "आटे को चिकना होने तक गूंथें और फिर ढक दें।",
+    "th": "นวดแป้งจนเนียนและยืดหยุ่น",
+    "ka": "მოზილეთ ცომი, სანამ გლუვი გახდება.",
+    "hy": "Հունցեք խմորը, մինչև այն հարթ դառնա:",
+    "bn": "ময়দা মসৃণ না হওয়া পর্যন্ত মাখুন।",
+    "ta": "மாவு மென்மையாகும் வரை பிசையவும்.",
+    "te": "పిండి మృదువుగా అయ్యే వరకు పిసకండి.",
+    "gu": "લોટ સુંવાળો થાય ત્યાં સુધી ગૂંદો.",
+    "kn": "ಹಿಟ್ಟು ನಯವಾಗುವವರೆಗೆ ನಾದಿ.",
+    "ml": "മാവ് മൃദുവാകുന്നതുവരെ കുഴയ്ക്കുക.",
+    "si": "පිටි සුමට වන තුරු අනන්න.",
+    "km": "ច្របាច់ម្សៅរហូតដល់រលោង។",
+    "lo": "ນວດແປ້ງຈົນກວ່າຈະລຽບ",
+    "my": "မုန့်ညက်ကို ချောမွေ့သည်အထိ နယ်ပါ။",
+    "am": "ሊጡን ለስላሳ እስኪሆን ድረስ አሹት።",
+}
+SAME_SCRIPT = [
+    {"en", "de", "fr", "vi", "sr-Latn"},
+    {"ru", "uk", "sr-Cyrl"},
+    {"ar", "fa"},
+    {"ja", "zh-Hans", "zh-Hant"},  # Japanese is written with Chinese characters too; not the other way round
+]
+
+
+@pytest.mark.parametrize("tag", TEXTS)
+def test_a_text_speaks_its_own_language(tag: str) -> None:
+    assert speaks(TEXTS[tag], tag)
+    assert mismatch(TEXTS[tag], tag) is None
+
+
+@pytest.mark.parametrize("wanted", TEXTS)
+def test_a_text_in_another_script_does_not_speak_the_language(wanted: str) -> None:
+    others = [text for tag, text in TEXTS.items() if tag != wanted and not any({tag, wanted} <= same for same in SAME_SCRIPT)]
+    assert len(others) >= len(TEXTS) - 5
+    assert [text for text in others if speaks(text, wanted)] == []
+    assert {mismatch(text, wanted) for text in others} == {f"The text is not in {wanted}."}
+
+
+@pytest.mark.parametrize("tag", ["tlh", "x-private", "und", "qaa", "sr", "uz", "en-Dsrt", "i-klingon", "", "zz-ZZ"])
+def test_a_language_whose_script_is_not_known_is_spoken_by_every_text(tag: str) -> None:
+    assert all(speaks(text, tag) for text in TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "expected"),
+    [
+        ("uz-Cyrl", "ru", True),
+        ("uz-Cyrl", "en", False),
+        ("uz-Latn-UZ", "en", True),
+        ("und-Grek", "el", True),
+        ("ja-Latn", "en", True),
+        ("ja-Latn", "ja", False),
+        ("ko-Kore-KR", "ko", True),
+        ("ZH_hant_tw", "zh-Hant", True),
+        ("zh-cmn-Hans-CN", "zh-Hant", False),
+        ("ru-u-Latn", "ru", True),
+        ("ru-x-Latn", "en", False),
+        ("de-CH-1901", "de", True),
+    ],
+)
+def test_a_script_in_the_tag_counts_more_than_that_of_the_language(tag: str, text: str, expected: bool) -> None:
+    assert speaks(TEXTS[text], tag) is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1 + 1 = 2", "Brot", "привет", "C, C++ & Go", "```\nfor each in everything: print(each)\n```"]
+)
+@pytest.mark.parametrize("tag", ["en", "zh-Hans", "ar"])
+def test_a_text_of_few_letters_says_too_little(text: str, tag: str) -> None:
+    assert speaks(text, tag)
+
+
+def test_eight_letters_are_enough() -> None:
+    assert speaks("abcdefg", "ru")
+    assert not speaks("abcdefgh", "ru")
+
+
+def test_a_quarter_of_the_letters_is_enough_in_another_script_and_half_in_latin_letters() -> None:
+    assert speaks("ж" * 25 + "z" * 75, "ru")
+    assert not speaks("ж" * 24 + "z" * 76, "ru")
+    assert speaks("z" * 50 + "ж" * 50, "en")
+    assert not speaks("z" * 49 + "ж" * 51, "en")
+
+
+CODE = "def knead(dough):\n    return [fold(part) for part in dough if part.is_smooth()]\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"揉面团，直到光滑为止。\n\n```python\n{CODE * 9}```\n",
+        f"揉面团，直到光滑为止。\n\n~~~\n```\n{CODE * 9}~~~\n",
+        f"揉面团，直到光滑为止。\n\n````md\n```\n{CODE * 9}```\n````",
+        f"- 揉面团，直到光滑为止。\n\n  ```python\n  {CODE * 9}  ```\n",
+        f"> 揉面团，直到光滑为止。\n> ```\n> {CODE * 9}> ```\n",
+        f"揉面团，直到光滑为止。\n\n```python\n{CODE * 9}",
+        "用 `some_rather_long_name_of_a_function()` 和 ``another.quite_long`name`` 揉面团，直到光滑为止。",
+        "见 https://example.org/a/rather/long/path/to/everything?about=dough#kneading，揉面团，直到光滑为止。",
+        "见[这里](https://example.org/a/rather/long/path/to/everything?about=dough)揉面团，直到光滑为止。",
+    ],
+)
+def test_code_and_addresses_do_not_count(text: str) -> None:
+    assert speaks(text, "zh-Hans")
+    assert not speaks(text, "ru")
+
+
+def test_words_between_two_pieces_of_code_count() -> None:
+    assert not speaks("`a` the words between them are English ones `b`", "zh")
+    assert not speaks(f"```\n{CODE}```\nThe words between them are English ones.\n```\n{CODE}```\n", "zh")
+
+
+@pytest.mark.parametrize("tag", ["zh-Hans", "zh-CN", "zh-SG", "zh-Hans-HK", "cmn-Hans"])
+def test_traditional_characters_are_not_simplified_ones(tag: str) -> None:
+    assert speaks(TEXTS["zh-Hans"], tag)
+    assert not speaks(TEXTS["zh-Hant"], tag)
+
+
+@pytest.mark.parametrize("tag", ["zh-Hant", "zh-TW", "zh-HK", "zh-MO", "zh-Hant-CN", "yue-Hant"])
+def test_simplified_characters_are_not_traditional_ones(tag: str) -> None:
+    assert speaks(TEXTS["zh-Hant"], tag)
+    assert not speaks(TEXTS["zh-Hans"], tag)
+
+
+@pytest.mark.parametrize("tag", ["zh", "yue", "zh-Hani"])
+@pytest.mark.parametrize("kind", ["zh-Hans", "zh-Hant"])
+def test_chinese_without_a_kind_may_be_written_in_either(tag: str, kind: str) -> None:
+    assert speaks(TEXTS[kind], tag)
+
+
+def test_a_name_or_a_quotation_in_the_other_kind_does_no_harm() -> None:
+    assert speaks("今天天气很好，去吃面包吧。這們", "zh-Hans")
+    assert not speaks("今天天气很好，去吃面包吧。這們來", "zh-Hans")
+    assert speaks("今天天气很好，去吃面包吧。這們來" + "这们", "zh-Hans")
+    assert not speaks("今天天气很好，去吃面包吧。這們來" + "这", "zh-Hans")
+
+
+def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None:
+    assert len(SIMPLIFIED) == len(TRADITIONAL) == len(PAIRS) // 2
+    assert len(SIMPLIFIED) >= 60
+    assert set() == SIMPLIFIED & TRADITIONAL
+    for simplified, traditional in zip(PAIRS[::2], PAIRS[1::2], strict=True):
+        assert ord("一") <= ord(simplified) <= ord("鿿")
+        assert ord("一") <= ord(traditional) <= ord("鿿")
+
+
+@pytest.mark.parametrize("text", ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999], ids=len)
+def test_a_strange_text_takes_no_strange_time(text: str) -> None:
+    assert speaks(text, "tlh")
+    assert isinstance(speaks(text, "en"), bool)

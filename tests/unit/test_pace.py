@@ -1,0 +1,339 @@
+"""How many calls may run at once, and when: after each success and each 429."""
+
+import threading
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from roadmap.pace import Busy, Pace
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def busy(pace: Pace) -> float:
+    """Seconds after which the pace wants to be asked again."""
+    with pytest.raises(Busy) as raised, pace.slot():
+        pass
+    return raised.value.retry_after
+
+
+def room(pace: Pace) -> int:
+    """How many slots can be taken at once."""
+    with ExitStack() as stack:
+        for taken in range(1000):
+            try:
+                stack.enter_context(pace.slot())
+            except Busy:
+                return taken
+    raise AssertionError("room without end")
+
+
+def succeed(pace: Pace, times: int = 1) -> None:
+    for _ in range(times):
+        with pace.slot():
+            pace.went_well()
+
+
+class TestSlots:
+    def test_there_is_room_for_the_limit_and_no_more(self) -> None:
+        assert [room(Pace(limit)) for limit in (1, 2, 8)] == [1, 2, 8]
+
+    def test_a_full_pace_wants_to_be_asked_again_after_about_a_second(self, clock: Clock) -> None:
+        pace = Pace(1, now=clock)
+        with pace.slot():
+            waits = [busy(pace) for _ in range(200)]
+        assert all(0.75 <= wait <= 1.25 for wait in waits)
+        assert len(set(waits)) > 1  # not everybody comes back at once
+
+    def test_a_slot_is_given_back_however_the_call_ends(self) -> None:
+        pace = Pace(1)
+        for _ in range(3):
+            with pytest.raises(ValueError, match="broken"), pace.slot():
+                raise ValueError("broken")
+        assert room(pace) == 1
+
+    def test_nobody_waits_for_a_slot_of_another_thread(self) -> None:
+        pace, taken, done = Pace(1), threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with pace.slot():
+                taken.set()
+                done.wait(10)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert taken.wait(10)
+        assert busy(pace) > 0
+        done.set()
+        holder.join()
+        assert room(pace) == 1
+
+    def test_many_threads_never_run_more_than_the_limit(self) -> None:
+        pace, running, most, lock = Pace(3), [0], [0], threading.Lock()
+        start = threading.Barrier(12)
+
+        def work() -> None:
+            start.wait(10)
+            for _ in range(200):
+                try:
+                    with pace.slot():
+                        with lock:
+                            running[0] += 1
+                            most[0] = max(most[0], running[0])
+                        with lock:
+                            running[0] -= 1
+                except Busy:
+                    continue
+
+        threads = [threading.Thread(target=work) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert 1 <= most[0] <= 3
+        assert room(pace) == 3
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    def test_a_pace_without_slots_cannot_be_made(self, limit: int) -> None:
+        with pytest.raises(ValueError, match="at least one"):
+            Pace(limit)
+
+
+class TestSlowingDown:
+    def test_each_429_halves_the_slots_down_to_one(self, clock: Clock) -> None:
+        pace, rooms = Pace(8, now=clock), []
+        for _ in range(5):
+            with pace.slot():
+                pace.slow_down(1)
+            clock.now += 1
+            rooms.append(room(pace))
+        assert rooms == [4, 2, 1, 1, 1]
+
+    @pytest.mark.parametrize(("said", "closed"), [(7, 7), (0.5, 0.5), (300, 300), (9999, 300)])
+    def test_the_gate_is_closed_for_as_long_as_the_provider_says_but_five_minutes_at_most(
+        self, clock: Clock, said: float, closed: float
+    ) -> None:
+        pace = Pace(8, now=clock)
+        pace.slow_down(said)
+        waits = [busy(pace) for _ in range(200)]
+        assert all(closed <= wait <= closed + 1 + closed / 4 for wait in waits)
+        assert len(set(waits)) > 1
+        clock.now += closed - 0.01
+        assert busy(pace) >= 0.009
+        clock.now += 0.02
+        assert room(pace) == 4
+
+    @pytest.mark.parametrize("said", [0, -5])
+    def test_a_provider_that_wants_no_pause_gets_none(self, clock: Clock, said: float) -> None:
+        pace = Pace(8, now=clock)
+        pace.slow_down(said)
+        assert room(pace) == 4
+
+    def test_pauses_double_up_to_a_minute_while_the_provider_does_not_say(self, clock: Clock) -> None:
+        pace, pauses = Pace(8, now=clock), []
+        for _ in range(20):
+            with pace.slot():
+                pace.slow_down(None)
+            pauses.append(closed_for(pace, clock))
+        assert pauses == [2, 4, 8, 16, 32, *[60] * 15]
+
+    def test_pauses_begin_anew_after_a_success(self, clock: Clock) -> None:
+        pace, pauses = Pace(8, now=clock), []
+        for _ in range(2):
+            for _ in range(3):
+                with pace.slot():
+                    pace.slow_down()
+                pauses.append(closed_for(pace, clock))
+            succeed(pace)
+        assert pauses == [2, 4, 8] * 2
+
+    def test_a_shorter_pause_does_not_open_the_gate_earlier(self, clock: Clock) -> None:
+        pace = Pace(8, now=clock)
+        pace.slow_down(100)
+        pace.slow_down(1)
+        assert closed_for(pace, clock) == 100
+
+
+def closed_for(pace: Pace, clock: Clock) -> float:
+    """Whole seconds until there is room; the clock is then there."""
+    for passed in range(1000):
+        if room(pace):
+            return passed
+        clock.now += 1
+    raise AssertionError("closed without end")
+
+
+class Call:
+    """A call in a thread of its own, as a worker makes it; `end` says how it ends."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace, self._end = pace, lambda: None
+        self._begun, self._ending, self._done = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._begun.wait(10)
+
+    def _run(self) -> None:
+        with self._pace.slot():
+            self._begun.set()
+            assert self._ending.wait(10)
+            self._end()
+
+    def refused(self, retry_after: float | None = None) -> None:
+        self._finish(lambda: self._pace.slow_down(retry_after))
+
+    def answered(self) -> None:
+        self._finish(self._pace.went_well)
+
+    def _finish(self, end: object) -> None:
+        self._end = end
+        self._ending.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+class TestTogether:
+    def test_429s_of_calls_that_ran_together_count_once(self, clock: Clock) -> None:
+        pace = Pace(8, now=clock)
+        calls = [Call(pace) for _ in range(8)]
+        for call in calls:
+            call.refused()
+        assert pace.slots == 4
+        assert closed_for(pace, clock) == 2
+        assert room(pace) == 4
+
+    def test_a_429_of_a_call_begun_after_the_last_one_counts(self, clock: Clock) -> None:
+        pace = Pace(8, now=clock)
+        early, late = Call(pace), Call(pace)
+        early.refused(1)
+        clock.now += 1
+        Call(pace).refused(1)
+        assert pace.slots == 2
+        late.refused()
+        assert pace.slots == 2
+
+    def test_the_longest_pause_that_calls_were_told_together_holds(self, clock: Clock) -> None:
+        pace = Pace(8, now=clock)
+        calls = [Call(pace) for _ in range(3)]
+        for call, said in zip(calls, (5, 30, 10), strict=True):
+            call.refused(said)
+        assert closed_for(pace, clock) == 30
+        assert pace.slots == 4
+
+    def test_a_success_of_a_call_begun_before_the_last_429_says_nothing_about_the_pace_since(self, clock: Clock) -> None:
+        pace = Pace(4, now=clock)
+        early = [Call(pace) for _ in range(4)]
+        early[0].refused(1)
+        for call in early[1:]:
+            call.answered()
+        assert pace.slots == 2
+        clock.now += 1
+        succeed(pace, 2)
+        assert pace.slots == 3
+
+    def test_a_thread_that_goes_on_after_its_429_speaks_of_the_pace_since(self, clock: Clock) -> None:
+        pace = Pace(8, now=clock)
+        pace.slow_down(0)
+        pace.slow_down(0)
+        assert pace.slots == 2
+        pace.went_well()
+        pace.went_well()
+        assert pace.slots == 3
+
+
+class TestRecovery:
+    def test_one_slot_comes_back_after_as_many_successes_as_there_are_slots(self, clock: Clock) -> None:
+        pace, slots = Pace(4, now=clock), []
+        for _ in range(3):
+            pace.slow_down(0)
+        for _ in range(10):
+            slots.append(pace.slots)
+            succeed(pace)
+        assert slots == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4]
+
+    def test_successes_before_a_429_do_not_count_after_it(self, clock: Clock) -> None:
+        pace = Pace(4, now=clock)
+        pace.slow_down(0)
+        succeed(pace, 1)
+        pace.slow_down(0)
+        assert pace.slots == 1
+        succeed(pace, 2)
+        assert pace.slots == 2
+
+
+class Day(RuleBasedStateMachine):
+    """Any order of calls, successes, 429s and time."""
+
+    limit = 7
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.pace = Pace(self.limit, now=self.clock)
+        self.running: list[ExitStack] = []
+        self.waits: list[float] = []
+
+    @rule()
+    def begin(self) -> None:
+        stack = ExitStack()
+        try:
+            stack.enter_context(self.pace.slot())
+        except Busy as now:
+            self.waits.append(now.retry_after)
+        else:
+            self.running.append(stack)
+
+    @precondition(lambda self: self.running)
+    @rule()
+    def end(self) -> None:
+        self.running.pop().close()
+
+    @rule()
+    def succeed(self) -> None:
+        self.pace.went_well()
+
+    @rule(said=st.none() | st.floats(0, 1000))
+    def refuse(self, said: float | None) -> None:
+        self.pace.slow_down(said)
+
+    @rule(seconds=st.floats(0, 400))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @invariant()
+    def no_more_run_than_the_limit(self) -> None:
+        assert len(self.running) <= self.limit
+
+    @invariant()
+    def nobody_is_sent_away_for_nothing_or_for_long(self) -> None:
+        assert all(0 < wait <= 300 * 1.25 + 1 for wait in self.waits)
+
+    @invariant()
+    def there_is_always_a_slot(self) -> None:
+        assert 1 <= self.pace.slots <= self.limit
+
+    def teardown(self) -> None:
+        for stack in self.running:
+            stack.close()
+        self.clock.now += 301
+        assert room(self.pace) == self.pace.slots  # whatever happened, it opens again
+        succeed(self.pace, sum(range(1, self.limit + 1)))
+        assert room(self.pace) == self.limit  # and recovers to the full limit
+
+
+Day.TestCase.settings = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+TestDay = Day.TestCase

@@ -1,0 +1,78 @@
+"""What a person decides about a roadmap. Each answers 202: what follows from it is done by the workers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from roadmap import decisions
+from roadmap.decisions import Decided
+from roadmap.editing import Operation
+from roadmap.execution_log import record
+from roadmap.requests import Number
+from roadmap.statuses import RoadmapStatus
+from tasks.content import generator
+from web.accepting import sender
+from web.api.links import Links, links_of
+from web.endpoint import Call, Reply
+
+MOST_OPERATIONS = 100
+
+
+class EditRequest(BaseModel):
+    """Changes of the plan, done in order, all or none. With `base`, only if that is still the current revision."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)]
+    base: Number | None = None
+
+
+class Decision(BaseModel):
+    """What the roadmap is after the decision."""
+
+    id: UUID
+    status: RoadmapStatus
+    revision: int
+    links: Links
+
+
+def approve(call: Call) -> Reply:
+    return _decided(call, "Approved", decisions.approve(call.caller, call.ids["roadmap_id"], call.body.revision))
+
+
+def revise(call: Call) -> Reply:
+    generator().check_feedback("/feedback")
+    return _decided(call, "Asked for changes", decisions.revise(call.caller, call.ids["roadmap_id"], call.body.feedback))
+
+
+def edit(call: Call) -> Reply:
+    return _decided(call, "Edited", decisions.edit(call.caller, call.ids["roadmap_id"], call.body.operations, call.body.base))
+
+
+def restore(call: Call) -> Reply:
+    return _decided(call, "Restored", decisions.restore(call.caller, call.ids["roadmap_id"], call.ids["number"]))
+
+
+def cancel(call: Call) -> Reply:
+    return _decided(call, "Cancelled", decisions.cancel(call.caller, call.ids["roadmap_id"]))
+
+
+def retry(call: Call) -> Reply:
+    return _decided(call, "Retried", decisions.retry(call.caller, call.ids["roadmap_id"]))
+
+
+def regenerate(call: Call) -> Reply:
+    if call.body.instructions:
+        generator().check_feedback("/instructions")
+    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    made = decisions.regenerate(call.caller, roadmap_id, concept_id, kind, call.body.instructions)
+    return _decided(call, f"Asked for another {kind}", made)
+
+
+def _decided(call: Call, what: str, made: Decided) -> Reply:
+    roadmap_id = call.ids["roadmap_id"]
+    sender.submit(made.steps)
+    record("api", "decide", f"{what}: revision {made.revision} is {made.status}", roadmap_id=roadmap_id)
+    links = links_of(roadmap_id)
+    body = Decision(id=roadmap_id, status=made.status, revision=made.revision, links=links)
+    return Reply(body, headers={"Location": links.self, "Retry-After": "1"})

@@ -1,0 +1,51 @@
+"""What a roadmap was and what it cost: revisions of its plan, versions of its contents, the receipt."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from roadmap import contents, receipts, revisions
+from roadmap.contents import VersionDetail, Versions
+from roadmap.receipts import Receipt
+from roadmap.revisions import Diff, RevisionDetail, Revisions
+from web.api.roadmaps import Limit
+from web.endpoint import Call
+
+
+class DiffQuery(BaseModel):
+    """`before`: the revision to compare with; without it, the one from which this was made."""
+
+    model_config = ConfigDict(extra="forbid")
+    before: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class ReceiptQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = None
+    limit: Limit = 50
+
+
+def list_revisions(call: Call) -> Revisions:
+    return revisions.list_revisions(call.caller, call.ids["roadmap_id"])
+
+
+def read_revision(call: Call) -> RevisionDetail:
+    return revisions.read_revision(call.caller, call.ids["roadmap_id"], call.ids["number"])
+
+
+def compare(call: Call) -> Diff:
+    return revisions.compare(call.caller, call.ids["roadmap_id"], call.ids["number"], call.query.before)
+
+
+def list_versions(call: Call) -> Versions:
+    return contents.list_versions(call.caller, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"])
+
+
+def read_version(call: Call) -> VersionDetail:
+    place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
+    return contents.read_version(call.caller, *place)
+
+
+def receipt(call: Call) -> Receipt:
+    return receipts.receipt(call.caller, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor)
