@@ -45,10 +45,12 @@ def saved(save: Callable[[], Result]) -> Result:
 
 
 def asked(ask: Callable[[], Result]) -> Result:
-    """What a generator answers. Raises GeneratorFault, also for what nobody expected of it: that counts as a try as well."""
+    """What a generator answers. Raises GeneratorFault, also for what nobody expected of it: that counts as a try as well;
+    and Unavailable, when the books could not be kept because the database is away.
+    """
     try:
         return ask()
-    except GeneratorFault:
+    except (GeneratorFault, Unavailable):
         raise
     except Exception as error:  # an edge
         logger.exception("the generator failed in a way of its own")

@@ -26,7 +26,7 @@ from roadmap.leases import BUILDING, Lost, keeper
 from roadmap.outline import ContentKind, Contents
 from roadmap.pace import Busy
 from roadmap.requests import accepted_request
-from roadmap.spending import Ledger, OverBudget, Purpose
+from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
 from roadmap.statuses import ContentStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import StopSignal
@@ -89,8 +89,6 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
         try:
             metered = generator.metered(Ledger(_purpose(content), stop))
             written = asked(lambda: metered.write(kind, brief))
-        except OverBudget as fault:
-            return saved(partial(_content_failed, content, token, str(fault)))
         except GeneratorFault as fault:
             return saved(partial(_content_fault, content, token, brief, fault))
         saved(partial(_save_content, content, token, written, generator))
@@ -134,6 +132,8 @@ def _newest_version(content_id: UUID) -> int:
 
 
 def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
+    if isinstance(fault, MoneyHeld):
+        return leases.put_back(BUILDING, content.id, token, HELD_PAUSE)
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _content_failed(content, token, str(fault))
     wait = pause(content.attempts, fault)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from roadmap.markdown import harmless
 from roadmap.outline import (
     Analysis,
     Outline,
@@ -72,7 +73,7 @@ class TutorialDraft(Draft):
     markdown: Annotated[str, Field(description="the whole tutorial in Markdown, without HTML and without images")]
 
     def to_content(self) -> Tutorial:
-        return Tutorial(markdown=self.markdown.strip())
+        return Tutorial(markdown=harmless(self.markdown.strip()))
 
 
 class ResourceDraft(Draft):

@@ -107,6 +107,14 @@ def settle(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
     return save(table, row_id, token, **changes, **NOBODYS)
 
 
+def put_back(work: Work, row_id: UUID, token: UUID, wait: float) -> list[Step]:
+    """Nothing could be tried: the row waits again, for so many seconds, and this was no attempt. Raises Lost."""
+    waits = {"status": work.waiting, "attempts": work.table.attempts - 1, "due_at": clock.now() + timedelta(seconds=wait)}
+    with transaction():
+        settle(work.table, row_id, token, **waits)
+    return [Step(work.step, row_id, delay=wait)]
+
+
 def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
     """Change what is held, and go on holding it. Raises Lost."""
     update = table.update(changes).where(table.id == row_id, table.lease_token == token)

@@ -26,7 +26,7 @@ from roadmap.pace import Busy
 from roadmap.receipts import pending_estimate
 from roadmap.requests import accepted_request
 from roadmap.revisions import Checked
-from roadmap.spending import Ledger, Purpose
+from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
 from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import StopSignal
@@ -181,6 +181,8 @@ class Planning:
         record("planning", "plan", message, roadmap_id=row.id)
 
     def _failed(self, fault: GeneratorFault) -> list[Step]:
+        if isinstance(fault, MoneyHeld):
+            return leases.put_back(PLANNING, self.row.id, self.token, HELD_PAUSE)
         if fault.lasting or self.row.attempts >= settings.max_attempts:
             return self._fail(str(fault))
         wait = pause(self.row.attempts, fault)

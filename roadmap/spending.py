@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+import peewee
+
 from core import clock
 from core.ids import new_id
 from core.runtime import settings, transaction
@@ -29,6 +31,7 @@ from roadmap.stopping import StopSignal
 MICRO = 10**6  # of these are one unit of the currency
 MOST_TOKENS = 2**31 - 1  # that the books can hold of one call; who says more has miscounted
 LONGEST_REASON = 500  # characters
+HELD_PAUSE = 2.0  # seconds until calls that run may have given back what they did not need
 
 
 class Outcome(StrEnum):
@@ -59,6 +62,13 @@ class OverBudget(GeneratorFault):
             f"and this call could cost up to {_said(most)}. {remedy}",
             lasting=True,
         )
+
+
+class MoneyHeld(GeneratorFault):
+    """There is money for this call, but other calls that run may still need it. Not a try: come back in `retry_after`."""
+
+    def __init__(self) -> None:
+        super().__init__("What is left of the budget is reserved for calls that run.", retry_after=HELD_PAUSE)
 
 
 class Ledger:
@@ -198,6 +208,8 @@ def _take_from_roadmap(roadmap_id: UUID, most: int) -> None:
     row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
     if row is None:
         raise GeneratorFault("The roadmap does not exist any more; the model was not called.", lasting=True)
+    if row.spent - _held(ModelCall.roadmap_id == roadmap_id) + most <= limit:
+        raise MoneyHeld
     raise OverBudget("this roadmap", "Raise BUDGET_PER_ROADMAP to go on.", limit=limit, spent=row.spent, most=most)
 
 
@@ -206,9 +218,19 @@ def _take_from_month(owner_id: UUID, month: str, most: int) -> None:
     Spending.insert(owner_id=owner_id, month=month, amount=0).on_conflict_ignore().execute()
     if _add(Spending.amount, most, its, *_within(Spending.amount, most, limit)):
         return
+    spent = Spending.get(its).amount
+    if spent - _held(ModelCall.owner_id == owner_id) + most <= limit:
+        raise MoneyHeld
     anew = date.fromisoformat(f"{month}-01") + timedelta(days=32)
     remedy = f"Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins anew on {anew:%Y-%m}-01 (UTC)."
-    raise OverBudget(f"this account for {month}", remedy, limit=limit, spent=Spending.get(its).amount, most=most)
+    raise OverBudget(f"this account for {month}", remedy, limit=limit, spent=spent, most=most)
+
+
+def _held(whose: Any) -> int:
+    """What calls that run hold, and may give back. One that runs for longer than a worker may has lost its worker."""
+    young = ModelCall.started_at > clock.now() - timedelta(seconds=settings.lease_seconds)
+    total = ModelCall.select(peewee.fn.SUM(ModelCall.price)).where(whose, young, ModelCall.outcome == Outcome.running).scalar()
+    return int(total or 0)
 
 
 def _add(sum_: Any, amount: int, *where: Any) -> bool:

@@ -1,7 +1,10 @@
 """How work that runs learns that nobody wants it any more."""
 
+import logging
 import threading
 from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 
 class StopSignal:
@@ -21,7 +24,10 @@ class StopSignal:
             self._stopped = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # an edge: the others are to be stopped as well
+                logger.exception("a call cannot be stopped")
 
     def on_stop(self, callback: Callable[[], None]) -> None:
         with self._lock:

@@ -176,13 +176,12 @@ def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str
 
 def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str]:
     """Without the names of alternatives, which pydantic puts into a location and no document contains."""
-    *path, last = location
-    for part in path:
+    for part in location[:-1]:
         if isinstance(document, dict) and part not in document:
             continue
-        document = document[part] if isinstance(document, dict | list) else None
+        document = document[part] if isinstance(document, dict) or isinstance(part, int) else None
         yield part
-    yield last
+    yield from location[-1:]
 
 
 def _rule(problem: Any) -> str:

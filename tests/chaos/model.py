@@ -118,7 +118,12 @@ class Model:
     @property
     def environment(self) -> dict[str, str]:
         url = f"http://127.0.0.1:{self._port}/v1"
-        return {"OPENAI_API_KEY": "sk-of-the-faults", "OPENAI_BASE_URL": url, "OPENAI_MODEL": "gpt-faults", "MODEL_PRICES": "gpt-faults=1/2"}
+        return {
+            "OPENAI_API_KEY": "sk-of-the-faults",
+            "OPENAI_BASE_URL": url,
+            "OPENAI_MODEL": "gpt-faults",
+            "MODEL_PRICES": "gpt-faults=1/2",
+        }
 
     def start(self) -> None:
         self._thread.start()
@@ -173,7 +178,9 @@ class Model:
 
     def due(self, goal: str) -> set[Asked]:
         """Every call that a roadmap needs."""
-        return {Asked(goal, "", kind) for kind in ("analysis", "outline")} | {Asked(goal, _title(key), kind) for key in self.keys(goal) for kind in WRITTEN}
+        return {Asked(goal, "", kind) for kind in ("analysis", "outline")} | {
+            Asked(goal, _title(key), kind) for key in self.keys(goal) for kind in WRITTEN
+        }
 
     async def _complete(self, request: Request) -> Response:
         posted = await request.json()

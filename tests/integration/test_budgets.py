@@ -26,7 +26,7 @@ from models.spending import ModelCall, Spending
 from roadmap import execution_log, receipts, spending
 from roadmap.briefs import GeneratorFault
 from roadmap.receipts import estimate, receipt
-from roadmap.spending import Ledger, OverBudget, Purpose, month_of
+from roadmap.spending import Ledger, MoneyHeld, OverBudget, Purpose, month_of
 from roadmap.stopping import StopSignal
 from tests.servers import Postgres
 
@@ -152,7 +152,7 @@ def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(limited: Calla
                 running = outcomes()["running"]
                 all_seen.wait(30)
                 call.used(0, number)
-        except OverBudget:
+        except MoneyHeld:
             all_decided.wait(30)
             all_seen.wait(30)
             return "over"
@@ -188,7 +188,7 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
             call = ledger(owner_id, roadmap_id, content_id, stop).call("quiz", MODEL, "1", **sizes)
             try:
                 call.__enter__()
-            except OverBudget:
+            except (OverBudget, MoneyHeld):
                 told["over"] += 1
                 continue
             told[how] += 1

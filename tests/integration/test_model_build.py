@@ -1,107 +1,13 @@
 """A whole roadmap by a model, through real processes in both modes, with a provider that works, fails and recovers."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from llmock.scenarios import Fail, Match, Reply
-from llmock.state import LLMockState
-from llmock.testing import LLMockServer
-from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from llmock.scenarios import Fail, Match
 
-from tests.integration.test_model_generator import SOUND, WRITTEN
-from tests.servers import Redis
-from tests.stack import Stack, embedded_stack, running, server_stack
+from tests.integration.conftest import GOAL, KEY, MAX_ATTEMPTS, MODEL, Provider
+from tests.stack import Stack
 from tests.waiting import wait_until
-
-GOAL = "Learn to bake sourdough bread"
-KEY = "sk-of-the-build-51d9"
-MODEL = "gpt-test"
-MAX_ATTEMPTS = 3
-KINDS = {"OutlineDraft": "outline", "TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"}
-
-
-class Door:
-    """Stands before llmock and names what is asked for as the model, so that scenarios can tell requests apart by it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.kinds: list[str] = []
-        self.models: set[str] = set()
-        self.keys: set[str] = set()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        asked = await request.json()
-        kind = KINDS[asked["response_format"]["json_schema"]["name"]]
-        self.kinds.append(kind)
-        self.models.add(asked["model"])
-        self.keys.add(request.headers["authorization"])
-        body = json.dumps({**asked, "model": kind}).encode()
-
-        async def replay() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, replay, send)
-
-
-class Provider(LLMockServer):
-    """llmock behind a door."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._llmock = super().state
-        self.door = Door(self.app)
-        self.app = self.door
-
-    @property
-    def state(self) -> LLMockState:
-        return self._llmock
-
-    def writes(self) -> None:
-        """Answer every outline and every kind of content."""
-        self.state.scenarios.add(Reply(text=SOUND, match=Match(model="outline"), times=None))
-        for kind, words in WRITTEN.items():
-            self.state.scenarios.add(Reply(text=json.dumps(words), match=Match(model=kind), times=None))
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Provider]:
-    with Provider() as server:
-        yield server
-
-
-@pytest.fixture
-def provider(serving: Provider) -> Provider:
-    """The provider as it was at first, able to write; its address is in the environment of the services."""
-    serving.state.scenarios.clear()
-    serving.writes()
-    serving.door.kinds.clear()
-    return serving
-
-
-@pytest.fixture(scope="module", params=["embedded", "server"])
-def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole service of each mode, with a model; a database and a broker of its own."""
-    folder = tmp_path_factory.mktemp(f"model-{request.param}")
-    environment = {
-        "OPENAI_API_KEY": KEY,
-        "OPENAI_BASE_URL": serving.base_url(),
-        "OPENAI_MODEL": MODEL,
-        "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
-    }
-    if request.param == "embedded":
-        with running(embedded_stack(folder, **environment)) as made:
-            yield made
-        return
-    broker = Redis(tmp_path_factory.mktemp("redis"))  # its queues must not be those of the shared stack
-    broker.start()
-    try:
-        with running(server_stack(folder, request.getfixturevalue("postgres"), broker, **environment)) as made:
-            yield made
-    finally:
-        broker.stop()
 
 
 def concepts_of(tree: dict) -> list[dict]:
@@ -146,7 +52,7 @@ def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: P
     assert [resource["url"] for resource in detail["resources"]] == ["https://example.org/dough"]
     (question,) = detail["quiz"]["questions"]
     assert sorted(question["options"]) == ["Gluten", "Luck", "Salt"]
-    assert sorted(provider.door.kinds) == ["outline", *sorted(["quiz", "resources", "tutorial"] * 3)]
+    assert sorted(provider.door.kinds) == ["analysis", "outline", *sorted(["quiz", "resources", "tutorial"] * 3)]
     assert (provider.door.keys, provider.door.models) == ({f"Bearer {KEY}"}, {MODEL})
     assert_key_is_nowhere(model_stack, tree, until="finish")
 
@@ -161,7 +67,7 @@ def test_a_provider_that_always_fails_ends_in_a_reason_after_a_bounded_number_of
     assert tree["status"] == "failed"
     assert "The provider answered 500" in tree["error"]
     assert tree["stages"] == []
-    assert provider.door.kinds == ["outline"] * MAX_ATTEMPTS
+    assert provider.door.kinds == ["analysis"] * MAX_ATTEMPTS
     assert_key_is_nowhere(model_stack, tree, until="error")
 
 
@@ -172,7 +78,7 @@ def test_a_key_that_is_not_accepted_is_told_at_once_with_the_setting_to_correct(
 
     assert tree["status"] == "failed"
     assert "OPENAI_API_KEY is not accepted" in tree["error"]
-    assert provider.door.kinds == ["outline"]
+    assert provider.door.kinds == ["analysis"]
     assert_key_is_nowhere(model_stack, tree, until="error")
 
 
@@ -203,7 +109,7 @@ def test_a_provider_that_asks_to_wait_is_asked_again(model_stack: Stack, provide
     tree = model_stack.finished(model_stack.create(GOAL))
 
     assert (tree["status"], tree["error"]) == ("ready", "")
-    assert provider.door.kinds.count("outline") == 2
+    assert provider.door.kinds.count("analysis") == 2
     retries = [record for record in logs_of(model_stack, tree, until="finish") if record["category"] == "retry"]
     assert [record["level"] for record in retries] == ["warning"]
     assert "429" in retries[0]["message"]

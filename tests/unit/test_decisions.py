@@ -235,9 +235,7 @@ class TestPipeline:
         assert designer.asked == ["analysis", "outline", *["repair"] * settings.repair_rounds]
         assert_told_without_gaps(roadmap_id)
 
-    def test_what_can_be_lived_with_is_repaired_or_else_told(
-        self, client: TestClient, designer: Designer
-    ) -> None:
+    def test_what_can_be_lived_with_is_repaired_or_else_told(self, client: TestClient, designer: Designer) -> None:
         far = outline(FLOUR, concept("dough", hours=200))
         designer.designs = [far] * 3
         roadmap_id = created(client, hours_per_week=1, deadline=str(days_from_now(30)))
@@ -350,9 +348,7 @@ class TestReview:
         assert the_roadmap(roadmap_id).status == "ready"
         assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind)
 
-    def test_edits_of_a_plan_in_review_are_not_written_before_approval(
-        self, client: TestClient, designer: Designer
-    ) -> None:
+    def test_edits_of_a_plan_in_review_are_not_written_before_approval(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client, review=True)
         decided = edit(roadmap_id, AddConcept(op="add_concept", module="basics", title="Oven", hours=2, difficulty=3))
         assert (decided.status, decided.revision, decided.steps) == ("awaiting_review", 2, [])

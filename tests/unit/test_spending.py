@@ -27,7 +27,7 @@ from roadmap import attempts, receipts, spending
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import GeneratorFault
 from roadmap.receipts import AccountMonth, CallRecord, Estimate, StepCost, estimate, pending_estimate, receipt
-from roadmap.spending import Call, Ledger, OverBudget, Purpose, cost, month_of
+from roadmap.spending import HELD_PAUSE, Call, Ledger, MoneyHeld, OverBudget, Purpose, cost, month_of
 from roadmap.stopping import StopSignal
 
 MODEL, PROMPTS = "gpt-5-mini", "4f1a"
@@ -308,7 +308,7 @@ class TestBudgets:
     def test_a_roadmap_without_room_for_the_most_is_over_its_budget(self, monkeypatch: pytest.MonkeyPatch) -> None:
         budgets(monkeypatch, roadmap="0.009999", currency="EUR")
         roadmap_id = a_roadmap()
-        begun(roadmap_id)
+        ended(begun(roadmap_id))
         with pytest.raises(OverBudget) as raised:
             begun(roadmap_id, new_id())
         assert str(raised.value) == (
@@ -329,7 +329,7 @@ class TestBudgets:
         budgets(monkeypatch, month="0.009999")
         travel_to(datetime(*now, 12, tzinfo=UTC))
         first, second = a_roadmap(), a_roadmap()
-        begun(first)
+        ended(begun(first))
         with pytest.raises(OverBudget) as raised:
             begun(second)
         assert str(raised.value) == (
@@ -341,6 +341,30 @@ class TestBudgets:
         assert (len(records()), spent(first), spent(second), by_month()) == (1, RESERVED, 0, {month: RESERVED})
         with session():
             assert [Roadmap.get_by_id(id_).over_budget for id_ in (first, second)] == [False, True]
+
+    @pytest.mark.parametrize("budget", ["roadmap", "month"])
+    def test_what_calls_that_run_may_give_back_is_waited_for(self, monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+        budgets(monkeypatch, **{budget: "0.009999"})
+        roadmap_id = a_roadmap()
+        running = begun(roadmap_id)
+        with pytest.raises(MoneyHeld) as raised:
+            begun(roadmap_id, new_id())
+        assert (raised.value.lasting, raised.value.retry_after) == (False, HELD_PAUSE)
+        assert (len(records()), spent(roadmap_id)) == (1, RESERVED)
+        with session():
+            assert not Roadmap.get_by_id(roadmap_id).over_budget
+        running.used(*USED[0])
+        ended(running)
+        begun(roadmap_id, new_id())
+        assert spent(roadmap_id) == USED[1] + RESERVED
+
+    def test_what_the_dead_hold_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        budgets(monkeypatch, roadmap="0.009999")
+        roadmap_id = a_roadmap()
+        begun(roadmap_id, new_id())
+        clock.travel(timedelta(seconds=settings.lease_seconds + 1))
+        with pytest.raises(OverBudget):
+            begun(roadmap_id, new_id())
 
     def test_the_first_call_of_a_month_may_be_too_dear_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
         budgets(monkeypatch, month="0.004999")
@@ -477,7 +501,7 @@ class TestDeaths:
         budgets(monkeypatch, roadmap="0.005")
         roadmap_id, content_id = a_roadmap(), new_id()
         begun(roadmap_id, content_id)
-        with pytest.raises(OverBudget):
+        with pytest.raises(MoneyHeld):
             begun(roadmap_id, content_id)
         assert told("outcome") == [("running",)]
 
@@ -519,7 +543,7 @@ class TestMonths:
         budgets(monkeypatch, month="0.005")
         travel_to(datetime(2026, 11, 30, 23, 59, tzinfo=UTC))
         roadmap_id = a_roadmap()
-        begun(roadmap_id)
+        ended(begun(roadmap_id))
         with pytest.raises(OverBudget):
             begun(roadmap_id, new_id())
         clock.travel(timedelta(minutes=2))
@@ -574,7 +598,7 @@ class Bookkeeper:
         most, month, stop = 2 * tokens, f"{clock.now():%Y-%m}", StopSignal()
         fits = self.of_roadmap[roadmap_id] + most <= ROADMAP_LIMIT and self.of_month.get(month, 0) + most <= MONTH_LIMIT
         sizes = {"most_prompt_tokens": 0, "most_completion_tokens": tokens}
-        with nullcontext() if fits else pytest.raises(OverBudget):
+        with nullcontext() if fits else pytest.raises((OverBudget, MoneyHeld)):
             call = begun(roadmap_id, content_id, owner_id=self.owner_id, stop=stop, **sizes)
             self.open.append(Running(call, stop, roadmap_id, month, tokens))
             self.add(roadmap_id, month, most)

@@ -1,0 +1,125 @@
+"""Fixtures of the integration tests: a provider of models that can be told what to say, and whole services that ask it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from llmock.scenarios import Match, Reply
+from llmock.state import LLMockState
+from llmock.testing import LLMockServer
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.integration.test_model_generator import ANALYSED, SOUND, WRITTEN
+from tests.servers import Redis
+from tests.stack import Stack, embedded_stack, running, server_stack
+
+GOAL = "Learn to bake sourdough bread"
+KEY = "sk-of-the-build-51d9"
+MODEL = "gpt-test"
+MAX_ATTEMPTS = 3
+KINDS = {
+    **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
+    **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},
+}
+
+
+class Door:
+    """Stands before llmock and names what is asked for as the model, so that scenarios can tell requests apart by it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.kinds: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.facts: list[dict[str, Any]] = []  # what the user's message says
+        self.models: set[str] = set()
+        self.keys: set[str] = set()
+
+    def forget(self) -> None:
+        for told in (self.kinds, self.bodies, self.facts):
+            told.clear()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        asked = await request.json()
+        self.bodies.append(asked)
+        facts = json.loads(asked["messages"][1]["content"])
+        self.facts.append(facts)
+        kind = _step(KINDS[asked["response_format"]["json_schema"]["name"]], facts)
+        self.kinds.append(kind)
+        self.models.add(asked["model"])
+        self.keys.add(request.headers["authorization"])
+        body = json.dumps({**asked, "model": kind}).encode()
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+
+def _step(kind: str, facts: dict[str, Any]) -> str:
+    """Three steps want an outline; what they are told is different."""
+    if kind == "outline" and "draft" in facts:
+        return "repair"
+    return "revise" if kind == "outline" and "feedback" in facts else kind
+
+
+class Provider(LLMockServer):
+    """llmock behind a door."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._llmock = super().state
+        self.door = Door(self.app)
+        self.app = self.door
+
+    @property
+    def state(self) -> LLMockState:
+        return self._llmock
+
+    def writes(self, **others: str) -> None:
+        """Answer every step, from now on, and some of them with other texts than usual."""
+        self.state.scenarios.clear()
+        usual = {"analysis": json.dumps(ANALYSED), "outline": SOUND, "repair": SOUND, "revise": SOUND}
+        usual |= {kind: json.dumps(words) for kind, words in WRITTEN.items()}
+        for step, text in {**usual, **others}.items():
+            self.state.scenarios.add(Reply(text=text, match=Match(model=step), times=None))
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Provider]:
+    with Provider() as server:
+        yield server
+
+
+@pytest.fixture
+def provider(serving: Provider) -> Provider:
+    """The provider as it was at first, able to write; its address is in the environment of the services."""
+    serving.writes()
+    serving.door.forget()
+    return serving
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole service of each mode, with a model; a database and a broker of its own."""
+    folder = tmp_path_factory.mktemp(f"model-{request.param}")
+    environment = {
+        "OPENAI_API_KEY": KEY,
+        "OPENAI_BASE_URL": serving.base_url(),
+        "OPENAI_MODEL": MODEL,
+        "MODEL_PRICES": f"{MODEL}=1/2",
+        "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+    }
+    if request.param == "embedded":
+        with running(embedded_stack(folder, **environment)) as made:
+            yield made
+        return
+    broker = Redis(tmp_path_factory.mktemp("redis"))  # its queues must not be those of the shared stack
+    broker.start()
+    try:
+        with running(server_stack(folder, request.getfixturevalue("postgres"), broker, **environment)) as made:
+            yield made
+    finally:
+        broker.stop()
