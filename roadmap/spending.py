@@ -205,12 +205,13 @@ def _take_from_roadmap(roadmap_id: UUID, most: int) -> None:
     limit = int(settings.budget_per_roadmap * MICRO)
     if _add(Roadmap.spent, most, Roadmap.id == roadmap_id, *_within(Roadmap.spent, most, limit)):
         return
-    row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
-    if row is None:
+    sums = _spent_and_held(Roadmap.spent, Roadmap.id == roadmap_id, ModelCall.roadmap_id == roadmap_id)
+    if sums is None:
         raise GeneratorFault("The roadmap does not exist any more; the model was not called.", lasting=True)
-    if row.spent - _held(ModelCall.roadmap_id == roadmap_id) + most <= limit:
+    spent, held = sums
+    if spent - held + most <= limit:
         raise MoneyHeld
-    raise OverBudget("this roadmap", "Raise BUDGET_PER_ROADMAP to go on.", limit=limit, spent=row.spent, most=most)
+    raise OverBudget("this roadmap", "Raise BUDGET_PER_ROADMAP to go on.", limit=limit, spent=spent, most=most)
 
 
 def _take_from_month(owner_id: UUID, month: str, most: int) -> None:
@@ -218,19 +219,23 @@ def _take_from_month(owner_id: UUID, month: str, most: int) -> None:
     Spending.insert(owner_id=owner_id, month=month, amount=0).on_conflict_ignore().execute()
     if _add(Spending.amount, most, its, *_within(Spending.amount, most, limit)):
         return
-    spent = Spending.get(its).amount
-    if spent - _held(ModelCall.owner_id == owner_id) + most <= limit:
+    spent, held = _spent_and_held(Spending.amount, its, ModelCall.owner_id == owner_id) or (0, 0)
+    if spent - held + most <= limit:
         raise MoneyHeld
     anew = date.fromisoformat(f"{month}-01") + timedelta(days=32)
     remedy = f"Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins anew on {anew:%Y-%m}-01 (UTC)."
     raise OverBudget(f"this account for {month}", remedy, limit=limit, spent=spent, most=most)
 
 
-def _held(whose: Any) -> int:
-    """What calls that run hold, and may give back. One that runs for longer than a worker may has lost its worker."""
+def _spent_and_held(sum_: Any, its: Any, whose: Any) -> tuple[int, int] | None:
+    """A sum, and what of it calls that run hold and may give back; both of one moment, so in one statement. One that runs
+    for longer than a worker may has lost its worker.
+    """
     young = ModelCall.started_at > clock.now() - timedelta(seconds=settings.lease_seconds)
-    total = ModelCall.select(peewee.fn.SUM(ModelCall.price)).where(whose, young, ModelCall.outcome == Outcome.running).scalar()
-    return int(total or 0)
+    running = ModelCall.select(peewee.fn.COALESCE(peewee.fn.SUM(ModelCall.price), 0))
+    running = running.where(whose, young, ModelCall.outcome == Outcome.running)
+    row = sum_.model.select(sum_, running).where(its).tuples().first()
+    return None if row is None else (int(row[0]), int(row[1]))
 
 
 def _add(sum_: Any, amount: int, *where: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -35,9 +36,11 @@ class Door:
         self.facts: list[dict[str, Any]] = []  # what the user's message says
         self.models: set[str] = set()
         self.keys: set[str] = set()
+        self.silent: set[str] = set()  # steps that are not answered
+        self.left: list[str] = []  # steps whose callers did not wait for the answer
 
     def forget(self) -> None:
-        for told in (self.kinds, self.bodies, self.facts):
+        for told in (self.kinds, self.bodies, self.facts, self.silent, self.left):
             told.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +53,11 @@ class Door:
         self.kinds.append(kind)
         self.models.add(asked["model"])
         self.keys.add(request.headers["authorization"])
+        if kind in self.silent:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.left.append(kind)
+            return
         body = json.dumps({**asked, "model": kind}).encode()
 
         async def replay() -> Message:
@@ -104,6 +112,15 @@ def provider(serving: Provider) -> Provider:
 @pytest.fixture(scope="module", params=["embedded", "server"])
 def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole service of each mode, with a model; a database and a broker of its own."""
+    with modelled(request, serving, tmp_path_factory) as made:
+        yield made
+
+
+@contextmanager
+def modelled(
+    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory, **others: str
+) -> Iterator[Stack]:
+    """The services in the mode that the request has for its parameter, with the settings of a model and others."""
     folder = tmp_path_factory.mktemp(f"model-{request.param}")
     environment = {
         "OPENAI_API_KEY": KEY,
@@ -111,6 +128,7 @@ def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_fact
         "OPENAI_MODEL": MODEL,
         "MODEL_PRICES": f"{MODEL}=1/2",
         "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+        **others,
     }
     if request.param == "embedded":
         with running(embedded_stack(folder, **environment)) as made:
