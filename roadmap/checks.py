@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 
-from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage, total_weeks
+from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage, hours_until, total_weeks
 
 MOST_CONCEPTS = 200
 MOST_STAGES = 20
@@ -136,7 +136,7 @@ def _hours_doubts(outline: Outline, hours_per_week: int, deadline: date, today: 
     if deadline <= today:
         return [f"{outline.hours} hours do not fit: the deadline {deadline} has passed."]
     days = max((deadline - today).days, 7)
-    available = hours_per_week * days // 7
+    available = hours_until(deadline, today, hours_per_week)
     if outline.hours <= available:
         return []
     enough = math.ceil(outline.hours * 7 / days)

@@ -15,6 +15,7 @@ from core.runtime import session, transaction
 from models.roadmaps import Content, Roadmap
 from roadmap import editing, events, finishing, revisions
 from roadmap.applying import PENDING, current_outline, removed_keys
+from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
 from roadmap.editing import Operation
 from roadmap.events import EventType
@@ -137,6 +138,8 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
             raise Conflict(f"This {kind} is being written already.")
+        if content.version >= MOST_VERSIONS:
+            raise Conflict(f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be.")
         _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction)
     return _decided(roadmap_id, unstarted(roadmap_id))
 

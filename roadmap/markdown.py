@@ -16,8 +16,8 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 MOST_ROUNDS = 20  # taking one thing out can show another: an image in an image, a tag in a comment
-# CommonMark, with the tables of GitHub, and without the limits that parsers set to nesting, each of them its own.
-PARSERS = (("commonmark", 20), ("js-default", 100), ("js-default", 10_000))
+# With the tables of GitHub, without the limit that a parser sets to nesting, and CommonMark alone.
+PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
 ALLOWED = re.compile(r"(https?:|mailto:|#)", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
 PREFIX = re.compile(r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*")  # of a line in quotations and lists

@@ -5,6 +5,7 @@ while the lease is ours, and whoever takes the work up goes on behind the last o
 generator thinks.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -31,7 +32,7 @@ from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, Road
 from roadmap.steps import Step, StepName
 from roadmap.stopping import StopSignal
 
-DIED = "Its worker died or hung too often while planning it. Create the roadmap again."
+DIED = "Its worker died or hung too often while planning it; retry it."
 
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
@@ -130,21 +131,21 @@ class Planning:
         if self.revision.outline is not None:
             return revisions.checked(self.revision.outline, self.request, clock.now().date())
         step = "revise" if design.feedback else "outline"
-        return self._ask_for_draft(step, 0, partial(self.generator.outline, design))
+        return self._ask_for_draft(design, step, 0, partial(self.generator.outline, design))
 
     def _can_be_better(self, made: Checked) -> bool:
         return bool(made.problems) and self.generator.repairs and self.revision.rounds < settings.repair_rounds
 
     def _repaired(self, design: DesignBrief, made: Checked) -> Checked:
         ask = partial(self.generator.repair, design, made.draft, made.problems)
-        return self._ask_for_draft("repair", self.revision.rounds + 1, ask)
+        return self._ask_for_draft(design, "repair", self.revision.rounds + 1, ask)
 
-    def _ask_for_draft(self, step: str, rounds: int, ask: Any) -> Checked:
+    def _ask_for_draft(self, design: DesignBrief, step: str, rounds: int, ask: Callable[[], Outline]) -> Checked:
         started = monotonic()
         with keeper.holding(PLANNING, self.token, self.stop):
             try:
-                draft = asked(ask).model_dump(mode="json")
-                made = revisions.checked(draft, self.request, clock.now().date())
+                outline = revisions.recognised(asked(ask), design.current)
+                made = revisions.checked(outline.model_dump(mode="json"), self.request, clock.now().date())
             except Unsound as fault:
                 made = Checked(fault.draft, None, fault.problems)
             saved(partial(self._save_draft, made, rounds, step))

@@ -16,6 +16,7 @@ from roadmap.applying import key_of
 from roadmap.contents import QuizDetail, without_answers
 from roadmap.outline import Analysis, ContentKind, Quiz, Resource
 from roadmap.ownership import owned
+from roadmap.receipts import Estimate, pending_estimate
 from roadmap.spending import money
 from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
 
@@ -97,12 +98,15 @@ class StageNode(BaseModel):
 
 
 class RoadmapTree(RoadmapSummary):
-    """`remarks`: what should be better with the plan, and had to be accepted."""
+    """`remarks`: what should be better with the plan, and had to be accepted. `estimate`: of what is still to be written,
+    while the plan waits for review.
+    """
 
     review: bool
     resource_language: str | None
     analysis: Analysis | None
     remarks: list[str]
+    estimate: Estimate | None
     stages: list[StageNode]
 
 
@@ -168,10 +172,11 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
         concepts = _by(_planned(Concept, roadmap_id), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
         current = (Revision.roadmap == roadmap_id) & (Revision.number == row.revision)
+        estimate = pending_estimate(roadmap_id) if row.status == RoadmapStatus.awaiting_review else None
         remarks = Revision.select(Revision.problems).where(current).scalar() or []
     nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
     more = {name: getattr(row, name) for name in ("review", "resource_language", "analysis")}
-    return RoadmapTree(**_summary(row), **more, remarks=remarks, stages=nodes)
+    return RoadmapTree(**_summary(row), **more, remarks=remarks, estimate=estimate, stages=nodes)
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:

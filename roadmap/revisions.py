@@ -4,7 +4,7 @@ A revision that is being designed is open, and its row holds the last draft with
 takes the work up goes on from there. Everything but the reading runs in a transaction that holds the roadmap's row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,13 +13,13 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from core import clock
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.runtime import session
 from models.roadmaps import Revision, Roadmap
 from roadmap.applying import current_outline
-from roadmap.checks import doubts, problems
+from roadmap.checks import Thing, doubts, problems
 from roadmap.diff import Change, changes
-from roadmap.outline import Outline
+from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 from roadmap.ownership import owned
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RevisionSource, RevisionStatus
@@ -82,6 +82,36 @@ def checked(draft: dict[str, Any], request: RoadmapRequest, today: date) -> Chec
     return Checked(draft, outline, remarks[:MOST_PROBLEMS])
 
 
+def recognised(outline: Outline, before: Outline | None) -> Outline:
+    """The same with the keys of before for what has another key now, and still its title: who designs anew may forget them."""
+    if before is None:
+        return outline
+    renamed = _renamed(outline.concepts(), before.concepts())
+
+    def concept(node: OutlineConcept) -> OutlineConcept:
+        needs = tuple(renamed.get(key, key) for key in node.prerequisites)
+        return node.model_copy(update={"key": renamed.get(node.key, node.key), "prerequisites": needs})
+
+    modules_of, stages_of = _renamed(outline.modules(), before.modules()), _renamed(outline.stages, before.stages)
+
+    def module(node: OutlineModule) -> OutlineModule:
+        inside = tuple(concept(each) for each in node.concepts)
+        return node.model_copy(update={"key": modules_of.get(node.key, node.key), "concepts": inside})
+
+    def stage(node: OutlineStage) -> OutlineStage:
+        inside = tuple(module(each) for each in node.modules)
+        return node.model_copy(update={"key": stages_of.get(node.key, node.key), "modules": inside})
+
+    return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
+
+
+def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:
+    """From keys that are new to those that are missing, where the titles are the same."""
+    there, was = {node.key: node for node in now}, {node.key: node for node in before}
+    missing = {node.title: key for key, node in was.items() if key not in there}
+    return {key: missing[node.title] for key, node in there.items() if key not in was and node.title in missing}
+
+
 def adopt(row: Roadmap) -> None:
     """A roadmap that was planned by a version without revisions: what it is becomes its first one."""
     if row.revision == 0 and row.title:
@@ -132,9 +162,13 @@ def add(row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, re
 
 
 def next_number(roadmap_id: UUID) -> int:
+    """Raises Conflict when there are too many."""
     newest = Revision.select(Revision.number).where(Revision.roadmap == roadmap_id).order_by(Revision.number.desc())
     first = newest.limit(1).scalar()
-    return int(first or 0) + 1
+    number = int(first or 0) + 1
+    if number > MOST:
+        raise Conflict(f"This roadmap has {MOST} revisions; that is as many as there may be.")
+    return number
 
 
 def outline_of(row: Roadmap, number: int) -> Outline:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ class Door:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.kinds: list[str] = []
+        self.asked_at: list[float] = []  # seconds of the monotonic clock
         self.bodies: list[dict[str, Any]] = []
         self.facts: list[dict[str, Any]] = []  # what the user's message says
         self.models: set[str] = set()
@@ -40,13 +42,14 @@ class Door:
         self.left: list[str] = []  # steps whose callers did not wait for the answer
 
     def forget(self) -> None:
-        for told in (self.kinds, self.bodies, self.facts, self.silent, self.left):
+        for told in (self.kinds, self.asked_at, self.bodies, self.facts, self.silent, self.left):
             told.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         asked = await request.json()
         self.bodies.append(asked)
+        self.asked_at.append(monotonic())
         facts = json.loads(asked["messages"][1]["content"])
         self.facts.append(facts)
         kind = _step(KINDS[asked["response_format"]["json_schema"]["name"]], facts)

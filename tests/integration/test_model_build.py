@@ -120,3 +120,16 @@ def test_the_services_print_no_warning_and_no_error_of_their_own(model_stack: St
     model_stack.finished(model_stack.create(GOAL))
     printed = [line for service in model_stack.services.values() for line in service.output.splitlines()]
     assert [line for line in printed if "Traceback" in line or "Warning" in line or "ERROR" in line] == []
+
+
+def test_a_429_slows_the_whole_process_down(model_stack: Stack, provider: Provider) -> None:
+    """Others do not ask either until the time is over that the provider wants."""
+    provider.state.scenarios.add(Fail(429, retry_after=3, match=Match(model="quiz")))
+    tree = model_stack.finished(model_stack.create(GOAL))
+    assert tree["status"] == "ready"
+    first = provider.door.kinds.index("quiz")
+    told_at = provider.door.asked_at[first]
+    under_way = told_at + 0.5  # calls that had begun before the answer came
+    meanwhile = [at - told_at for at in provider.door.asked_at if under_way < at < told_at + 2.9]
+    assert meanwhile == []
+    assert provider.door.asked_at[-1] > told_at + 2.9

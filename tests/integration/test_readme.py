@@ -96,3 +96,16 @@ def running_demos(folder: Path) -> list[str]:
 def within(folder: Path) -> dict[str, str]:
     """An environment whose scratch files are made in this folder."""
     return {**clean_environment(), "TMPDIR": str(folder)}
+
+
+def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(service: Stack, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ROADMAPS.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
+    export = re.findall(r"`(export R=[^`]*)`", page)
+    assert len(commands) >= 9
+    assert len(export) == 1
+    script = "\n".join(["set -euo pipefail", *export, *commands]).replace("http://127.0.0.1:8000", service.url)
+    said = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "Removed the concept" in said.stdout
+    assert '"estimate":null' in said.stdout

@@ -450,7 +450,7 @@ class TestDeaths:
         row = the_roadmap(roadmap_id)
         assert (row.status, row.error) == (
             "failed",
-            "Its worker died or hung too often while planning it. Create the roadmap again.",
+            "Its worker died or hung too often while planning it; retry it.",
         )
         assert (row.attempts, row.interruptions) == (1, MOST_INTERRUPTIONS)
         assert len(deadly.asked) == MOST_INTERRUPTIONS

@@ -28,7 +28,7 @@ from roadmap.requests import RoadmapRequest
 from tests.unit.test_outline import concept, module, of_hours, outline, outlines, stage, untimed
 
 TODAY = date(2026, 8, 1)
-CLOSING = ["", "!", ".", "?", ":", "...", "。", "！"]  # noqa: RUF001
+CLOSING = ["", "!", ".", "?", ":", "...", "。", "！"]
 BETWEEN = [" ", ", ", "  ", " - ", " — ", "/", ": ", " (", "、"]
 
 
@@ -167,15 +167,15 @@ class TestRepeatedTitles:
         [
             ("Loops and functions", "Functions and loops"),
             ("Straße", "STRASSE"),
-            ("Ｌｏｏｐｓ", "Loops"),  # noqa: RUF001
+            ("Ｌｏｏｐｓ", "Loops"),
             ("café", "cafe\u0301"),
             ("The first ㎅", "the first kb"),
             ("Error-handling", "Error handling"),
             ("“Hello, world”", "hello world"),
-            ("循环：函数", "函数，循环"),  # noqa: RUF001
+            ("循环：函数", "函数，循环"),
             ("循环与函数", "循环与函数。"),
             ("Основы Python", "python: основы"),
-            ("??", "？？"),  # noqa: RUF001
+            ("??", "？？"),
         ],
     )
     def test_titles_that_mean_the_same_are_found(self, one: str, other: str) -> None:

@@ -381,6 +381,21 @@ class TestChanges:
             assert Concept.get_by_id(before["flour"]).progress == "done"
         assert_told_in_order(roadmap_id)
 
+    def test_a_design_that_forgets_the_keys_is_recognised_by_its_titles(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        before, was = ids_by_key(roadmap_id), texts(roadmap_id)
+        forgetful = Outline.model_validate_json(PLAN.model_dump_json().replace('"flour"', '"c-1"').replace('"basics"', '"m-1"'))
+        longer = forgetful.stages[0].modules[0].concepts[1].model_copy(update={"hours": 9})
+        module = (
+            forgetful.stages[0].modules[0].model_copy(update={"concepts": (forgetful.stages[0].modules[0].concepts[0], longer)})
+        )
+        stage = forgetful.stages[0].model_copy(update={"modules": (module,)})
+        designer.designs, designer.asked = [forgetful.model_copy(update={"stages": (stage,)})], []
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time for the dough."))
+        assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (before, was, ["revise"])
+        (change,) = revisions.compare(LOCAL_OWNER, roadmap_id, 2, None).changes
+        assert (change.key, change.field, change.after) == ("dough", "hours", 9)
+
     def test_what_only_moves_or_takes_longer_is_not_written_again(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client)
         was, designer.asked = texts(roadmap_id), []
@@ -536,6 +551,21 @@ class TestParts:
         read = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, 1)
         assert "answers" not in read.model_dump_json()
         assert "explanation" not in read.model_dump_json()
+
+    @pytest.mark.parametrize("most", ["versions", "revisions"])
+    def test_there_is_a_limit_to_versions_and_revisions(
+        self, client: TestClient, designer: Designer, monkeypatch: pytest.MonkeyPatch, most: str
+    ) -> None:
+        roadmap_id = created(client)
+        flour, before = ids_by_key(roadmap_id)["flour"], rows(Roadmap)
+        monkeypatch.setattr(decisions, "MOST_VERSIONS", 1)
+        monkeypatch.setattr(revisions, "MOST", 1)
+        with pytest.raises(Conflict, match=f"has 1 {most}"):
+            if most == "versions":
+                decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
+            else:
+                edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=9))
+        assert rows(Roadmap) == before
 
     def test_a_part_that_is_being_written_is_not_begun_twice(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client)

@@ -1,5 +1,4 @@
 """Which texts pass for which languages: told from scripts, and for Chinese from the kind of characters."""
-# ruff: noqa: RUF001 -- the punctuation and the letters of other scripts are what this is about
 
 import pytest
 

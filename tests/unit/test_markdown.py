@@ -83,6 +83,9 @@ REWRITTEN = {
     "a tag in a table in a quotation": ("> a | <b>\n> --|--\n> <i> | `<i>`", "> a | \\<b>\n> --|--\n> \\<i> | `<i>`"),
     "a tag in cells like items": ("1. `<b>` <b> | c\n---|---\n- x | <i>", "1. `<b>` \\<b> | c\n---|---\n- x | \\<i>"),
     "a tag in cells like a quotation": ("> `<b>` <b> | c\n---|---\n", "> `<b>` \\<b> | c\n---|---\n"),
+    "a tag in a cell too many": ("| a |\n|---|\n| b | <i> | `<i>`", "| a |\n|---|\n| b | \\<i> | `<i>`"),
+    "a tag before a break": ("`<i>` <b>  \n`<i>` <u>\t\nc", "`<i>` \\<b>  \n`<i>` \\<u>\t\nc"),
+    "a tag in a cell whose code ends there": ("| `a | <b> `c | `<i>`\n|---|---|---|", "| `a | \\<b> `c | `<i>`\n|---|---|---|"),
     "a tag behind tabs": ("-\ta\n\n\t<div>\n\n\tb\n\t\t\tc <i>", "-\ta\n\n\t\\<div>\n\n\tb\n\t\t\tc \\<i>"),
     "a tag in lines of Windows": ("a\r\n<b>\r\n\r\n> <i>\rx <u>", "a\r\n\\<b>\r\n\r\n> \\<i>\rx \\<u>"),
     "a tag next to strange spaces": ("\u2028\n\xa0<b>\x0b\nx <i>\xa0", "\u2028\n\xa0\\<b>\x0b\nx \\<i>\xa0"),
@@ -110,6 +113,7 @@ REWRITTEN = {
     "a bad link with a tag": ("[a <b>c</b>](vbscript:x)", "a \\<b>c\\</b>"),
     "a bad link in cells": ("| [x](foo:bar) |\n|---|\n| [y\\|z](foo:bar) |", "| x |\n|---|\n| y\\|z |"),
     "a bad address alone": ("<javascript:alert(1)>", "javascript:alert(1)"),
+    "a bad address with a strange character": ("<javascript:a\0b> <i>", "javascript:a\0b \\<i>"),
     "a bad definition": (
         "[x][foo], [foo][] and [foo]\n\n[foo]: javascript:alert(1) 'title'",
         "x, foo and [foo]\n\n\\[foo]: javascript:alert(1) 'title'",
@@ -287,6 +291,12 @@ class TestLimits:
     def test_a_tag_deeper_than_parsers_look_is_found(self, prefix: str) -> None:
         assert harmless(prefix * 30 + "<b>") == prefix * 30 + "\\<b>"
         assert harmless(prefix * 400 + "<b>") == prefix * 400 + "\\<b>"
+
+    @pytest.mark.parametrize("depth", [21, 101])
+    def test_what_a_parser_takes_for_a_tag_because_it_gave_up_a_link_is_found(self, depth: int) -> None:
+        markdown = "[" * depth + 'x](https://x.org "<b>")'
+        assert hazards(markdown) == ["html_inline <b>"]
+        assert harmless(markdown) == "[" * depth + 'x](https://x.org "\\<b>")'
 
     def test_images_in_images_are_taken_out_one_after_the_other(self) -> None:
         assert harmless("![" * 12 + "a" + "](https://x.org)" * 12) == "[a](https://x.org)"

@@ -247,11 +247,12 @@ class TestTogether:
 
     def test_a_thread_that_goes_on_after_its_429_speaks_of_the_pace_since(self, clock: Clock) -> None:
         pace = Pace(8, now=clock)
-        pace.slow_down(0)
-        pace.slow_down(0)
-        assert pace.slots == 2
-        pace.went_well()
-        pace.went_well()
+        with pace.slot():
+            pace.slow_down(0)
+            pace.slow_down(0)
+            assert pace.slots == 2
+            pace.went_well()
+            pace.went_well()
         assert pace.slots == 3
 
 
