@@ -17,7 +17,7 @@ from core.ids import new_id
 from core.runtime import session, settings
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Revision, Roadmap
-from roadmap import building, contents, decisions, events, planning, reading, rescue, revisions
+from roadmap import building, contents, decisions, editing, events, planning, reading, rescue, revisions
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
 from roadmap.creating import create_many, new_roadmap
@@ -385,12 +385,8 @@ class TestChanges:
         roadmap_id = created(client)
         before, was = ids_by_key(roadmap_id), texts(roadmap_id)
         forgetful = Outline.model_validate_json(PLAN.model_dump_json().replace('"flour"', '"c-1"').replace('"basics"', '"m-1"'))
-        longer = forgetful.stages[0].modules[0].concepts[1].model_copy(update={"hours": 9})
-        module = (
-            forgetful.stages[0].modules[0].model_copy(update={"concepts": (forgetful.stages[0].modules[0].concepts[0], longer)})
-        )
-        stage = forgetful.stages[0].model_copy(update={"modules": (module,)})
-        designer.designs, designer.asked = [forgetful.model_copy(update={"stages": (stage,)})], []
+        longer = editing.apply(forgetful, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)])
+        designer.designs, designer.asked = [longer], []
         do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time for the dough."))
         assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (before, was, ["revise"])
         (change,) = revisions.compare(LOCAL_OWNER, roadmap_id, 2, None).changes
@@ -560,11 +556,13 @@ class TestParts:
         flour, before = ids_by_key(roadmap_id)["flour"], rows(Roadmap)
         monkeypatch.setattr(decisions, "MOST_VERSIONS", 1)
         monkeypatch.setattr(revisions, "MOST", 1)
+        longer = Rewrite(op="rewrite", what="concept", key="dough", hours=9)
+        decide: dict[str, Callable[[], Decided]] = {
+            "versions": lambda: decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, ""),
+            "revisions": lambda: edit(roadmap_id, longer),
+        }
         with pytest.raises(Conflict, match=f"has 1 {most}"):
-            if most == "versions":
-                decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
-            else:
-                edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=9))
+            decide[most]()
         assert rows(Roadmap) == before
 
     def test_a_part_that_is_being_written_is_not_begun_twice(self, client: TestClient, designer: Designer) -> None:

@@ -83,6 +83,7 @@ REWRITTEN = {
     "a tag in a table in a quotation": ("> a | <b>\n> --|--\n> <i> | `<i>`", "> a | \\<b>\n> --|--\n> \\<i> | `<i>`"),
     "a tag in cells like items": ("1. `<b>` <b> | c\n---|---\n- x | <i>", "1. `<b>` \\<b> | c\n---|---\n- x | \\<i>"),
     "a tag in cells like a quotation": ("> `<b>` <b> | c\n---|---\n", "> `<b>` \\<b> | c\n---|---\n"),
+    "a tag in a table in a list": ("- | `<b>` <i> |\n  |---|\n  | <u> |", "- | `<b>` \\<i> |\n  |---|\n  | \\<u> |"),
     "a tag in a cell too many": ("| a |\n|---|\n| b | <i> | `<i>`", "| a |\n|---|\n| b | \\<i> | `<i>`"),
     "a tag before a break": ("`<i>` <b>  \n`<i>` <u>\t\nc", "`<i>` \\<b>  \n`<i>` \\<u>\t\nc"),
     "a tag in a cell whose code ends there": ("| `a | <b> `c | `<i>`\n|---|---|---|", "| `a | \\<b> `c | `<i>`\n|---|---|---|"),
