@@ -51,6 +51,7 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
             raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
         output.write_text(to_markdown(client, roadmap), encoding="utf-8")
         show(roadmap)
+        show_cost(checked(client.get(roadmap["links"]["receipt"])))
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
         if roadmap["status"] != "ready":
             raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
@@ -131,7 +132,10 @@ def checked(response: httpx2.Response) -> dict[str, Any]:
 
 
 def show(roadmap: dict[str, Any]) -> None:
-    console.print(f"\n[bold]{roadmap['title']}[/]: {roadmap['hours']} hours, {roadmap['weeks']} weeks\n", highlight=False)
+    length = f"{plural(roadmap['hours'], 'hour')}, {plural(roadmap['weeks'], 'week')}"
+    console.print(f"\n[bold]{roadmap['title']}[/]: {length}\n", highlight=False)
+    for remark in roadmap["remarks"]:
+        console.print(f"[yellow]![/] {remark}", highlight=False)
     for stage in roadmap["stages"]:
         console.print(f"[bold]{stage['title']}[/] ({stage['hours']} h)", highlight=False)
         for module in stage["modules"]:
@@ -142,9 +146,22 @@ def show(roadmap: dict[str, Any]) -> None:
                 console.print(f"    {mark} week {concept['week']:>2}  {concept['title']}", highlight=False, soft_wrap=True)
 
 
+def plural(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def show_cost(receipt: dict[str, Any]) -> None:
+    """Of a model; the catalogue makes no calls."""
+    calls = sum(step["calls"] for step in receipt["steps"])
+    if calls:
+        tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
+        price = f", {receipt['spent']} {receipt['currency']}" if float(receipt["spent"]) else ""
+        console.print(f"\n{plural(calls, 'call')} of the model, {plural(tokens, 'token')}{price}", highlight=False)
+
+
 def to_markdown(client: httpx2.Client, roadmap: dict[str, Any]) -> str:
     """The whole roadmap with its tutorials, resources and questions as one document."""
-    frame = f"{roadmap['hours']} hours in {roadmap['weeks']} weeks"
+    frame = f"{plural(roadmap['hours'], 'hour')} in {plural(roadmap['weeks'], 'week')}"
     parts = [f"# {roadmap['title'] or roadmap['goal']}\n\nGoal: {roadmap['goal']}. {frame}.\n"]
     for stage in roadmap["stages"]:
         parts.append(f"\n## {stage['title']}\n\n{stage['description']}\n")
