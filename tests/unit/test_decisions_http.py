@@ -42,8 +42,11 @@ WRONG = {
         "#/operations/0/hours",
     ),
     "a base of another type": ({"operations": [remove(KEY)], "base": "1"}, "#/base"),
-    "what would not hold together": ({"operations": [{"op": "remove", "what": "stage", "key": "python-you-can-build-on"}] * 2}, "#/operations/1/key"),
-}  # fmt: skip
+    "what would not hold together": (
+        {"operations": [{"op": "move", "what": "stage", "key": "python-you-can-build-on"}]},
+        "#/operations",
+    ),
+}
 
 
 @pytest.mark.parametrize(("body", "pointer"), WRONG.values(), ids=WRONG)
