@@ -17,7 +17,8 @@ from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
 from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
 from roadmap.languages import mismatch
 from roadmap.metering import FREE, Meter
-from roadmap.model_client import Message, ModelClient, TooManyRequests
+from roadmap.model_client import ModelClient, TooManyRequests
+from roadmap.model_dialects import Message
 from roadmap.outline import Analysis, ContentKind, Contents, Outline, hours_until
 from roadmap.pace import Pace
 from roadmap.prompts import prompt

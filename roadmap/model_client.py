@@ -7,24 +7,34 @@ import json
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel
 
 from roadmap.briefs import GeneratorFault
 from roadmap.metering import MeteredCall
+from roadmap.model_dialects import (
+    ABOUT_LIMIT,
+    LIMITS,
+    TOLD,
+    UNLUCKY,
+    Dialect,
+    Message,
+    Refusal,
+    loaded,
+    request_in,
+    schema_text,
+    simpler_dialect,
+)
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
-FORMS = ("json_schema", "json_object", None)  # what holds an answer to its form, the strictest first
-LIMITS = ("max_completion_tokens", "max_tokens", None)  # what providers call the most tokens of an answer
-TOLD = "Answer with one JSON object and nothing else: no other words, no code fence. It must be valid under this JSON schema:\n"
 LARGEST_ANSWER, LARGEST_ERROR = 2 * 1024 * 1024, 64 * 1024  # bytes
 MARGIN = 10.0  # seconds that the end of a call may take
 CONNECTING, EXPLAINING = 10.0, 5.0  # most seconds for a connection, and for the body of an error, whose status is known
@@ -43,50 +53,12 @@ HINTS: dict[int | str, str] = {
     "insufficient_quota": "the account at the provider has no quota left",
 }
 
-# How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
-ABOUT_FORM = re.compile(r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided")
-ABOUT_LIMIT = re.compile(r"max_(completion_)?tokens")
-ABOUT_ITS_SIZE = re.compile(r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached")
-ABOUT_A_FIELD = re.compile(
-    r"(un(supported|known|recogni[sz]ed|expected)|extra|additional) (\w+ )?(param|field|argument|input|propert|key)"
-)
-ABOUT_ELSE = re.compile(r"content.{0,12}(policy|filter|management)|context.(length|window)|moderation|model_not_found")
-OTHER_FIELDS = {"messages", "model", "input", "prompt"}
-UNLUCKY = "json_validate_failed"  # Groq's name for an answer, not a request, that breaks the schema
-
 
 logger = logging.getLogger(__name__)
 
 
-class Message(TypedDict):
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
 class TooManyRequests(GeneratorFault):
     """The provider answered 429, and the same call can work later."""
-
-
-class Dialect(NamedTuple):
-    """Positions in FORMS and in LIMITS."""
-
-    form: int = 0
-    limit: int = 0
-
-
-class Refusal(Exception):
-    """A status that is no answer, with as much of its body as came."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__(str(status))
-        self.status, self.headers, self.unlimited = status, headers, False
-        said = _loaded(body) or body.decode("utf-8", "replace")
-        error = (said.get("error") or said) if isinstance(said, dict) else said
-        fields = error if isinstance(error, dict) else {}
-        self.message = str(fields.get("message") or " ".join(_strings(error)))
-        self.names = {str(fields.get("code")), str(fields.get("type"))}
-        self.field = re.split(r"[.\[]", str(fields.get("param")))[0]
-        self.words = "" if body.lstrip().startswith(b"<") else " ".join(_strings(said)).lower()  # web pages say much
 
 
 class ModelClient:
@@ -130,9 +102,20 @@ class ModelClient:
         """The most tokens of a prompt and of its answer: a token is at least a byte. The schema counts twice, because
         providers put it into words of their own.
         """
-        texts = [TOLD, _schema(shape), _schema(shape), *(message["content"] for message in messages)]
+        texts = [TOLD, schema_text(shape), schema_text(shape), *(message["content"] for message in messages)]
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         return size + OVERHEAD * (len(messages) + 1), self._max_tokens
+
+    def close(self) -> None:
+        """End its connections and its thread; calls that run are cut short. Another call begins anew."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._client.close(), loop).result(MARGIN)
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(MARGIN)
+        loop.close()
 
     def _converse(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> tuple[bytes, Dialect]:
         """The body of the answer. Calls run in one event loop, which can end a call at its time whatever the server does:
@@ -142,7 +125,8 @@ class ModelClient:
             if self._loop is None:
                 self._client = self._make_client()  # fails for an address or a proxy that is none, at each call anew
                 loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name="ModelCalls", daemon=True).start()
+                self._thread = threading.Thread(target=loop.run_forever, name="ModelCalls", daemon=True)
+                self._thread.start()
                 self._loop = loop
         future = asyncio.run_coroutine_threadsafe(self._ask(messages, shape), self._loop)
 
@@ -164,9 +148,9 @@ class ModelClient:
         async with asyncio.timeout(self._timeout):
             while True:
                 try:
-                    return await self._receive(_request(messages, shape, dialect, self._max_tokens)), dialect
+                    return await self._receive(request_in(messages, shape, dialect, self._max_tokens)), dialect
                 except Refusal as refusal:
-                    simpler = _simpler(dialect, refusal, self._model)
+                    simpler = simpler_dialect(dialect, refusal, self._model)
                     refusal.unlimited = bool(simpler and self._must_limit and LIMITS[simpler.limit] is None)
                     if simpler is None or refusal.unlimited:
                         raise
@@ -200,7 +184,7 @@ class ModelClient:
         return client
 
     def _choice(self, body: bytes, call: MeteredCall) -> dict[str, Any]:
-        said = _loaded(body)
+        said = loaded(body)
         answer = said if isinstance(said, dict) else {}
         usage = answer.get("usage")
         counts = usage if isinstance(usage, dict) else {}
@@ -273,37 +257,6 @@ def _never_connected(httpx2: Any) -> tuple[type[Exception], ...]:
     return httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol
 
 
-def _request(messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int) -> dict[str, Any]:
-    form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
-    request: dict[str, Any] = {"messages": list(messages)} | ({limit: max_tokens} if limit else {})
-    if form == "json_schema":
-        schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
-        return {**request, "response_format": {"type": form, form: schema}}
-    first = next((place for place, message in enumerate(messages) if message["role"] != "system"), len(messages))
-    request["messages"].insert(first, Message(role="system", content=TOLD + _schema(shape)))
-    return request | ({"response_format": {"type": form}} if form else {})
-
-
-def _schema(shape: type[BaseModel]) -> str:
-    return json.dumps(shape.model_json_schema(), ensure_ascii=False)
-
-
-def _simpler(dialect: Dialect, refusal: Refusal, model: str) -> Dialect | None:
-    """The dialect to try next; None when the refusal is about something else, or there is none."""
-    words = re.sub(rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words)  # it may be called gpt-strict
-    elsewhere = refusal.field in OTHER_FIELDS or UNLUCKY in refusal.names or ABOUT_ELSE.search(words)
-    if elsewhere or refusal.status not in {400, 404, 422, 501}:
-        return None
-    less_form = dialect._replace(form=dialect.form + 1) if FORMS[dialect.form] else None
-    less_limit = dialect._replace(limit=dialect.limit + 1) if LIMITS[dialect.limit] else None
-    if ABOUT_LIMIT.search(words):
-        return None if ABOUT_ITS_SIZE.search(words) else less_limit
-    if ABOUT_FORM.search(words):
-        return less_form
-    unclear = refusal.status in {400, 422} and ABOUT_A_FIELD.search(words)
-    return (less_form or less_limit) if unclear else None
-
-
 async def _raise_refusal(response: "httpx2.Response") -> None:
     """In the place of the library, which would read the body of an error to its end, however long that takes."""
     if response.is_success:
@@ -339,22 +292,6 @@ def _json_within(text: str) -> str:
             found = max(found, text[place:end], key=len)
         place = text.find("{", end)
     return found or text
-
-
-def _loaded(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _strings(said: object, depth: int = 8) -> Iterator[str]:
-    """All texts in a JSON value but those that FastAPI repeats from the request."""
-    if isinstance(said, str):
-        yield said
-    elif depth and isinstance(said, dict | list):
-        for part in said if isinstance(said, list) else [value for name, value in said.items() if name != "input"]:
-            yield from _strings(part, depth - 1)
 
 
 def _count(tokens: object) -> int | None:

@@ -13,6 +13,7 @@ from llmock.testing import LLMockServer
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from roadmap.model_client import ModelClient
 from tests.integration.test_model_generator import ANALYSED, SOUND, WRITTEN
 from tests.servers import Redis
 from tests.stack import Stack, embedded_stack, running, server_stack
@@ -25,6 +26,22 @@ KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
     **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},
 }
+
+
+@pytest.fixture(autouse=True)
+def no_client_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Connections that were left open would be told of when they are collected, in the middle of another test."""
+    made: list[ModelClient] = []
+    make = ModelClient.__init__
+
+    def note(client: ModelClient, **given: Any) -> None:
+        make(client, **given)
+        made.append(client)
+
+    monkeypatch.setattr(ModelClient, "__init__", note)
+    yield
+    for client in made:
+        client.close()
 
 
 class Door:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from roadmap import model_client
 from roadmap.briefs import GeneratorFault
 from roadmap.metering import FREE
-from roadmap.model_client import Message, ModelClient, TooManyRequests
+from roadmap.model_client import ModelClient, TooManyRequests
+from roadmap.model_dialects import Message
 from tests.servers import free_port
 from tests.waiting import wait_until
 
@@ -243,15 +244,17 @@ class TestForms:
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object", None, None]
         assert {limit_of(request) for request in provider.requests} == {"max_completion_tokens"}
 
-    def test_the_schema_is_told_in_a_system_message_of_its_own_before_what_the_person_says(self, provider: Provider) -> None:
+    def test_the_schema_is_told_in_the_message_of_the_system(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_format)
         ask(client(provider.url))
         for request in provider.requests[1:]:
-            first, told, last = request["messages"]
-            assert [first, last] == ASKED
+            told, *others = request["messages"]
+            assert others == ASKED[1:]
             assert told["role"] == "system"
-            assert "JSON" in told["content"]  # OpenAI refuses json_object otherwise
-            assert json.loads(told["content"].partition("\n")[2]) == Plan.model_json_schema()
+            words, schema = told["content"].split(":\n")
+            assert words.startswith(ASKED[0]["content"])
+            assert "JSON" in words  # OpenAI refuses json_object otherwise
+            assert json.loads(schema) == Plan.model_json_schema()
 
     @pytest.mark.parametrize(
         ("status", "body"),
