@@ -224,6 +224,20 @@ class TestRenewal:
         assert {row["lease_token"] for row in renewed} == set(running)
         assert len(running) == CONTENTS + 1
 
+    @pytest.mark.usefixtures("paused")
+    def test_who_has_lost_a_lease_is_told_and_nobody_else(self, leased: Leased) -> None:
+        with transaction():
+            token = leases.claim(leased.work, leased.row_id)
+        assert token is not None
+        gone, mine, others = new_id(), StopSignal(), StopSignal()
+        with keeper.holding(leased.work, token, mine), keeper.holding(leased.work, gone, others):
+            keeper._stop_lost({token: leased.work, gone: leased.work})
+            assert (mine.stopped, others.stopped) == (False, True)
+            with transaction():
+                leased.work.table.update(lease_token=None).execute()
+            keeper._stop_lost({token: leased.work})
+            assert mine.stopped
+
     def test_a_renewal_gives_no_lease_back_to_who_has_lost_it(self, leased: Leased) -> None:
         token = new_id()
         before = leased.row
