@@ -109,6 +109,10 @@ class Provider(LLMockServer):
     def writes(self, **others: str) -> None:
         """Answer every step, from now on, and some of them with other texts than usual."""
         self.state.scenarios.clear()
+        self.writes_more(**others)
+
+    def writes_more(self, **others: str) -> None:
+        """The same where nothing said before fits."""
         usual = {"analysis": json.dumps(ANALYSED), "outline": SOUND, "repair": SOUND, "revise": SOUND}
         usual |= {kind: json.dumps(words) for kind, words in WRITTEN.items()}
         for step, text in {**usual, **others}.items():

@@ -3,9 +3,12 @@
 import json
 
 import pytest
-from llmock.scenarios import Fail, Match
+from llmock.scenarios import Fail, Match, Reply
 
+from roadmap.outline import ContentKind
 from tests.integration.conftest import GOAL, KEY, MAX_ATTEMPTS, MODEL, Provider
+from tests.integration.test_model_generator import SOUND, WRITTEN, outline
+from tests.integration.test_model_generator import concept as a_concept
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -133,3 +136,45 @@ def test_a_429_slows_the_whole_process_down(model_stack: Stack, provider: Provid
     meanwhile = [at - told_at for at in provider.door.asked_at if under_way < at < told_at + 2.9]
     assert meanwhile == []
     assert provider.door.asked_at[-1] > told_at + 2.9
+
+
+TITLE, GOAL_IN_CHINESE = "学会烤面包", "我想学会烤面包"
+FLOUR = a_concept("flour", title="面粉与水", description="了解面粉和水的比例，以及它们如何形成面团。")
+QUESTION = {
+    "prompt": "面团为什么会膨胀？",
+    "right_options": ["因为酵母"],
+    "wrong_options": ["因为盐"],
+    "explanation": "酵母产生气体。",
+}
+TRANSLATED = {
+    "prompt": "Why does dough rise?",
+    "right_options": ["Yeast"],
+    "wrong_options": ["Salt"],
+    "explanation": "Yeast makes gas, and the gas lifts the dough.",
+}
+RESOURCE = {**WRITTEN[ContentKind.resources]["items"][0], "why": "它解释了面团为什么会膨胀。"}
+TEXT = "面团需要时间才能发起来。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。"
+IN_CHINESE = {
+    "outline": SOUND,  # in English at first
+    "repair": outline(FLOUR, title=TITLE),
+    "tutorial": json.dumps({"markdown": TEXT}),
+    "resources": json.dumps({"items": [RESOURCE]}),
+    "quiz": json.dumps({"questions": [QUESTION]}),
+}
+
+
+def test_a_roadmap_is_in_the_language_that_was_wished_for(model_stack: Stack, provider: Provider) -> None:
+    """Outline and quiz come in English first, and are not accepted so."""
+    provider.state.scenarios.clear()
+    provider.state.scenarios.add(Reply(text=json.dumps({"questions": [TRANSLATED]}), match=Match(model="quiz")))
+    provider.writes_more(**IN_CHINESE)
+    path = model_stack.create(GOAL_IN_CHINESE, language="zh-Hans", resource_language="en")
+    tree = model_stack.finished(path)
+    assert (tree["status"], tree["title"]) == ("ready", TITLE)
+    assert (tree["language"], tree["resource_language"]) == ("zh-Hans", "en")
+    assert sorted(provider.door.kinds) == sorted(["analysis", "outline", "repair", "tutorial", "resources", "quiz", "quiz"])
+    (node,) = concepts_of(tree)
+    detail = model_stack.get(f"{path}/concepts/{node['id']}").json()
+    assert detail["quiz"]["questions"][0]["prompt"] == QUESTION["prompt"]
+    assert detail["tutorial"]["markdown"] == TEXT
+    assert {facts["request"]["language"] for facts in provider.door.facts if "request" in facts} == {"zh-Hans"}
