@@ -47,7 +47,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 
 class Asked(NamedTuple):
-    """What a call is for; `concept` is the title of one, empty for an analysis and an outline."""
+    """What a call is for; `concept` is the title of one, empty for an analysis and an outline, the wish for a revision."""
 
     goal: str
     concept: str
@@ -215,10 +215,11 @@ class Model:
     def _words(self, asked: Asked) -> dict[str, Any]:
         if asked.kind == "analysis":
             return ANALYSIS
-        if asked.kind != "outline":
+        if asked.kind not in ("outline", "revise"):
             return WRITTEN[asked.kind]
         facts = {"description": "What it is.", "hours": 3, "difficulty": 2, "prerequisites": [], "outcomes": ["do it"]}
-        concepts = [{"key": key, "title": _title(key), **facts} for key in self.keys(asked.goal)]
+        wished = [asked.concept] if asked.kind == "revise" else []
+        concepts = [{"key": key, "title": _title(key), **facts} for key in (*self.keys(asked.goal), *wished)]
         module = {"key": "basics", "title": "Basics", "description": "The first steps.", "concepts": concepts}
         stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [module]}
         return {"title": "Baking bread", "stages": [stage]}
@@ -241,6 +242,8 @@ def _title(key: str) -> str:
 def _asked(posted: dict[str, Any]) -> Asked:
     facts = json.loads(posted["messages"][-1]["content"])
     kind = KINDS[posted["response_format"]["json_schema"]["name"]]
+    if "feedback" in facts:
+        return Asked(facts["request"]["goal"], facts["feedback"], "revise")
     return Asked(facts["request"]["goal"], facts.get("concept", {}).get("title", ""), kind)
 
 
