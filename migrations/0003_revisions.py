@@ -14,20 +14,21 @@ NO = [peewee.SQL("DEFAULT FALSE")]
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    columns = {
-        "roadmap": {
-            "resource_language": peewee.CharField(max_length=35, null=True),
-            "review": peewee.BooleanField(default=False, constraints=NO),
-            "analysis": peewee.JSONField(null=True),
-            "revision": peewee.IntegerField(default=0, constraints=ZERO),
-            "spent": peewee.BigIntegerField(default=0, constraints=ZERO),
-            "over_budget": peewee.BooleanField(default=False, constraints=NO),
-        },
+    columns: dict[str, dict[str, peewee.Field]] = {  # in the order in which workers of the version before lock them
         **{name: {"removed": peewee.BooleanField(default=False, constraints=NO)} for name in NODES},
         "content": {"instruction": peewee.TextField(default="", constraints=EMPTY)},
         "content_version": {
             "instruction": peewee.TextField(default="", constraints=EMPTY),
             "subject": peewee.CharField(max_length=64, default="", constraints=EMPTY),
+        },
+        "roadmap": {
+            "resource_language": peewee.CharField(max_length=35, null=True),
+            "review": peewee.BooleanField(default=False, constraints=NO),
+            "approved": peewee.BooleanField(default=False, constraints=NO),
+            "analysis": peewee.JSONField(null=True),
+            "revision": peewee.IntegerField(default=0, constraints=ZERO),
+            "spent": peewee.BigIntegerField(default=0, constraints=ZERO),
+            "over_budget": peewee.BooleanField(default=False, constraints=NO),
         },
     }
     for name in ("stage", "module"):
@@ -38,6 +39,9 @@ def up(migrator: Any, db: peewee.Database) -> None:
 
 
 def down(migrator: Any, db: peewee.Database) -> None:
+    for name in reversed(NODES):  # the version before would show them
+        db.execute_sql(f"DELETE FROM {name} WHERE removed")
+    db.execute_sql("UPDATE roadmap SET status = 'failed' WHERE status = 'awaiting_review'")  # it knows no review
     db.drop_tables(_tables(db))
     for name in ("stage", "module"):
         migrator.migrate(migrator.drop_column(name, "key"))
@@ -45,7 +49,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
         "content_version": ("instruction", "subject"),
         "content": ("instruction",),
         **dict.fromkeys(NODES, ("removed",)),
-        "roadmap": ("resource_language", "review", "analysis", "revision", "spent", "over_budget"),
+        "roadmap": ("resource_language", "review", "approved", "analysis", "revision", "spent", "over_budget"),
     }.items():
         for name in names:
             migrator.migrate(migrator.drop_column(table, name))
@@ -66,6 +70,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         source = peewee.CharField(max_length=10)
         base = peewee.IntegerField()
         instruction = peewee.TextField()
+        before = peewee.CharField(max_length=20)
         status = peewee.CharField(max_length=10)
         outline = peewee.JSONField(null=True)
         problems = peewee.JSONField()

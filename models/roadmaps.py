@@ -20,6 +20,7 @@ class Roadmap(Identified):
     language = peewee.CharField(max_length=35)
     resource_language = peewee.CharField(max_length=35, null=True)
     review = peewee.BooleanField(default=False)  # contents wait for approval
+    approved = peewee.BooleanField(default=False)  # of the plan as it is, or of one that only its owner has edited since
 
     analysis = peewee.JSONField(null=True)
     revision = peewee.IntegerField(default=0)  # the current one; 0: none yet
@@ -58,6 +59,7 @@ class Revision(Table):
     source = peewee.CharField(max_length=10)
     base = peewee.IntegerField(default=0)  # the revision that it changes; 0: none
     instruction = peewee.TextField(default="")  # in the words of the person
+    before = peewee.CharField(max_length=20, default="")  # the roadmap's status before this was begun
     status = peewee.CharField(max_length=10)
     outline = peewee.JSONField(null=True)  # an Outline, or a draft of one
     problems = peewee.JSONField()  # list of text: what is wrong with the draft; once it is done: what had to be accepted

@@ -6,6 +6,7 @@ so that a later revision can bring it back. Everything here runs in a transactio
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,10 +27,11 @@ ROWS = 100  # in one statement
 PENDING = {"status": ContentStatus.pending, "attempts": 0, "interruptions": 0, "error": ""}  # once more from the beginning
 
 
-def apply(row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozenset()) -> None:
-    """Make stages, modules, concepts and pending contents what the outline says.
+def apply(row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozenset(), anew: bool = False) -> list[UUID]:
+    """Make stages, modules, concepts and contents what the outline says; returns the contents that are to be written now.
 
     A concept that is another than before is written anew, unless its key is in `as_written` or an earlier version fits.
+    `anew`: what was cancelled is to be written as well.
     """
     stage_of = _reconcile(Stage, row.id, _stages(outline))
     module_of = _reconcile(Module, row.id, _modules(outline, stage_of))
@@ -38,13 +40,19 @@ def apply(row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozen
     _close_contents(row.id)
     wanted = {concept_of[concept.key]: subject(concept) for concept in outline.concepts()}
     stays = {id_: was for id_, was in before.items() if id_ in wanted}
-    changed = {id_ for id_, (key, its, _) in stays.items() if its != wanted[id_] and key not in as_written}
-    _open_contents(row.id, wanted, changed, came_back={id_ for id_, (_, _, removed) in stays.items() if removed})
+    changed = {id_ for id_, (_, its, _) in stays.items() if its != wanted[id_]}
+    _keep({id_ for id_ in changed if stays[id_][0] in as_written}, before, wanted)
+    cancelled = set(wanted) if anew else {id_ for id_, (_, _, removed) in stays.items() if removed}
+    return _open_contents(row.id, wanted, changed, cancelled)
 
 
 def subject(concept: Concept | OutlineConcept) -> str:
     """A fingerprint of what a concept's contents are about; its hours and its place do not change them."""
-    facts = json.dumps([concept.title, concept.description, list(concept.outcomes)], ensure_ascii=False)
+    return _fingerprint(concept.title, concept.description, concept.outcomes)
+
+
+def _fingerprint(title: str, description: str, outcomes: Sequence[str]) -> str:
+    facts = json.dumps([title, description, list(outcomes)], ensure_ascii=False)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
@@ -144,34 +152,75 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def fitting(*conditions: Any) -> list[UUID]:
+    """Of these contents those whose current version was written for what their concept is now."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    columns = (Content.id, ContentVersion.subject, Concept.title, Concept.description, Concept.outcomes)
+    query = Content.select(*columns).join(Concept).switch(Content).join(ContentVersion, on=current)
+    return [id_ for id_, its, *facts in query.where(*conditions).tuples() if its == _fingerprint(*facts)]
+
+
+def stamp(roadmap_id: UUID) -> None:
+    """Current versions of an older version of the service, which do not say what they were written for, fit."""
+    unstamped = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    query = Content.select(Content.id, Content.version, Concept.title, Concept.description, Concept.outcomes).join(Concept)
+    query = query.switch(Content).join(ContentVersion, on=unstamped)
+    for id_, number, *facts in query.where(Content.roadmap == roadmap_id, ContentVersion.subject == "").tuples():
+        its = (ContentVersion.content == id_) & (ContentVersion.version == number)
+        ContentVersion.update(subject=_fingerprint(*facts)).where(its).execute()
+
+
 def _close_contents(roadmap_id: UUID) -> None:
     """Nobody goes on with what is not in the plan any more."""
     removed = Concept.select(Concept.id).where(Concept.roadmap == roadmap_id, Concept.removed)
-    closed = Content.update(status=ContentStatus.cancelled, **NOBODYS)
+    closed = Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS)
     closed.where(Content.concept.in_(removed), Content.status.in_(OPEN)).execute()
 
 
-def _open_contents(roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], came_back: set[UUID]) -> None:
-    """What is missing or no longer fits is pending; a version that fits is taken up again."""
+def _keep(concepts: set[UUID], before: Mapping[UUID, tuple[str, str, bool]], wanted: Mapping[UUID, str]) -> None:
+    """What is written of these fits what they are called now: the same text, as a version that says so."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    query = ContentVersion.select(ContentVersion, Content).join(Content, on=current).where(Content.concept.in_(list(concepts)))
+    for version in query:
+        if version.subject == before[version.content.concept_id][1]:
+            number = newest_version(version.content_id) + 1
+            copied = {**version.__data__, "version": number, "subject": wanted[version.content.concept_id]}
+            ContentVersion.insert({**copied, "created_at": clock.now()}).execute()
+            Content.update(version=number).where(Content.id == version.content_id).execute()
+
+
+def newest_version(content_id: UUID) -> int:
+    """Not always the current one: an earlier version may have been taken up again."""
+    newest = ContentVersion.select(peewee.fn.MAX(ContentVersion.version)).where(ContentVersion.content == content_id).scalar()
+    return int(newest or 0)
+
+
+def _open_contents(roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], cancelled: set[UUID]) -> list[UUID]:
+    """What is missing, no longer fits, or was cancelled and is wanted again is pending; a version that fits is taken up."""
     there = {(content.concept_id, content.kind): content for content in Content.select().where(Content.roadmap == roadmap_id)}
     needed = [(concept_id, kind) for concept_id in wanted for kind in ContentKind]
-    new = [place for place in needed if place not in there]
-    _insert_contents(roadmap_id, new)
+    new = _insert_contents(roadmap_id, [place for place in needed if place not in there])
     known = [there[place] for place in needed if place in there]
-    given_up = {content.id for content in known if content.status == ContentStatus.cancelled and content.concept_id in came_back}
-    stale = [content for content in known if content.concept_id in changed or content.id in given_up]
-    fitting = _fitting_versions(stale, wanted)
+    again = [c for c in known if c.status == ContentStatus.cancelled and c.concept_id in cancelled]
+    stale = [content for content in known if content.concept_id in changed or content in again]
+    number_of = _fitting_versions(stale, wanted)
+    by_number: dict[int, list[UUID]] = defaultdict(list)
     for content in stale:
-        version = fitting.get(content.id)
-        changes = PENDING if version is None else {"status": ContentStatus.ready, "version": version, "error": ""}
-        Content.update({**changes, **NOBODYS, "due_at": clock.now()}).where(Content.id == content.id).execute()
+        by_number[number_of.get(content.id, 0)].append(content.id)
+    for number, ids in by_number.items():
+        changes = {"status": ContentStatus.ready, "version": number, "error": "", "instruction": ""} if number else PENDING
+        for batch in peewee.chunked(ids, ROWS):
+            Content.update({**changes, **NOBODYS, "due_at": clock.now()}).where(Content.id.in_(batch)).execute()
+    return new + by_number[0]
 
 
-def _insert_contents(roadmap_id: UUID, places: Sequence[tuple[UUID, str]]) -> None:
+def _insert_contents(roadmap_id: UUID, places: Sequence[tuple[UUID, str]]) -> list[UUID]:
     common = {"roadmap": roadmap_id, "status": ContentStatus.pending, "due_at": clock.now()}
-    rows = [{**common, "id": new_id(), "concept": concept_id, "kind": kind} for concept_id, kind in places]
+    ids = [new_id() for _ in places]
+    rows = [{**common, "id": id_, "concept": concept, "kind": kind} for id_, (concept, kind) in zip(ids, places, strict=True)]
     for batch in peewee.chunked(rows, ROWS):
         Content.insert_many(batch).execute()
+    return ids
 
 
 def _fitting_versions(contents: Sequence[Content], wanted: Mapping[UUID, str]) -> dict[UUID, int]:

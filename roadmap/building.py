@@ -8,13 +8,11 @@ from functools import partial
 from time import monotonic
 from uuid import UUID
 
-import peewee
-
 from core import clock
 from core.runtime import settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap import events, finishing, leases
-from roadmap.applying import subject
+from roadmap.applying import fitting, newest_version, subject
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.contents import read_content
@@ -22,14 +20,14 @@ from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.finishing import progress
 from roadmap.generator import Generator
-from roadmap.leases import BUILDING, Lost, keeper
+from roadmap.leases import BUILDING, keeper
 from roadmap.outline import ContentKind, Contents
 from roadmap.pace import Busy
 from roadmap.requests import accepted_request
 from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
 from roadmap.statuses import ContentStatus
 from roadmap.steps import Step, StepName
-from roadmap.stopping import StopSignal
+from roadmap.stopping import Lost, StopSignal
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Step]:
@@ -107,7 +105,7 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
     """Raises Lost when the lease is not ours any more: then nothing is saved."""
     with transaction():
         row = events.advance(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
-        version = _newest_version(content.id) + 1
+        version = newest_version(content.id) + 1
         settled = {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
         leases.settle(Content, content.id, token, **settled)
         ContentVersion.insert(
@@ -123,12 +121,6 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
         told = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **progress(row)}
         events.append(row, EventType.content_ready, told)
         finishing.finish_if_last(row)
-
-
-def _newest_version(content_id: UUID) -> int:
-    """Not always the current one: an earlier version may have been taken up again."""
-    newest = ContentVersion.select(peewee.fn.MAX(ContentVersion.version)).where(ContentVersion.content == content_id).scalar()
-    return int(newest or 0)
 
 
 def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
@@ -147,7 +139,7 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
 def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:
     """It is given up. When there is a version that still fits, that one stays, and only the wish for another has failed."""
     with transaction():
-        stays = _fits(content)
+        stays = fitting(Content.id == content.id) != []
         status, count = (ContentStatus.ready, "contents_ready") if stays else (ContentStatus.failed, "contents_failed")
         row = events.advance(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
         leases.settle(Content, content.id, token, status=status, error=reason, instruction="")
@@ -156,9 +148,3 @@ def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:
         finishing.finish_if_last(row)
     record("building", content.kind, reason, level=LogLevel.error, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
     return []
-
-
-def _fits(content: Content) -> bool:
-    """Those of older versions of the service do not say what they were written for: they fit."""
-    its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
-    return bool(ContentVersion.select().where(its, ContentVersion.subject.in_(("", subject(content.concept)))).exists())

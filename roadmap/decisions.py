@@ -11,10 +11,10 @@ from uuid import UUID
 
 from core import clock
 from core.errors import Conflict, FieldError, Invalid
-from core.runtime import session, transaction
+from core.runtime import transaction
 from models.roadmaps import Content, Roadmap
 from roadmap import editing, events, finishing, revisions
-from roadmap.applying import PENDING, current_outline, removed_keys
+from roadmap.applying import PENDING, current_outline, fitting, removed_keys
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
 from roadmap.editing import Operation
@@ -23,7 +23,7 @@ from roadmap.finishing import OPEN
 from roadmap.leases import NOBODYS
 from roadmap.outline import ContentKind, Outline
 from roadmap.ownership import taken
-from roadmap.planning import adopt_outline, begin, go_back, unstarted
+from roadmap.planning import adopt_outline, begin, go_back, unstarted, waits_for_review
 from roadmap.requests import accepted_request
 from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
@@ -32,7 +32,7 @@ ENDED = (RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.failed, Roadm
 UNDER_WAY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.awaiting_review, RoadmapStatus.building)
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
-AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None, "over_budget": False}
+AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +48,22 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
     Raises NotFound, Conflict.
     """
     with transaction():
-        row = taken(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved", status=RoadmapStatus.building)
+        row = taken(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved")
         _expect(row, revision)
-        finishing.finish_if_last(events.tell(row.id, EventType.approved, {"revision": row.revision}))
-    return _decided(roadmap_id, unstarted(roadmap_id))
+        building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
+        finishing.finish_if_last(events.tell(row.id, EventType.approved, {"revision": row.revision}, **building))
+        return _decided(row, unstarted(roadmap_id))
 
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
     """Have the plan designed anew as the feedback says. Raises NotFound, Conflict."""
-    queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
     with transaction():
-        row = taken(owner_id, roadmap_id, REVISABLE, "revised", **queued)
+        row = taken(owner_id, roadmap_id, REVISABLE, "revised")
         _expect_plan(row)
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
-        events.tell(row.id, EventType.queued, {"revision": revision.number})
-    return _decided(roadmap_id, [Step(StepName.plan_roadmap, roadmap_id)])
+        queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
+        events.tell(row.id, EventType.queued, {"revision": revision.number}, **queued)
+        return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)])
 
 
 def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base: int | None) -> Decided:
@@ -78,8 +79,8 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
         after = editing.apply(before, operations, removed_keys(roadmap_id))
         if after == before:
             raise _invalid("these change nothing")
-        _adopt(row, after, RevisionSource.edit, row.revision, as_written=editing.kept_as_written(operations))
-    return _decided(roadmap_id, unstarted(roadmap_id))
+        as_written = editing.kept_as_written(operations)
+        return _decided(row, _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written))
 
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
@@ -89,26 +90,26 @@ def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
         outline = revisions.outline_of(row, number)
         if number == row.revision:
             raise Conflict(f"Revision {number} is the current one already.")
-        _adopt(row, outline, RevisionSource.restore, number)
-    return _decided(roadmap_id, unstarted(roadmap_id))
+        return _decided(row, _adopt(row, outline, RevisionSource.restore, number))
 
 
 def cancel(owner_id: UUID, roadmap_id: UUID) -> Decided:
     """Stop what is queued and what runs; a worker that is at it notices with its next heartbeat, and saves nothing.
 
-    A change of a plan that is cancelled leaves the plan as it was. Raises NotFound, Conflict.
+    A change of a plan that is cancelled leaves the plan as it was, and a wish for another version leaves the one that is
+    there. Raises NotFound, Conflict.
     """
     with transaction():
         row = taken(owner_id, roadmap_id, UNDER_WAY, "cancelled", **NOBODYS)
-        number = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
-        if number is not None and row.revision:
-            events.tell(row.id, EventType.revision_cancelled, {"revision": number})
-            go_back(roadmap_id)
+        revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
+        if revision is not None and row.revision:
+            events.tell(row.id, EventType.revision_cancelled, {"revision": revision.number})
+            go_back(roadmap_id, revision)
         else:
-            _cancel_contents(roadmap_id)
-            _save_counts(roadmap_id)
-            finishing.finish(roadmap_id, RoadmapStatus.cancelled)
-    return _decided(roadmap_id, [])
+            nothing = _close_contents(roadmap_id) == 0 and row.revision > 0
+            _save_counts(row)
+            finishing.finish(roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled)
+        return _decided(row, [])
 
 
 def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
@@ -118,14 +119,13 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
     """
     ended = [RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled]
     with transaction():
-        row = taken(owner_id, roadmap_id, ended, "retried", **AFRESH)
-        if row.revision == 0 and not row.title:
-            events.tell(row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now())
-            steps = [Step(StepName.plan_roadmap, roadmap_id)]
-        else:
-            _reopen(row, finishing.parts(roadmap_id).where(Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))))
-            steps = []
-    return _decided(roadmap_id, steps or unstarted(roadmap_id))
+        row = taken(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False)
+        if row.revision or row.title:
+            undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
+            return _decided(row, _reopen(row, finishing.parts(roadmap_id).where(undone)))
+        revisions.next_number(row.id)  # is there room for another design?
+        events.tell(row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now())
+        return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)])
 
 
 def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, instruction: str) -> Decided:
@@ -134,53 +134,73 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
     Raises NotFound, Conflict.
     """
     with transaction():
-        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH)
+        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
             raise Conflict(f"This {kind} is being written already.")
         if content.version >= MOST_VERSIONS:
             raise Conflict(f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be.")
-        _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction)
-    return _decided(roadmap_id, unstarted(roadmap_id))
+        return _decided(row, _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction))
 
 
 def _adopt(
     row: Roadmap, outline: Outline, source: RevisionSource, base: int, *, as_written: frozenset[str] = frozenset()
-) -> None:
+) -> list[Step]:
     """Make an outline that is there already the plan, if it holds together."""
     made = revisions.checked(outline.model_dump(mode="json"), accepted_request(row), clock.now().date())
-    if made.outline is None:
+    if made.outline is None and source == RevisionSource.edit:
         raise _invalid(*made.problems[:20])
+    if made.outline is None:
+        raise Conflict(f"Revision {base} does not hold together by the rules of today: {' '.join(made.problems[:3])}")
     revision = revisions.add(row, source, outline, base=base, remarks=made.problems)
-    in_review = row.status == RoadmapStatus.awaiting_review
-    status = {} if in_review else {**AFRESH, "status": RoadmapStatus.building}
-    changed = adopt_outline(row.id, outline, revision.number, as_written=as_written, **status)
-    told = {"revision": revision.number, "title": outline.title, "contents": changed.contents_total}
+    number = revision.number
+    changed, opened = adopt_outline(row.id, outline, number, as_written=as_written, **AFRESH, status=_status(row))
+    told = {"revision": number, "title": outline.title, "contents": changed.contents_total}
     events.append(changed, EventType.revised, told)
     begin(changed)
+    return _build(changed, opened)
 
 
-def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> None:
+def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Step]:
     """Have these contents written once more."""
+    revisions.adopt(row)
     ids = [content.id for content in contents]
     if not ids:
         raise Conflict("There is nothing to try again: no part has failed.")
     Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(Content.id.in_(ids)).execute()
-    counts = _save_counts(row.id)
-    waits = row.review and counts["contents_ready"] == 0
-    status = RoadmapStatus.awaiting_review if waits else RoadmapStatus.building
-    events.tell(row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status)
+    _save_counts(row)
+    status = _status(row)
+    changed = events.tell(row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status)
+    begin(changed)
+    return _build(changed, ids)
 
 
-def _cancel_contents(roadmap_id: UUID) -> None:
-    cancelled = Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS)
-    cancelled.where(Content.roadmap == roadmap_id, Content.status.in_(OPEN)).execute()
+def _status(row: Roadmap) -> RoadmapStatus:
+    """Of a roadmap of which something is to be written: what was approved once is built, the rest waits for approval."""
+    return RoadmapStatus.awaiting_review if waits_for_review(row) else RoadmapStatus.building
 
 
-def _save_counts(roadmap_id: UUID) -> dict[str, int]:
-    counts = finishing.recount(roadmap_id)
-    Roadmap.update(counts).where(Roadmap.id == roadmap_id).execute()
-    return counts
+def _build(row: Roadmap, contents: list[UUID]) -> list[Step]:
+    """Only for what was opened now: the others have their messages already."""
+    if row.status != RoadmapStatus.building:
+        return []
+    return [Step(StepName.build_content, content_id) for content_id in contents]
+
+
+def _close_contents(roadmap_id: UUID) -> int:
+    """What has a version that fits keeps that one; says how many others were cancelled."""
+    open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
+    ended = {**NOBODYS, "error": "", "instruction": ""}
+    kept = fitting(open_)
+    Content.update({**ended, "status": ContentStatus.ready}).where(Content.id.in_(kept)).execute()
+    return int(Content.update({**ended, "status": ContentStatus.cancelled}).where(open_).execute())
+
+
+def _save_counts(row: Roadmap) -> None:
+    counts = finishing.recount(row.id)
+    Roadmap.update(counts).where(Roadmap.id == row.id).execute()
+    for name, value in counts.items():
+        setattr(row, name, value)
 
 
 def _expect(row: Roadmap, revision: int | None) -> None:
@@ -199,7 +219,7 @@ def _invalid(*rules: str) -> Invalid:
     return Invalid("The plan would not hold together; nothing was changed.", fields=fields)
 
 
-def _decided(roadmap_id: UUID, steps: list[Step]) -> Decided:
-    with session():
-        row = Roadmap.get_by_id(roadmap_id)
-    return Decided(RoadmapStatus(row.status), row.revision, steps)
+def _decided(row: Roadmap, steps: list[Step]) -> Decided:
+    """As it is at the end of the transaction, which holds the row."""
+    now = Roadmap.get_by_id(row.id)
+    return Decided(RoadmapStatus(now.status), now.revision, steps)

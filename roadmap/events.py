@@ -12,6 +12,7 @@ from core import clock
 from core.runtime import session
 from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.statuses import FINAL
+from roadmap.stopping import Lost
 
 MOST_AT_ONCE = 500
 
@@ -56,12 +57,13 @@ def advance(roadmap_id: UUID, **changes: Any) -> Roadmap:
     """Change the roadmap and take the number of its next event, for `append` in the same transaction.
 
     The row stays locked until the commit, which keeps the order of commits and the order of numbers the same. Whoever
-    changes contents as well does this first, so that two of them never wait for each other.
+    changes contents as well does this first, so that two of them never wait for each other. Raises Lost when it is gone.
     """
     update = Roadmap.update({**changes, "last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()})
-    row: Roadmap
-    (row,) = update.where(Roadmap.id == roadmap_id).returning(Roadmap).execute()
-    return row
+    rows: list[Roadmap] = list(update.where(Roadmap.id == roadmap_id).returning(Roadmap).execute())
+    if not rows:
+        raise Lost
+    return rows[0]
 
 
 def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from core.runtime import session, settings, skip_locked, transaction
 from models.roadmaps import Content, Roadmap
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
-from roadmap.stopping import StopSignal
+from roadmap.stopping import Lost, StopSignal
 
 logger = logging.getLogger(__name__)
 
@@ -96,10 +96,6 @@ def look_again(work: Work, row_id: UUID) -> list[Step]:
     if free_at <= now:  # it is not the lease that keeps it from being claimed
         free_at = now + LASTS
     return [Step(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
-
-
-class Lost(Exception):
-    """The lease is not ours any more: somebody else took the row over, or a person decided otherwise. Nothing is to be saved."""
 
 
 def settle(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:

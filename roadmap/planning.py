@@ -21,7 +21,7 @@ from roadmap.briefs import DesignBrief, GeneratorFault, Unsound
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
-from roadmap.leases import PLANNING, Lost, keeper
+from roadmap.leases import PLANNING, keeper
 from roadmap.outline import Analysis, Outline, total_weeks
 from roadmap.pace import Busy
 from roadmap.receipts import pending_estimate
@@ -30,7 +30,7 @@ from roadmap.revisions import Checked
 from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
 from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
-from roadmap.stopping import StopSignal
+from roadmap.stopping import Lost, StopSignal
 
 DIED = "Its worker died or hung too often while planning it; retry it."
 
@@ -171,8 +171,8 @@ class Planning:
         number, first = self.revision.number, self.revision.source == RevisionSource.goal
         status = RoadmapStatus.awaiting_review if self.row.review else RoadmapStatus.building
         with transaction():
-            leases.settle(Roadmap, self.row.id, self.token, status=status, error="")
-            row = adopt_outline(self.row.id, outline, number, generator=self.generator.name)
+            leases.settle(Roadmap, self.row.id, self.token, status=status, error="", approved=False)
+            row, _ = adopt_outline(self.row.id, outline, number, generator=self.generator.name)
             revisions.close(self.revision, RevisionStatus.done)
             told = {"revision": number, "title": outline.title, "stages": len(outline.stages)}
             told |= {"concepts": len(list(outline.concepts())), "contents": row.contents_total}
@@ -196,30 +196,38 @@ class Planning:
     def _fail(self, reason: str) -> list[Step]:
         """A first outline that cannot be had fails the roadmap; a later one leaves it as it was."""
         with transaction():
-            leases.settle(Roadmap, self.row.id, self.token, error=reason)
+            leases.settle(Roadmap, self.row.id, self.token)
             revisions.close(self.revision, RevisionStatus.failed, reason)
             if self.revision.source == RevisionSource.goal:
-                ended = {"status": RoadmapStatus.failed, "finished_at": clock.now()}
+                ended = {"status": RoadmapStatus.failed, "error": reason, "finished_at": clock.now()}
                 events.tell(self.row.id, EventType.failed, {"reason": reason}, **ended)
             else:
                 told = {"revision": self.revision.number, "reason": reason}
                 events.tell(self.row.id, EventType.revision_failed, told)
-                go_back(self.row.id)
+                go_back(self.row.id, self.revision)
         record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
         return []
 
 
 def adopt_outline(
     roadmap_id: UUID, outline: Outline, number: int, *, as_written: frozenset[str] = frozenset(), **changes: Any
-) -> Roadmap:
-    """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row."""
+) -> tuple[Roadmap, list[UUID]]:
+    """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row.
+
+    Also returns the contents that are to be written for it.
+    """
     row = events.advance(roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes)
-    applying.apply(row, outline, as_written=as_written)
+    opened = applying.apply(row, outline, as_written=as_written, anew=waits_for_review(row))
     counts = {**finishing.recount(roadmap_id), "weeks": total_weeks(outline, row.hours_per_week)}
     Roadmap.update(counts).where(Roadmap.id == roadmap_id).execute()
     for name, value in counts.items():
         setattr(row, name, value)
-    return row
+    return row, opened
+
+
+def waits_for_review(row: Roadmap) -> bool:
+    """Whether nothing of its plan may be written before a person approves it."""
+    return bool(row.review and not row.approved)
 
 
 def begin(row: Roadmap) -> None:
@@ -231,12 +239,10 @@ def begin(row: Roadmap) -> None:
         events.tell(row.id, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
 
 
-def go_back(roadmap_id: UUID) -> None:
+def go_back(roadmap_id: UUID, revision: Revision) -> None:
     """To what the roadmap was before somebody wanted it changed. Holds its row."""
-    counts = finishing.recount(roadmap_id)
-    row = Roadmap.get_by_id(roadmap_id)
-    open_ = counts["contents_total"] - counts["contents_ready"] - counts["contents_failed"]
-    if open_:  # only a plan that waits for review has parts that nobody writes
-        Roadmap.update(status=RoadmapStatus.awaiting_review).where(Roadmap.id == roadmap_id).execute()
-        return
-    finishing.finish(roadmap_id, finishing.outcome(row))
+    before = RoadmapStatus(revision.before)
+    if before == RoadmapStatus.awaiting_review:
+        Roadmap.update(status=before, error="").where(Roadmap.id == roadmap_id).execute()
+    else:
+        finishing.finish(roadmap_id, before)

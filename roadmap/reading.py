@@ -230,8 +230,8 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
 
 def _summary(row: Roadmap) -> dict[str, Any]:
     progress = Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total)
-    names = RoadmapSummary.model_fields.keys() - {"progress", "spent"}
-    return {**{name: getattr(row, name) for name in names}, "progress": progress, "spent": money(row.spent)}
+    made = {"progress": progress, "spent": money(row.spent), "revision": row.revision or int(bool(row.title))}
+    return {**{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - made}, **made}
 
 
 def _stage_node(stage: Stage, modules: Any, concepts: Any, contents: Any) -> StageNode:

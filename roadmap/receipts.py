@@ -14,7 +14,7 @@ from core.runtime import session, settings
 from models.roadmaps import Concept, Content
 from models.spending import ModelCall, Spending
 from roadmap.ownership import owned
-from roadmap.spending import Outcome, cost, money, month_of, price_of
+from roadmap.spending import Outcome, cost, money, month_of, oldest_running, price_of
 from roadmap.statuses import ContentStatus
 
 # Prompt and completion tokens of a call of each step. Assumptions, until enough calls have been measured.
@@ -163,6 +163,7 @@ def _measured(step: str, model: str) -> tuple[int, int, int]:
 
 def _reserved(roadmap_id: UUID) -> Decimal:
     runs = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.outcome == Outcome.running)
+    runs &= ModelCall.started_at > oldest_running()
     return money(int(ModelCall.select(_sum(ModelCall.reserved)).where(runs).scalar()))
 
 
@@ -181,8 +182,10 @@ def _calls(roadmap_id: UUID, limit: int, after: UUID | None) -> list[CallRecord]
 
 
 def _record(row: ModelCall) -> CallRecord:
-    same = (name for name in CallRecord.model_fields if name not in ("at", "price"))
-    return CallRecord(**{name: getattr(row, name) for name in same}, at=row.started_at, price=money(row.price))
+    same = CallRecord.model_fields.keys() - {"at", "price", "outcome"}
+    lost = row.outcome == Outcome.running and row.started_at <= oldest_running()
+    made = {"at": row.started_at, "price": money(row.price), "outcome": Outcome.lost if lost else row.outcome}
+    return CallRecord(**{name: getattr(row, name) for name in same}, **made)
 
 
 def _steps(roadmap_id: UUID) -> list[StepCost]:

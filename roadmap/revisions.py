@@ -4,6 +4,7 @@ A revision that is being designed is open, and its row holds the last draft with
 takes the work up goes on from there. Everything but the reading runs in a transaction that holds the roadmap's row.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from core import clock
 from core.errors import Conflict, NotFound
-from core.runtime import session
+from core.runtime import transaction
 from models.roadmaps import Revision, Roadmap
-from roadmap.applying import current_outline
+from roadmap.applying import current_outline, stamp
 from roadmap.checks import Thing, doubts, problems
 from roadmap.diff import Change, changes
 from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
@@ -108,8 +109,16 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
 def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:
     """From keys that are new to those that are missing, where the titles are the same."""
     there, was = {node.key: node for node in now}, {node.key: node for node in before}
-    missing = {node.title: key for key, node in was.items() if key not in there}
-    return {key: missing[node.title] for key, node in there.items() if key not in was and node.title in missing}
+    missing = _by_title(node for key, node in was.items() if key not in there)
+    new = _by_title(node for key, node in there.items() if key not in was)
+    return {new[title]: missing[title] for title in new.keys() & missing.keys()}
+
+
+def _by_title(nodes: Iterable[Thing]) -> dict[str, str]:
+    """The keys of those whose title only one has."""
+    of = list(nodes)
+    counts = Counter(node.title for node in of)
+    return {node.title: node.key for node in of if counts[node.title] == 1}
 
 
 def adopt(row: Roadmap) -> None:
@@ -120,11 +129,13 @@ def adopt(row: Roadmap) -> None:
         _insert(row.id, 1, RevisionSource.goal, status=RevisionStatus.done, finished_at=row.created_at, **facts)
         Roadmap.update(revision=1).where(Roadmap.id == row.id).execute()
         row.revision = 1
+        stamp(row.id)
 
 
 def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revision:
     """Begin one that is to be designed."""
-    return _insert(row.id, next_number(row.id), source, base=row.revision, instruction=instruction)
+    facts = {"base": row.revision, "instruction": instruction, "before": row.status}
+    return _insert(row.id, next_number(row.id), source, **facts)
 
 
 def being_designed(row: Roadmap) -> Revision:
@@ -145,14 +156,12 @@ def close(revision: Revision, status: RevisionStatus, error: str = "") -> None:
     _update(revision, status=status, error=error, finished_at=clock.now())
 
 
-def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> int | None:
-    """End the design that is under way, if there is one; returns its number."""
-    revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open)
-    if revision is None:
-        return None
-    close(revision, status, error)
-    number: int = revision.number
-    return number
+def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision | None:
+    """End the design that is under way, if there is one."""
+    revision: Revision | None = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open)
+    if revision is not None:
+        close(revision, status, error)
+    return revision
 
 
 def add(row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, remarks: Sequence[str]) -> Revision:
@@ -182,8 +191,9 @@ def outline_of(row: Roadmap, number: int) -> Outline:
 
 def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     """Newest first. Raises NotFound."""
-    with session():
+    with transaction():
         row = owned(owner_id, roadmap_id)
+        adopt(row)
         columns = [field for name, field in Revision._meta.fields.items() if name != "outline"]
         query = Revision.select(*columns).where(Revision.roadmap == roadmap_id)
         rows = list(query.order_by(Revision.number.desc()).limit(MOST))
@@ -192,8 +202,9 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
 
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
     """Raises NotFound."""
-    with session():
+    with transaction():
         row = owned(owner_id, roadmap_id)
+        adopt(row)
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
@@ -203,15 +214,19 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
 
 
 def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) -> Diff:
-    """What changed between two revisions; before is the one that `after` was made from, unless another is named.
+    """What changed between two revisions; before is the one that `after` was made from, unless another is named. To the
+    first one everything is added.
 
     Raises NotFound.
     """
     later = read_revision(owner_id, roadmap_id, after)
-    earlier = read_revision(owner_id, roadmap_id, later.base if before is None else before)
-    if later.outline is None or earlier.outline is None:
-        raise NotFound("One of the two revisions has no outline.")
-    return Diff(before=earlier.number, after=later.number, changes=changes(earlier.outline, later.outline))
+    number = later.base if before is None else before
+    if later.outline is None:
+        raise NotFound(f"Revision {after} has no outline.")
+    outline = read_revision(owner_id, roadmap_id, number).outline if number else Outline(title=later.outline.title, stages=())
+    if outline is None:
+        raise NotFound(f"Revision {number} has no outline.")
+    return Diff(before=number, after=after, changes=changes(outline, later.outline))
 
 
 def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:

@@ -227,11 +227,14 @@ def _take_from_month(owner_id: UUID, month: str, most: int) -> None:
     raise OverBudget(f"this account for {month}", remedy, limit=limit, spent=spent, most=most)
 
 
+def oldest_running() -> datetime:
+    """A call that began before this, and did not end, has lost its worker: none may work for so long."""
+    return clock.now() - timedelta(seconds=settings.lease_seconds)
+
+
 def _spent_and_held(sum_: Any, its: Any, whose: Any) -> tuple[int, int] | None:
-    """A sum, and what of it calls that run hold and may give back; both of one moment, so in one statement. One that runs
-    for longer than a worker may has lost its worker.
-    """
-    young = ModelCall.started_at > clock.now() - timedelta(seconds=settings.lease_seconds)
+    """A sum, and what of it calls that run hold and may give back; both of one moment, so in one statement."""
+    young = ModelCall.started_at > oldest_running()
     running = ModelCall.select(peewee.fn.COALESCE(peewee.fn.SUM(ModelCall.price), 0))
     running = running.where(whose, young, ModelCall.outcome == Outcome.running)
     row = sum_.model.select(sum_, running).where(its).tuples().first()

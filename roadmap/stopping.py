@@ -7,6 +7,10 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 
+class Lost(Exception):
+    """The row is not ours any more: somebody took it over, a person decided otherwise, or it is gone. Nothing is to be saved."""
+
+
 class StopSignal:
     """Given once, from whatever thread. Who registers later than that is called at once."""
 

@@ -356,6 +356,48 @@ class TestReview:
         do(decisions.approve(LOCAL_OWNER, roadmap_id, 2))
         assert the_roadmap(roadmap_id).contents_ready == 3 * KINDS
 
+    def test_a_running_build_is_not_thrown_back_into_review(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        (first, *_) = decisions.approve(LOCAL_OWNER, roadmap_id, 1).steps
+        designer.failing = lambda brief: True
+        building.build_content(first.id, designer)
+        with session():
+            failed = Content.get_by_id(first.id)
+        decided = decisions.regenerate(LOCAL_OWNER, roadmap_id, failed.concept_id, ContentKind(failed.kind), "")
+        assert (decided.status, [step.id for step in decided.steps]) == ("building", [first.id])
+
+    def test_what_was_approved_is_tried_again_without_asking(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client, review=True)
+        designer.failing = lambda brief: True
+        do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        assert the_roadmap(roadmap_id).status == "failed"
+        designer.failing = lambda brief: False
+        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        assert the_roadmap(roadmap_id).status == "ready"
+
+    @pytest.mark.parametrize("how", ["retry", "edit", "revise"])
+    def test_what_nobody_has_approved_is_not_written_after_it_was_cancelled(
+        self, client: TestClient, designer: Designer, how: str
+    ) -> None:
+        roadmap_id = created(client, review=True)
+        do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        designer.designs = [CHANGED, outline(FLOUR, concept("dough", "flour", title="Sourdough", hours=9), OVEN)]
+        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        decisions.cancel(LOCAL_OWNER, roadmap_id)
+        designer.asked = []
+        if how == "retry":
+            do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        elif how == "edit":
+            edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="oven", title="Ovens"))
+        else:
+            do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time."))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.contents_ready, row.contents_failed) == ("awaiting_review", KINDS, 0)
+        assert designer.written() == []
+        assert told(roadmap_id)[-1] == "roadmap.awaiting_review"
+        do(decisions.approve(LOCAL_OWNER, roadmap_id, None))
+        assert the_roadmap(roadmap_id).status == "ready"
+
 
 class TestChanges:
     """Of a roadmap that is finished already."""
@@ -447,6 +489,50 @@ class TestChanges:
         assert (texts(roadmap_id), designer.asked) == (was, [])
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", hours=5))
         assert (texts(roadmap_id), designer.asked) == (was, [])
+        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(decisions.restore(LOCAL_OWNER, roadmap_id, 2))
+        assert (texts(roadmap_id), designer.asked) == (was, [])
+        designer.failing = lambda brief: True
+        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, ids_by_key(roadmap_id)["dough"], ContentKind.quiz, "Harder."))
+        assert (the_roadmap(roadmap_id).status, texts(roadmap_id)) == ("ready", was)
+
+    def test_a_decision_sends_only_what_it_has_opened(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        flour = ids_by_key(roadmap_id)["flour"]
+        sizes = [len(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, kind, "").steps) for kind in ContentKind]
+        longer = [Rewrite(op="rewrite", what="concept", key="dough", hours=9)]
+        sizes.append(len(decisions.edit(LOCAL_OWNER, roadmap_id, longer, None).steps))
+        renamed = [Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough")]
+        sizes.append(len(decisions.edit(LOCAL_OWNER, roadmap_id, renamed, None).steps))
+        assert sizes == [1, 1, 1, 0, KINDS]
+
+    def test_a_wish_of_yesterday_is_not_used_for_a_later_text(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        dough = ids_by_key(roadmap_id)["dough"]
+        decisions.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, "Harder.")
+        decisions.edit(LOCAL_OWNER, roadmap_id, [Remove(op="remove", what="concept", key="dough")], None)
+        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        designer.briefs = []
+        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"))
+        assert {(brief.instruction, brief.previous) for brief in designer.briefs} == {("", None)}
+
+    def test_titles_that_two_things_have_say_nothing_about_their_keys(self) -> None:
+        def twice(first: str, second: str) -> Outline:
+            def stage(key: str, inside: str, part: OutlineConcept) -> OutlineStage:
+                module = OutlineModule(key=inside, title="Practice", description="", concepts=(part,))
+                return OutlineStage(key=key, title=key, description="", modules=(module,))
+
+            return Outline(title="Bread", stages=(stage("one", first, FLOUR), stage("two", second, concept("oven"))))
+
+        made = twice("x-1", "x-2")
+        assert revisions.recognised(made, twice("p-1", "p-2")) == made
+
+    def test_to_the_first_revision_everything_is_added(self, client: TestClient, designer: Designer) -> None:
+        made = revisions.compare(LOCAL_OWNER, created(client), 1, None)
+        assert (made.before, made.after) == (0, 1)
+        assert [(change.how, change.key) for change in made.changes] == [
+            ("added", key) for key in ("start", "basics", "flour", "dough")
+        ]
 
     @pytest.mark.parametrize(
         ("operation", "rule"),
@@ -499,9 +585,14 @@ class TestChanges:
         with session():
             Revision.delete().execute()
             Roadmap.update(revision=0).execute()
-        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=9))
+            ContentVersion.update(subject="").execute()
+        was, designer.asked = texts(roadmap_id), []
+        assert reading.roadmap_tree(LOCAL_OWNER, roadmap_id).revision == 1
+        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"), base=1)
         second, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
         assert (first.number, first.source, second.number, second.base) == (1, "goal", 2, 1)
+        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        assert (texts(roadmap_id), len(designer.asked)) == (was, KINDS)
         assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 1).outline == PLAN
 
 
@@ -666,6 +757,39 @@ class TestCancelling:
         assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
         assert revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0].status == "cancelled"
         assert told(roadmap_id)[-2:] == ["revision.cancelled", "roadmap.ready"]
+
+    def test_a_wish_that_is_cancelled_leaves_the_version_that_is_there(self, client: TestClient, designer: Designer) -> None:
+        roadmap_id = created(client)
+        was = texts(roadmap_id)
+        decisions.regenerate(LOCAL_OWNER, roadmap_id, ids_by_key(roadmap_id)["dough"], ContentKind.quiz, "Harder.")
+        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
+        row = the_roadmap(roadmap_id)
+        assert (row.contents_ready, row.contents_failed, row.error) == (2 * KINDS, 0, "")
+        assert texts(roadmap_id) == was
+        assert told(roadmap_id)[-1] == "roadmap.ready"
+
+    @pytest.mark.parametrize("how", ["cancelled", "failed"])
+    @pytest.mark.parametrize("status", ["cancelled", "partial", "awaiting_review"])
+    def test_a_change_that_comes_to_nothing_leaves_the_roadmap_as_it_was(
+        self, client: TestClient, designer: Designer, status: str, how: str
+    ) -> None:
+        designer.failing = lambda brief: status == "partial" and brief.key == "dough"
+        roadmap_id = created(client, review=status == "awaiting_review")
+        if status == "cancelled":
+            edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", regenerate=False, title="Flours"))
+            decisions.edit(LOCAL_OWNER, roadmap_id, [Rewrite(op="rewrite", what="concept", key="dough", title="Doughs")], None)
+            decisions.cancel(LOCAL_OWNER, roadmap_id)
+        names = ("status", "error", "contents_ready", "contents_failed", "revision", "over_budget")
+        before = {name: getattr(the_roadmap(roadmap_id), name) for name in names}
+        assert before["status"] == status
+        designer.designs = [GeneratorFault("No idea.", lasting=True)]
+        revised = decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
+        if how == "failed":
+            do(revised)
+        else:
+            decisions.cancel(LOCAL_OWNER, roadmap_id)
+        assert {name: getattr(the_roadmap(roadmap_id), name) for name in names} == before
+        assert_told_in_order(roadmap_id)
 
     def test_a_finished_roadmap_cannot_be_cancelled(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client)

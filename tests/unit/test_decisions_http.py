@@ -70,7 +70,6 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
         ("POST", "/revisions/9/restore", 404),
         ("POST", "/revisions/1/restore", 409),
         ("GET", "/revisions/9", 404),
-        ("GET", "/revisions/1/diff", 404),
         ("GET", "/revisions/1/diff?before=0", 422),
         ("POST", "/concepts/{concept}/song/regenerate", 404),
         ("POST", "/concepts/{nobody}/quiz/regenerate", 409),

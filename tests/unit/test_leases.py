@@ -601,7 +601,18 @@ class TestNewRows:
 NEW_TABLES = {"log_source", "revision", "model_call", "spending"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at"),
-    *("resource_language", "review", "analysis", "revision", "spent", "over_budget", "removed", "instruction", "subject"),
+    *(
+        "resource_language",
+        "review",
+        "approved",
+        "analysis",
+        "revision",
+        "spent",
+        "over_budget",
+        "removed",
+        "instruction",
+        "subject",
+    ),
     *("stage.key", "module.key"),
 )
 
