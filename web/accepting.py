@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from core.batching import Batcher
 from roadmap.creating import NewRoadmap, create_many
+from roadmap.execution_log import record
 from roadmap.steps import Step
 from tasks.sending import Sender
 
@@ -12,7 +13,10 @@ sender = Sender()
 
 def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
     results = create_many(batch)
-    sender.submit([result for result in results if isinstance(result, Step)])
+    steps = [result for result in results if isinstance(result, Step)]
+    for step in steps:  # before a worker can have anything to say about it
+        record("api", "accept", "Accepted the goal", roadmap_id=step.id)
+    sender.submit(steps)
     return results
 
 

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from core.errors import FieldError, Invalid
 from roadmap import reading
 from roadmap.creating import new_roadmap
-from roadmap.execution_log import record
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary, RoadmapTree
 from roadmap.requests import printable
 from roadmap.statuses import RoadmapStatus
@@ -57,7 +56,6 @@ async def create(call: Call) -> Reply:
     generator().check(call.body)
     new = new_roadmap(call.caller, call.body)
     await accepted.submit(new)
-    record("api", "accept", "Accepted the goal", roadmap_id=new.id)
     links = links_of(new.id)
     return Reply(Accepted(id=new.id, links=links), headers={"Location": links.self, "Retry-After": "1"})
 
