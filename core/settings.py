@@ -137,6 +137,10 @@ class Settings(BaseModel):
         return tuple(key.strip() for key in given.split(",") if key.strip())
 
     @property
+    def has_budget(self) -> bool:
+        return bool(self.budget_per_roadmap or self.budget_per_user_month)
+
+    @property
     def model_price(self) -> Price | None:
         """Of OPENAI_MODEL; None when nobody has said it."""
         return next((price for price in self.model_prices if price.model == self.openai_model), None)
@@ -163,7 +167,7 @@ class Settings(BaseModel):
             yield "SECRET_KEY is needed in server mode: set it to a random text of at least 32 characters, the same for every service"  # fmt: skip
         if any(len(key) < SHORTEST_KEY for key in self.secret_keys):
             yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
-        if (self.budget_per_roadmap or self.budget_per_user_month) and self.openai_api_key and self.model_price is None:
+        if self.has_budget and self.openai_api_key and self.model_price is None:
             yield "MODEL_PRICES must name OPENAI_MODEL when there is a budget: without its price nobody knows what a call costs"
         if self.model_timeout_seconds >= self.lease_seconds:
             yield "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"

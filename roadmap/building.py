@@ -39,7 +39,7 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
                 return leases.look_again(BUILDING, content_id)
             content, token, brief = claimed
             if content.interruptions >= MOST_INTERRUPTIONS:
-                return _content_failed(content, token, "Its worker died or hung too often while writing it; retry it.")
+                return _give_up(content, token, "Its worker died or hung too often while writing it; retry it.")
             return _write(content, token, brief, generator)
     except Lost:  # whoever took it over tells of its own tries
         return []
@@ -88,7 +88,7 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
             metered = generator.metered(Ledger(_purpose(content), stop))
             written = asked(lambda: metered.write(kind, brief))
         except GeneratorFault as fault:
-            return saved(partial(_content_fault, content, token, brief, fault))
+            return saved(partial(_after_fault, content, token, brief, fault))
         saved(partial(_save_content, content, token, written, generator))
     message = f"Wrote the {kind} of '{brief.title}'"
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
@@ -123,11 +123,11 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
         finishing.finish_if_last(row)
 
 
-def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
+def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
     if isinstance(fault, MoneyHeld):
         return leases.put_back(BUILDING, content.id, token, HELD_PAUSE)
     if fault.lasting or content.attempts >= settings.max_attempts:
-        return _content_failed(content, token, str(fault))
+        return _give_up(content, token, str(fault))
     wait = pause(content.attempts, fault)
     waits = {"status": ContentStatus.pending, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
     with transaction():
@@ -136,7 +136,7 @@ def _content_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Ge
     return [Step(StepName.build_content, content.id, delay=wait)]
 
 
-def _content_failed(content: Content, token: UUID, reason: str) -> list[Step]:
+def _give_up(content: Content, token: UUID, reason: str) -> list[Step]:
     """It is given up. When there is a version that still fits, that one stays, and only the wish for another has failed."""
     with transaction():
         stays = fitting(Content.id == content.id) != []

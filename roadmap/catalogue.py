@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,6 +33,10 @@ from roadmap.requests import RoadmapRequest
 TRACKS = Path(__file__).parent / "tracks"
 FENCE = "+++\n"
 WORD = re.compile(r"[\w+#.-]+")  # c++, c#, .net and back-end are words too
+WORDS = {
+    "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
+    "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
+}
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
 
@@ -124,8 +128,7 @@ class Catalogue:
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
 
     def check_feedback(self, pointer: str) -> None:
-        rule = "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits"
-        raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, rule),))
+        raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, WORDS[pointer]),))
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
         track = _track(request)
@@ -154,7 +157,9 @@ class Catalogue:
             return Tutorial(markdown=concept.tutorial)
         if kind is ContentKind.resources:
             return Resources(items=tuple(concept.resources))
-        return Quiz(questions=tuple(concept.questions))
+        if kind is ContentKind.quiz:
+            return Quiz(questions=tuple(concept.questions))
+        assert_never(kind)
 
 
 def _track(request: RoadmapRequest) -> Track:

@@ -14,6 +14,7 @@ from core.errors import Conflict, FieldError, Invalid
 from core.runtime import transaction
 from models.roadmaps import Content, Roadmap
 from roadmap import editing, events, finishing, revisions
+from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
 from roadmap.applying import PENDING, current_outline, fitting, removed_keys
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
@@ -23,12 +24,11 @@ from roadmap.finishing import OPEN
 from roadmap.leases import NOBODYS
 from roadmap.outline import ContentKind, Outline
 from roadmap.ownership import taken
-from roadmap.planning import adopt_outline, begin, go_back, unstarted, waits_for_review
 from roadmap.requests import accepted_request
-from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
+from roadmap.statuses import FINAL, ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 
-ENDED = (RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled)
+ENDED = tuple(FINAL)
 UNDER_WAY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.awaiting_review, RoadmapStatus.building)
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
@@ -37,9 +37,12 @@ AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 @dataclass(frozen=True, slots=True)
 class Decided:
+    """What the roadmap is after the decision; `designing` is the revision that is on its way."""
+
     status: RoadmapStatus
     revision: int
     steps: list[Step]
+    designing: int | None = None
 
 
 def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
@@ -63,7 +66,7 @@ def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
         queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
         events.tell(row.id, EventType.queued, {"revision": revision.number}, **queued)
-        return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)])
+        return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)], designing=revision.number)
 
 
 def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base: int | None) -> Decided:
@@ -106,8 +109,8 @@ def cancel(owner_id: UUID, roadmap_id: UUID) -> Decided:
             events.tell(row.id, EventType.revision_cancelled, {"revision": revision.number})
             go_back(roadmap_id, revision)
         else:
-            nothing = _close_contents(roadmap_id) == 0 and row.revision > 0
-            _save_counts(row)
+            nothing = _cancel_contents(roadmap_id) == 0 and row.revision > 0
+            finishing.save_counts(row)
             finishing.finish(roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled)
         return _decided(row, [])
 
@@ -163,12 +166,12 @@ def _adopt(
 
 def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Step]:
     """Have these contents written once more."""
-    revisions.adopt(row)
+    revisions.number_legacy_plan(row)
     ids = [content.id for content in contents]
     if not ids:
         raise Conflict("There is nothing to try again: no part has failed.")
     Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(Content.id.in_(ids)).execute()
-    _save_counts(row)
+    finishing.save_counts(row)
     status = _status(row)
     changed = events.tell(row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status)
     begin(changed)
@@ -187,20 +190,13 @@ def _build(row: Roadmap, contents: list[UUID]) -> list[Step]:
     return [Step(StepName.build_content, content_id) for content_id in contents]
 
 
-def _close_contents(roadmap_id: UUID) -> int:
+def _cancel_contents(roadmap_id: UUID) -> int:
     """What has a version that fits keeps that one; says how many others were cancelled."""
     open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
     ended = {**NOBODYS, "error": "", "instruction": ""}
     kept = fitting(open_)
     Content.update({**ended, "status": ContentStatus.ready}).where(Content.id.in_(kept)).execute()
     return int(Content.update({**ended, "status": ContentStatus.cancelled}).where(open_).execute())
-
-
-def _save_counts(row: Roadmap) -> None:
-    counts = finishing.recount(row.id)
-    Roadmap.update(counts).where(Roadmap.id == row.id).execute()
-    for name, value in counts.items():
-        setattr(row, name, value)
 
 
 def _expect(row: Roadmap, revision: int | None) -> None:
@@ -211,7 +207,7 @@ def _expect(row: Roadmap, revision: int | None) -> None:
 def _expect_plan(row: Roadmap) -> None:
     if row.revision == 0 and not row.title:
         raise Conflict("There is no outline that could be changed; retry the roadmap, or create it anew.")
-    revisions.adopt(row)
+    revisions.number_legacy_plan(row)
 
 
 def _invalid(*rules: str) -> Invalid:
@@ -219,7 +215,7 @@ def _invalid(*rules: str) -> Invalid:
     return Invalid("The plan would not hold together; nothing was changed.", fields=fields)
 
 
-def _decided(row: Roadmap, steps: list[Step]) -> Decided:
+def _decided(row: Roadmap, steps: list[Step], designing: int | None = None) -> Decided:
     """As it is at the end of the transaction, which holds the row."""
     now = Roadmap.get_by_id(row.id)
-    return Decided(RoadmapStatus(now.status), now.revision, steps)
+    return Decided(RoadmapStatus(now.status), now.revision, steps, designing)

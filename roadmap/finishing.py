@@ -23,14 +23,18 @@ def parts(roadmap_id: UUID, *columns: Any) -> peewee.ModelSelect:
     return query.where(Content.roadmap == roadmap_id, ~Concept.removed)
 
 
-def recount(roadmap_id: UUID) -> dict[str, int]:
-    """The counts of a roadmap's parts as they are, for an update of its row. Cancelled parts count as failed."""
-    of = dict(parts(roadmap_id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status).tuples())
-    return {
+def save_counts(row: Roadmap, **others: Any) -> None:
+    """Count a roadmap's parts as they are, into its row. Cancelled parts count as failed."""
+    of = dict(parts(row.id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status).tuples())
+    counts = {
+        **others,
         "contents_total": sum(of.values()),
         "contents_ready": of.get(ContentStatus.ready, 0),
         "contents_failed": of.get(ContentStatus.failed, 0) + of.get(ContentStatus.cancelled, 0),
     }
+    Roadmap.update(counts).where(Roadmap.id == row.id).execute()
+    for name, value in counts.items():
+        setattr(row, name, value)
 
 
 def is_finished(row: Roadmap) -> bool:

@@ -29,7 +29,7 @@ class Generator(Protocol):
         """Raise Invalid when this request can never be served. Quick: runs before the answer."""
 
     def check_feedback(self, pointer: str) -> None:
-        """Raise Invalid, for the field at `pointer`, when it does not follow words about what should be different. Quick."""
+        """Raise Invalid, for the field at `pointer`, when it cannot make something else than it has made. Quick."""
 
     def slot(self) -> AbstractContextManager[None]:
         """For a `with` around one piece of work. Raise Busy, which says for how long, when there is no room for another."""
@@ -60,6 +60,6 @@ def choose_generator(settings: Settings) -> Generator:
             timeout=settings.model_timeout_seconds,
             max_tokens=settings.model_max_tokens,
             concurrency=settings.model_concurrency,
-            must_limit=bool(settings.budget_per_roadmap or settings.budget_per_user_month),
+            must_limit=settings.has_budget,
         )
     return Catalogue()

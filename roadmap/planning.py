@@ -6,29 +6,30 @@ generator thinks.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import Any, NoReturn
+from typing import NoReturn
 from uuid import UUID
 
 from core import clock
 from core.runtime import session, settings, transaction
-from models.roadmaps import Content, Revision, Roadmap
-from roadmap import applying, events, finishing, leases, revisions
+from models.roadmaps import Revision, Roadmap
+from roadmap import applying, events, leases, revisions
+from roadmap.adopting import adopt_outline, begin, go_back, unstarted
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
 from roadmap.briefs import DesignBrief, GeneratorFault, Unsound
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
 from roadmap.leases import PLANNING, keeper
-from roadmap.outline import Analysis, Outline, total_weeks
+from roadmap.outline import Analysis, Outline
 from roadmap.pace import Busy
-from roadmap.receipts import pending_estimate
 from roadmap.requests import accepted_request
 from roadmap.revisions import Checked
 from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
-from roadmap.statuses import ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
+from roadmap.statuses import RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
 
@@ -44,20 +45,11 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
                 return leases.look_again(PLANNING, roadmap_id) + unstarted(roadmap_id)
             return Planning(*claimed, generator).run()
     except Lost:
-        return unstarted(roadmap_id)  # whoever took it over tells of its own tries
+        return unstarted(roadmap_id)  # the messages of whoever has planned it may be lost
     except Busy as busy:
         return [Step(StepName.plan_roadmap, roadmap_id, delay=busy.retry_after)]
     except leases.NotNow:
         return leases.later(PLANNING, roadmap_id)
-
-
-def unstarted(roadmap_id: UUID) -> list[Step]:
-    """Planned already, perhaps by a worker that died before it could enqueue: say again what is pending."""
-    with session():
-        pending = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.pending)
-        building = (Roadmap.id == Content.roadmap) & (Roadmap.status == RoadmapStatus.building)
-        ids = Content.select(Content.id).join(Roadmap, on=building).where(pending).order_by(Content.id).tuples()
-        return [Step(StepName.build_content, content_id) for (content_id,) in ids]
 
 
 def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roadmap, Revision, UUID] | None:
@@ -84,19 +76,18 @@ class Planning:
 
     def run(self) -> list[Step]:
         if self.row.interruptions >= MOST_INTERRUPTIONS:
-            return self._fail(DIED)
+            return self._give_up(DIED)
         try:
             design = self._brief(self._analysed())
             made = self._drafted(design)
             while self._can_be_better(made):
                 made = self._repaired(design, made)
             if made.outline is None:
-                self._give_up_on(made)
+                self._refuse(made)
         except GeneratorFault as fault:
-            try:
-                return saved(partial(self._failed, fault))
-            except Lost:
-                return []
+            with suppress(Lost):  # whoever has taken it over tells of its own tries
+                return saved(partial(self._after_fault, fault))
+            return []
         saved(partial(self._accept, made.outline))
         return unstarted(self.row.id)
 
@@ -162,7 +153,7 @@ class Planning:
             told = {"revision": self.revision.number, "round": rounds, "problems": made.problems[:20]}
             events.tell(self.row.id, EventType.drafted, told)
 
-    def _give_up_on(self, made: Checked) -> NoReturn:
+    def _refuse(self, made: Checked) -> NoReturn:
         rounds = f" after {self.revision.rounds} rounds of repair" if self.revision.rounds else ""
         raise GeneratorFault(f"The outline does not hold together{rounds}: {' '.join(made.problems[:3])}", lasting=True)
 
@@ -181,11 +172,11 @@ class Planning:
         message = f"Planned '{outline.title}' in {row.weeks} weeks"
         record("planning", "plan", message, roadmap_id=row.id)
 
-    def _failed(self, fault: GeneratorFault) -> list[Step]:
+    def _after_fault(self, fault: GeneratorFault) -> list[Step]:
         if isinstance(fault, MoneyHeld):
             return leases.put_back(PLANNING, self.row.id, self.token, HELD_PAUSE)
         if fault.lasting or self.row.attempts >= settings.max_attempts:
-            return self._fail(str(fault))
+            return self._give_up(str(fault))
         wait = pause(self.row.attempts, fault)
         waits = {"status": RoadmapStatus.queued, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
         with transaction():
@@ -193,7 +184,7 @@ class Planning:
         note_fault("outline", fault, wait, roadmap_id=self.row.id)
         return [Step(StepName.plan_roadmap, self.row.id, delay=wait)]
 
-    def _fail(self, reason: str) -> list[Step]:
+    def _give_up(self, reason: str) -> list[Step]:
         """A first outline that cannot be had fails the roadmap; a later one leaves it as it was."""
         with transaction():
             leases.settle(Roadmap, self.row.id, self.token)
@@ -207,42 +198,3 @@ class Planning:
                 go_back(self.row.id, self.revision)
         record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
         return []
-
-
-def adopt_outline(
-    roadmap_id: UUID, outline: Outline, number: int, *, as_written: frozenset[str] = frozenset(), **changes: Any
-) -> tuple[Roadmap, list[UUID]]:
-    """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row.
-
-    Also returns the contents that are to be written for it.
-    """
-    row = events.advance(roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes)
-    opened = applying.apply(row, outline, as_written=as_written, anew=waits_for_review(row))
-    counts = {**finishing.recount(roadmap_id), "weeks": total_weeks(outline, row.hours_per_week)}
-    Roadmap.update(counts).where(Roadmap.id == roadmap_id).execute()
-    for name, value in counts.items():
-        setattr(row, name, value)
-    return row, opened
-
-
-def waits_for_review(row: Roadmap) -> bool:
-    """Whether nothing of its plan may be written before a person approves it."""
-    return bool(row.review and not row.approved)
-
-
-def begin(row: Roadmap) -> None:
-    """Behind a new plan comes its review, its building, or nothing, when nothing is to be written."""
-    if finishing.is_finished(row):
-        finishing.finish(row.id, finishing.outcome(row))
-    elif row.status == RoadmapStatus.awaiting_review:
-        estimate = pending_estimate(row.id).model_dump(mode="json")
-        events.tell(row.id, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
-
-
-def go_back(roadmap_id: UUID, revision: Revision) -> None:
-    """To what the roadmap was before somebody wanted it changed. Holds its row."""
-    before = RoadmapStatus(revision.before)
-    if before == RoadmapStatus.awaiting_review:
-        Roadmap.update(status=before, error="").where(Roadmap.id == roadmap_id).execute()
-    else:
-        finishing.finish(roadmap_id, before)

@@ -256,7 +256,7 @@ def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
 
 
 def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
-    tutorial, resources, quiz = (versions.get(kind) for kind in ContentKind)
+    tutorial, resources, quiz = (versions.get(kind) for kind in ("tutorial", "resources", "quiz"))
     return {
         "tutorial": tutorial and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
         "resources": resources and [Resource(**item) for item in resources.body["items"]],

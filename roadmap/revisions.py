@@ -25,7 +25,7 @@ from roadmap.ownership import owned
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RevisionSource, RevisionStatus
 
-MOST = 500  # revisions of a roadmap that are listed
+MOST = 500  # revisions of a roadmap
 MOST_PROBLEMS = 40  # of a draft that are told
 
 
@@ -121,7 +121,7 @@ def _by_title(nodes: Iterable[Thing]) -> dict[str, str]:
     return {node.title: node.key for node in of if counts[node.title] == 1}
 
 
-def adopt(row: Roadmap) -> None:
+def number_legacy_plan(row: Roadmap) -> None:
     """A roadmap that was planned by a version without revisions: what it is becomes its first one."""
     if row.revision == 0 and row.title:
         outline = current_outline(row).model_dump(mode="json")
@@ -182,7 +182,7 @@ def next_number(roadmap_id: UUID) -> int:
 
 def outline_of(row: Roadmap, number: int) -> Outline:
     """Of a revision that is done. Raises NotFound."""
-    adopt(row)
+    number_legacy_plan(row)
     revision = Revision.get_or_none(Revision.roadmap == row.id, Revision.number == number, Revision.status == RevisionStatus.done)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap that could be used.")
@@ -193,7 +193,7 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     """Newest first. Raises NotFound."""
     with transaction():
         row = owned(owner_id, roadmap_id)
-        adopt(row)
+        number_legacy_plan(row)
         columns = [field for name, field in Revision._meta.fields.items() if name != "outline"]
         query = Revision.select(*columns).where(Revision.roadmap == roadmap_id)
         rows = list(query.order_by(Revision.number.desc()).limit(MOST))
@@ -204,7 +204,7 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
     """Raises NotFound."""
     with transaction():
         row = owned(owner_id, roadmap_id)
-        adopt(row)
+        number_legacy_plan(row)
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
@@ -230,7 +230,8 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
 
 
 def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:
-    blank = {"status": RevisionStatus.open, "problems": [], "created_at": clock.now()}
+    created_at = facts.get("finished_at") or clock.now()
+    blank: dict[str, Any] = {"status": RevisionStatus.open, "problems": [], "created_at": created_at}
     Revision.insert({**blank, **facts, "roadmap": roadmap_id, "number": number, "source": source}).execute()
     row: Revision = Revision.get(Revision.roadmap == roadmap_id, Revision.number == number)
     return row

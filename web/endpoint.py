@@ -162,8 +162,14 @@ async def _read(request: Request) -> bytes:
 
 
 def _field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
-    problems = error.errors(include_url=False, include_input=False)[:20]
+    problems = error.errors(include_url=False, include_input=False)
+    problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
     return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p)) for p in problems)
+
+
+def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    """What is wrong inside of a list makes it shorter."""
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
@@ -192,4 +198,13 @@ def _rule(problem: Any) -> str:
     if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
         bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
         return f"should have {bound} {problem['ctx'][number]} characters"
-    return str(problem["msg"]).replace("Input s", "s").replace("String s", "s").replace("Field required", "is required")
+    if problem["type"] == "union_tag_invalid":
+        return f"must name one of {problem['ctx']['expected_tags']} as {problem['ctx']['discriminator']}"
+    return (
+        str(problem["msg"])
+        .replace(" after validation", "")
+        .replace("Tuple s", "s")
+        .replace("Input s", "s")
+        .replace("String s", "s")
+        .replace("Field required", "is required")
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.events import EventType
 from tests.stack import GOAL, ROOT, Stack, clean_environment, embedded_stack, running
 from tests.waiting import wait_until
 
@@ -101,7 +102,7 @@ def within(folder: Path) -> dict[str, str]:
 def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(service: Stack, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "ROADMAPS.md").read_text(encoding="utf-8")
     commands = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
-    export = re.findall(r"`(export R=[^`]*)`", page)
+    export = re.findall(r"`(export H=[^`]*)`", page)
     assert len(commands) >= 9
     assert len(export) == 1
     script = "\n".join(["set -euo pipefail", *export, *commands]).replace("http://127.0.0.1:8000", service.url)
@@ -109,3 +110,11 @@ def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(service: Sta
     assert said.returncode == 0, said.stdout + said.stderr
     assert "Removed the concept" in said.stdout
     assert '"estimate":null' in said.stdout
+    (location,) = set(re.findall(r'"self":"([^"]+)"', said.stdout))
+    assert service.get(location).json()["status"] == "ready"
+
+
+def test_the_page_about_roadmaps_names_every_event() -> None:
+    page = (ROOT / "docs" / "ROADMAPS.md").read_text(encoding="utf-8")
+    table = page[page.index("### Events") : page.index("### Operations")]
+    assert set(re.findall(r"`((?:roadmap|revision|content)\.\w+)`", table)) == set(EventType)

@@ -332,7 +332,7 @@ class TestReview:
         assert (row.status, row.revision) == ("awaiting_review", 1)
         newest = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0]
         assert (newest.status, newest.error, newest.current) == ("failed", "No idea.", False)
-        assert told(roadmap_id)[-1] == "revision.failed"
+        assert told(roadmap_id)[-2:] == ["revision.failed", "roadmap.awaiting_review"]
         do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
         assert the_roadmap(roadmap_id).status == "ready"
 

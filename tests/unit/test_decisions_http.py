@@ -56,7 +56,9 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
     before = everything()
     answer = client.post(f"{path}/edits", json=body)
     assert answer.status_code == 422
-    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+    assert {error["pointer"] for error in answer.json()["errors"]} == {pointer}
+    assert "Tuple" not in answer.text
+    assert "tag" not in answer.text
     assert everything() == before
 
 
@@ -72,7 +74,7 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
         ("GET", "/revisions/9", 404),
         ("GET", "/revisions/1/diff?before=0", 422),
         ("POST", "/concepts/{concept}/song/regenerate", 404),
-        ("POST", "/concepts/{nobody}/quiz/regenerate", 409),
+        ("POST", "/concepts/{nobody}/quiz/regenerate", 422),
         ("GET", "/concepts/{nobody}/quiz/versions", 404),
         ("GET", "/concepts/{concept}/quiz/versions/1", 404),
         ("POST", "/retry", 409),

@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from roadmap import contents, llm, receipts
+from roadmap.briefs import ConceptBrief, DesignBrief
+from roadmap.catalogue import Catalogue
 from roadmap.outline import (
+    ContentKind,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -20,7 +24,11 @@ from roadmap.outline import (
     total_weeks,
     weeks,
 )
+from roadmap.prompts import prompt
+from roadmap.reading import ConceptDetail
+from roadmap.requests import RoadmapRequest
 
+GOAL = RoadmapRequest(goal="Become a backend engineer in Python")
 untimed = settings(deadline=None)  # a busy machine is no failure
 HOURS = st.lists(st.integers(1, 200), min_size=1, max_size=60)
 HOURS_PER_WEEK = st.integers(1, 80)
@@ -151,3 +159,15 @@ class TestTypes:
         made = concept("a")
         with pytest.raises(ValidationError, match="frozen"):
             made.hours = 5  # type: ignore[misc]
+
+
+def test_every_kind_of_content_has_its_places() -> None:
+    """Whoever adds one finds here what else knows about it."""
+    kinds = set(ContentKind)
+    assert contents.SHAPES.keys() == llm.DRAFTS.keys() == kinds
+    assert kinds <= receipts.ASSUMED.keys()
+    assert [kind for kind in kinds if not prompt(kind).text] == []
+    assert kinds <= ConceptDetail.model_fields.keys()
+    concept = next(iter(Catalogue().outline(DesignBrief(GOAL, Catalogue().analyse(GOAL))).concepts()))
+    brief = ConceptBrief(GOAL, "", "", "", concept.key, concept.title, concept.description, concept.outcomes)
+    assert {kind: type(Catalogue().write(kind, brief)) for kind in kinds} == contents.SHAPES

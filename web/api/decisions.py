@@ -28,11 +28,12 @@ class EditRequest(BaseModel):
 
 
 class Decision(BaseModel):
-    """What the roadmap is after the decision."""
+    """What the roadmap is after the decision; `designing` is the revision that is on its way, if one is."""
 
     id: UUID
     status: RoadmapStatus
     revision: int
+    designing: int | None
     links: Links
 
 
@@ -62,8 +63,7 @@ def retry(call: Call) -> Reply:
 
 
 def regenerate(call: Call) -> Reply:
-    if call.body.instructions:
-        generator().check_feedback("/instructions")
+    generator().check_feedback("/instructions")
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     made = decisions.regenerate(call.caller, roadmap_id, concept_id, kind, call.body.instructions)
     return _decided(call, f"Asked for another {kind}", made)
@@ -74,5 +74,5 @@ def _decided(call: Call, what: str, made: Decided) -> Reply:
     sender.submit(made.steps)
     record("api", "decide", f"{what}: revision {made.revision} is {made.status}", roadmap_id=roadmap_id)
     links = links_of(roadmap_id)
-    body = Decision(id=roadmap_id, status=made.status, revision=made.revision, links=links)
+    body = Decision(id=roadmap_id, status=made.status, revision=made.revision, designing=made.designing, links=links)
     return Reply(body, headers={"Location": links.self, "Retry-After": "1"})

@@ -1,0 +1,67 @@
+"""When a plan changes: it is made the roadmap's own, then it waits for review, is built, or is finished already.
+
+Everything but `unstarted` runs in a transaction that holds the roadmap's row.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from core.runtime import session
+from models.roadmaps import Content, Revision, Roadmap
+from roadmap import applying, events, finishing
+from roadmap.events import EventType
+from roadmap.outline import Outline, total_weeks
+from roadmap.receipts import pending_estimate
+from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.steps import Step, StepName
+
+
+def adopt_outline(
+    roadmap_id: UUID, outline: Outline, number: int, *, as_written: frozenset[str] = frozenset(), **changes: Any
+) -> tuple[Roadmap, list[UUID]]:
+    """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row.
+
+    Also returns the contents that are to be written for it.
+    """
+    row = events.advance(roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes)
+    opened = applying.apply(row, outline, as_written=as_written, anew=waits_for_review(row))
+    finishing.save_counts(row, weeks=total_weeks(outline, row.hours_per_week))
+    return row, opened
+
+
+def waits_for_review(row: Roadmap) -> bool:
+    """Whether nothing of its plan may be written before a person approves it."""
+    return bool(row.review and not row.approved)
+
+
+def begin(row: Roadmap) -> None:
+    """Behind a new plan comes its review, its end when nothing is to be written, or its building, which needs no word."""
+    if finishing.is_finished(row):
+        finishing.finish(row.id, finishing.outcome(row))
+    elif row.status == RoadmapStatus.awaiting_review:
+        ask_for_review(row.id)
+
+
+def ask_for_review(roadmap_id: UUID) -> None:
+    """Tell the person that the plan waits, and what it will cost."""
+    estimate = pending_estimate(roadmap_id).model_dump(mode="json")
+    row = events.advance(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
+    events.append(row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
+
+
+def go_back(roadmap_id: UUID, revision: Revision) -> None:
+    """To what the roadmap was before somebody wanted it changed. Holds its row."""
+    before = RoadmapStatus(revision.before)
+    if before == RoadmapStatus.awaiting_review:
+        ask_for_review(roadmap_id)
+    else:
+        finishing.finish(roadmap_id, before)
+
+
+def unstarted(roadmap_id: UUID) -> list[Step]:
+    """Planned already, perhaps by a worker that died before it could enqueue: say again what is pending."""
+    with session():
+        pending = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.pending)
+        building = (Roadmap.id == Content.roadmap) & (Roadmap.status == RoadmapStatus.building)
+        ids = Content.select(Content.id).join(Roadmap, on=building).where(pending).order_by(Content.id).tuples()
+        return [Step(StepName.build_content, content_id) for (content_id,) in ids]
