@@ -198,6 +198,8 @@ def _rule(problem: Any) -> str:
     if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
         bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
         return f"should have {bound} {problem['ctx'][number]} characters"
+    if problem["type"] == "union_tag_not_found":
+        return f"needs the field {problem['ctx']['discriminator']}"
     if problem["type"] == "union_tag_invalid":
         return f"must name one of {problem['ctx']['expected_tags']} as {problem['ctx']['discriminator']}"
     return (

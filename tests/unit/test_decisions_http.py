@@ -58,7 +58,7 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
     assert answer.status_code == 422
     assert {error["pointer"] for error in answer.json()["errors"]} == {pointer}
     assert "Tuple" not in answer.text
-    assert "tag" not in answer.text
+    assert "discriminator" not in answer.text
     assert everything() == before
 
 
