@@ -15,7 +15,10 @@ from typing import Any
 import click
 import httpx2
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from roadmap.markdown import harmless
 
 HERE = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds for the services to answer
@@ -133,17 +136,19 @@ def checked(response: httpx2.Response) -> dict[str, Any]:
 
 def show(roadmap: dict[str, Any]) -> None:
     length = f"{plural(roadmap['hours'], 'hour')}, {plural(roadmap['weeks'], 'week')}"
-    console.print(f"\n[bold]{roadmap['title']}[/]: {length}\n", highlight=False)
+    console.print(f"\n[bold]{escape(roadmap['title'])}[/]: {length}\n", highlight=False)
     for remark in roadmap["remarks"]:
-        console.print(f"[yellow]![/] {remark}", highlight=False)
+        console.print(f"[yellow]![/] {escape(remark)}", highlight=False)
     for stage in roadmap["stages"]:
-        console.print(f"[bold]{stage['title']}[/] ({stage['hours']} h)", highlight=False)
+        console.print(f"[bold]{escape(stage['title'])}[/] ({stage['hours']} h)", highlight=False)
         for module in stage["modules"]:
-            console.print(f"  {module['title']}", highlight=False)
+            console.print(f"  {escape(module['title'])}", highlight=False)
             for concept in module["concepts"]:
                 written = sum(content["status"] == "ready" for content in concept["contents"].values())
                 mark = "[green]✓[/]" if written == len(concept["contents"]) else "[red]✗[/]"
-                console.print(f"    {mark} week {concept['week']:>2}  {concept['title']}", highlight=False, soft_wrap=True)
+                console.print(
+                    f"    {mark} week {concept['week']:>2}  {escape(concept['title'])}", highlight=False, soft_wrap=True
+                )
 
 
 def plural(count: int, thing: str) -> str:
@@ -170,7 +175,7 @@ def to_markdown(client: httpx2.Client, roadmap: dict[str, Any]) -> str:
             for node in module["concepts"]:
                 concept = checked(client.get(f"{roadmap['links']['self']}/concepts/{node['id']}"))
                 parts.append(concept_markdown(concept))
-    return "".join(parts)
+    return "".join(harmless(part) for part in parts)
 
 
 def concept_markdown(concept: dict[str, Any]) -> str:

@@ -8,8 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 FEWEST_LETTERS = 8  # a text with fewer says too little
-OWN_SHARE = 0.25  # of the letters: technical prose in any script is full of Latin names, which need more letters
-LATIN_SHARE = 0.5  # other scripts are rarer in a text in Latin letters
+OWN_SHARE = 0.15  # of the words: a lesson on English, or one full of names of products, has few others
+LATIN_SHARE = 0.5  # of the letters: other scripts are rarer in a text in Latin letters
+TERSE = {"Hani", "Hans", "Hant", "Jpan", "Kore", "Hang", "Thai", "Khmr", "Laoo", "Mymr", "Tibt"}  # two letters make a word
+LETTERS_OF_A_WORD = 5  # of an alphabet
 FEWEST_WRONG = 3  # characters of the other kind of Chinese: one or two are a name or a quotation
 
 # What the letters of a script are called in Unicode, by its code in ISO 15924.
@@ -88,8 +90,12 @@ PAIRS = (
 )
 SIMPLIFIED, TRADITIONAL = set(PAIRS[::2]), set(PAIRS[1::2])
 
-FENCED = re.compile(r"^[ \t>]*(`{3,}|~{3,})[^\n]*$.*?(?:^[ \t>]*\1|\Z)", re.MULTILINE | re.DOTALL)
-INLINE_CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+FENCED = re.compile(
+    r"^(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*(`{3,}|~{3,})[^\n]*$.*?(?:^[ \t>]*\1|\Z)", re.MULTILINE | re.DOTALL
+)
+INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}|\t)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*")
+MATH = re.compile(r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[.{1,2000}?\\\]|\\\(.{1,500}?\\\)", re.DOTALL)
+INLINE_CODE = re.compile(r"(?<!`)(`{1,9})(?!`)[^\n]*?(?<!`)\1(?!`)")  # bounded: text of a model may be made to take for ever
 URL = re.compile(r"(?:https?://|www\.)[!-~]+")  # a Chinese sentence goes on after it without a space
 
 
@@ -102,7 +108,7 @@ class _Tag:
 
 
 def speaks(text: str, tag: str) -> bool:
-    """Whether the text may be in the language of the tag. Code and addresses in it do not count; in doubt it may."""
+    """Whether the text may be in the language of the tag. Code, formulas and addresses in it do not count; in doubt it may."""
     wanted = _read(tag)
     if wanted.script is None:
         return True
@@ -111,8 +117,11 @@ def speaks(text: str, tag: str) -> bool:
         return True
     names = SCRIPTS[wanted.script]
     own = sum(count for letter, count in letters.items() if _script_name(letter) in names)
-    share = LATIN_SHARE if wanted.script == "Latn" else OWN_SHARE
-    return own >= share * letters.total() and not _is_other_chinese(letters, wanted.kind)
+    if wanted.script == "Latn":
+        return own >= LATIN_SHARE * letters.total()
+    words = own / (2 if wanted.script in TERSE else LETTERS_OF_A_WORD)
+    others = (letters.total() - own) / LETTERS_OF_A_WORD
+    return words >= OWN_SHARE * (words + others) and not _is_other_chinese(letters, wanted.kind)
 
 
 def mismatch(text: str, tag: str) -> str | None:
@@ -131,7 +140,7 @@ def _read(tag: str) -> _Tag:
 
 
 def _prose(text: str) -> str:
-    for what in (FENCED, INLINE_CODE, URL):
+    for what in (FENCED, INDENTED, INLINE_CODE, MATH, URL):
         text = what.sub(" ", text)
     return text
 

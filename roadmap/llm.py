@@ -105,12 +105,9 @@ class ModelGenerator:
         known = {**_wishes(design.request), "analysis": design.analysis.model_dump(mode="json"), **facts}
         draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
         try:
-            outline = draft.to_outline()
+            return draft.to_outline()
         except ValidationError as error:
             raise Unsound(draft.model_dump(mode="json"), _rules(error)) from error
-        if wrong := mismatch(outline.text(), design.request.language):
-            raise Unsound(draft.model_dump(mode="json"), [wrong])
-        return outline
 
     def _ask(self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]) -> Made:
         """What is made of the answer, which has one chance to be put right. Raises GeneratorFault."""

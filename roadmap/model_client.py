@@ -42,6 +42,7 @@ MOST_TOKENS = 1_000_000_000  # more than that is no count
 MOST_BRACES = 200  # places at which an answer that is more than JSON is looked at
 OVERHEAD = 100  # most tokens that a provider puts around a message
 LASTING = {301, 308, 400, 401, 402, 403, 404, 422}  # statuses that the same request would get again
+MAYBE_BILLED = {502, 504, *range(520, 528)}  # a gateway gave up on a model that may have worked on: nobody knows
 LASTING_WITHIN = {"400", "401", "402", "403", "404"}  # codes of an error inside of a status 200, likewise
 HINTS: dict[int | str, str] = {
     301: "it has moved, and OPENAI_BASE_URL must say where to",
@@ -81,7 +82,8 @@ class ModelClient:
         try:
             body, dialect = self._converse(messages, shape, call)
         except Refusal as refusal:
-            call.unbilled()
+            if refusal.status not in MAYBE_BILLED:
+                call.unbilled()
             raise self._fault(refusal) from refusal
         except CancelledError:
             raise GeneratorFault("The call was stopped.") from None
@@ -95,8 +97,7 @@ class ModelClient:
         choice = self._choice(body, call)
         with self._lock:
             self._dialect = self._dialect or dialect
-        text = self._text(choice)
-        return text if dialect.form == 0 else _json_within(text)
+        return _json_within(self._text(choice))
 
     def bound(self, messages: Sequence[Message], shape: type[BaseModel]) -> tuple[int, int]:
         """The most tokens of a prompt and of its answer: a token is at least a byte. The schema counts twice, because

@@ -13,7 +13,9 @@ TOLD = "Answer with one JSON object and nothing else: no other words, no code fe
 # How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
 ABOUT_FORM = re.compile(r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided")
 ABOUT_LIMIT = re.compile(r"max_(completion_)?tokens")
-ABOUT_ITS_SIZE = re.compile(r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached")
+ABOUT_ITS_SIZE = re.compile(
+    r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached|range|between|\[\d+, ?\d+\]|out of"
+)
 ABOUT_A_FIELD = re.compile(
     r"(un(supported|known|recogni[sz]ed|expected)|extra|additional) (\w+ )?(param|field|argument|input|propert|key)"
 )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from core import clock
@@ -81,7 +81,7 @@ class Planning:
             design = self._brief(self._analysed())
             made = self._drafted(design)
             while self._can_be_better(made):
-                made = self._repaired(design, made)
+                made = self._better(design, made)
             if made.outline is None:
                 self._refuse(made)
         except GeneratorFault as fault:
@@ -120,25 +120,45 @@ class Planning:
     def _drafted(self, design: DesignBrief) -> Checked:
         """The draft that is saved already, checked anew, or the first one."""
         if self.revision.outline is not None:
-            return revisions.checked(self.revision.outline, self.request, clock.now().date())
+            return self._checked(self.revision.outline)
         step = "revise" if design.feedback else "outline"
         return self._ask_for_draft(design, step, 0, partial(self.generator.outline, design))
+
+    def _checked(self, draft: dict[str, Any]) -> Checked:
+        """By all rules; what people have written for the catalogue is in the language in which it is."""
+        language = self.request.language if self.generator.repairs else None
+        return revisions.checked(draft, self.request, clock.now().date(), language)
 
     def _can_be_better(self, made: Checked) -> bool:
         return bool(made.problems) and self.generator.repairs and self.revision.rounds < settings.repair_rounds
 
-    def _repaired(self, design: DesignBrief, made: Checked) -> Checked:
+    def _better(self, design: DesignBrief, made: Checked) -> Checked:
+        """The draft after another round of repair. One that can be used already is not given away for a fault."""
         ask = partial(self.generator.repair, design, made.draft, made.problems)
-        return self._ask_for_draft(design, "repair", self.revision.rounds + 1, ask)
+        try:
+            return self._ask_for_draft(design, "repair", self.revision.rounds + 1, ask, instead=made)
+        except GeneratorFault as fault:
+            passes = not fault.lasting and self.row.attempts < settings.max_attempts
+            if made.outline is None or passes:
+                raise
+            message = f"{fault} The outline stays as it is."
+            record("planning", "repair", message, level=LogLevel.warning, roadmap_id=self.row.id)
+        saved(partial(self._save_draft, made, settings.repair_rounds, "repair"))
+        return made
 
-    def _ask_for_draft(self, design: DesignBrief, step: str, rounds: int, ask: Callable[[], Outline]) -> Checked:
+    def _ask_for_draft(
+        self, design: DesignBrief, step: str, rounds: int, ask: Callable[[], Outline], instead: Checked | None = None
+    ) -> Checked:
+        """What is asked for, checked and saved; `instead` when that can be used, and the answer cannot."""
         started = monotonic()
         with keeper.holding(PLANNING, self.token, self.stop):
             try:
                 outline = revisions.recognised(asked(ask), design.current)
-                made = revisions.checked(outline.model_dump(mode="json"), self.request, clock.now().date())
+                made = self._checked(outline.model_dump(mode="json"))
             except Unsound as fault:
                 made = Checked(fault.draft, None, fault.problems)
+            if made.outline is None and instead is not None and instead.outline is not None:
+                made = instead
             saved(partial(self._save_draft, made, rounds, step))
         remarks = f"{len(made.problems)} remarks" if made.problems else "nothing to remark"
         message = f"Drafted the outline of revision {self.revision.number} ({step}): {remarks}"

@@ -20,6 +20,7 @@ from models.roadmaps import Revision, Roadmap
 from roadmap.applying import current_outline, stamp
 from roadmap.checks import Thing, doubts, problems
 from roadmap.diff import Change, changes
+from roadmap.languages import mismatch
 from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 from roadmap.ownership import owned
 from roadmap.requests import RoadmapRequest
@@ -70,14 +71,15 @@ class Diff(BaseModel):
     changes: list[Change]
 
 
-def checked(draft: dict[str, Any], request: RoadmapRequest, today: date) -> Checked:
-    """Hold a draft to all the rules. One whose `outline` is None cannot be used as it is."""
+def checked(draft: dict[str, Any], request: RoadmapRequest, today: date, language: str | None = None) -> Checked:
+    """Hold a draft to all the rules, with a language to that as well. One whose `outline` is None cannot be used as it is."""
     try:
         outline = Outline.model_validate(draft)
     except ValidationError as error:
         rules = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False)[:MOST_PROBLEMS]]
         return Checked(draft, None, rules)
-    if found := problems(outline):
+    wrong = mismatch(outline.text(), language) if language else None
+    if found := [*problems(outline), *([wrong] if wrong else [])]:
         return Checked(draft, None, found[:MOST_PROBLEMS])
     remarks = doubts(outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today)
     return Checked(draft, outline, remarks[:MOST_PROBLEMS])

@@ -383,7 +383,6 @@ NO_ANSWERS = {
     "off the schema": completion('{"name": "Baking"}'),
     "another type": completion("[]"),
     "prose instead of JSON": completion("Sure! Here is your roadmap:"),
-    "fenced JSON": completion(f"```json\n{SOUND}\n```"),
     "a field too many": completion(outline(concept("flour"), colour="red")),
     "hours in words": completion(outline(concept("flour", hours="three"))),
     "no choice": json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": []}).encode(),
@@ -409,7 +408,7 @@ NO_ANSWERS = {
 MENDABLE = [  # a text came: it can be put right
     NO_ANSWERS[name]
     for name in (
-        *("broken JSON in the answer", "off the schema", "another type", "prose instead of JSON", "fenced JSON"),
+        *("broken JSON in the answer", "off the schema", "another type", "prose instead of JSON"),
         *("a field too many", "hours in words", "a text nested without end"),
     )
 ]
@@ -589,11 +588,6 @@ class TestLanguages:
         assert len(llmock.requests) == 2
         wrong = json.loads(llmock.last_request.body["messages"][-1]["content"])
         assert wrong["problems"] == ["The text is not in zh-Hans."]
-
-    def test_an_outline_in_another_language_is_left_to_repair(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=SOUND))
-        found = problems_of(lambda: generator(llmock.base_url()).outline(DesignBrief(CHINESE, ANALYSIS)))
-        assert found == ["The text is not in zh-Hans."]
 
     def test_both_languages_are_told_as_they_were_wished(self, llmock: LLMock) -> None:
         llmock.add(

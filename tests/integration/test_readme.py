@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import demo
 from roadmap.events import EventType
 from tests.stack import GOAL, ROOT, Stack, clean_environment, embedded_stack, running
 from tests.waiting import wait_until
@@ -118,3 +119,13 @@ def test_the_page_about_roadmaps_names_every_event() -> None:
     page = (ROOT / "docs" / "ROADMAPS.md").read_text(encoding="utf-8")
     table = page[page.index("### Events") : page.index("### Operations")]
     assert set(re.findall(r"`((?:roadmap|revision|content)\.\w+)`", table)) == set(EventType)
+
+
+def test_the_demo_shows_words_of_a_model_as_they_are(tmp_path: Path) -> None:
+    """Titles may look like markup of the terminal or of Markdown."""
+    concept = {"week": 1, "hours": 1, "title": "Access with a[i] [/]", "contents": {}, "description": "<img onerror=x>"}
+    module = {"title": "[/path]", "description": "", "concepts": [concept]}
+    stage = {"title": "Regex [/] classes", "description": "", "hours": 1, "modules": [module]}
+    with demo.console.capture() as shown:
+        demo.show({"title": "[bold]", "hours": 1, "weeks": 1, "remarks": ["[x]"], "stages": [stage]})
+    assert [text for text in ("[bold]", "[x]", "Regex [/] classes", "[/path]", "a[i] [/]") if text not in shown.get()] == []

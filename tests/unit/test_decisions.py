@@ -245,6 +245,29 @@ class TestPipeline:
         (remark,) = tree.remarks
         assert "203 hours do not fit" in remark
 
+    @pytest.mark.parametrize("answer", [LOOPED, GeneratorFault("No more money.", lasting=True)], ids=["a cycle", "a fault"])
+    def test_an_outline_that_can_be_used_is_not_given_away_for_a_repair_that_cannot(
+        self, client: TestClient, designer: Designer, answer: Any
+    ) -> None:
+        far = outline(FLOUR, concept("dough", hours=200))
+        designer.designs = [far, *[answer] * settings.repair_rounds]
+        roadmap_id = created(client, hours_per_week=1, deadline=str(days_from_now(30)))
+        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        assert (tree.status, tree.hours) == ("ready", 203)
+        assert "203 hours do not fit" in tree.remarks[0]
+
+    def test_a_language_is_asked_for_again_also_by_who_takes_the_work_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))])
+        assert isinstance(step, Step)
+        text = {"title": "面粉与水", "description": "了解面粉和水的比例。"}
+        chinese = outline(concept("flour", **text), title="学会烤面包")
+        first = Designer(outline(FLOUR, title="Learn to bake"), GeneratorFault("Busy."))
+        assert planning.plan(step.id, first)[0].delay > 0
+        second = Designer(chinese)
+        assert len(planning.plan(step.id, second)) == KINDS
+        assert (first.asked[1:], second.asked) == (["outline", "repair"], ["repair"])
+        assert second.problems == [["The text is not in zh."]]
+
     def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A fault that passes after the analysis, and another after a draft: neither is asked for again."""
         step = accepted()

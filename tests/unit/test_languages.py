@@ -98,9 +98,11 @@ def test_eight_letters_are_enough() -> None:
     assert not speaks("abcdefgh", "ru")
 
 
-def test_a_quarter_of_the_letters_is_enough_in_another_script_and_half_in_latin_letters() -> None:
-    assert speaks("ж" * 25 + "z" * 75, "ru")
-    assert not speaks("ж" * 24 + "z" * 76, "ru")
+def test_some_of_the_words_are_enough_in_another_script_and_half_of_the_letters_in_latin_ones() -> None:
+    assert speaks("ж" * 15 + "z" * 85, "ru")
+    assert not speaks("ж" * 14 + "z" * 86, "ru")
+    assert speaks("写" * 7 + "z" * 93, "zh")
+    assert not speaks("写" * 6 + "z" * 94, "zh")
     assert speaks("z" * 50 + "ж" * 50, "en")
     assert not speaks("z" * 49 + "ж" * 51, "en")
 
@@ -170,3 +172,34 @@ def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None
 def test_a_strange_text_takes_no_strange_time(text: str) -> None:
     assert speaks(text, "tlh")
     assert isinstance(speaks(text, "en"), bool)
+
+
+LESSONS = {
+    "a lesson on English": "请把 “I would like to schedule a meeting” 改写得更礼貌：Could we possibly arrange a meeting?",
+    "formulas": "损失函数是 $\\mathcal{L} = \\frac{1}{n}\\sum_{i=1}^{n}(y_i - \\hat{y}_i)^2$，我们要让它变小。",
+    "code in a list": "1. ```bash\n   docker compose up --build --detach --remove-orphans\n   ```\n   然后打开浏览器看看结果。",
+    "indented code": "先写一个循环：\n\n    for number in range(10):\n        print(number, number * number)\n\n再运行它。",
+    "names of products": "用 AWS Lambda、API Gateway 和 DynamoDB 部署一个服务，再用 CloudWatch 观察它。",
+}
+
+
+@pytest.mark.parametrize("text", LESSONS.values(), ids=LESSONS)
+def test_a_lesson_in_chinese_may_be_full_of_what_is_not_chinese(text: str) -> None:
+    assert mismatch(text, "zh-Hans") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Knead the dough (面团) until it is smooth. The rest of this text is in English and goes on, as such texts do.",
+        "Use a Deployment to run three replicas of the server, and look at its logs: 部署.",
+    ],
+)
+def test_a_text_in_english_with_some_words_in_chinese_is_not_chinese(text: str) -> None:
+    assert mismatch(text, "zh-Hans") == "The text is not in zh-Hans."
+
+
+def test_a_text_that_was_made_to_take_long_does_not() -> None:
+    growing = " ".join("`" * length for length in range(1, 340))
+    assert len(growing) > 50_000
+    assert speaks(growing + "生地がなめらかになるまで", "ja")
