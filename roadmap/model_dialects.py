@@ -8,7 +8,9 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from pydantic import BaseModel
 
 FORMS = ("json_schema", "json_object", None)  # what holds an answer to its form, the strictest first
-LIMITS = ("max_completion_tokens", "max_tokens", None)  # what providers call the most tokens of an answer
+# What providers call the most tokens of an answer. The older name first: who wants the new one refuses it aloud and free of
+# charge, while servers that know the old one only (Ollama, llama-cpp-python) pass over the new one in silence.
+LIMITS = ("max_tokens", "max_completion_tokens", None)
 TOLD = "Answer with one JSON object and nothing else: no other words, no code fence. It must be valid under this JSON schema:\n"
 # How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
 ABOUT_FORM = re.compile(r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided")

@@ -132,7 +132,7 @@ def form_of(request: dict[str, Any]) -> str | None:
 
 
 def limit_of(request: dict[str, Any]) -> str | None:
-    given = [name for name in ("max_completion_tokens", "max_tokens") if name in request]
+    given = [name for name in ("max_tokens", "max_completion_tokens") if name in request]
     assert [request[name] for name in given] in ([], [MOST])
     return given[0] if given else None
 
@@ -155,11 +155,11 @@ def no_format(request: dict[str, Any]) -> tuple[int, bytes] | None:
     return refused("response_format is not supported", 422) if form_of(request) else None
 
 
-def only_max_tokens(request: dict[str, Any]) -> tuple[int, bytes] | None:
-    """Mistral's words."""
-    if "max_completion_tokens" not in request:
+def only_max_completion_tokens(request: dict[str, Any]) -> tuple[int, bytes] | None:
+    """In the words of servers made with FastAPI."""
+    if "max_tokens" not in request:
         return None
-    detail = {"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs are not permitted"}
+    detail = {"type": "extra_forbidden", "loc": ["body", "max_tokens"], "msg": "Extra inputs are not permitted"}
     return 422, json.dumps({"detail": [{**detail, "input": MOST}]}).encode()
 
 
@@ -188,7 +188,7 @@ class TestAnswers:
         assert request == {
             "model": MODEL,
             "messages": ASKED,
-            "max_completion_tokens": MOST,
+            "max_tokens": MOST,
             "response_format": {"type": "json_schema", "json_schema": schema},
         }
 
@@ -242,7 +242,7 @@ class TestForms:
         made = client(provider.url)
         assert [ask(made), ask(made)] == [SAID] * 2
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object", None, None]
-        assert {limit_of(request) for request in provider.requests} == {"max_completion_tokens"}
+        assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
 
     def test_the_schema_is_told_in_the_message_of_the_system(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_format)
@@ -390,18 +390,22 @@ class TestForms:
 
 
 class TestLimits:
-    def test_a_server_that_takes_only_max_tokens_is_told_so_from_then_on(self, provider: Provider) -> None:
-        provider.answer = answers(refuses=only_max_tokens)
+    def test_a_server_that_takes_only_max_completion_tokens_is_told_so_from_then_on(self, provider: Provider) -> None:
+        provider.answer = answers(refuses=only_max_completion_tokens)
         made = client(provider.url, must_limit=True)
         assert [ask(made), ask(made)] == [SAID] * 2
-        assert [limit_of(request) for request in provider.requests] == ["max_completion_tokens", "max_tokens", "max_tokens"]
+        assert [limit_of(request) for request in provider.requests] == [
+            "max_tokens",
+            "max_completion_tokens",
+            "max_completion_tokens",
+        ]
         assert {form_of(request) for request in provider.requests} == {"json_schema"}
 
     def test_a_server_that_takes_no_limit_is_asked_without_one(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_limit)
         made = client(provider.url)
         assert [ask(made), ask(made)] == [SAID] * 2
-        assert [limit_of(request) for request in provider.requests] == ["max_completion_tokens", "max_tokens", None, None]
+        assert [limit_of(request) for request in provider.requests] == ["max_tokens", "max_completion_tokens", None, None]
 
     def test_a_server_that_takes_no_limit_is_not_asked_without_one_when_there_is_a_budget(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_limit)
@@ -410,7 +414,7 @@ class TestLimits:
         assert fault.lasting
         assert "MODEL_MAX_TOKENS" in str(fault)
         assert call.told == ["unbilled"]
-        assert [limit_of(request) for request in provider.requests] == ["max_completion_tokens", "max_tokens"]
+        assert [limit_of(request) for request in provider.requests] == ["max_tokens", "max_completion_tokens"]
 
     @pytest.mark.parametrize(
         "message",
@@ -423,7 +427,7 @@ class TestLimits:
         ],
     )
     def test_a_limit_that_is_too_large_is_a_lasting_fault_that_names_the_setting(self, provider: Provider, message: str) -> None:
-        provider.answer = answers(refuses=lambda request: refused(message, param="max_tokens"))
+        provider.answer = answers(refuses=lambda request: refused(message, param="max_completion_tokens"))
         fault = fault_of(lambda: ask(client(provider.url)))
         assert fault.lasting
         assert "MODEL_MAX_TOKENS" in str(fault)
@@ -434,10 +438,10 @@ class TestLimits:
         made = client(provider.url)
         assert [ask(made), ask(made)] == [SAID] * 2
         assert [(form_of(request), limit_of(request)) for request in provider.requests] == [
-            ("json_schema", "max_completion_tokens"),
-            ("json_object", "max_completion_tokens"),
-            (None, "max_completion_tokens"),
+            ("json_schema", "max_tokens"),
+            ("json_object", "max_tokens"),
             (None, "max_tokens"),
+            (None, "max_completion_tokens"),
             (None, None),
             (None, None),
         ]
