@@ -1,8 +1,23 @@
-"""Text that every database takes."""
+"""Text that every database takes, and that shows as what it is."""
 
 import re
+import unicodedata
 
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # they turn the direction of what follows round
+
+
+def plain(text: str) -> str:
+    """Without control characters, but for the ends of lines and tabs, and without what turns the direction of writing."""
+    kept = (c for c in text.translate(BIDI) if c in "\n\t" or unicodedata.category(c) != "Cc")
+    return "".join(kept)
+
+
+def one_line(text: str) -> str:
+    """The same in one line, without space around it."""
+    return " ".join(plain(text).split())
 
 
 def storable(text: str) -> str:

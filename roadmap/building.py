@@ -83,12 +83,12 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
     kind = ContentKind(content.kind)
     started = monotonic()
     stop = StopSignal()
+    ledger = Ledger(_purpose(content), stop)
     with keeper.holding(BUILDING, token, stop):
         try:
-            metered = generator.metered(Ledger(_purpose(content), stop))
-            written = asked(lambda: metered.write(kind, brief))
+            written = asked(lambda: generator.metered(ledger).write(kind, brief))
         except GeneratorFault as fault:
-            return saved(partial(_after_fault, content, token, brief, fault))
+            return saved(partial(_after_fault, content, token, brief, fault, paid=ledger.calls > 0))
         saved(partial(_save_content, content, token, written, generator))
     message = f"Wrote the {kind} of '{brief.title}'"
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
@@ -123,8 +123,9 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
         finishing.finish_if_last(row)
 
 
-def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault) -> list[Step]:
-    if isinstance(fault, MoneyHeld):
+def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool) -> list[Step]:
+    """Again or not. Where a call was `paid` already, waiting for money is a try as well: the next one pays it once more."""
+    if isinstance(fault, MoneyHeld) and not paid:
         return leases.put_back(BUILDING, content.id, token, HELD_PAUSE)
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _give_up(content, token, str(fault))

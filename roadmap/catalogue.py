@@ -112,7 +112,7 @@ class Catalogue:
     def prompt_version(self, step: str) -> str:
         return ""
 
-    def slot(self) -> AbstractContextManager[None]:
+    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
         return nullcontext()
 
     def metered(self, meter: Meter) -> Self:

@@ -3,11 +3,14 @@
 No defaults and no length limits here: structured output allows neither. The domain types check what comes out.
 """
 
+import math
 import random
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from core.text import one_line, plain
 from roadmap.markdown import harmless
 from roadmap.outline import (
     Analysis,
@@ -23,46 +26,59 @@ from roadmap.outline import (
 )
 
 
+def _whole(hours: Any) -> Any:
+    """Models write 2.5 or "3 hours" where the schema is not enforced."""
+    if isinstance(hours, str) and (found := re.match(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)", hours)):
+        hours = float(found[1])
+    return math.ceil(hours) if isinstance(hours, float) and 0 < hours < 10_000 else hours
+
+
+Words = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
+Line = Annotated[str, AfterValidator(one_line)]
+
+
 class Draft(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    """Fields that nobody asked for are left out; the schema that is sent allows none."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 
 
 class AnalysisDraft(Draft):
-    aim: Annotated[str, Field(description="what the person will be able to do in the end, one sentence")]
-    known: Annotated[list[str], Field(description="what the person knows already and needs not learn")]
-    subjects: Annotated[list[str], Field(description="what has to be learned, from the ground up")]
-    assumptions: Annotated[list[str], Field(description="what had to be guessed because the person did not say it")]
+    aim: Annotated[Line, Field(description="what the person will be able to do in the end, one sentence")]
+    known: Annotated[list[Line], Field(description="what the person knows already and needs not learn")]
+    subjects: Annotated[list[Line], Field(description="what has to be learned, from the ground up")]
+    assumptions: Annotated[list[Line], Field(description="what had to be guessed because the person did not say it")]
 
     def to_analysis(self) -> Analysis:
         return Analysis(aim=self.aim, known=tuple(self.known), subjects=tuple(self.subjects), assumptions=tuple(self.assumptions))
 
 
 class ConceptDraft(Draft):
-    key: Annotated[str, Field(description="short name in lower case with hyphens, unique in the roadmap")]
-    title: str
-    description: str
-    hours: int
+    key: Annotated[Line, Field(description="short name in lower case with hyphens, unique in the roadmap")]
+    title: Line
+    description: Words
+    hours: Annotated[int, BeforeValidator(_whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
-    prerequisites: Annotated[list[str], Field(description="keys of concepts that come earlier and are needed directly")]
-    outcomes: Annotated[list[str], Field(description="two to four, each completing 'you will be able to'")]
+    prerequisites: Annotated[list[Line], Field(description="keys of concepts that come earlier and are needed directly")]
+    outcomes: Annotated[list[Line], Field(description="two to four, each completing 'you will be able to'")]
 
 
 class ModuleDraft(Draft):
-    key: Annotated[str, Field(description="short name in lower case with hyphens, unique among the modules")]
-    title: str
-    description: str
+    key: Annotated[Line, Field(description="short name in lower case with hyphens, unique among the modules")]
+    title: Line
+    description: Words
     concepts: list[ConceptDraft]
 
 
 class StageDraft(Draft):
-    key: Annotated[str, Field(description="short name in lower case with hyphens, unique among the stages")]
-    title: str
-    description: str
+    key: Annotated[Line, Field(description="short name in lower case with hyphens, unique among the stages")]
+    title: Line
+    description: Words
     modules: list[ModuleDraft]
 
 
 class OutlineDraft(Draft):
-    title: str
+    title: Line
     stages: list[StageDraft]
 
     def to_outline(self) -> Outline:
@@ -70,18 +86,18 @@ class OutlineDraft(Draft):
 
 
 class TutorialDraft(Draft):
-    markdown: Annotated[str, Field(description="the whole tutorial in Markdown, without HTML and without images")]
+    markdown: Annotated[Words, Field(description="the whole tutorial in Markdown, without HTML and without images")]
 
     def to_content(self) -> Tutorial:
         return Tutorial(markdown=harmless(self.markdown.strip()))
 
 
 class ResourceDraft(Draft):
-    title: str
-    url: Annotated[str, Field(description="its address, beginning with https://")]
+    title: Line
+    url: Annotated[Line, Field(description="its address, beginning with https://")]
     type: Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
-    language: str
-    why: str
+    language: Line
+    why: Line
 
 
 class ResourcesDraft(Draft):
@@ -92,10 +108,10 @@ class ResourcesDraft(Draft):
 
 
 class QuestionDraft(Draft):
-    prompt: str
-    right_options: Annotated[list[str], Field(description="one, or several when several are right")]
-    wrong_options: Annotated[list[str], Field(description="one to four that a learner could believe")]
-    explanation: Annotated[str, Field(description="why the right ones are right and the tempting wrong one is wrong")]
+    prompt: Words
+    right_options: Annotated[list[Line], Field(description="one, or several when several are right")]
+    wrong_options: Annotated[list[Line], Field(description="one to four that a learner could believe")]
+    explanation: Annotated[Line, Field(description="why the right ones are right and the tempting wrong one is wrong")]
 
     def to_question(self) -> Question:
         options = [(text, True) for text in self.right_options] + [(text, False) for text in self.wrong_options]

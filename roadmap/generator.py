@@ -31,8 +31,10 @@ class Generator(Protocol):
     def check_feedback(self, pointer: str) -> None:
         """Raise Invalid, for the field at `pointer`, when it cannot make something else than it has made. Quick."""
 
-    def slot(self) -> AbstractContextManager[None]:
-        """For a `with` around one piece of work. Raise Busy, which says for how long, when there is no room for another."""
+    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
+        """For a `with` around one piece of work. Raise Busy, which says for how long, when there is no room for another;
+        what comes `first` is let in before the rest.
+        """
 
     def metered(self, meter: Meter) -> Self:
         """The same generator, whose calls are paid from this purse."""

@@ -68,8 +68,8 @@ class ModelGenerator:
     def check_feedback(self, pointer: str) -> None:
         """A model takes any words."""
 
-    def slot(self) -> AbstractContextManager[None]:
-        return self._pace.slot()
+    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
+        return self._pace.slot(first=first)
 
     def metered(self, meter: Meter) -> Self:
         twin = copy.copy(self)

@@ -27,6 +27,7 @@ FENCE = re.compile(QUOTATION.pattern + "(```|~~~)")
 PIPE = re.compile(r"(?<!\\)\|")
 UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
 
+LIKE_CODE = re.compile(r"[\w)\]]\[")
 UNESCAPED_MARK = re.compile(r"(?<!\\)(\\\\)*!\Z")
 
 Rule = Callable[[StateInline, bool], bool]
@@ -146,12 +147,14 @@ class _Page:
                 yield Edit(start, start + 1)
                 if UNESCAPED_MARK.search(self._source, max(0, start - 99), start):  # it would be an image of this link
                     yield Edit(start - 1, start - 1, "\\")
-            elif each.rule == "autolink" and not each.may_stay:
-                yield Edit(start, start + 1)
-                yield Edit(end - 1, end)
+            elif not each.may_stay and (each.rule == "autolink" or self._is_like_code(each, start)):
+                yield Edit(start, start, "\\")  # vector<std::string> and handlers[event](payload) show as they are
             elif not each.may_stay and each.label + 1 < each.end:  # of a shortcut, the definition goes
                 yield Edit(start, start + 1)
                 yield Edit(origin[each.label], end)
+
+    def _is_like_code(self, link: Found, start: int) -> bool:
+        return link.label + 1 < link.end and LIKE_CODE.match(self._source, max(0, start - 1)) is not None
 
     def _origin(self, place: int) -> list[int] | None:
         """Where in the source each character of an inline token stands; None when that cannot be told for certain."""

@@ -26,6 +26,7 @@ class Frozen(BaseModel):
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
+Points = Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60)]
 
 
 class OutlineConcept(Frozen):
@@ -83,10 +84,10 @@ class Outline(Frozen):
 class Analysis(Frozen):
     """What a person wants, has and needs: what an outline is designed from."""
 
-    aim: str
-    known: tuple[str, ...] = ()
-    subjects: tuple[str, ...] = ()
-    assumptions: tuple[str, ...] = ()
+    aim: Annotated[str, Field(min_length=1, max_length=2000)]
+    known: Points = ()
+    subjects: Points = ()
+    assumptions: Points = ()
 
 
 class Tutorial(Frozen):
@@ -97,11 +98,11 @@ class Tutorial(Frozen):
 
 
 class Resource(Frozen):
-    title: str
+    title: Annotated[str, Field(min_length=1, max_length=500)]
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)]
     type: str
     language: str
-    why: str
+    why: Annotated[str, Field(min_length=1)]
 
 
 class Resources(Frozen):
@@ -116,10 +117,10 @@ class Question(Frozen):
     """`answers` are indexes of the right options."""
 
     type: Literal["single", "multiple", "true_false"]
-    prompt: str
-    options: Annotated[tuple[str, ...], Field(min_length=2)]
+    prompt: Annotated[str, Field(min_length=1)]
+    options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     answers: Annotated[tuple[int, ...], Field(min_length=1)]
-    explanation: str
+    explanation: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:

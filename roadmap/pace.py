@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from time import monotonic
 
 WHEN_FULL = 1.0  # seconds after which to come back when all slots are taken
+RESERVED = 2.0  # seconds for which others are held back when what comes first found no room
+REFUSED_A_SECOND, LONGEST_TURN = 10, 20.0  # others that are told to come back in each second; seconds
 FIRST_PAUSE = 2.0  # seconds; doubles with every 429 that does not say how long
 LONGEST_OWN_PAUSE = 60.0  # seconds, when the provider does not say
 LONGEST_PAUSE = 300.0  # seconds, whatever the provider says
@@ -32,6 +34,8 @@ class Pace:
         self._limit, self._slots, self._now = limit, limit, now
         self._running = self._successes = self._pauses = 0
         self._closed_until = float("-inf")
+        self._reserved_until = float("-inf")  # for what comes first
+        self._second, self._refused = float("-inf"), 0
         self._slowdowns = 0
         self._lock = threading.Lock()
         self._thread = threading.local()
@@ -42,10 +46,12 @@ class Pace:
         return self._slots
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Room for one call. Raises Busy instead of waiting."""
+    def slot(self, *, first: bool = False) -> Iterator[None]:
+        """Room for one piece of work. Raises Busy instead of waiting. What comes `first` is let in before the others: when
+        it found no room, those find none either for a while.
+        """
         with self._lock:
-            self._admit()
+            self._admit(first)
             self._running += 1
             self._thread.began = self._slowdowns
         try:
@@ -75,12 +81,27 @@ class Pace:
             if self._successes >= self._slots:
                 self._slots, self._successes = min(self._limit, self._slots + 1), 0
 
-    def _admit(self) -> None:
-        left = self._closed_until - self._now()
+    def _admit(self, first: bool) -> None:
+        now = self._now()
+        left = self._closed_until - now
         if left > 0:
             raise Busy(left + random.uniform(0, 1 + left / 4))  # so that not everybody comes back at once
-        if self._running >= self._slots:
-            raise Busy(WHEN_FULL * random.uniform(0.75, 1.25))
+        held_back = not first and now < self._reserved_until
+        if self._running < self._slots and not held_back:
+            if first:
+                self._reserved_until = float("-inf")
+            return
+        if first:
+            self._reserved_until = now + RESERVED
+            raise Busy(WHEN_FULL / 2 * random.uniform(0.75, 1.25))
+        raise Busy(self._turn(now) * random.uniform(0.75, 1.25))
+
+    def _turn(self, now: float) -> float:
+        """The more were refused in this second, the later they may come back: hundreds would only keep the queue busy."""
+        if now - self._second >= 1:
+            self._second, self._refused = now, 0
+        self._refused += 1
+        return min(max(WHEN_FULL, self._refused / REFUSED_A_SECOND), LONGEST_TURN)
 
     def _began(self) -> int:
         """The number of slow-downs before the call of this thread; a thread that never took a slot speaks of now."""

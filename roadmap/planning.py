@@ -39,7 +39,7 @@ DIED = "Its worker died or hung too often while planning it; retry it."
 def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
     """Design the outline and save it with its pending contents; returns a step for each of them."""
     try:
-        with generator.slot(), leases.Quarantine() as quarantine:
+        with generator.slot(first=True), leases.Quarantine() as quarantine:
             claimed = _claim_roadmap(roadmap_id, quarantine)
             if claimed is None:
                 return leases.look_again(PLANNING, roadmap_id) + unstarted(roadmap_id)

@@ -76,6 +76,7 @@ class Ledger:
 
     def __init__(self, purpose: Purpose, stop: StopSignal) -> None:
         self._purpose, self._stop = purpose, stop
+        self.calls = 0  # that were begun
 
     def call(self, step: str, model: str, prompt_version: str, *, most_prompt_tokens: int, most_completion_tokens: int) -> "Call":
         """For a `with` around one call of a model. Entering raises OverBudget, GeneratorFault or Unavailable, and then nothing
@@ -83,13 +84,14 @@ class Ledger:
         """
         facts = {**asdict(self._purpose), "step": step, "model": model, "prompt_version": prompt_version}
         price = price_of(model)
-        return Call(facts, price, cost(price, most_prompt_tokens, most_completion_tokens), self._stop)
+        return Call(self, facts, price, cost(price, most_prompt_tokens, most_completion_tokens), self._stop)
 
 
 class Call:
     """One call in the books. Unless somebody says what it was billed, it has cost the most that it can have cost."""
 
-    def __init__(self, facts: dict[str, Any], price: Price | None, most: int, stop: StopSignal) -> None:
+    def __init__(self, ledger: Ledger, facts: dict[str, Any], price: Price | None, most: int, stop: StopSignal) -> None:
+        self._ledger = ledger
         self._facts, self._price, self._most, self._stop = facts, price, most, stop
         self._id, self._billed, self._ended = new_id(), most, False
         self._tokens: tuple[int | None, int | None] = (None, None)
@@ -125,6 +127,7 @@ class Call:
                 Roadmap.update(over_budget=True).where(Roadmap.id == self._facts["roadmap_id"]).execute()
             raise
         self._started = monotonic()
+        self._ledger.calls += 1
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:

@@ -383,7 +383,6 @@ NO_ANSWERS = {
     "off the schema": completion('{"name": "Baking"}'),
     "another type": completion("[]"),
     "prose instead of JSON": completion("Sure! Here is your roadmap:"),
-    "a field too many": completion(outline(concept("flour"), colour="red")),
     "hours in words": completion(outline(concept("flour", hours="three"))),
     "no choice": json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": []}).encode(),
     "an empty text": completion(""),
@@ -409,7 +408,7 @@ MENDABLE = [  # a text came: it can be put right
     NO_ANSWERS[name]
     for name in (
         *("broken JSON in the answer", "off the schema", "another type", "prose instead of JSON"),
-        *("a field too many", "hours in words", "a text nested without end"),
+        *("hours in words", "a text nested without end"),
     )
 ]
 
@@ -425,7 +424,7 @@ class TestForms:
         assert "answer" in str(fault)
         assert len(provider.requests) == (2 if body in MENDABLE else 1)
 
-    @pytest.mark.parametrize("name", ["off the schema", "prose instead of JSON", "hours in words", "a field too many"])
+    @pytest.mark.parametrize("name", ["off the schema", "prose instead of JSON", "hours in words"])
     def test_a_text_of_the_wrong_form_is_shown_to_the_model_with_what_is_wrong(self, provider: Provider, name: str) -> None:
         answers = [NO_ANSWERS[name], completion(SOUND)]
         provider.answer = lambda handler: handler.say(200, answers[len(provider.requests) - 1])
@@ -464,6 +463,9 @@ class TestForms:
         [
             (ContentKind.tutorial, {"markdown": " \n "}),
             (ContentKind.resources, {"items": []}),
+            (ContentKind.resources, {"items": [{**WRITTEN[ContentKind.resources]["items"][0], "why": " \n"}]}),
+            (ContentKind.quiz, {"questions": [{**WRITTEN[ContentKind.quiz]["questions"][0], "prompt": " "}]}),
+            (ContentKind.quiz, {"questions": [{**WRITTEN[ContentKind.quiz]["questions"][0], "wrong_options": ["", "b"]}]}),
             (ContentKind.quiz, {"questions": []}),
             (
                 ContentKind.quiz,

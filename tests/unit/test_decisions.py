@@ -88,7 +88,7 @@ class Designer:
     def check_feedback(self, pointer: str) -> None:
         """Any words."""
 
-    def slot(self) -> Any:
+    def slot(self, *, first: bool = False) -> Any:
         return threading.RLock()
 
     def metered(self, meter: Meter) -> "Designer":

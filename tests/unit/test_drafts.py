@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from core.text import one_line
 from roadmap.drafts import (
     AnalysisDraft,
     ConceptDraft,
@@ -26,7 +27,7 @@ DRAFTS: list[type[BaseModel]] = [AnalysisDraft, OutlineDraft, TutorialDraft, Res
 UNSUPPORTED = {"default", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "oneOf", "allOf", "not"}
 untimed = settings(deadline=None)  # a busy machine is no failure
 FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}  # all that it takes
-TEXTS = st.lists(st.text(min_size=1, max_size=20), min_size=2, max_size=8, unique=True)
+TEXTS = st.lists(st.text(min_size=1, max_size=20).map(one_line).filter(bool), min_size=2, max_size=8, unique=True)
 
 
 def schemas(node: Any) -> Iterator[dict[str, Any]]:
@@ -92,9 +93,21 @@ class TestOutline:
         with pytest.raises(ValidationError):
             draft.to_outline()
 
-    def test_a_field_that_was_not_asked_for_is_refused(self) -> None:
+    def test_a_field_that_was_not_asked_for_is_left_out(self) -> None:
+        assert ConceptDraft.model_validate(a_concept(colour="red")) == ConceptDraft.model_validate(a_concept())
+
+    @pytest.mark.parametrize(("hours", "read"), [(2.5, 3), ("3 hours", 3), ("2.5", 3), (4, 4)])
+    def test_hours_are_read_as_they_are_written(self, hours: Any, read: int) -> None:
+        assert ConceptDraft.model_validate(a_concept(hours=hours)).hours == read
+
+    @pytest.mark.parametrize("hours", ["three", "", None, "about 3"])
+    def test_hours_that_are_none_are_refused(self, hours: Any) -> None:
         with pytest.raises(ValidationError):
-            ConceptDraft.model_validate(a_concept(colour="red"))
+            ConceptDraft.model_validate(a_concept(hours=hours))
+
+    def test_what_would_show_as_something_else_is_left_out(self) -> None:
+        draft = ConceptDraft.model_validate(a_concept(title=" Loops\n\x1b[31m\u202e and \x07more ", description="One.\nTwo.\x00"))
+        assert (draft.title, draft.description) == ("Loops [31m and more", "One.\nTwo.")
 
     def test_a_missing_field_is_refused(self) -> None:
         for shape, filled in (
@@ -141,7 +154,7 @@ class TestContents:
 
 class TestQuestions:
     @untimed
-    @given(TEXTS, st.data(), st.text(max_size=30))
+    @given(TEXTS, st.data(), st.text(min_size=1, max_size=30).map(one_line).filter(bool))
     def test_the_answers_are_exactly_the_right_options(self, texts: list[str], data: st.DataObject, prompt: str) -> None:
         split = data.draw(st.integers(1, len(texts) - 1))
         question = a_question(texts[:split], texts[split:], prompt).to_question()

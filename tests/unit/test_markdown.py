@@ -113,8 +113,11 @@ REWRITTEN = {
     "an address without a scheme": ("[x](/etc) [y](//x.org) [z](a.html) [e]()", "x y z e"),
     "a bad link with a tag": ("[a <b>c</b>](vbscript:x)", "a \\<b>c\\</b>"),
     "a bad link in cells": ("| [x](foo:bar) |\n|---|\n| [y\\|z](foo:bar) |", "| x |\n|---|\n| y\\|z |"),
-    "a bad address alone": ("<javascript:alert(1)>", "javascript:alert(1)"),
-    "a bad address with a strange character": ("<javascript:a\0b> <i>", "javascript:a\0b \\<i>"),
+    "a bad address alone": ("<javascript:alert(1)>", "\\<javascript:alert(1)>"),
+    "a template": ("Use std::vector<std::string> here.", "Use std::vector\\<std::string> here."),
+    "a call of what a list holds": ("Then handlers[event](payload) runs.", "Then handlers\\[event](payload) runs."),
+    "two indexes": ("The cell A[1](2) is.", "The cell A\\[1](2) is."),
+    "a bad address with a strange character": ("<javascript:a\0b> <i>", "\\<javascript:a\0b> \\<i>"),
     "a bad definition": (
         "[x][foo], [foo][] and [foo]\n\n[foo]: javascript:alert(1) 'title'",
         "x, foo and [foo]\n\n\\[foo]: javascript:alert(1) 'title'",

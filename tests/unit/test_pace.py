@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roadmap.pace import Busy, Pace
+from roadmap.pace import LONGEST_TURN, RESERVED, WHEN_FULL, Busy, Pace
 
 
 class Clock:
@@ -55,9 +55,35 @@ class TestSlots:
     def test_a_full_pace_wants_to_be_asked_again_after_about_a_second(self, clock: Clock) -> None:
         pace = Pace(1, now=clock)
         with pace.slot():
-            waits = [busy(pace) for _ in range(200)]
+            waits = [busy(pace) for _ in range(10)]
         assert all(0.75 <= wait <= 1.25 for wait in waits)
         assert len(set(waits)) > 1  # not everybody comes back at once
+
+    def test_the_more_want_to_ask_the_later_they_come_back(self, clock: Clock) -> None:
+        pace = Pace(1, now=clock)
+        with pace.slot():
+            waits = [busy(pace) for _ in range(600)]
+            assert sum(wait < 2 for wait in waits) < 30  # come back in the next two seconds
+            assert max(waits) <= LONGEST_TURN * 1.25
+            clock.now += 1
+            assert busy(pace) <= 1.25
+
+    def test_what_comes_first_finds_room_before_the_others(self, clock: Clock) -> None:
+        pace = Pace(1, now=clock)
+        with pace.slot(), pytest.raises(Busy) as raised, pace.slot(first=True):
+            pass
+        assert raised.value.retry_after < WHEN_FULL
+        assert busy(pace) > 0  # there is room, and it is kept
+        with pace.slot(first=True):
+            pass
+        assert room(pace) == 1
+
+    def test_room_is_not_kept_for_ever_for_what_does_not_come(self, clock: Clock) -> None:
+        pace = Pace(1, now=clock)
+        with pace.slot(), pytest.raises(Busy), pace.slot(first=True):
+            pass
+        clock.now += RESERVED
+        assert room(pace) == 1
 
     def test_a_slot_is_given_back_however_the_call_ends(self) -> None:
         pace = Pace(1)
