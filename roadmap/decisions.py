@@ -15,7 +15,7 @@ from core.runtime import transaction
 from models.roadmaps import Content, Roadmap
 from roadmap import editing, events, finishing, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
-from roadmap.applying import PENDING, current_outline, fitting, removed_keys
+from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
 from roadmap.editing import Operation
@@ -141,7 +141,7 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
             raise Conflict(f"This {kind} is being written already.")
-        if content.version >= MOST_VERSIONS:
+        if newest_version(content.id) >= MOST_VERSIONS:
             raise Conflict(f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be.")
         return _decided(row, _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction))
 

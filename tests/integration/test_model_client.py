@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,11 +15,11 @@ from roadmap.briefs import GeneratorFault
 from roadmap.metering import FREE
 from roadmap.model_client import ModelClient, TooManyRequests
 from roadmap.model_dialects import Message
+from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.servers import free_port
 from tests.waiting import wait_until
 
 KEY = "sk-of-the-test-8c1f"
-MODEL = "gpt-test"
 MOST = 4096  # tokens
 SAID = '{"title": "Brot — 写", "hours": 3}'
 ASKED: list[Message] = [{"role": "system", "content": "Plan."}, {"role": "user", "content": "Bread, “写”"}]
@@ -50,56 +49,6 @@ class Watch:
         self.stops.append(callback)
         if self.stopped:
             callback()
-
-
-class Provider(ThreadingHTTPServer):
-    """Answers every POST by `answer(handler)`, which writes to the wire as it likes; `requests` holds the bodies."""
-
-    daemon_threads = True
-    request_queue_size = 64  # clients that come at once
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[Any] = []
-        self.headers: list[dict[str, str]] = []
-        self.released = threading.Event()  # set at the end of a test, so that no handler outlives it
-        self.answer: Callable[[Handler], None] = answers(refuses=lambda request: None)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what some tests are about."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Provider
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.requests.append(body)
-        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
-        self.asked = body
-        self.server.answer(self)
-
-    def say(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        """The test says what went wrong."""
-
-
-def completion(content: str | None, **changes: Any) -> bytes:
-    message = {"role": "assistant", "content": content, **changes.pop("message", {})}
-    choice = {"index": 0, "finish_reason": "stop", "message": message, **changes}
-    return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}).encode()
 
 
 def fault_of(call: Callable[[], object]) -> GeneratorFault:
@@ -170,14 +119,8 @@ def no_limit(request: dict[str, Any]) -> tuple[int, bytes] | None:
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    server = Provider()
-    thread = threading.Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with providing(answers(refuses=lambda request: None)) as server:
+        yield server
 
 
 class TestAnswers:

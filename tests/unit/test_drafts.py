@@ -105,6 +105,11 @@ class TestOutline:
         with pytest.raises(ValidationError):
             ConceptDraft.model_validate(a_concept(hours=hours))
 
+    @pytest.mark.parametrize("hours", [-1.5, 1e9, "-2", 0, "0", 201])
+    def test_hours_out_of_range_make_no_outline(self, hours: Any) -> None:
+        with pytest.raises(ValidationError):
+            an_outline(a_concept(hours=hours)).to_outline()
+
     def test_what_would_show_as_something_else_is_left_out(self) -> None:
         draft = ConceptDraft.model_validate(a_concept(title=" Loops\n\x1b[31m\u202e and \x07more ", description="One.\nTwo.\x00"))
         assert (draft.title, draft.description) == ("Loops [31m and more", "One.\nTwo.")
