@@ -71,12 +71,26 @@ def _prices(value: object) -> object:
     if not isinstance(value, str):
         return value
     found = [
-        re.fullmatch(r"(.+)=([0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)", part.strip())
+        re.fullmatch(r"([^\s;]+)\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)", part.strip())
         for part in value.split(",")
     ]
     if not all(found):
         raise ValueError("must be MODEL=PROMPT/COMPLETION for each model, separated by commas, as in gpt-5-mini=0.25/2")
-    return tuple(Price(match[1].strip(), Decimal(match[2]), Decimal(match[3])) for match in found if match)
+    prices = tuple(Price(match[1], Decimal(match[2]), Decimal(match[3])) for match in found if match)
+    if len({price.model for price in prices}) < len(prices):
+        raise ValueError("must name each model once")
+    return prices
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        readable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        readable = False
+    if not readable or parts.scheme not in ("http", "https"):
+        raise ValueError("must be the whole address of a server, as in https://api.openai.com/v1")
+    return url
 
 
 PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
@@ -84,6 +98,7 @@ RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
 Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -104,7 +119,7 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("data"), description="Folder of embedded mode.")
     secret_key: SecretStr | None = Field(None, description="Signs tokens and messages, at least 32 characters; several separated by commas: the first signs, all verify. Required in server mode.")  # fmt: skip
     openai_api_key: SecretStr | None = Field(None, description="Key of an OpenAI-compatible model. None: the built-in catalogue.")  # fmt: skip
-    openai_base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://", description="Where the model is served.")  # fmt: skip
+    openai_base_url: WebAddress = Field("https://api.openai.com/v1", description="Where the model is served.")  # fmt: skip
     openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
     model_concurrency: Count = Field(8, ge=1, le=256, description="Calls of the model that run at once in a process. Fewer after the provider has answered 429.")  # fmt: skip

@@ -18,6 +18,10 @@ class DesignBrief:
     current: Outline | None = None
     feedback: str = ""
 
+    @property
+    def step(self) -> str:
+        return "outline" if self.current is None else "revise"
+
 
 @dataclass(frozen=True, slots=True)
 class ConceptBrief:
@@ -42,6 +46,14 @@ class GeneratorFault(Exception):
         super().__init__(storable(reason))  # it may quote what a provider said
         self.lasting = lasting  # another try would fail the same way
         self.retry_after = retry_after  # seconds, when the provider says so
+
+
+class NotYet(GeneratorFault):
+    """It has not been tried: there is no room or no money just now. Come back in `retry_after` seconds."""
+
+    def __init__(self, reason: str, retry_after: float) -> None:
+        super().__init__(reason, retry_after=retry_after)
+        self.wait = retry_after
 
 
 class Unsound(GeneratorFault):

@@ -14,7 +14,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, S
 from roadmap import events, finishing, leases
 from roadmap.applying import fitting, newest_version, subject
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
-from roadmap.briefs import ConceptBrief, GeneratorFault
+from roadmap.briefs import ConceptBrief, GeneratorFault, NotYet
 from roadmap.contents import read_content
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -24,7 +24,7 @@ from roadmap.leases import BUILDING, keeper
 from roadmap.outline import ContentKind, Contents
 from roadmap.pace import Busy
 from roadmap.requests import accepted_request
-from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
+from roadmap.spending import Ledger, Purpose
 from roadmap.statuses import ContentStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
@@ -124,9 +124,9 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
 
 
 def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool) -> list[Step]:
-    """Again or not. Where a call was `paid` already, waiting for money is a try as well: the next one pays it once more."""
-    if isinstance(fault, MoneyHeld) and not paid:
-        return leases.put_back(BUILDING, content.id, token, HELD_PAUSE)
+    """Again or not. Where a call was `paid` already, waiting is a try as well: the next one pays it once more."""
+    if isinstance(fault, NotYet) and not paid:
+        return leases.put_back(BUILDING, content.id, token, fault.wait)
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _give_up(content, token, str(fault))
     wait = pause(content.attempts, fault)

@@ -33,6 +33,8 @@ def _whole(hours: Any) -> Any:
     return math.ceil(hours) if isinstance(hours, float) and 0 < hours < 10_000 else hours
 
 
+LONGEST_TUTORIAL = 100_000  # characters; more than a person reads at once, and each is looked at many times
+
 Words = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
 Line = Annotated[str, AfterValidator(one_line)]
 
@@ -89,6 +91,8 @@ class TutorialDraft(Draft):
     markdown: Annotated[Words, Field(description="the whole tutorial in Markdown, without HTML and without images")]
 
     def to_content(self) -> Tutorial:
+        if len(self.markdown) > LONGEST_TUTORIAL:
+            raise ValueError(f"A tutorial has at most {LONGEST_TUTORIAL:,} characters.")
         return Tutorial(markdown=harmless(self.markdown.strip()))
 
 

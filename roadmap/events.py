@@ -79,6 +79,12 @@ def tell(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: 
     return row
 
 
+def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
+    """Whether the newest event of a locked row says just this."""
+    newest = RoadmapEvent.get_or_none(RoadmapEvent.roadmap == row.id, RoadmapEvent.seq == row.last_seq)
+    return newest is not None and (newest.type, newest.data) == (kind, dict(data))
+
+
 def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
     """Write event 1 of many new roadmaps in one statement."""
     now = clock.now()

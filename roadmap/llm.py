@@ -13,14 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from core import clock
 from core.text import storable_json
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, NotYet, Unsound
 from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
 from roadmap.languages import mismatch
 from roadmap.metering import FREE, Meter
 from roadmap.model_client import ModelClient, TooManyRequests
 from roadmap.model_dialects import Message
 from roadmap.outline import Analysis, ContentKind, Contents, Outline, hours_until
-from roadmap.pace import Pace
+from roadmap.pace import Busy, Pace
 from roadmap.prompts import prompt
 from roadmap.requests import RoadmapRequest
 
@@ -81,9 +81,9 @@ class ModelGenerator:
 
     def outline(self, design: DesignBrief) -> Outline:
         if design.current is None:
-            return self._design("outline", design, {})
+            return self._design(design.step, design, {})
         current = design.current.model_dump(mode="json")
-        return self._design("revise", design, {"outline": current, "feedback": design.feedback})
+        return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
 
     def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
         facts: dict[str, Any] = {"draft": draft, "problems": list(problems)}
@@ -111,6 +111,10 @@ class ModelGenerator:
 
     def _ask(self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]) -> Made:
         """What is made of the answer, which has one chance to be put right. Raises GeneratorFault."""
+        try:
+            self._pace.begin()
+        except Busy as busy:  # the provider has asked for a pause since the slot was taken
+            raise NotYet(str(busy), busy.retry_after) from busy
         messages: list[Message] = [{"role": "system", "content": prompt(step).text}, {"role": "user", "content": _json(facts)}]
         answer = self._complete(step, messages, shape)
         made, problems = _tried(answer, shape, make)

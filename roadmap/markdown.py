@@ -15,6 +15,7 @@ from markdown_it.helpers import parseLinkLabel
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+MOST_BRACKETS = 1000  # in one paragraph; parsers take the square of their number of steps
 MOST_ROUNDS = 20  # taking one thing out can show another: an image in an image, a tag in a comment
 # With the tables of GitHub, without the limit that a parser sets to nesting, and CommonMark alone.
 PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
@@ -102,6 +103,9 @@ class _Page:
             if token.type == "html_block":
                 yield token.map or [], list(self._without_html(*token.map or []))
             elif token.type == "inline":
+                if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
+                    yield token.map or [], None
+                    continue
                 found = self._found(token.content)
                 if not all(each.may_stay for each in found):
                     origin = self._origin(place)

@@ -23,6 +23,7 @@ from roadmap.model_dialects import (
     TOLD,
     UNLUCKY,
     Dialect,
+    Manners,
     Message,
     Refusal,
     loaded,
@@ -38,22 +39,21 @@ if TYPE_CHECKING:
 LARGEST_ANSWER, LARGEST_ERROR = 2 * 1024 * 1024, 64 * 1024  # bytes
 MARGIN = 10.0  # seconds that the end of a call may take
 CONNECTING, EXPLAINING = 10.0, 5.0  # most seconds for a connection, and for the body of an error, whose status is known
-MOST_TOKENS = 1_000_000_000  # more than that is no count
+MOST_TOKENS = 2_000_000  # more than any model reads or writes at once is no count
 MOST_BRACES = 200  # places at which an answer that is more than JSON is looked at
 OVERHEAD = 100  # most tokens that a provider puts around a message
-LASTING = {301, 308, 400, 401, 402, 403, 404, 422}  # statuses that the same request would get again
+LASTING = {301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 422}  # statuses that the same request would get again
 MAYBE_BILLED = {502, 504, *range(520, 528)}  # a gateway gave up on a model that may have worked on: nobody knows
 LASTING_WITHIN = {"400", "401", "402", "403", "404"}  # codes of an error inside of a status 200, likewise
 HINTS: dict[int | str, str] = {
-    301: "it has moved, and OPENAI_BASE_URL must say where to",
-    308: "it has moved, and OPENAI_BASE_URL must say where to",
+    **dict.fromkeys((301, 302, 303, 307, 308), "it sends us elsewhere, and OPENAI_BASE_URL must say where to"),
     401: "OPENAI_API_KEY is not accepted by the provider",
     402: "the account at the provider has no credit left",
     403: "OPENAI_API_KEY may not use this model",
     404: "OPENAI_BASE_URL or OPENAI_MODEL does not exist at the provider",
     "insufficient_quota": "the account at the provider has no quota left",
 }
-
+NEEDS_LIMIT = "A budget needs a model that keeps to a limit of tokens (MODEL_MAX_TOKENS), and this one knows none"
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +74,13 @@ class ModelClient:
         self._max_tokens, self._must_limit = max_tokens, must_limit
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._dialect: Dialect | None = None  # the first that an answer came in
+        self._manners = Manners(max_tokens)
 
     def complete(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> str:
         """The text of the answer, still to be parsed. Raises GeneratorFault with the reason for everything else."""
+        if self._must_limit and LIMITS[self._manners.dialect.limit] is None:
+            call.unbilled()
+            raise GeneratorFault(f"The model has written more than it was allowed to. {NEEDS_LIMIT}.", lasting=True)
         openai, httpx2 = _libraries()
         try:
             body, dialect = self._converse(messages, shape, call)
@@ -94,10 +97,12 @@ class ModelClient:
             raise GeneratorFault(
                 "The call cannot be made: OPENAI_BASE_URL, OPENAI_API_KEY or the address of a proxy is not well-formed."
             ) from error
-        choice = self._choice(body, call)
-        with self._lock:
-            self._dialect = self._dialect or dialect
-        return _json_within(self._text(choice))
+        choice, written = self._choice(body, call)
+        self._manners.answered(dialect, written)
+        text = self._text(choice)
+        found = _json_within(text)
+        self._manners.kept_to_form(dialect, kept=found is not None)
+        return text if found is None else found
 
     def bound(self, messages: Sequence[Message], shape: type[BaseModel]) -> tuple[int, int]:
         """The most tokens of a prompt and of its answer: a token is at least a byte. The schema counts twice, because
@@ -145,7 +150,7 @@ class ModelClient:
 
         One that an answer has come in is not forgotten for a refusal: then this call alone is simpler.
         """
-        dialect = self._dialect or Dialect()
+        dialect = self._manners.dialect
         async with asyncio.timeout(self._timeout):
             while True:
                 try:
@@ -184,19 +189,21 @@ class ModelClient:
         )
         return client
 
-    def _choice(self, body: bytes, call: MeteredCall) -> dict[str, Any]:
+    def _choice(self, body: bytes, call: MeteredCall) -> tuple[dict[str, Any], int | None]:
+        """The first choice, and how many tokens the provider says that it has."""
         said = loaded(body)
         answer = said if isinstance(said, dict) else {}
         usage = answer.get("usage")
         counts = usage if isinstance(usage, dict) else {}
-        call.used(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
+        written = _count(counts.get("completion_tokens"))
+        call.used(_count(counts.get("prompt_tokens")), written)
         choices = answer.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
         if error := answer.get("error") or choice.get("error"):
             raise self._fault_within(error)
         if not isinstance(choice.get("message"), dict):
             raise GeneratorFault("The server's answer is not a chat completion; is OPENAI_BASE_URL right?")
-        return choice
+        return choice, written
 
     def _text(self, choice: dict[str, Any]) -> str:
         ended, message = choice.get("finish_reason"), choice["message"]
@@ -208,15 +215,17 @@ class ModelClient:
             raise GeneratorFault("The model's answer was cut off at its length limit; MODEL_MAX_TOKENS says ours.")
         if not message.get("content"):
             raise GeneratorFault("The model's answer is empty.")
-        if not isinstance(message["content"], str):
+        parts = message["content"] if isinstance(message["content"], list) else [{"text": message["content"]}]
+        texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type", "text") == "text"]
+        if not texts or not all(isinstance(text, str) for text in texts):
             raise GeneratorFault("The model's answer is not text.")
-        return str(message["content"])
+        return "".join(map(str, texts))
 
     def _fault(self, refusal: Refusal) -> GeneratorFault:
         status, out_of_quota = refusal.status, "insufficient_quota" in refusal.names
         said = HINTS["insufficient_quota"] if out_of_quota else HINTS.get(status) or self._shown(refusal.message)
         if refusal.unlimited:
-            said += ". A budget needs a model that keeps to a limit of tokens (MODEL_MAX_TOKENS), and this one knows none"
+            said += f". {NEEDS_LIMIT}"
         elif ABOUT_LIMIT.search(refusal.words):
             said += ". MODEL_MAX_TOKENS is the limit that it was asked to keep to"
         lasting = out_of_quota or refusal.unlimited or (status in LASTING and UNLUCKY not in refusal.names)
@@ -278,8 +287,8 @@ async def _received(body: bytearray, pieces: AsyncIterator[bytes], most: int) ->
     return True
 
 
-def _json_within(text: str) -> str:
-    """The largest JSON object of a text, without what a model thinks, says and fences around it; else the text as it is."""
+def _json_within(text: str) -> str | None:
+    """The largest JSON object of a text, without what a model thinks, says and fences around it; None when there is none."""
     text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
     found, place = "", text.find("{")
     for _ in range(MOST_BRACES):
@@ -292,11 +301,12 @@ def _json_within(text: str) -> str:
         else:
             found = max(found, text[place:end], key=len)
         place = text.find("{", end)
-    return found or text
+    return found or None
 
 
 def _count(tokens: object) -> int | None:
-    return tokens if type(tokens) is int and 0 <= tokens <= MOST_TOKENS else None
+    """None also for 0, since nobody asks without words or answers without."""
+    return tokens if type(tokens) is int and 0 < tokens <= MOST_TOKENS else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -11,6 +12,7 @@ FORMS = ("json_schema", "json_object", None)  # what holds an answer to its form
 # What providers call the most tokens of an answer. The older name first: who wants the new one refuses it aloud and free of
 # charge, while servers that know the old one only (Ollama, llama-cpp-python) pass over the new one in silence.
 LIMITS = ("max_tokens", "max_completion_tokens", None)
+MISCOUNTED = 16  # tokens by which a provider may be wrong about what it has written
 TOLD = "Answer with one JSON object and nothing else: no other words, no code fence. It must be valid under this JSON schema:\n"
 # How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
 ABOUT_FORM = re.compile(r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided")
@@ -36,6 +38,34 @@ class Dialect(NamedTuple):
 
     form: int = 0
     limit: int = 0
+
+
+class Manners:
+    """What a process has found out about its provider: the dialect to ask it in. Thread-safe."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
+        self._lock = threading.Lock()
+        self._dialect: Dialect | None = None  # of the first answer, whatever is refused afterwards
+        self._keeps_to_form = False
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._dialect or Dialect()
+
+    def answered(self, dialect: Dialect, written: int | None) -> None:
+        """An answer of so many tokens came in this dialect. One that is too long was not limited by it."""
+        with self._lock:
+            self._dialect = self._dialect or dialect
+            if LIMITS[dialect.limit] and written is not None and written > self._max_tokens + MISCOUNTED:
+                self._dialect = self._dialect._replace(limit=max(self._dialect.limit, dialect.limit + 1))
+
+    def kept_to_form(self, dialect: Dialect, *, kept: bool) -> None:
+        """Whether an answer was JSON. A provider that passes over a schema in silence has to be told it in words."""
+        with self._lock:
+            self._keeps_to_form |= kept
+            if not self._keeps_to_form and FORMS[dialect.form] == "json_schema":
+                self._dialect = self.dialect._replace(form=max(self.dialect.form, dialect.form + 1))
 
 
 class Refusal(Exception):
@@ -74,7 +104,8 @@ def simpler_dialect(dialect: Dialect, refusal: Refusal, model: str) -> Dialect |
     """The dialect to try next; None when the refusal is about something else, or there is none."""
     words = re.sub(rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words)  # it may be called gpt-strict
     elsewhere = refusal.field in OTHER_FIELDS or UNLUCKY in refusal.names or ABOUT_ELSE.search(words)
-    if elsewhere or refusal.status not in {400, 404, 422, 501}:
+    grammar = refusal.status == 500 and "grammar" in words  # llama.cpp, about schemas that it cannot turn into one
+    if elsewhere or not (grammar or refusal.status in {400, 404, 422, 501}):
         return None
     less_form = dialect._replace(form=dialect.form + 1) if FORMS[dialect.form] else None
     less_limit = dialect._replace(limit=dialect.limit + 1) if LIMITS[dialect.limit] else None

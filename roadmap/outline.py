@@ -99,7 +99,7 @@ class Tutorial(Frozen):
 
 class Resource(Frozen):
     title: Annotated[str, Field(min_length=1, max_length=500)]
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)]
     type: str
     language: str
     why: Annotated[str, Field(min_length=1)]

@@ -22,8 +22,27 @@ class Busy(Exception):
         self.retry_after = retry_after
 
 
+class Turns:
+    """When to come back, for those who are all told so at the same time. Thread-safe."""
+
+    def __init__(self, *, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._second, self._refused = float("-inf"), 0
+        self._lock = threading.Lock()
+
+    def next(self) -> float:
+        """Seconds. The more are told so in this second, the more it is: hundreds would only keep the queue busy."""
+        with self._lock:
+            now = self._now()
+            if now - self._second >= 1:
+                self._second, self._refused = now, 0
+            self._refused += 1
+            wait = min(max(WHEN_FULL, self._refused / REFUSED_A_SECOND), LONGEST_TURN)
+        return wait * random.uniform(0.75, 1.25)
+
+
 class Pace:
-    """Thread-safe. `slow_down` and `went_well` are called by the thread that took the slot: that tells when its call began.
+    """Thread-safe. `slow_down` and `went_well` are called by the thread that has begun the call.
 
     What a call says that began before the last `slow_down` is about the pace before it, and changes nothing.
     """
@@ -35,7 +54,7 @@ class Pace:
         self._running = self._successes = self._pauses = 0
         self._closed_until = float("-inf")
         self._reserved_until = float("-inf")  # for what comes first
-        self._second, self._refused = float("-inf"), 0
+        self._turns = Turns(now=now)
         self._slowdowns = 0
         self._lock = threading.Lock()
         self._thread = threading.local()
@@ -60,6 +79,12 @@ class Pace:
             with self._lock:
                 self._running -= 1
 
+    def begin(self) -> None:
+        """Who has a slot begins a call, which need not be the first in it. Raises Busy while the provider wants a pause."""
+        with self._lock:
+            self._check_open()
+            self._thread.began = self._slowdowns
+
     def slow_down(self, retry_after: float | None = None) -> None:
         """The provider answered 429, and said for how many seconds, or not."""
         with self._lock:
@@ -82,10 +107,8 @@ class Pace:
                 self._slots, self._successes = min(self._limit, self._slots + 1), 0
 
     def _admit(self, first: bool) -> None:
+        self._check_open()
         now = self._now()
-        left = self._closed_until - now
-        if left > 0:
-            raise Busy(left + random.uniform(0, 1 + left / 4))  # so that not everybody comes back at once
         held_back = not first and now < self._reserved_until
         if self._running < self._slots and not held_back:
             if first:
@@ -94,14 +117,12 @@ class Pace:
         if first:
             self._reserved_until = now + RESERVED
             raise Busy(WHEN_FULL / 2 * random.uniform(0.75, 1.25))
-        raise Busy(self._turn(now) * random.uniform(0.75, 1.25))
+        raise Busy(self._turns.next())
 
-    def _turn(self, now: float) -> float:
-        """The more were refused in this second, the later they may come back: hundreds would only keep the queue busy."""
-        if now - self._second >= 1:
-            self._second, self._refused = now, 0
-        self._refused += 1
-        return min(max(WHEN_FULL, self._refused / REFUSED_A_SECOND), LONGEST_TURN)
+    def _check_open(self) -> None:
+        left = self._closed_until - self._now()
+        if left > 0:
+            raise Busy(left + random.uniform(0, 1 + left / 4))  # so that not everybody comes back at once
 
     def _began(self) -> int:
         """The number of slow-downs before the call of this thread; a thread that never took a slot speaks of now."""

@@ -19,7 +19,7 @@ from models.roadmaps import Revision, Roadmap
 from roadmap import applying, events, leases, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
-from roadmap.briefs import DesignBrief, GeneratorFault, Unsound
+from roadmap.briefs import DesignBrief, GeneratorFault, NotYet, Unsound
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
 from roadmap.generator import Generator
@@ -28,7 +28,7 @@ from roadmap.outline import Analysis, Outline
 from roadmap.pace import Busy
 from roadmap.requests import accepted_request
 from roadmap.revisions import Checked
-from roadmap.spending import HELD_PAUSE, Ledger, MoneyHeld, Purpose
+from roadmap.spending import Ledger, Purpose
 from roadmap.statuses import RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
@@ -57,10 +57,12 @@ def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roa
         token = leases.claim(PLANNING, roadmap_id)
         if token is None:
             return None
-        row = events.advance(roadmap_id)
+        row = Roadmap.get_by_id(roadmap_id)
         quarantine.check(row)
         revision = revisions.being_designed(row)
-        events.append(row, EventType.planning, {"attempt": row.attempts, "revision": revision.number})
+        told = {"attempt": row.attempts, "revision": revision.number}
+        if not events.was_last(row, EventType.planning, told):  # it had to wait before it could be tried
+            row = events.tell(roadmap_id, EventType.planning, told)
     return row, revision, token
 
 
@@ -72,7 +74,9 @@ class Planning:
         self.request = accepted_request(row)
         self.stop = StopSignal()
         purpose = Purpose(owner_id=row.owner_id, roadmap_id=row.id, concept_id=None, content_id=None, attempt=row.attempts)
-        self.generator = generator.metered(Ledger(purpose, self.stop))
+        self.ledger = Ledger(purpose, self.stop)
+        self.saved_calls = 0  # whose answers are saved; the others would be paid once more
+        self.generator = generator.metered(self.ledger)
 
     def run(self) -> list[Step]:
         if self.row.interruptions >= MOST_INTERRUPTIONS:
@@ -116,13 +120,13 @@ class Planning:
             told = {"aim": analysis.aim, "assumptions": list(analysis.assumptions)}
             events.tell(self.row.id, EventType.analysed, told)
         self.row.analysis = facts
+        self.saved_calls = self.ledger.calls
 
     def _drafted(self, design: DesignBrief) -> Checked:
         """The draft that is saved already, checked anew, or the first one."""
         if self.revision.outline is not None:
             return self._checked(self.revision.outline)
-        step = "revise" if design.feedback else "outline"
-        return self._ask_for_draft(design, step, 0, partial(self.generator.outline, design))
+        return self._ask_for_draft(design, design.step, 0, partial(self.generator.outline, design))
 
     def _checked(self, draft: dict[str, Any]) -> Checked:
         """By all rules; what people have written for the catalogue is in the language in which it is."""
@@ -172,6 +176,7 @@ class Planning:
             revisions.save_draft(self.revision, made, rounds, self.generator.name, self.generator.prompt_version(step))
             told = {"revision": self.revision.number, "round": rounds, "problems": made.problems[:20]}
             events.tell(self.row.id, EventType.drafted, told)
+        self.saved_calls = self.ledger.calls
 
     def _refuse(self, made: Checked) -> NoReturn:
         rounds = f" after {self.revision.rounds} rounds of repair" if self.revision.rounds else ""
@@ -193,8 +198,8 @@ class Planning:
         record("planning", "plan", message, roadmap_id=row.id)
 
     def _after_fault(self, fault: GeneratorFault) -> list[Step]:
-        if isinstance(fault, MoneyHeld):
-            return leases.put_back(PLANNING, self.row.id, self.token, HELD_PAUSE)
+        if isinstance(fault, NotYet) and self.ledger.calls == self.saved_calls:
+            return leases.put_back(PLANNING, self.row.id, self.token, fault.wait)
         if fault.lasting or self.row.attempts >= settings.max_attempts:
             return self._give_up(str(fault))
         wait = pause(self.row.attempts, fault)

@@ -25,13 +25,13 @@ from core.settings import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, Spending
 from roadmap.attempts import ms_since, saved
-from roadmap.briefs import GeneratorFault
+from roadmap.briefs import GeneratorFault, NotYet
+from roadmap.pace import Turns
 from roadmap.stopping import StopSignal
 
 MICRO = 10**6  # of these are one unit of the currency
 MOST_TOKENS = 2**31 - 1  # that the books can hold of one call; who says more has miscounted
 LONGEST_REASON = 500  # characters
-HELD_PAUSE = 2.0  # seconds until calls that run may have given back what they did not need
 
 
 class Outcome(StrEnum):
@@ -64,11 +64,13 @@ class OverBudget(GeneratorFault):
         )
 
 
-class MoneyHeld(GeneratorFault):
-    """There is money for this call, but other calls that run may still need it. Not a try: come back in `retry_after`."""
+class MoneyHeld(NotYet):
+    """There is money for this call, but other calls that run may still need it: they take seconds."""
+
+    _turns = Turns()
 
     def __init__(self) -> None:
-        super().__init__("What is left of the budget is reserved for calls that run.", retry_after=HELD_PAUSE)
+        super().__init__("What is left of the budget is reserved for calls that run.", 2 * self._turns.next())
 
 
 class Ledger:

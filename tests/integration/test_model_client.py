@@ -157,6 +157,11 @@ class TestAnswers:
         provider.answer = lambda handler: handler.say(200, completion(SAID, message=extra))
         assert ask(client(provider.url)) == SAID
 
+    def test_a_text_in_parts_is_put_together(self, provider: Provider) -> None:
+        parts = [{"type": "reasoning", "text": "{}"}, {"type": "text", "text": SAID[:9]}, {"text": SAID[9:]}]
+        provider.answer = lambda handler: handler.say(200, completion(None, message={"content": parts}))
+        assert ask(client(provider.url)) == SAID
+
     def test_the_bound_holds_for_what_is_sent_in_every_form(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_format)
         made = client(provider.url)
@@ -284,6 +289,32 @@ class TestForms:
         forms = [form_of(request) for request in provider.requests]
         assert forms == ["json_schema", "json_object", "json_schema", "json_object"]
 
+    def test_a_server_that_passes_over_schemas_in_silence_is_told_them_in_words_from_then_on(self, provider: Provider) -> None:
+        def answer(handler: Handler) -> None:
+            told = "Plan" if form_of(handler.asked) == "json_schema" else SAID
+            handler.say(200, completion(told))
+
+        provider.answer = answer
+        made = client(provider.url)
+        assert [ask(made) for _ in range(3)] == ["Plan", SAID, SAID]
+        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object", "json_object"]
+
+    def test_a_server_that_has_kept_to_a_schema_may_fail_to_do_so_once(self, provider: Provider) -> None:
+        texts = [SAID, "Sorry.", SAID]
+        provider.answer = lambda handler: handler.say(200, completion(texts[len(provider.requests) - 1]))
+        made = client(provider.url)
+        assert [ask(made) for _ in range(3)] == texts
+        assert {form_of(request) for request in provider.requests} == {"json_schema"}
+
+    def test_llama_cpp_says_500_to_a_schema_that_it_makes_no_grammar_of(self, provider: Provider) -> None:
+        def no_grammar(request: dict[str, Any]) -> tuple[int, bytes] | None:
+            refusal = refused("failed to parse grammar", 500, code=500, type="server_error")
+            return refusal if form_of(request) == "json_schema" else None
+
+        provider.answer = answers(refuses=no_grammar)
+        assert ask(client(provider.url)) == SAID
+        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
+
     def test_threads_that_find_out_at_once_agree(self, provider: Provider) -> None:
         together = threading.Barrier(8)
 
@@ -359,6 +390,34 @@ class TestLimits:
         assert call.told == ["unbilled"]
         assert [limit_of(request) for request in provider.requests] == ["max_tokens", "max_completion_tokens"]
 
+    @pytest.mark.parametrize("heeds", ["max_completion_tokens", None])
+    def test_a_server_that_passes_over_a_limit_in_silence_is_found_out(self, provider: Provider, heeds: str | None) -> None:
+        def answer(handler: Handler) -> None:
+            written = MOST if limit_of(handler.asked) == heeds else MOST + 100
+            handler.say(200, with_usage(completion(SAID), {"prompt_tokens": 9, "completion_tokens": written}))
+
+        provider.answer = answer
+        free, limited, call = client(provider.url), client(provider.url, must_limit=True), Watch()
+        assert [ask(free) for _ in range(3)] == [SAID] * 3
+        names = [limit_of(request) for request in provider.requests]
+        assert names == ["max_tokens", "max_completion_tokens", heeds]
+        assert [ask(limited) for _ in range(2)] == [SAID] * 2
+        if heeds:
+            assert ask(limited) == SAID
+        else:
+            fault = fault_of(lambda: ask(limited, call))
+            assert (fault.lasting, call.told) == (True, ["unbilled"])
+            assert "more than it was allowed" in str(fault)
+            assert "MODEL_MAX_TOKENS" in str(fault)
+            assert len(provider.requests) == 5
+
+    def test_a_few_tokens_more_than_the_limit_are_a_matter_of_counting(self, provider: Provider) -> None:
+        usage = {"prompt_tokens": 9, "completion_tokens": MOST + 16}
+        provider.answer = lambda handler: handler.say(200, with_usage(completion(SAID), usage))
+        made = client(provider.url, must_limit=True)
+        assert [ask(made) for _ in range(3)] == [SAID] * 3
+        assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
+
     @pytest.mark.parametrize(
         "message",
         [
@@ -410,7 +469,7 @@ class TestMetering:
             whole(finish_reason="length"),
             whole(finish_reason="content_filter"),
             whole(content=""),
-            whole(content=None, message={"content": [{"type": "text", "text": SAID}]}),
+            whole(content=None, message={"content": [{"type": "image_url", "image_url": "x"}]}),
             b'{"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
             b'{"error": {"message": "gone", "code": 502}, "usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
         ],
@@ -424,7 +483,9 @@ class TestMetering:
     @pytest.mark.parametrize(
         ("usage", "told"),
         [
-            ({"prompt_tokens": 11, "completion_tokens": 0}, (11, 0)),
+            ({"prompt_tokens": 11, "completion_tokens": 0}, (11, None)),
+            ({"prompt_tokens": 0, "completion_tokens": 2_000_001}, (None, None)),
+            ({"prompt_tokens": 2_000_000, "completion_tokens": 1}, (2_000_000, 1)),
             ({"prompt_tokens": 11}, (11, None)),
             ({"prompt_tokens": "11", "completion_tokens": 2.5}, (None, None)),
             ({"prompt_tokens": -1, "completion_tokens": True}, (None, None)),
@@ -587,7 +648,7 @@ class TestAddresses:
     def test_a_redirect_is_not_followed_so_that_the_key_stays_here(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.say(308, b"", location=f"{provider.url}/elsewhere")
         fault = fault_of(lambda: ask(client(provider.url)))
-        assert str(fault) == "The provider answered 308: it has moved, and OPENAI_BASE_URL must say where to."
+        assert str(fault) == "The provider answered 308: it sends us elsewhere, and OPENAI_BASE_URL must say where to."
         assert fault.lasting
         assert len(provider.requests) == 1
 

@@ -19,7 +19,7 @@ from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Revision, Roadmap
 from roadmap import building, contents, decisions, editing, events, planning, reading, rescue, revisions
 from roadmap.accounts import LOCAL_OWNER
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
+from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, NotYet, Unsound
 from roadmap.creating import create_many, new_roadmap
 from roadmap.decisions import Decided
 from roadmap.editing import AddConcept, AddModule, AddStage, Move, Operation, Remove, Rewrite
@@ -130,6 +130,20 @@ class Designer:
         if isinstance(made, Exception):
             raise made
         return made
+
+
+class Paying(Designer):
+    """Pays one call for each outline, also for one that it cannot deliver."""
+
+    meter: Any = None
+
+    def metered(self, meter: Meter) -> "Paying":
+        self.meter = meter
+        return self
+
+    def _next(self) -> Outline:
+        self.meter.calls += 1
+        return super()._next()
 
 
 @pytest.fixture
@@ -280,6 +294,27 @@ class TestPipeline:
         assert len(planning.plan(step.id, third)) == 2 * KINDS
         assert (first.asked, second.asked, third.asked) == (["analysis", "outline"], ["outline", "repair"], ["repair"])
         assert the_roadmap(step.id).attempts == 3
+
+    def test_who_has_to_wait_has_not_tried_and_says_nothing_twice(self) -> None:
+        step = accepted()
+        waiting = Designer(*[NotYet("No room.", retry_after=7)] * 3)
+        for _ in range(3):
+            assert planning.plan(step.id, waiting) == [Step(StepName.plan_roadmap, step.id, delay=7)]
+        row = the_roadmap(step.id)
+        assert (row.status, row.attempts, row.error) == ("queued", 0, "")
+        assert told(step.id) == ["roadmap.queued", "roadmap.planning", "roadmap.analysed", "roadmap.planning"]
+        assert planning.plan(step.id, Designer(PLAN))
+        assert told(step.id)[3:] == ["roadmap.planning", "roadmap.drafted", "roadmap.outlined"]
+        assert the_roadmap(step.id).last_seq == 6
+
+    def test_waiting_with_an_answer_that_is_paid_and_not_saved_is_a_try(self) -> None:
+        step = accepted()
+        assert planning.plan(step.id, Paying(NotYet("No money.", retry_after=7)))[0].delay >= 7
+        assert (the_roadmap(step.id).attempts, the_roadmap(step.id).error) == (1, "No money.")
+        saved_first = Paying(LOOPED, NotYet("No money.", retry_after=7))
+        saved_first.repair = lambda *args: Designer._next(saved_first)  # type: ignore[method-assign] -- before it pays
+        assert planning.plan(step.id, saved_first) == [Step(StepName.plan_roadmap, step.id, delay=7)]
+        assert the_roadmap(step.id).attempts == 1
 
 
 class TestReview:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.text import one_line
 from roadmap.drafts import (
+    LONGEST_TUTORIAL,
     AnalysisDraft,
     ConceptDraft,
     ModuleDraft,
@@ -132,6 +133,11 @@ class TestContents:
     def test_a_tutorial_of_space_alone_is_refused(self) -> None:
         with pytest.raises(ValidationError):
             TutorialDraft(markdown=" \n\t ").to_content()
+
+    def test_of_a_tutorial_without_end_the_model_hears(self) -> None:
+        assert len(TutorialDraft(markdown="a" * LONGEST_TUTORIAL).to_content().markdown) == LONGEST_TUTORIAL
+        with pytest.raises(ValueError, match="at most 100,000 characters"):
+            TutorialDraft(markdown="a" * (LONGEST_TUTORIAL + 1)).to_content()
 
     def test_resources_keep_order_and_words(self) -> None:
         items = [

@@ -291,6 +291,12 @@ class TestLimits:
         assert harmless(made) == made
         assert len(made) < 3 * len(markdown)
 
+    @pytest.mark.parametrize("stays", [True, False])
+    def test_a_paragraph_of_brackets_without_end_is_escaped_unread(self, stays: bool) -> None:
+        code = "`a[0]` " * (markdown_module.MOST_BRACKETS + (not stays))
+        assert harmless(code) == (code if stays else code.replace("[", "\\["))
+        assert harmless(f"{code}\n\n[b](javascript:0)\n\n`c[0]`").endswith("\n\nb\n\n`c[0]`")
+
     @pytest.mark.parametrize("prefix", ["> ", "- "])
     def test_a_tag_deeper_than_parsers_look_is_found(self, prefix: str) -> None:
         assert harmless(prefix * 30 + "<b>") == prefix * 30 + "\\<b>"

@@ -145,7 +145,13 @@ class TestTypes:
         with pytest.raises(ValidationError):
             OutlineConcept.model_validate({**concept("a").model_dump(), **changes})
 
-    @pytest.mark.parametrize("url", ["ftp://example.org", "javascript:alert(1)", "example.org", "https://a b", "", "data:,x"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("ftp://example.org", "javascript:alert(1)", "example.org", "data:,x", ""),
+            *("https://a b", "https://", "https:///a", "https://you:me@b.c"),
+        ],
+    )
     def test_a_resource_needs_a_web_address(self, url: str) -> None:
         with pytest.raises(ValidationError):
             Resource(title="t", url=url, type="article", language="en", why="w")

@@ -187,6 +187,23 @@ class TestSlowingDown:
             succeed(pace)
         assert pauses == [2, 4, 8] * 2
 
+    def test_a_later_call_in_the_same_slot_is_of_now(self, clock: Clock) -> None:
+        pace = Pace(8, now=clock)
+        with pace.slot():
+            pace.begin()
+            elsewhere = threading.Thread(target=pace.slow_down, args=[5])
+            elsewhere.start()
+            elsewhere.join()
+            with pytest.raises(Busy) as raised:
+                pace.begin()
+            assert 5 <= raised.value.retry_after <= 7.25
+            pace.slow_down()  # of the call that began before
+            assert pace.slots == 4
+            clock.now += 5
+            pace.begin()
+            pace.slow_down()
+            assert pace.slots == 2
+
     def test_a_shorter_pause_does_not_open_the_gate_earlier(self, clock: Clock) -> None:
         pace = Pace(8, now=clock)
         pace.slow_down(100)

@@ -178,7 +178,8 @@ BAD_TEXTS = {
     "DATABASE_URL": [SECRET, f"mysql://roadmap:{SECRET}@db/roadmap", f"postgresql+psycopg2://:{SECRET}@db"],
     "DIRECT_DATABASE_URL": [SECRET, f"sqlite:///{SECRET}"],
     "REDIS_URL": [SECRET, f"http://:{SECRET}@queue", f"unix:///{SECRET}.sock"],
-    "OPENAI_BASE_URL": [SECRET, f"ftp://{SECRET}"],
+    "OPENAI_BASE_URL": [SECRET, f"ftp://{SECRET}", f"https:///{SECRET}", f"https://a {SECRET}", "http://a:x/v1"],
+    "MODEL_PRICES": [SECRET, f"{SECRET}=1", "a=1/2;b=1/2", "a b=1/2", "a=1/2,a=1/3", "a=1/2,", "=1/2"],
     "OPENAI_MODEL": [SECRET * 20],
     "LOG_LEVEL": [SECRET, "critical", "info debug"],
 }
