@@ -6,17 +6,20 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 
 from core.runtime import settings
 from core.storage import API_HANDLERS
-from roadmap.accounts import ensure_local_owner
+from roadmap.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.execution_log import buffer
-from web import accepting
+from web import accepting, limits
+from web.backlog import backlog
 from web.errors import HANDLERS
 from web.events import close_on_signals, poller
-from web.middleware import RequestIdMiddleware
+from web.middleware import MIDDLEWARE
 from web.routes import ROUTES
+from web.standing import standing
+
+PARTS = (accepting, limits, backlog, standing, poller)  # each with start() and stop()
 
 
 @asynccontextmanager
@@ -24,18 +27,19 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = API_HANDLERS
     if settings.embedded:
         await run_in_threadpool(ensure_local_owner)
-    accepting.start()
-    poller.start()
+    await run_in_threadpool(ensure_first_admin)
+    for part in PARTS:
+        part.start()
     close_on_signals()
     yield
-    await run_in_threadpool(poller.stop)
-    await run_in_threadpool(accepting.stop)
+    for part in reversed(PARTS):
+        await run_in_threadpool(part.stop)
     await run_in_threadpool(buffer.close)
 
 
 app = Starlette(
     routes=ROUTES,
-    middleware=[Middleware(RequestIdMiddleware)],
+    middleware=MIDDLEWARE,
     exception_handlers=HANDLERS,
     lifespan=lifespan,
 )

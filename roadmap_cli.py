@@ -8,7 +8,7 @@ import click
 
 from core.settings import SettingsError
 
-COMMANDS = ("demo", "dead")
+COMMANDS = ("demo", "dead", "users")
 
 
 class Commands(click.Group):

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from core.errors import RoadmapError
+from cli.telling import told
 from tasks import inspection
 
 console = Console()
-Result = TypeVar("Result")
 
 queue_option = click.option("--queue", type=click.Choice(list(inspection.QUEUES)), default="content", show_default=True)
 all_option = click.option("--all", "every", is_flag=True, help="Every dead letter of the queue.")
@@ -28,7 +26,7 @@ def dead() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 def list_(queue: str, limit: int) -> None:
     """Show the newest dead letters of a queue with their reasons."""
-    letters = _told(lambda: inspection.dead_letters(queue, limit))
+    letters = told(lambda: inspection.dead_letters(queue, limit))
     if not letters:
         console.print(f"No message of the {queue} queue is put aside.")
         return
@@ -62,14 +60,7 @@ def _each(ids: tuple[str, ...], every: bool, one: Callable[[str], None], whole: 
     if every == bool(ids):
         raise click.UsageError("Name the ids, which `dead list` shows, or say --all.")
     if every:
-        return _told(whole)
+        return told(whole)
     for id_ in ids:
-        _told(partial(one, id_))
+        told(partial(one, id_))
     return len(ids)
-
-
-def _told(ask: Callable[[], Result]) -> Result:
-    try:
-        return ask()
-    except RoadmapError as error:
-        raise click.ClickException(error.detail) from error

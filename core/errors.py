@@ -53,5 +53,9 @@ class Conflict(RoadmapError):
     """The state of the thing does not allow this."""
 
 
+class TooMany(RoadmapError):
+    """More than this caller may ask for; the request changed nothing and can be repeated after `retry_after`."""
+
+
 class Unavailable(RoadmapError):
     """Something that is needed is away or full for the moment; the request changed nothing and can be repeated."""

@@ -8,18 +8,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from core.strength import weakness
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
+RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN")  # variables that it sets
+RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
+RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
 
 
 class SettingsError(Exception):
     """The environment does not add up; the message names each variable and its rule."""
+
+
+class Admission(StrEnum):
+    """Who may make an account."""
+
+    open = "open"
+    invite = "invite"
+    closed = "closed"
 
 
 class ServiceType(StrEnum):
@@ -93,12 +107,44 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host):
+            raise ValueError("must be names of hosts, without scheme and port, separated by commas; *.example.org for all below")
+    return tuple(host.lower() for host in hosts)
+
+
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin):
+            raise ValueError("must be origins as browsers send them, such as https://app.example.org, separated by commas")
+    return tuple(origin.lower() for origin in origins)
+
+
+def _networks(networks: tuple[str, ...]) -> tuple[str, ...]:
+    for network in networks:
+        try:
+            parsed = ip_network(network)
+        except ValueError:
+            raise ValueError("must be addresses or networks of proxies, such as 10.0.0.0/8, separated by commas") from None
+        if parsed.prefixlen == 0:
+            raise ValueError("must not be everybody: a client could then claim any address")
+    return networks
+
+
 PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
 Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
+Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -137,7 +183,19 @@ class Settings(BaseModel):
     heartbeat_ttl_seconds: Seconds = Field(9, description="Silence after which a consumer's work is taken over.")
     shutdown_grace_seconds: Seconds = Field(20, description="Time that running tasks get after SIGTERM.")
     startup_wait_seconds: Seconds = Field(60, description="How long a service waits for its database, broker and schema.")  # fmt: skip
-    token_ttl_seconds: Seconds = Field(86_400, description="How long an access token is valid.")
+    token_ttl_seconds: Seconds = Field(86_400, description="How long a login lasts at most.")
+    session_idle_seconds: Seconds = Field(28_800, description="How long a login lasts without a request.")
+    registration: Admission = Field(Admission.invite, description="Who may make an account: anybody (open), who was invited by an administrator (invite), nobody (closed).")  # fmt: skip
+    admin_email: str = Field("", max_length=254, pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?$", description="The first administrator, made at the start of the API unless the account is there.")  # fmt: skip
+    admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters; needed at the first start only.")  # fmt: skip
+    allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives.")  # fmt: skip
+    cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
+    client_address_header: str = Field("X-Forwarded-For", pattern=r"^[A-Za-z0-9-]{1,40}$", description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
+    trusted_proxies: Networks = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
+    requests_per_minute: Count = Field(600, ge=0, le=100_000_000, description="Requests of one account; half as many of one address without an account. 0: no limit. Server mode only.")  # fmt: skip
+    login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and for one address. Half of them: new accounts from one address in half an hour. 0: no limit.")  # fmt: skip
+    most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
+    most_queued_roadmaps: Count = Field(10_000, ge=1, le=100_000_000, description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones are answered with 503.")  # fmt: skip
     log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip
 
     @property
@@ -182,6 +240,10 @@ class Settings(BaseModel):
             yield "SECRET_KEY is needed in server mode: set it to a random text of at least 32 characters, the same for every service"  # fmt: skip
         if any(len(key) < SHORTEST_KEY for key in self.secret_keys):
             yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
+        if bool(self.admin_email) != bool(self.admin_password):
+            yield "ADMIN_EMAIL and ADMIN_PASSWORD go together: set both for the first administrator, or neither"
+        elif self.admin_password and (problem := weakness(self.admin_password.get_secret_value(), self.admin_email)):
+            yield f"ADMIN_PASSWORD {problem}"
         if self.has_budget and self.openai_api_key and self.model_price is None:
             yield "MODEL_PRICES must name OPENAI_MODEL when there is a budget: without its price nobody knows what a call costs"
         if self.model_timeout_seconds >= self.lease_seconds:
@@ -196,6 +258,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     values = {name: value for name, value in given.items() if value.strip()}
     if "secret_key" not in values and environment.get("JWT_SECRET_KEY"):
         values["secret_key"] = environment["JWT_SECRET_KEY"]
+    if environment.get("RAILWAY_ENVIRONMENT_ID") or environment.get("RAILWAY_PUBLIC_DOMAIN"):
+        given_hosts = [
+            values.get("allowed_hosts", ""),
+            *(environment.get(name, "") for name in RAILWAY_HOSTS),
+            RAILWAY_HEALTH_CHECK,
+        ]
+        values["allowed_hosts"] = ",".join(given_hosts)
+        values = {"trusted_proxies": RAILWAY_EDGE, "client_address_header": "X-Real-IP"} | values
     if "service_type" in values:
         values["service_type"] = SERVICE_ALIASES.get(values["service_type"], values["service_type"])
     try:

@@ -1,4 +1,4 @@
-"""People who may use the service."""
+"""People who may use the service, and what proves who they are."""
 
 import peewee
 
@@ -9,4 +9,43 @@ class Account(Identified):
     email = peewee.CharField(max_length=254, unique=True)  # lower case
     name = peewee.CharField(max_length=100, default="")
     password_hash = peewee.CharField(max_length=200)  # argon2id; empty: nobody can log in with a password
+    is_admin = peewee.BooleanField(default=False)
+    disabled_at = UtcDateTimeField(null=True)
     created_at = UtcDateTimeField()
+
+
+class LoginSession(Identified):
+    """One login, for as long as its token says; ended before by its owner, a new password or by being idle."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField()
+    seen_at = UtcDateTimeField()  # to within a minute
+    ended_at = UtcDateTimeField(null=True, index=True)
+    user_agent = peewee.CharField(max_length=200, default="")
+    address = peewee.CharField(max_length=45, default="")
+
+
+class ApiKey(Identified):
+    """Acts for its account within its scopes. Of the secret there is a hash only, and its beginning to tell keys apart."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+    name = peewee.CharField(max_length=100)
+    prefix = peewee.CharField(max_length=20)
+    secret_hash = peewee.CharField(max_length=64, unique=True)  # SHA-256, hex: the secret is random, and not guessed
+    scopes = peewee.JSONField()  # list of text
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField(null=True)
+    used_at = UtcDateTimeField(null=True)  # to within a minute
+    revoked_at = UtcDateTimeField(null=True, index=True)
+
+
+class Invitation(Identified):
+    """Lets one person register."""
+
+    email = peewee.CharField(max_length=254, null=True)  # of the only one who may use it
+    invited_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL")
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField()
+    used_at = UtcDateTimeField(null=True)
+    used_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL", backref="+")

@@ -1,82 +1,124 @@
-"""Accounts: registering, logging in, and the local owner of embedded mode."""
+"""Accounts: registering, logging in, new passwords, administrators, and the local owner of embedded mode."""
 
+import logging
+from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
 import peewee
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from core import clock
-from core.errors import Conflict, FieldError, Unauthenticated
+from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
 from core.ids import new_id
-from core.runtime import session, transaction
+from core.runtime import session, settings, transaction
+from core.settings import Admission
+from core.strength import SHORTEST
 from models.accounts import Account
+from roadmap import api_keys, invitations, passwords, sessions
+from roadmap.sessions import Device, Login
+
+logger = logging.getLogger(__name__)
 
 LOCAL_OWNER = UUID("00000000-0000-7000-8000-000000000001")
 LOCAL_EMAIL = "local@localhost"
-# OWASP's floor for argon2id: 19 MiB, two passes; web/security.py runs at most two at once
-HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-NOBODY = HASHER.hash("an unknown account takes as long as a known one")
+LONGEST_PASSWORD = 1000  # characters
 
 Email = Annotated[
     str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$"), AfterValidator(str.lower)
 ]
+Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
+NewPassword = Annotated[
+    SecretStr,
+    Field(min_length=SHORTEST, max_length=LONGEST_PASSWORD, description="At least 12 characters, and not a common one."),
+]
 
 
 class Credentials(BaseModel):
+    """`cookie`: the answer sets a cookie for a browser, instead of telling a token."""
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
     email: Email
-    password: Annotated[SecretStr, Field(max_length=1000)]
+    password: Password
+    cookie: bool = False
 
 
 class Registration(BaseModel):
+    """`invitation`: the token of one, where only those may register who were invited."""
+
     model_config = ConfigDict(extra="forbid")
     email: Email
-    password: Annotated[SecretStr, Field(min_length=12, max_length=1000, description="At least 12 characters.")]
-    name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] = ""
+    password: NewPassword
+    name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    invitation: Annotated[SecretStr, Field(max_length=500)] | None = None
+    cookie: bool = False
+
+
+class PasswordChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    current_password: Password
+    new_password: NewPassword
+    cookie: bool = False
 
 
 class User(BaseModel):
     id: UUID
     email: str
     name: str
+    is_admin: bool = False
 
 
-def register(registration: Registration) -> User:
-    """Slow by design (hashing). Raises Conflict when the address is taken."""
-    digest = HASHER.hash(registration.password.get_secret_value())
-    account = {"id": new_id(), "email": registration.email, "name": registration.name, "created_at": clock.now()}
+def register(registration: Registration, invitation_id: UUID | None, device: Device) -> tuple[User, Login]:
+    """Make an account and log in. Slow by design. Raises Invalid, Forbidden, and Conflict when the address is taken."""
+    if settings.registration is Admission.closed:
+        raise Forbidden("Nobody can register here. Ask the administrator for an account.")
+    if settings.registration is Admission.invite and invitation_id is None:
+        raise Forbidden(
+            "Only who was invited can register. Ask the administrator for an invitation, and send it as `invitation`."
+        )
+    password = registration.password.get_secret_value()
+    passwords.check(password, registration.email, registration.name)
+    digest = passwords.hashed(password)
     try:
         with transaction():
-            Account.insert(**account, password_hash=digest).execute()
+            account = _insert(registration.email, registration.name, digest)
+            if invitation_id is not None:
+                invitations.redeem(invitation_id, account)
+            return _user(account), sessions.begin(account, device)
     except peewee.IntegrityError:
         taken = FieldError("/email", "is registered already")
         raise Conflict("There is an account with this address.", fields=(taken,)) from None
-    return User(**account)
 
 
-def log_in(credentials: Credentials) -> User:
+def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
     """Slow by design, and equally slow for unknown accounts. Raises Unauthenticated."""
     with session():
         account = Account.get_or_none(Account.email == credentials.email)
-    try:
-        HASHER.verify((account and account.password_hash) or NOBODY, credentials.password.get_secret_value())
-    except (VerifyMismatchError, InvalidHashError):
-        account = None
-    if account is None or not account.password_hash:
+    known = account is not None and account.disabled_at is None
+    if not passwords.matches(account.password_hash if known else None, credentials.password.get_secret_value()):
         raise Unauthenticated("The address or the password is wrong.")
-    return _user(account)
+    return _begin(account, device)
+
+
+def change_password(account_id: UUID, change: PasswordChange, device: Device) -> tuple[User, Login]:
+    """End all sessions of the account and begin a new one. Slow by design. Raises Invalid, Unauthenticated."""
+    account = _get(account_id)
+    if not passwords.matches(account.password_hash, change.current_password.get_secret_value()):
+        raise Unauthenticated("The current password is wrong.")
+    password = change.new_password.get_secret_value()
+    passwords.check(password, account.email, account.name, pointer="/new_password")
+    digest, verified = passwords.hashed(password), Account.password_hash == account.password_hash
+    with transaction():
+        if Account.update(password_hash=digest).where(Account.id == account_id, verified).execute() == 0:
+            raise Conflict("The password has been changed meanwhile. Log in again.")
+        sessions.end_all(account_id)
+        account.password_hash = digest
+        return _user(account), sessions.begin(account, device)
 
 
 def find(user_id: UUID) -> User:
     """Raises Unauthenticated when the account is gone."""
-    with session():
-        account = Account.get_or_none(Account.id == user_id)
-    if account is None:
-        raise Unauthenticated("The account of this token does not exist any more.")
-    return _user(account)
+    return _user(_get(user_id))
 
 
 def ensure_local_owner() -> None:
@@ -86,5 +128,97 @@ def ensure_local_owner() -> None:
         Account.insert(**local).on_conflict_ignore().execute()
 
 
+def ensure_first_admin() -> None:
+    """The account that ADMIN_EMAIL and ADMIN_PASSWORD name. One that is there is left as it is: whoever has registered under
+    that address may be anybody, and a password that was changed stays changed.
+    """
+    if not settings.admin_email or settings.admin_password is None:
+        return
+    email = settings.admin_email.lower()
+    with session():
+        account = Account.get_or_none(Account.email == email)
+    if account is None:
+        with suppress(Conflict):  # another process was quicker
+            add(email, settings.admin_password.get_secret_value(), is_admin=True)
+    elif not account.is_admin:
+        logger.warning("the account of ADMIN_EMAIL is no administrator; `roadmap_cli.py users admin EMAIL` makes it one")
+
+
+def add(email: str, password: str, *, name: str = "", is_admin: bool = False) -> User:
+    """Make an account without registering, for operators. Raises Invalid, Conflict."""
+    passwords.check(password, email, name)
+    digest = passwords.hashed(password)
+    try:
+        with transaction():
+            return _user(_insert(email.lower(), name, digest, is_admin=is_admin))
+    except peewee.IntegrityError:
+        raise Conflict(f"There is an account with the address {email.lower()} already.") from None
+
+
+def set_password(email: str, password: str) -> None:
+    """For operators, when it is forgotten: ends all sessions. Raises Invalid, NotFound."""
+    account = by_email(email)
+    passwords.check(password, account.email, account.name)
+    digest = passwords.hashed(password)
+    with transaction():
+        Account.update(password_hash=digest, disabled_at=None).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+
+
+def set_admin(email: str, *, is_admin: bool) -> None:
+    """Its sessions end: what one may do stands in its token. Raises NotFound."""
+    account = by_email(email)
+    with transaction():
+        Account.update(is_admin=is_admin).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+
+
+def disable(email: str) -> None:
+    """Nobody can act as this account any more; what it made stays. Raises NotFound."""
+    account = by_email(email)
+    with transaction():
+        Account.update(disabled_at=clock.now()).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        api_keys.revoke_all(account.id)
+
+
+def by_email(email: str) -> User:
+    """Raises NotFound."""
+    with session():
+        account = Account.get_or_none(Account.email == email.lower())
+    if account is None:
+        raise NotFound(f"There is no account with the address {email.lower()}.")
+    return _user(account)
+
+
+def list_all(limit: int) -> list[User]:
+    """The oldest first."""
+    with session():
+        return [_user(account) for account in Account.select().order_by(Account.id).limit(limit)]
+
+
+def _begin(account: Account, device: Device) -> tuple[User, Login]:
+    """The session of a verified password, unless that has been changed in the same moment."""
+    same = (Account.id == account.id) & (Account.password_hash == account.password_hash) & Account.disabled_at.is_null()
+    with transaction():
+        if Account.update(password_hash=account.password_hash).where(same).execute() == 0:
+            raise Unauthenticated("The address or the password is wrong.")
+        return _user(account), sessions.begin(account, device)
+
+
+def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Account:
+    fields = {"id": new_id(), "email": email, "name": name, "password_hash": digest, "is_admin": is_admin}
+    Account.insert(**fields, created_at=clock.now()).execute()
+    return Account(**fields)
+
+
+def _get(account_id: UUID) -> Account:
+    with session():
+        account: Account | None = Account.get_or_none(Account.id == account_id, Account.disabled_at.is_null())
+    if account is None:
+        raise Unauthenticated("The account of this token does not exist any more.")
+    return account
+
+
 def _user(account: Account) -> User:
-    return User(id=account.id, email=account.email, name=account.name)
+    return User(id=account.id, email=account.email, name=account.name, is_admin=account.is_admin)

@@ -1,5 +1,6 @@
 """Accepting roadmaps: many requests, one transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,15 +8,17 @@ from uuid import UUID
 import peewee
 
 from core import clock
-from core.errors import Unauthenticated, Unavailable
+from core.errors import TooMany, Unauthenticated, Unavailable
 from core.ids import new_id
-from core.runtime import transaction
+from core.runtime import session, settings, transaction
 from models.roadmaps import Roadmap
 from roadmap import events
 from roadmap.events import EventType
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.steps import Step, StepName
+
+UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")  # in the words of the index, which SQLite compares
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +37,49 @@ def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
 def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
     """Commit all of them together; a row that breaks the batch is tried alone, so that it fails alone."""
     try:
-        _insert(batch)
+        room = _insert(batch)
     except peewee.IntegrityError:
         if len(batch) == 1:
             return [Unauthenticated("The account of this token does not exist any more. Log in again.")]
         return [result for new in batch for result in create_many([new])]
     except Unavailable as error:
         return [error] * len(batch)
-    return [Step(StepName.plan_roadmap, new.id) for new in batch]
+    return [Step(StepName.plan_roadmap, new.id) if new.id in room else _too_many() for new in batch]
 
 
-def _insert(batch: Sequence[NewRoadmap]) -> None:
+def count_queued(most: int) -> int:
+    """Roadmaps that wait for a worker; counted no further than to `most`."""
+    waiting = Roadmap.select(peewee.SQL("1")).where(Roadmap.status == RoadmapStatus.queued).limit(most)
+    with session():
+        return int(waiting.count())
+
+
+def _insert(batch: Sequence[NewRoadmap]) -> set[UUID]:
+    """Those for which there was room: no account may have more than so many under way."""
     now = clock.now()
     common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
-    rows = [{**new.request.model_dump(), **common, "id": new.id, "owner": new.owner_id} for new in batch]
     with transaction():
-        Roadmap.insert_many(rows).execute()
-        events.append_first([new.id for new in batch], EventType.queued)
+        fit = _fitting(batch)
+        rows = [{**new.request.model_dump(), **common, "id": new.id, "owner": new.owner_id} for new in fit]
+        if rows:
+            Roadmap.insert_many(rows).execute()
+            events.append_first([new.id for new in fit], EventType.queued)
+    return {new.id for new in fit}
+
+
+def _fitting(batch: Sequence[NewRoadmap]) -> list[NewRoadmap]:
+    """Processes that commit at once may each let in a batch more."""
+    owners = {new.owner_id for new in batch}
+    mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(Roadmap.owner.in_(list(owners)), UNDER_WAY)
+    under_way = Counter(dict(mine.group_by(Roadmap.owner).tuples()))
+    fit = []
+    for new in batch:
+        if under_way[new.owner_id] < settings.most_unfinished_roadmaps:
+            under_way[new.owner_id] += 1
+            fit.append(new)
+    return fit
+
+
+def _too_many() -> TooMany:
+    most = settings.most_unfinished_roadmaps
+    return TooMany(f"{most} of your roadmaps are being made already. Wait until one is finished, or cancel one.", retry_after=60)

@@ -7,7 +7,7 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import rescue
+from roadmap import rescue, sessions
 from tasks.content import send
 from tasks.queues import content_queue, job, logs_queue
 
@@ -26,11 +26,19 @@ def rescue_overdue() -> None:
     except logs_queue.storage.faults as error:
         logger.warning("rescue has no follow-ups this minute: %s", error)
     _rescue()
+    _end_idle_sessions()
 
 
 @job(logs_queue, priority=BEFORE_RECORDS)
 def rescue_again() -> None:
     _rescue()
+
+
+def _end_idle_sessions() -> None:
+    try:
+        sessions.end_idle()
+    except Unavailable as error:
+        logger.warning("idle sessions end in a moment: %s", error)
 
 
 def _rescue() -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import SHORT, Stack, clean_environment, embedded_stack, running, server_stack
+from tests.stack import OPEN_TO_TESTS, SHORT, Stack, clean_environment, embedded_stack, running, server_stack
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-"))
-ENVIRONMENT = {**clean_environment(), **SHORT, "SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
+PLACE = {"SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
+ENVIRONMENT = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **PLACE}
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what the tests start must hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 KEPT = {name: value for name, value in os.environ.items() if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))}

@@ -26,6 +26,13 @@ SHORT = {
     "SHUTDOWN_GRACE_SECONDS": "5",
     "STARTUP_WAIT_SECONDS": "20",
 }
+OPEN_TO_TESTS = {  # which make many accounts and roadmaps from one address; tests of the limits set their own
+    "REGISTRATION": "open",
+    "LOGIN_ATTEMPTS": "0",
+    "REQUESTS_PER_MINUTE": "10000000",
+    "MOST_UNFINISHED_ROADMAPS": "1000000",
+    "MOST_QUEUED_ROADMAPS": "1000000",
+}
 FINAL = ("ready", "partial", "failed", "cancelled")
 PASSWORD = "a long enough passphrase"
 
@@ -116,7 +123,7 @@ class Stack:
         self.mode, self.folder = mode, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {**clean_environment(), **SHORT, "PORT": str(self.port), **environment}
+        self.environment = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, "PORT": str(self.port), **environment}
         names = ("all",) if mode == "embedded" else ("api", "huey_logs", "huey_content")
         self.services = {name: Service(name, self.environment, folder) for name in names}
         self.headers: dict[str, str] = {}

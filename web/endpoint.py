@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, Unsupported
+from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, Unauthenticated, Unsupported
+from roadmap.api_keys import Scope
 from roadmap.outline import ContentKind
-from web.security import authenticate, check_host
+from web import limits
+from web.callers import NOBODY, Caller, check_scope, identify
+from web.origins import check_host, check_same_site
 
 LARGEST_BODY = 64 * 1024  # bytes
-NOTHING = UUID(int=0)
 
 
 class NoQuery(BaseModel):
@@ -35,11 +37,16 @@ class NoBody(BaseModel):
 class Call:
     """A request, read and checked: who calls, with which body, query and places of the path."""
 
-    caller: UUID
+    caller: Caller
     body: Any
     query: Any
     ids: Mapping[str, Any]
     request: Request
+
+    @property
+    def owner(self) -> UUID:
+        """Whose things this is about: there are no others for this caller."""
+        return self.caller.account_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = BaseModel | Reply | Response
+Answer = BaseModel | Reply | Response | None
 Handler = Callable[[Call], Answer] | Callable[[Call], Awaitable[Answer]]
 
 
@@ -69,13 +76,16 @@ class Endpoint:
     status: int = 200
     public: bool = False
     is_async: bool = False
+    scope: Scope | None = None  # default: read for GET, write for the others
+    login_only: bool = False  # not for API keys
+    unlimited: bool = False  # probes are not counted
 
     def route(self) -> Route:
         return Route(self.path, self.handle, methods=[self.method], name=self.summary)
 
     async def handle(self, request: Request) -> Response:
         check_host(request)
-        caller = NOTHING if self.public else authenticate(request)
+        caller = await self._admit(request)
         call = Call(
             caller=caller,
             ids=_ids(request),
@@ -87,12 +97,30 @@ class Endpoint:
         answer = await handler(call) if self.is_async else await run_in_threadpool(handler, call)
         return self._respond(answer)
 
+    async def _admit(self, request: Request) -> Caller:
+        """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
+        if self.public:
+            check_same_site(request)
+            if not self.unlimited:
+                limits.check_request(request, NOBODY)
+            return NOBODY
+        try:
+            caller = await identify(request)
+        except Unauthenticated:
+            limits.check_request(request, NOBODY)
+            raise
+        limits.check_request(request, caller)
+        check_scope(caller, self.scope or (Scope.read if self.method == "GET" else Scope.write), login_only=self.login_only)
+        return caller
+
     def _respond(self, answer: Answer) -> Response:
         if isinstance(answer, Response):
             return answer
         reply = answer if isinstance(answer, Reply) else Reply(answer)
-        content = b"" if reply.body is None else reply.body.model_dump_json().encode()
         headers = {"Cache-Control": "no-store", **reply.headers}
+        if reply.body is None:
+            return Response(status_code=204, headers=headers)
+        content = reply.body.model_dump_json().encode()
         return Response(content, reply.status or self.status, headers, media_type="application/json")
 
 

@@ -18,10 +18,12 @@ from core.errors import (
     NotFound,
     RoadmapError,
     TooLarge,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unsupported,
 )
+from web.middleware import CAREFUL
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ PROBLEMS: dict[type[RoadmapError], tuple[int, str, str]] = {
     TooLarge: (413, "too-large", "The body is too large"),
     Unsupported: (415, "unsupported-media-type", "The content type is not supported"),
     Invalid: (422, "invalid", "Some input does not fit"),
+    TooMany: (429, "too-many-requests", "That was too much"),
     Unavailable: (503, "unavailable", "Not possible at the moment"),
 }
 HTTP_PROBLEMS = {404: ("not-found", "There is no such page"), 405: ("method-not-allowed", "The method does not exist here")}
@@ -78,7 +81,10 @@ def answer_unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the details go to the log, the request id to the caller."""
     request_id = request.scope.get("state", {}).get("request_id")
     logger.error("request %s failed: %s %r", request_id, request.method, request.url.path, exc_info=error)
-    return problem(request, 500, "internal", "Something went wrong", "An unexpected error; the request id finds it in the log.")
+    detail = "An unexpected error; the request id finds it in the log."
+    response = problem(request, 500, "internal", "Something went wrong", detail)
+    response.headers.update(CAREFUL)  # it passes by the middleware that sets them otherwise
+    return response
 
 
 def answer_nobody(request: Request, error: Exception) -> Response:

@@ -1,16 +1,32 @@
-"""What surrounds every request: an id that its answer and its log lines share."""
+"""What surrounds every request: an id that its answer and its log lines share, and what makes browsers careful."""
 
 import re
 from secrets import token_hex
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.runtime import settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class RequestIdMiddleware:
-    """Takes `X-Request-ID` when it is harmless, makes one otherwise, and returns it."""
+# An answer for programs needs nothing of a page; a page says for itself what it needs (Content-Security-Policy).
+CAREFUL = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+} | ({} if settings.embedded else {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
+
+
+class HeadersMiddleware:
+    """Takes `X-Request-ID` when it is harmless, makes one otherwise, and returns it among the others."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -27,7 +43,21 @@ class RequestIdMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in CAREFUL.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, send_with_id)
+
+
+MIDDLEWARE = [Middleware(HeadersMiddleware)]
+if settings.cors_origins:  # with a token in the header; a cookie stays with the pages of this service
+    MIDDLEWARE.append(
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"),
+            expose_headers=("ETag", "Link", "Location", "Retry-After", "X-Request-ID"),
+        )
+    )

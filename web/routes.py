@@ -1,12 +1,15 @@
 """Every route of the service, each with its request and response models."""
 
-from roadmap.accounts import Credentials, Registration, User
+from roadmap.accounts import Credentials, PasswordChange, Registration, User
+from roadmap.api_keys import KeyList, KeyRequest, NewKey, Scope
 from roadmap.contents import VersionDetail, Versions
+from roadmap.invitations import InvitationList, InvitationRequest
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
-from web.api import accounts, decisions, health, history, metrics, roadmaps
+from roadmap.sessions import SessionList
+from web.api import accounts, decisions, health, history, keys, metrics, roadmaps
 from web.endpoint import Endpoint, NoBody
 
 API = "/api/v1"
@@ -16,13 +19,23 @@ CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 
 ENDPOINTS = (
     Endpoint("GET", "/", health.index, "What this is", health.Index, public=True, is_async=True),
-    Endpoint("GET", "/health", health.live, "Alive", health.Alive, public=True, is_async=True),
-    Endpoint("GET", "/health/live", health.live, "Alive, for probes", health.Alive, public=True, is_async=True),
-    Endpoint("GET", "/health/ready", health.ready, "Ready to serve", health.Ready, public=True),
-    Endpoint("GET", "/metrics", metrics.show, "Counts for Prometheus", None, public=True),
+    Endpoint("GET", "/health", health.live, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
+    Endpoint("GET", "/health/live", health.live, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
+    Endpoint("GET", "/health/ready", health.ready, "Ready to serve", health.Ready, public=True, unlimited=True),
+    Endpoint("GET", "/metrics", metrics.show, "Counts for Prometheus", None, public=True, unlimited=True),
     Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True),
     Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True),
+    Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody, status=204, login_only=True),
+    Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, is_async=True),
     Endpoint("GET", API + "/auth/me", accounts.me, "Who am I", User),
+    Endpoint("GET", API + "/auth/sessions", accounts.list_sessions, "List my logins", SessionList, login_only=True),
+    Endpoint("DELETE", API + "/auth/sessions/{session_id}", accounts.end_session, "End a login", None, status=204, login_only=True),
+    Endpoint("POST", API + "/api-keys", keys.create_key, "Make an API key", NewKey, body=KeyRequest, status=201, login_only=True),
+    Endpoint("GET", API + "/api-keys", keys.list_keys, "List my API keys", KeyList, login_only=True),
+    Endpoint("DELETE", API + "/api-keys/{key_id}", keys.revoke_key, "Revoke an API key", None, status=204, login_only=True),
+    Endpoint("POST", API + "/invitations", keys.invite, "Invite somebody", keys.NewInvitation, body=InvitationRequest, status=201, scope=Scope.admin),
+    Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList, scope=Scope.admin),
+    Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation, "Withdraw an invitation", None, status=204, scope=Scope.admin),
     Endpoint("POST", API + "/roadmaps", roadmaps.create, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True),
     Endpoint("GET", API + "/roadmaps", roadmaps.list_, "List roadmaps", Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read, "Read a roadmap", roadmaps.LinkedTree),

@@ -329,7 +329,7 @@ class Yesterday(TimestampSigner):
 
 
 def token(key: str, signer: type[TimestampSigner] = TimestampSigner, salt: str = TOKEN_SALT) -> str:
-    return str(URLSafeTimedSerializer(key, salt=salt, signer=signer).dumps(uuid.uuid4().hex))
+    return str(URLSafeTimedSerializer(key, salt=salt, signer=signer).dumps([uuid.uuid4().hex, uuid.uuid4().hex, 0]))
 
 
 def refusal(stack: Stack, authorization: str | None) -> str:

@@ -37,14 +37,14 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def unmigrated(postgres: Postgres, queues: Redis) -> dict[str, str]:
     """The variables of server mode, with an empty database."""
     url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    return {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY}
+    return {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY, "REGISTRATION": "open"}
 
 
 @pytest.fixture(scope="module")
 def server(postgres: Postgres, queues: Redis) -> dict[str, str]:
     """The variables of server mode, with a database that has the schema."""
     url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    variables = {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY}
+    variables = {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY, "REGISTRATION": "open"}
     migrate(from_environment(variables))
     return variables
 

@@ -24,7 +24,7 @@ from core.runtime import database, session, settings, transaction
 from core.storage import open_database, open_migration_database
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, Stage
 from roadmap import attempts, building, execution_log, leases, planning
-from roadmap.accounts import LOCAL_OWNER, ensure_local_owner
+from roadmap.accounts import LOCAL_OWNER
 from roadmap.attempts import MOST_INTERRUPTIONS, saved
 from roadmap.briefs import GeneratorFault
 from roadmap.generator import Generator
@@ -598,9 +598,9 @@ class TestNewRows:
         assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (1, 0, None, None)
 
 
-NEW_TABLES = {"log_source", "revision", "model_call", "spending"}
+NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation"}
 NEW_COLUMNS = (
-    *("interruptions", "challenged_at"),
+    *("interruptions", "challenged_at", "is_admin", "disabled_at"),
     *(
         "resource_language",
         "review",
@@ -635,6 +635,11 @@ class TestMigration:
         database.initialize(its_own)
         old.close()
 
+    def owner(self, old: peewee.Database) -> None:
+        """The account of the version before."""
+        table = importlib.import_module("migrations.0001_initial")._tables(old)[0]
+        table.insert(id=LOCAL_OWNER, email="local@localhost", name="", password_hash="", created_at=datetime.now()).execute()
+
     def write(self, old: peewee.Database, status: str = "queued", **fields: Any) -> UUID:
         """A roadmap with one content, by the tables as the version before knows them."""
         tables = {table.__name__: table for table in importlib.import_module("migrations.0001_initial")._tables(old)}
@@ -665,7 +670,7 @@ class TestMigration:
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_a_roadmap_that_the_version_before_wrote_is_planned(self, before: peewee.Database, when: str) -> None:
-        ensure_local_owner()
+        self.owner(before)
         roadmap_id = self.write(before) if when == "before" else None
         Runner(before, str(DIRECTORY)).up()
         roadmap_id = roadmap_id or self.write(before)
@@ -675,7 +680,7 @@ class TestMigration:
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_a_content_whose_worker_of_the_version_before_died_is_taken_over(self, before: peewee.Database, when: str) -> None:
-        ensure_local_owner()
+        self.owner(before)
         roadmap_id = self.write(before, "building") if when == "before" else None
         Runner(before, str(DIRECTORY)).up()
         roadmap_id = roadmap_id or self.write(before, "building")
@@ -689,13 +694,13 @@ class TestMigration:
         assert_told_without_gaps(roadmap_id)
 
     def test_going_up_and_down_again_keeps_every_row_and_every_rule(self, before: peewee.Database) -> None:
-        ensure_local_owner()
+        self.owner(before)
         self.write(before, "building")
         schema, dumped = self.schema(before), self.dump(before)
         runner = Runner(before, str(DIRECTORY))
 
         applied = runner.up()
-        assert [name[:4] for name in applied] == ["0002", "0003"]
+        assert [name[:4] for name in applied] == ["0002", "0003", "0004"]
         assert self.dump(before, without=NEW_COLUMNS) == dumped
         assert set(before.get_tables()) - set(dumped) - {"schema_migration"} == NEW_TABLES
 
@@ -705,7 +710,7 @@ class TestMigration:
         assert self.schema(before) == schema
 
     def test_what_hangs_on_a_roadmap_still_goes_with_it(self, before: peewee.Database) -> None:
-        ensure_local_owner()
+        self.owner(before)
         roadmap_id = self.write(before, "building")
         Runner(before, str(DIRECTORY)).up()
         with transaction():

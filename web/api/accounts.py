@@ -1,36 +1,94 @@
-"""Registering and logging in."""
+"""Registering, logging in and out, new passwords, and the logins that one has."""
 
 from typing import Literal
 
 from pydantic import BaseModel
+from starlette.requests import Request
 
 from core.runtime import settings
-from roadmap import accounts
+from roadmap import accounts, sessions
 from roadmap.accounts import User
-from web.endpoint import Call
-from web.security import issue_token, run_hashing
+from roadmap.sessions import Device, Login, SessionList
+from web import limits, tokens
+from web.callers import COOKIE
+from web.endpoint import Call, Reply
+from web.hashing import run_hashing
+from web.origins import address_of
+from web.standing import standing
 
 
 class Session(BaseModel):
-    """Send `access_token` as `Authorization: Bearer`; it is valid for `expires_in` seconds."""
+    """Send `access_token` as `Authorization: Bearer`; it is valid for `expires_in` seconds, unless it ends before.
 
-    access_token: str
+    With `cookie`, the browser has it already; what changes something then comes from a page of this service, or brings
+    `csrf_token` as `X-CSRF-Token`.
+    """
+
+    access_token: str | None
     token_type: Literal["bearer"] = "bearer"
+    csrf_token: str | None
     expires_in: int
     user: User
 
 
-async def register(call: Call) -> Session:
-    return _session(await run_hashing(accounts.register, call.body))
+async def register(call: Call) -> Reply:
+    limits.check_registration(call.request)
+    given = call.body.invitation
+    invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
+    return _begun(call, *await run_hashing(accounts.register, call.body, invitation_id, _device(call.request)))
 
 
-async def log_in(call: Call) -> Session:
-    return _session(await run_hashing(accounts.log_in, call.body))
+async def log_in(call: Call) -> Reply:
+    with limits.attempt(call.request, call.body.email):
+        return _begun(call, *await run_hashing(accounts.log_in, call.body, _device(call.request)))
+
+
+async def change_password(call: Call) -> Reply:
+    """All logins end, also the caller's; the answer is a new one."""
+    with limits.attempt(call.request, call.owner.hex):
+        begun = await run_hashing(_change_password, call)
+    return _begun(call, *begun)
+
+
+def log_out(call: Call) -> Reply:
+    assert call.caller.session_id is not None
+    sessions.end(call.owner, call.caller.session_id)
+    standing.refresh()
+    return Reply(None, headers={"Set-Cookie": _cookie("", 0)})
 
 
 def me(call: Call) -> User:
-    return accounts.find(call.caller)
+    return accounts.find(call.owner)
 
 
-def _session(user: User) -> Session:
-    return Session(access_token=issue_token(user.id), expires_in=int(settings.token_ttl_seconds), user=user)
+def list_sessions(call: Call) -> SessionList:
+    return sessions.list_open(call.owner, call.caller.session_id)
+
+
+def end_session(call: Call) -> None:
+    sessions.end(call.owner, call.ids["session_id"])
+    standing.refresh()
+
+
+def _change_password(call: Call) -> tuple[User, Login]:
+    begun = accounts.change_password(call.owner, call.body, _device(call.request))
+    standing.refresh()
+    return begun
+
+
+def _begun(call: Call, user: User, login: Login) -> Reply:
+    token, seconds = tokens.access_token(login), int(settings.token_ttl_seconds)
+    if not call.body.cookie:
+        return Reply(Session(access_token=token, csrf_token=None, expires_in=seconds, user=user))
+    csrf = tokens.csrf_token(login.session_id)
+    body = Session(access_token=None, csrf_token=csrf, expires_in=seconds, user=user)
+    return Reply(body, headers={"Set-Cookie": _cookie(token, seconds)})
+
+
+def _cookie(value: str, seconds: int) -> str:
+    return f"{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
+
+
+def _device(request: Request) -> Device:
+    agent = "".join(c for c in request.headers.get("user-agent", "") if c.isprintable())
+    return Device(agent[:200], address_of(request))

@@ -38,34 +38,34 @@ class Decision(BaseModel):
 
 
 def approve(call: Call) -> Reply:
-    return _decided(call, "Approved", decisions.approve(call.caller, call.ids["roadmap_id"], call.body.revision))
+    return _decided(call, "Approved", decisions.approve(call.owner, call.ids["roadmap_id"], call.body.revision))
 
 
 def revise(call: Call) -> Reply:
     generator().check_feedback("/feedback")
-    return _decided(call, "Asked for changes", decisions.revise(call.caller, call.ids["roadmap_id"], call.body.feedback))
+    return _decided(call, "Asked for changes", decisions.revise(call.owner, call.ids["roadmap_id"], call.body.feedback))
 
 
 def edit(call: Call) -> Reply:
-    return _decided(call, "Edited", decisions.edit(call.caller, call.ids["roadmap_id"], call.body.operations, call.body.base))
+    return _decided(call, "Edited", decisions.edit(call.owner, call.ids["roadmap_id"], call.body.operations, call.body.base))
 
 
 def restore(call: Call) -> Reply:
-    return _decided(call, "Restored", decisions.restore(call.caller, call.ids["roadmap_id"], call.ids["number"]))
+    return _decided(call, "Restored", decisions.restore(call.owner, call.ids["roadmap_id"], call.ids["number"]))
 
 
 def cancel(call: Call) -> Reply:
-    return _decided(call, "Cancelled", decisions.cancel(call.caller, call.ids["roadmap_id"]))
+    return _decided(call, "Cancelled", decisions.cancel(call.owner, call.ids["roadmap_id"]))
 
 
 def retry(call: Call) -> Reply:
-    return _decided(call, "Retried", decisions.retry(call.caller, call.ids["roadmap_id"]))
+    return _decided(call, "Retried", decisions.retry(call.owner, call.ids["roadmap_id"]))
 
 
 def regenerate(call: Call) -> Reply:
     generator().check_feedback("/instructions")
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
-    made = decisions.regenerate(call.caller, roadmap_id, concept_id, kind, call.body.instructions)
+    made = decisions.regenerate(call.owner, roadmap_id, concept_id, kind, call.body.instructions)
     return _decided(call, f"Asked for another {kind}", made)
 
 

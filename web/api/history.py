@@ -27,25 +27,25 @@ class ReceiptQuery(BaseModel):
 
 
 def list_revisions(call: Call) -> Revisions:
-    return revisions.list_revisions(call.caller, call.ids["roadmap_id"])
+    return revisions.list_revisions(call.owner, call.ids["roadmap_id"])
 
 
 def read_revision(call: Call) -> RevisionDetail:
-    return revisions.read_revision(call.caller, call.ids["roadmap_id"], call.ids["number"])
+    return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
 
 
 def compare(call: Call) -> Diff:
-    return revisions.compare(call.caller, call.ids["roadmap_id"], call.ids["number"], call.query.before)
+    return revisions.compare(call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before)
 
 
 def list_versions(call: Call) -> Versions:
-    return contents.list_versions(call.caller, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"])
+    return contents.list_versions(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"])
 
 
 def read_version(call: Call) -> VersionDetail:
     place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
-    return contents.read_version(call.caller, *place)
+    return contents.read_version(call.owner, *place)
 
 
 def receipt(call: Call) -> Receipt:
-    return receipts.receipt(call.caller, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor)
+    return receipts.receipt(call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor)

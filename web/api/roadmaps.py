@@ -19,6 +19,7 @@ from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
 from web.accepting import accepted
 from web.api.links import BASE, Links, links_of
+from web.backlog import backlog
 from web.endpoint import Call, Reply
 from web.events import stream
 
@@ -54,7 +55,8 @@ class LogsQuery(BaseModel):
 
 async def create(call: Call) -> Reply:
     generator().check(call.body)
-    new = new_roadmap(call.caller, call.body)
+    backlog.check()
+    new = new_roadmap(call.owner, call.body)
     await accepted.submit(new)
     links = links_of(new.id)
     return Reply(Accepted(id=new.id, links=links), headers={"Location": links.self, "Retry-After": "1"})
@@ -62,13 +64,13 @@ async def create(call: Call) -> Reply:
 
 def list_(call: Call) -> Reply:
     query: ListQuery = call.query
-    page = reading.list_roadmaps(call.caller, limit=query.limit, before=query.cursor, status=query.status)
+    page = reading.list_roadmaps(call.owner, limit=query.limit, before=query.cursor, status=query.status)
     return _with_next(page, BASE, query)
 
 
 def read(call: Call) -> Reply | Response:
     roadmap_id = call.ids["roadmap_id"]
-    tree = LinkedTree(**dict(reading.roadmap_tree(call.caller, roadmap_id)), links=links_of(roadmap_id))
+    tree = LinkedTree(**dict(reading.roadmap_tree(call.owner, roadmap_id)), links=links_of(roadmap_id))
     headers = {"ETag": _etag(tree), "Cache-Control": "private, no-cache"}
     known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
     if headers["ETag"] in known:
@@ -77,14 +79,14 @@ def read(call: Call) -> Reply | Response:
 
 
 def read_concept(call: Call) -> ConceptDetail:
-    return reading.concept_detail(call.caller, call.ids["roadmap_id"], call.ids["concept_id"])
+    return reading.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def list_logs(call: Call) -> Reply:
     query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
     page = reading.list_logs(
-        call.caller, roadmap_id, limit=query.limit, after=query.cursor, level=query.level, category=query.category
+        call.owner, roadmap_id, limit=query.limit, after=query.cursor, level=query.level, category=query.category
     )
     return _with_next(page, f"{BASE}/{roadmap_id}/logs", query)
 
@@ -93,7 +95,7 @@ async def watch(call: Call) -> Response:
     """A browser comes back after each end of a stream, until it is told by 204 that there is nothing more."""
     roadmap_id = call.ids["roadmap_id"]
     after = _last_event_id(call)
-    last_seq, finished = await run_in_threadpool(reading.last_event, call.caller, roadmap_id)
+    last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
     return stream(roadmap_id, after, last_seq)

@@ -1,0 +1,70 @@
+"""Sessions, API keys, invitations, administrators, and an index for the roadmaps that an account has under way.
+
+New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+"""
+
+from typing import Any
+
+import peewee
+
+NO = [peewee.SQL("DEFAULT FALSE")]
+UNDER_WAY = "roadmap_owner_under_way"
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(
+        migrator.add_column("account", "is_admin", peewee.BooleanField(default=False, constraints=NO)),
+        migrator.add_column("account", "disabled_at", peewee.DateTimeField(null=True)),
+    )
+    db.create_tables(_tables(db))
+    db.execute_sql(f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) WHERE status IN ('queued', 'planning', 'building')")
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.execute_sql(f"DROP INDEX {UNDER_WAY}")
+    db.drop_tables(_tables(db))
+    for name in ("is_admin", "disabled_at"):
+        migrator.migrate(migrator.drop_column("account", name))
+
+
+def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Account(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class LoginSession(Table):
+        id = peewee.UUIDField(primary_key=True)
+        account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+        created_at = peewee.DateTimeField()
+        expires_at = peewee.DateTimeField()
+        seen_at = peewee.DateTimeField()
+        ended_at = peewee.DateTimeField(null=True, index=True)
+        user_agent = peewee.CharField(max_length=200)
+        address = peewee.CharField(max_length=45)
+
+    class ApiKey(Table):
+        id = peewee.UUIDField(primary_key=True)
+        account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+        name = peewee.CharField(max_length=100)
+        prefix = peewee.CharField(max_length=20)
+        secret_hash = peewee.CharField(max_length=64, unique=True)
+        scopes = peewee.JSONField()
+        created_at = peewee.DateTimeField()
+        expires_at = peewee.DateTimeField(null=True)
+        used_at = peewee.DateTimeField(null=True)
+        revoked_at = peewee.DateTimeField(null=True, index=True)
+
+    class Invitation(Table):
+        id = peewee.UUIDField(primary_key=True)
+        email = peewee.CharField(max_length=254, null=True)
+        invited_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL")
+        created_at = peewee.DateTimeField()
+        expires_at = peewee.DateTimeField()
+        used_at = peewee.DateTimeField(null=True)
+        used_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL", backref="+")
+
+    return [LoginSession, ApiKey, Invitation]

@@ -1,0 +1,134 @@
+"""API keys: for programs that act as an account, within scopes. The secret is told once and stored as a hash."""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import clock
+from core.errors import Conflict, Forbidden, NotFound
+from core.ids import new_id
+from core.runtime import session, transaction
+from models.accounts import Account, ApiKey
+
+PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
+SHOWN = 8  # characters after the prefix that stay readable
+MOST_KEYS = 50  # of one account
+LONGEST_LIFE = 366  # days
+
+
+class Scope(StrEnum):
+    read = "read"
+    write = "write"
+    admin = "admin"  # for administrators only
+
+
+class KeyRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = (Scope.read,)
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = 90
+
+
+class KeyInfo(BaseModel):
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+
+
+class NewKey(KeyInfo):
+    """`key` is told this once."""
+
+    key: str
+
+
+class KeyList(BaseModel):
+    """Those that are not revoked, the newest first."""
+
+    items: list[KeyInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What a key may do, and until when."""
+
+    key_id: UUID
+    account_id: UUID
+    scopes: frozenset[Scope]
+    expires_at: datetime | None
+
+
+def create(account_id: UUID, request: KeyRequest) -> NewKey:
+    """Raises Forbidden for the scope admin of somebody who is none, Conflict when there are too many."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    scopes, now = [str(scope) for scope in sorted(set(request.scopes))], clock.now()
+    fields = {
+        **{"id": new_id(), "name": request.name, "prefix": key[: len(PREFIX) + SHOWN], "scopes": scopes},
+        **{"created_at": now, "expires_at": now + timedelta(days=request.expires_in_days), "used_at": None},
+    }
+    with transaction():
+        account = Account.update(name=Account.name).where(Account.id == account_id).returning(Account)  # one at a time
+        holder = next(iter(account.execute()), None)
+        if Scope.admin in scopes and not (holder and holder.is_admin):
+            raise Forbidden("Only an administrator can make a key with the scope admin.")
+        if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
+            raise Conflict(f"There are {MOST_KEYS} keys already. Revoke one that is not needed any more.")
+        ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
+    return NewKey(**fields, key=key)
+
+
+def list_keys(account_id: UUID) -> KeyList:
+    with session():
+        rows = ApiKey.select().where(_mine(account_id)).order_by(ApiKey.id.desc()).limit(MOST_KEYS)
+        return KeyList(items=[KeyInfo(**row.__data__) for row in rows])
+
+
+def revoke(account_id: UUID, key_id: UUID) -> None:
+    """Raises NotFound."""
+    with transaction():
+        if ApiKey.update(revoked_at=clock.now()).where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
+            raise NotFound("There is no such key.")
+
+
+def revoke_all(account_id: UUID) -> None:
+    """In the caller's transaction."""
+    ApiKey.update(revoked_at=clock.now()).where(_mine(account_id)).execute()
+
+
+def find(key: str) -> Bearer | None:
+    """Whose key this is; None for one that was never made, has expired or was revoked."""
+    valid = (ApiKey.secret_hash == _hash(key)) & ApiKey.revoked_at.is_null() & Account.disabled_at.is_null()
+    with session():
+        row = ApiKey.select(ApiKey, Account).join(Account).where(valid).get_or_none()
+    if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):
+        return None
+    scopes = frozenset(Scope(scope) for scope in row.scopes if scope != Scope.admin or row.account.is_admin)
+    return Bearer(row.id, row.account_id, scopes, row.expires_at)
+
+
+def revoked_since(moment: datetime) -> set[UUID]:
+    with session():
+        return {row.id for row in ApiKey.select(ApiKey.id).where(ApiKey.revoked_at >= moment)}
+
+
+def note_used(key_ids: Collection[UUID]) -> None:
+    with transaction():
+        ApiKey.update(used_at=clock.now()).where(ApiKey.id.in_(list(key_ids))).execute()
+
+
+def _mine(account_id: UUID) -> object:
+    return (ApiKey.account == account_id) & ApiKey.revoked_at.is_null()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

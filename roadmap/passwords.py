@@ -1,0 +1,31 @@
+"""Passwords: refused when they are easy to guess, stored as argon2id hashes."""
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from core.errors import FieldError, Invalid
+from core.strength import weakness
+
+# OWASP's floor for argon2id: 19 MiB, two passes; web/hashing.py runs at most two at once
+HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+NOBODY = HASHER.hash("an unknown account takes as long as a known one")
+
+
+def hashed(password: str) -> str:
+    """Slow by design."""
+    return HASHER.hash(password)
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Slow by design, and as slow for an account that does not exist or has no password."""
+    try:
+        HASHER.verify(password_hash or NOBODY, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return bool(password_hash)
+
+
+def check(password: str, *names: str, pointer: str = "/password") -> None:
+    """Raises Invalid when others would guess it. `names` are those of the person."""
+    if problem := weakness(password, *names):
+        raise Invalid(f"The password is too easy to guess: it {problem}.", fields=(FieldError(pointer, problem),))

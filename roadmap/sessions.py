@@ -1,0 +1,117 @@
+"""Logins: begun with a password, ended by their owner, by a new password, by being idle, and in the end by their age."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from core import clock
+from core.errors import NotFound
+from core.ids import new_id
+from core.runtime import session, settings, transaction
+from models.accounts import Account, LoginSession
+
+MOST_SESSIONS = 50  # of one account; the oldest end when there are more
+KEPT = timedelta(days=30)  # after their end
+MOST_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """From where somebody logs in, so that they recognise it later."""
+
+    user_agent: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a token tells about itself."""
+
+    session_id: UUID
+    account_id: UUID
+    is_admin: bool
+
+
+class SessionInfo(BaseModel):
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    seen_at: datetime
+    user_agent: str
+    address: str
+    current: bool
+
+
+class SessionList(BaseModel):
+    """Those that have not ended, the newest first."""
+
+    items: list[SessionInfo]
+
+
+def begin(account: Account, device: Device) -> Login:
+    """A new session, in the caller's transaction: an id is never used again, so that nobody can fix one in advance."""
+    now, session_id = clock.now(), new_id()
+    times = {"created_at": now, "seen_at": now, "expires_at": now + timedelta(seconds=settings.token_ttl_seconds)}
+    place = {"user_agent": device.user_agent, "address": device.address}
+    LoginSession.insert(id=session_id, account=account.id, **times, **place).execute()
+    kept = LoginSession.select(LoginSession.id).where(_open(account.id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
+    LoginSession.update(ended_at=now).where(_open(account.id), LoginSession.id.not_in(kept)).execute()
+    return Login(session_id, account.id, bool(account.is_admin))
+
+
+def end(account_id: UUID, session_id: UUID) -> None:
+    """Raises NotFound for one that is not theirs or has ended."""
+    with transaction():
+        if LoginSession.update(ended_at=clock.now()).where(_open(account_id), LoginSession.id == session_id).execute() == 0:
+            raise NotFound("There is no such session.")
+
+
+def end_all(account_id: UUID) -> None:
+    """In the caller's transaction."""
+    LoginSession.update(ended_at=clock.now()).where(_open(account_id)).execute()
+
+
+def list_open(account_id: UUID, current: UUID | None) -> SessionList:
+    with session():
+        rows = LoginSession.select().where(_open(account_id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
+        return SessionList(items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows])
+
+
+def ended_since(moment: datetime) -> set[UUID]:
+    """Sessions that have ended since then and would not have expired by themselves."""
+    found: set[UUID] = set()
+    after = LoginSession.ended_at >= moment
+    columns = (LoginSession.ended_at, LoginSession.id)
+    while True:
+        where = after & (LoginSession.expires_at > clock.now())
+        with session():
+            rows = list(LoginSession.select(*columns).where(where).order_by(*columns).limit(MOST_AT_ONCE))
+        found |= {row.id for row in rows}
+        if len(rows) < MOST_AT_ONCE:
+            return found
+        last = rows[-1]
+        after = (LoginSession.ended_at > last.ended_at) | ((LoginSession.ended_at == last.ended_at) & (LoginSession.id > last.id))
+
+
+def note_seen(session_ids: Collection[UUID]) -> None:
+    with transaction():
+        LoginSession.update(seen_at=clock.now()).where(LoginSession.id.in_(list(session_ids))).execute()
+
+
+def end_idle() -> int:
+    """End what nobody has used for SESSION_IDLE_SECONDS, and forget what ended long ago. How many ended."""
+    now = clock.now()
+    idle = LoginSession.ended_at.is_null() & (LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds))
+    with transaction():
+        ended: int = LoginSession.update(ended_at=now).where(idle).execute()
+        old = LoginSession.select(LoginSession.id).where(LoginSession.expires_at < now - KEPT).limit(MOST_AT_ONCE)
+        LoginSession.delete().where(LoginSession.id.in_(old)).execute()
+    return ended
+
+
+def _open(account_id: UUID) -> object:
+    mine = (LoginSession.account == account_id) & LoginSession.ended_at.is_null()
+    return mine & (LoginSession.expires_at > clock.now())

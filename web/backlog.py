@@ -1,0 +1,29 @@
+"""How many roadmaps wait for a worker, counted beside the requests: a queue that nobody empties must not grow for ever."""
+
+from core.errors import Unavailable
+from core.refreshing import Refresher
+from core.runtime import settings
+from roadmap import creating
+
+COME_BACK = 30  # seconds
+
+
+class Backlog:
+    """`start()`, `check()` before a roadmap is accepted, `stop()`."""
+
+    def __init__(self) -> None:
+        self._waiting = 0
+        self._refresher = Refresher(self._count, name="Backlog")
+        self.start, self.stop = self._refresher.start, self._refresher.stop
+
+    def check(self) -> None:
+        """Raises Unavailable when new roadmaps would wait too long. What is known may be a second old."""
+        self._refresher.ask()
+        if self._waiting >= settings.most_queued_roadmaps:
+            raise Unavailable(f"{self._waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK)
+
+    def _count(self) -> None:
+        self._waiting = creating.count_queued(settings.most_queued_roadmaps)
+
+
+backlog = Backlog()

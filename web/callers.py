@@ -1,0 +1,77 @@
+"""Who is calling: a login's token, in a header or a browser's cookie, an API key, or the local owner of embedded mode."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from core.errors import Forbidden, Unauthenticated
+from core.runtime import settings
+from roadmap import api_keys
+from roadmap.accounts import LOCAL_OWNER
+from roadmap.api_keys import Scope
+from web import origins, tokens
+from web.standing import standing
+
+COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
+EVERYTHING = frozenset(Scope)
+NOT_ADMIN = frozenset({Scope.read, Scope.write})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An account, what may be done for it now, and by what it was shown: a login has a session, a key has none."""
+
+    account_id: UUID
+    scopes: frozenset[Scope]
+    session_id: UUID | None = None
+
+
+NOBODY = Caller(UUID(int=0), frozenset())
+LOCAL = Caller(LOCAL_OWNER, EVERYTHING)
+
+
+async def identify(request: Request) -> Caller:
+    """Raises Unauthenticated, Forbidden, and Unavailable when nobody can say whether a login has ended."""
+    if settings.embedded:
+        origins.check_same_site(request)
+        return LOCAL
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer" or not secret:
+            raise _needed()
+        return await _with_key(secret) if secret.startswith(api_keys.PREFIX) else await _with_token(secret)
+    if cookie := request.cookies.get(COOKIE):
+        caller = await _with_token(cookie)
+        assert caller.session_id is not None
+        origins.check_same_site(request, caller.session_id)
+        return caller
+    raise _needed()
+
+
+def check_scope(caller: Caller, scope: Scope, *, login_only: bool) -> None:
+    """Raises Forbidden."""
+    if login_only and caller.session_id is None:
+        raise Forbidden("This needs a login; an API key cannot do it.")
+    if scope not in caller.scopes:
+        who = "the account of an administrator" if scope is Scope.admin and caller.session_id else f"a key with the scope {scope}"
+        raise Forbidden(f"This needs {who}.")
+
+
+async def _with_token(token: str) -> Caller:
+    login = tokens.read_access_token(token)
+    await standing.check_login(login)
+    return Caller(login.account_id, EVERYTHING if login.is_admin else NOT_ADMIN, login.session_id)
+
+
+async def _with_key(key: str) -> Caller:
+    bearer = standing.known_key(key)
+    if bearer is None:
+        bearer = await run_in_threadpool(standing.look_up_key, key)
+    await standing.check_key(bearer)
+    return Caller(bearer.account_id, bearer.scopes)
+
+
+def _needed() -> Unauthenticated:
+    return Unauthenticated("This needs Authorization: Bearer <token>: a token from POST /api/v1/auth/login, or an API key.")

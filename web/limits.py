@@ -1,0 +1,86 @@
+"""How much one account, or one address without an account, may ask for. Decided in the process; Redis is told beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+
+from core.errors import TooMany, Unauthenticated
+from core.limiting import Limit, Limiter, SharedLimits, whole_seconds
+from core.refreshing import Refresher
+from core.runtime import settings
+from web.callers import NOBODY, Caller
+from web.origins import address_of
+
+MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
+REQUESTS = Limit("requests", settings.requests_per_minute, MINUTE)
+STRANGERS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
+LOGIN_PAIR = Limit("login-pair", settings.login_attempts, QUARTER)  # of one account, from one address
+LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # from anywhere
+LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  # of any account
+REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
+
+limiter = Limiter()
+_shared = SharedLimits(settings.redis_url.get_secret_value(), limiter) if settings.redis_url else None
+_exchange = Refresher(_shared.exchange, name="SharedLimits") if _shared else None
+
+
+def start() -> None:
+    if _exchange is not None:
+        _exchange.start()
+
+
+def stop() -> None:
+    if _exchange is not None:
+        _exchange.stop()
+
+
+def check_request(request: Request, caller: Caller) -> None:
+    """Count it. Raises TooMany."""
+    if settings.embedded:  # one person, at this machine
+        return
+    if caller is NOBODY:
+        _hit(STRANGERS, address_of(request))
+    else:
+        _hit(REQUESTS, caller.account_id.hex)
+
+
+@contextmanager
+def attempt(request: Request, email: str) -> Iterator[None]:
+    """For a `with` around the check of a password: it counts when it was wrong. Raises TooMany."""
+    address = address_of(request)
+    places = ((LOGIN_PAIR, f"{email} {address}"), (LOGIN_ADDRESS, address), (LOGIN_ACCOUNT, email))
+    taken = []
+    try:
+        for limit, key in places:  # before it is known whether it is right: those that run at once count too
+            _hit(limit, key, tell=False)
+            taken.append((limit, key))
+        yield
+    except Unauthenticated:
+        for limit, key in taken:
+            limiter.tell(limit, key)
+        raise
+    except BaseException:
+        _give_back(taken)
+        raise
+    else:
+        _give_back(taken)
+
+
+def check_registration(request: Request) -> None:
+    """Count it. Raises TooMany."""
+    _hit(REGISTRATIONS, address_of(request))
+
+
+def _give_back(taken: list[tuple[Limit, str]]) -> None:
+    for limit, key in taken:
+        limiter.give_back(limit, key)
+
+
+def _hit(limit: Limit, key: str, *, tell: bool = True) -> None:
+    wait = limiter.hit(limit, key, tell=tell)
+    if _exchange is not None:
+        _exchange.ask()
+    if wait:
+        seconds = whole_seconds(wait)
+        raise TooMany(f"That was too often ({limit.most} in {limit.seconds} s). Come back in {seconds} s.", retry_after=seconds)

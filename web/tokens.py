@@ -1,0 +1,75 @@
+"""Signed texts that tell something to ourselves: who is logged in, who is invited, which page a form came from.
+
+Each purpose has a salt of its own, so that a text made for one is worth nothing for another. The first of the keys signs, all
+verify.
+"""
+
+from enum import StrEnum
+from functools import cache
+from uuid import UUID
+
+from itsdangerous import BadData, SignatureExpired, Signer, URLSafeTimedSerializer
+
+from core.errors import FieldError, Forbidden, Unauthenticated
+from core.runtime import settings
+from core.storage import signing_keys
+from roadmap import invitations
+from roadmap.sessions import Login
+
+
+class Purpose(StrEnum):
+    access = "roadmap.access-token"
+    invitation = "roadmap.invitation"
+    csrf = "roadmap.csrf"
+
+
+def access_token(login: Login) -> str:
+    return str(_serializer(Purpose.access).dumps([login.session_id.hex, login.account_id.hex, int(login.is_admin)]))
+
+
+def read_access_token(token: str) -> Login:
+    """Raises Unauthenticated. That its session has not ended is not checked here."""
+    try:
+        session_id, account_id, is_admin = _serializer(Purpose.access).loads(token, max_age=int(settings.token_ttl_seconds))
+        return Login(UUID(session_id), UUID(account_id), is_admin == 1)
+    except SignatureExpired:
+        raise Unauthenticated("The access token has expired. Log in again.") from None
+    except (BadData, ValueError, TypeError, AttributeError):
+        raise Unauthenticated("The access token is not valid. Log in again.") from None
+
+
+def invitation_token(invitation_id: UUID) -> str:
+    return str(_serializer(Purpose.invitation).dumps(invitation_id.hex))
+
+
+def read_invitation_token(token: str) -> UUID:
+    """Raises Forbidden. Whether it was used is not checked here."""
+    try:
+        return UUID(_serializer(Purpose.invitation).loads(token, max_age=int(invitations.LIFE.total_seconds())))
+    except (BadData, ValueError, TypeError, AttributeError):
+        wrong = FieldError("/invitation", "is not valid or has expired")
+        raise Forbidden("The invitation cannot be used.", fields=(wrong,)) from None
+
+
+def csrf_token(session_id: UUID) -> str:
+    """Of one session; pages of ours know it, and others cannot read it."""
+    return _signer().get_signature(session_id.bytes).decode()
+
+
+def is_csrf_token(token: str, session_id: UUID) -> bool:
+    return _signer().verify_signature(session_id.bytes, token.encode("utf-8", "replace"))
+
+
+@cache
+def _serializer(purpose: Purpose) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_keys(), salt=purpose)
+
+
+@cache
+def _signer() -> Signer:
+    return Signer(_keys(), salt=Purpose.csrf)
+
+
+def _keys() -> list[str]:
+    """itsdangerous signs with the last key and verifies with all; ours come with the signing one first."""
+    return list(reversed(signing_keys(settings)))
