@@ -10,7 +10,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser chaos soak lint format image bench-accept bench-delivery clean
+.PHONY: help run demo test test-fast test-browser chaos soak lint format lock audit licences image bench-accept bench-delivery clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ format: $(VENV)/dev ## Put the style right
 	@$(BIN)/ruff check --fix $(CHECKED)
 	@$(BIN)/ruff format $(CHECKED)
 
+lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
+	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
+
 soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=60 SEED=1
 	@$(BIN)/python -m tests.chaos.soak --seconds $(SECONDS) --seed $(SEED)
 
@@ -54,11 +57,12 @@ bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a second
 	@$(BIN)/python benchmarks/accept.py
 
-$(VENV)/run: requirements.txt
+# From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
+$(VENV)/run: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV) (once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes requirements.lock from requirements.txt: every package with what it needs, for every platform and Python from 3.11 on,
+# with the hashes of all its files. Versions of the present lock stay while they fit; --upgrade takes the newest that
+# requirements.txt allows. One version serves every Python (--fork-strategy fewest), so that what is tested is what runs.
+set -eu
+cd "$(dirname "$0")/.."
+
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+"${PYTHON:-python3}" -m venv "$tools"
+"$tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir "uv~=0.13.9" # Apache-2.0 or MIT
+# uv does not read pip's configuration. Neither an address nor a path of this machine gets into the lock.
+index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$("$tools/bin/python" -m pip config get global.index-url 2>/dev/null || true)}}
+if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
+if [ -n "${PIP_CERT:-}" ]; then export SSL_CERT_FILE="$PIP_CERT"; fi
+"$tools/bin/uv" --no-config --no-cache pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$@" \
+    --output-file requirements.lock requirements.txt
