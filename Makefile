@@ -48,6 +48,12 @@ format: $(VENV)/dev ## Put the style right
 lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
+audit: $(VENV)/run ## Ask for known vulnerabilities of what is locked; STRICT=1 fails where nobody can be asked
+	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)
+
+licences: $(VENV)/run ## Write docs/LICENCES.md
+	@$(BIN)/python -m scripts.licences
+
 soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=60 SEED=1
 	@$(BIN)/python -m tests.chaos.soak --seconds $(SECONDS) --seed $(SEED)
 

@@ -1,0 +1,105 @@
+"""Asks for known vulnerabilities of every package in requirements.lock, also of those for other platforms.
+
+`python -m scripts.audit` ends with 1 when there is one. Where no vulnerability service can be reached it says so and ends
+with 0; with `--strict` that is an error too. pip-audit lives in a scratch folder, and nothing stays.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts.lock_file import locked
+
+TOOL = "pip-audit~=2.10"  # Apache-2.0
+SERVICES = ("pypi", "osv")
+LIMIT = 20  # seconds for one service; where the network swallows packets, --timeout ends it sooner
+NOT_REACHED = "no vulnerability service can be reached: not audited"
+UNREACHABLE = re.compile(r"ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|ServiceError|Could not connect")
+
+Report = dict[str, Any]
+Ask = Callable[[str], Report | None]
+
+
+class Failed(Exception):
+    """pip-audit could not do its work, for another reason than the network."""
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--strict"]):
+        print("usage: python -m scripts.audit [--strict]", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="roadmap-audit-") as folder:
+        try:
+            return audit(installed(Path(folder)), strict=bool(arguments))
+        except (Failed, subprocess.CalledProcessError) as error:
+            print(f"error: the audit failed: {error}", file=sys.stderr)
+            return 1
+
+
+def audit(ask: Ask, *, strict: bool) -> int:
+    """Ask one service after the other until one knows every package. One that knows none of them is no answer: pip-audit
+    itself calls that a success, and it is what a mirror without PyPI's own vulnerability data looks like.
+    """
+    unknown: set[str] = set()
+    for service in SERVICES:
+        packages = (ask(service) or {}).get("dependencies", [])
+        found = [(package, vulnerability) for package in packages for vulnerability in package.get("vulns", [])]
+        for package, vulnerability in found:
+            print(_sentence(package, vulnerability))
+        if found:
+            return 1
+        skipped = {package["name"] for package in packages if "skip_reason" in package}
+        if packages and not skipped:
+            print(f"no known vulnerability in {len(packages)} packages ({service})")
+            return 0
+        if len(skipped) < len(packages):
+            unknown |= skipped
+    if unknown:
+        print(f"error: no vulnerability service knows {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 1
+    print(NOT_REACHED, file=sys.stderr if strict else sys.stdout)
+    return int(strict)
+
+
+def installed(folder: Path) -> Ask:
+    """pip-audit, freshly installed in `folder`."""
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+    subprocess.run([python, "-m", "pip", "install", *quiet, TOOL], check=True)
+    packages = folder / "packages.txt"
+    packages.write_text("".join(f"{package.name}=={package.version}\n" for package in locked()))
+    return lambda service: report([str(python), "-m", "pip_audit"], service, packages, folder)
+
+
+def report(tool: list[str], service: str, packages: Path, folder: Path) -> Report | None:
+    """What a service says of the packages, or None where it cannot be reached."""
+    answer = folder / f"{service}.json"
+    options = ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--timeout", "5", "--cache-dir", str(folder / "cache")]
+    options += ["--requirement", str(packages), "--vulnerability-service", service, "--format", "json", "--output", str(answer)]
+    try:
+        said = subprocess.run([*tool, *options], capture_output=True, text=True, timeout=LIMIT, check=False).stderr
+    except subprocess.TimeoutExpired:
+        return None
+    if answer.exists():
+        return dict(json.loads(answer.read_text("utf-8")))
+    if UNREACHABLE.search(said):
+        return None
+    raise Failed(said.strip()[-2000:] or "pip-audit said nothing")
+
+
+def _sentence(package: Report, vulnerability: Report) -> str:
+    names = ", ".join([vulnerability["id"], *vulnerability.get("aliases", [])])
+    fixed = ", ".join(vulnerability.get("fix_versions", [])) or "no version"
+    return f"{package['name']} {package['version']}: {names}; fixed in {fixed}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""docs/LICENCES.md: the licence of every package that requirements.lock names, as its metadata state it.
+
+`python -m scripts.licences` writes the page; what is not for this machine it fetches and only reads.
+"""
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from importlib import metadata
+from importlib.metadata import PackageMetadata
+from pathlib import Path
+
+from scripts.lock_file import LOCK, ROOT, Locked, locked
+
+PAGE = ROOT / "docs" / "LICENCES.md"
+
+# What may be used in a service and passed on in its image. LGPL: the library is used unchanged and can be replaced.
+ALLOWED = {
+    "0BSD",
+    "Apache-2.0",
+    "BSD",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "LGPL with exceptions",
+    "MIT",
+    "MIT-0",
+    "MPL-2.0",
+    "PSF-2.0",
+}
+CLASSIFIERS = {
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+}
+STATED = {  # by a licence file alone, not in the metadata
+    "huey": "MIT",
+    "peewee": "MIT",
+}
+HOMES = ("homepage", "home", "repository", "source", "source code", "github", "code")
+HEAD = """\
+# Licences
+
+What production installs beside this code (which is [MIT](../LICENSE)): every package of `requirements.lock`, written by
+`make licences`. The licence is the package's own statement; tests hold this page to what is installed, and every licence to
+the list in `scripts/licences.py`.
+
+The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the libraries that these need.
+psycopg2 itself is LGPL: it is used unchanged, and whoever runs the service can put another build in its place.
+
+| Package | Version | Licence | Only where | Home page |
+|---|---|---|---|---|
+"""
+
+
+def main(arguments: list[str]) -> int:
+    if arguments:
+        print("usage: python -m scripts.licences", file=sys.stderr)
+        return 2
+    packages = locked()
+    refused = []
+    with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
+        elsewhere = fetched([package for package in packages if not package.is_for_this_machine], Path(folder))
+        rows = []
+        for package in packages:
+            facts = elsewhere.get(package.name) or metadata.metadata(package.name)
+            rows.append(row(package, facts))
+            if not is_allowed(licence(facts)):
+                refused.append(f"{package.name}: {licence(facts) or 'no licence stated'}")
+    PAGE.write_text(HEAD + "\n".join(rows) + "\n", "utf-8")
+    for line in refused:
+        print(f"error: a licence that is not on the list: {line}", file=sys.stderr)
+    return int(bool(refused))
+
+
+def row(package: Locked, facts: PackageMetadata) -> str:
+    """The row of a package; its version is the lock's."""
+    where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
+    return f"| {package.name} | {package.version} | {licence(facts)} | {where} | {home_page(facts)} |"
+
+
+def licence(facts: PackageMetadata) -> str:
+    """SPDX where the metadata have it, otherwise what they say. Several classifiers are a choice."""
+    if expression := _one(facts, "License-Expression"):
+        return expression
+    prefix = "License :: OSI Approved :: "
+    names = [line.removeprefix(prefix) for line in facts.get_all("Classifier") or [] if line.startswith(prefix)]
+    if names and all(name in CLASSIFIERS for name in names):
+        return " OR ".join(sorted(CLASSIFIERS[name] for name in names))
+    stated = _one(facts, "License").strip()
+    return stated if stated and "\n" not in stated else STATED.get(facts["Name"], "")
+
+
+def is_allowed(expression: str) -> bool:
+    """Every part of an AND, one part of an OR. AND binds closer; nested expressions are read by a person."""
+    return any(all(part.strip() in ALLOWED for part in choice.split(" AND ")) for choice in expression.split(" OR "))
+
+
+def home_page(facts: PackageMetadata) -> str:
+    labelled = dict(line.split(", ", 1) for line in facts.get_all("Project-URL") or [])
+    addresses = {label.lower(): address for label, address in labelled.items()}
+    found = [addresses[label] for label in HOMES if label in addresses]
+    return _one(facts, "Home-page") or (found[0] if found else "")
+
+
+def _one(facts: PackageMetadata, name: str) -> str:
+    return str(next(iter(facts.get_all(name) or [""])))
+
+
+def fetched(packages: Iterable[Locked], folder: Path) -> dict[str, PackageMetadata]:
+    """The metadata of packages that are not for this machine, by name, from the files that the lock names."""
+    found = {}
+    for package in packages:
+        files = folder / package.name
+        lines = [f"{package.name}=={package.version}", *(f"--hash={one}" for one in package.hashes)]
+        files.mkdir()
+        (files / LOCK.name).write_text(" ".join(lines) + "\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+        options = ["--no-deps", "--ignore-requires-python", "--only-binary", ":all:", "--require-hashes"]
+        subprocess.run([*command, *options, "--dest", files, "--requirement", files / LOCK.name], check=True)
+        wheel = zipfile.Path(next(files.glob("*.whl")))
+        distribution = next(entry for entry in wheel.iterdir() if entry.name.endswith(".dist-info"))
+        found[package.name] = metadata.PathDistribution(distribution).metadata
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

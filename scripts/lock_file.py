@@ -1,0 +1,41 @@
+"""What requirements.lock names."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A package of the lock: `requirement` has its pin and its marker."""
+
+    requirement: Requirement
+    hashes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.requirement.name
+
+    @property
+    def version(self) -> str:
+        return str(self.requirement.specifier).removeprefix("==")
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        return self.requirement.marker is None or self.requirement.marker.evaluate()
+
+
+def locked(text: str | None = None) -> list[Locked]:
+    """The packages in the order of the file, or of `text`."""
+    logical = re.sub(r"\\\n", " ", LOCK.read_text("utf-8") if text is None else text).splitlines()
+    return [_locked(line) for line in logical if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _locked(line: str) -> Locked:
+    requirement, *options = re.split(r"\s+--hash=", line.strip())
+    return Locked(Requirement(requirement), tuple(options))

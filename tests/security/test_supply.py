@@ -1,0 +1,195 @@
+"""What is installed is what was locked, under licences that were agreed to, and an audit hides nothing. All without a network."""
+
+import json
+import re
+import sys
+import textwrap
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from scripts.audit import NOT_REACHED, Failed, audit, report
+from scripts.licences import PAGE, is_allowed, licence, row
+from scripts.lock_file import LOCK, locked
+from tests.stack import ROOT
+
+LOCKED = {package.name: package for package in locked()}
+HERE = [package for package in LOCKED.values() if package.is_for_this_machine]
+ROWS = {
+    line.split(" | ")[0].removeprefix("| "): line
+    for line in PAGE.read_text("utf-8").splitlines()
+    if re.match(r"\| [a-z0-9]", line)
+}
+
+
+def required(text: str) -> list[Requirement]:
+    """The requirements of a file in pip's format, without its comments."""
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def disagreements(requirements: str, lock: str) -> list[str]:
+    """What a lock does not have of the requirements, or has in a version that they do not allow, or without a hash."""
+    packages = {package.name: package for package in locked(lock)}
+    found = []
+    for requirement in required(requirements):
+        package = packages.get(canonicalize_name(requirement.name))
+        if package is None:
+            found.append(f"{requirement.name} is not locked")
+        elif not requirement.specifier.contains(package.version, prereleases=True):
+            found.append(f"{package.name} {package.version} is not {requirement.specifier}")
+    for package in packages.values():
+        if not re.fullmatch(r"==[^*,=]+", str(package.requirement.specifier)):
+            found.append(f"{package.name} is not pinned")
+        if not package.hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in package.hashes):
+            found.append(f"{package.name} has no hash")
+    return found
+
+
+def test_the_lock_is_what_the_requirements_ask_for() -> None:
+    found = disagreements((ROOT / "requirements.txt").read_text("utf-8"), LOCK.read_text("utf-8"))
+    assert found == [], "run: make lock"
+
+
+def test_a_disagreement_is_found() -> None:
+    a_hash = "--hash=sha256:" + "a" * 64
+    good = f"Starlette_Like==1.10.2 ; sys_platform != 'win32' \\\n    {a_hash} \\\n    {a_hash}\n    # via -r requirements.txt\n"
+    lock = good.replace("Starlette_Like", "starlette-like")
+    assert disagreements("Starlette_Like~=1.10  # why\n", lock) == []
+    assert disagreements("starlette-like~=1.11\n", lock) == ["starlette-like 1.10.2 is not ~=1.11"]
+    assert disagreements("starlette-like~=1.10\nuvicorn~=0.54.0\n", lock) == ["uvicorn is not locked"]
+    assert disagreements("", "uvicorn==0.54.0\n") == ["uvicorn has no hash"]
+    assert disagreements("", f"uvicorn~=0.54.0 {a_hash}\n") == ["uvicorn is not pinned"]
+
+
+def test_the_lock_is_complete() -> None:
+    """What a locked package needs is locked too, as far as it is installed here."""
+    missing = []
+    for package in HERE:
+        for line in metadata.requires(package.name) or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                found = LOCKED.get(canonicalize_name(needed.name))
+                if found is None or not needed.specifier.contains(found.version, prereleases=True):
+                    missing.append(f"{package.name} needs {needed}")
+    assert missing == [], "run: make lock"
+
+
+def test_the_lock_names_packages_and_nothing_else() -> None:
+    """No index, no address and no path of the machine that made it, and each package once: one version for every Python."""
+    text = LOCK.read_text("utf-8")
+    assert not re.search(r"://|--(?!hash=)|\s@\s|(?<![\w-])/\w", text)
+    assert len(locked()) == len(LOCKED)
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    versions = {package.name: metadata.version(package.name) for package in HERE}
+    assert versions == {package.name: package.version for package in HERE}
+
+
+@pytest.mark.parametrize("file", ["Makefile", "Dockerfile.railway"])
+def test_production_is_installed_from_the_lock_alone(file: str) -> None:
+    text = re.sub(r"\\\n", " ", (ROOT / file).read_text("utf-8"))
+    installs = [
+        line for line in text.splitlines() if re.search(r"pip .*\binstall\b", line) and "requirements-dev.txt" not in line
+    ]
+    assert installs
+    assert all("--require-hashes" in line and "requirements.lock" in line for line in installs)
+
+
+def test_the_page_names_the_licence_of_every_locked_package() -> None:
+    assert list(ROWS) == list(LOCKED), "run: make licences"
+    assert {name: line.split(" | ")[1] for name, line in ROWS.items()} == {one.name: one.version for one in LOCKED.values()}
+    for package in HERE:
+        assert ROWS[package.name] == row(package, metadata.metadata(package.name)), "run: make licences"
+
+
+def test_every_licence_is_on_the_list() -> None:
+    stated = {name: line.split(" | ")[2] for name, line in ROWS.items()}
+    stated |= {package.name: licence(metadata.metadata(package.name)) for package in HERE}
+    assert [(name, one) for name, one in stated.items() if not is_allowed(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("MIT", True),
+        ("GPL-3.0-only", False),
+        ("GPL-3.0-only OR MIT", True),
+        ("GPL-3.0-only AND MIT", False),
+        ("Apache-2.0 AND BSD-2-Clause", True),
+        ("MIT AND GPL-3.0-only OR AGPL-3.0-only", False),
+        ("", False),
+        ("UNKNOWN", False),
+    ],
+)
+def test_a_licence_is_allowed_in_all_of_its_parts(expression: str, allowed: bool) -> None:
+    assert is_allowed(expression) is allowed
+
+
+def answers(**by_service: Any) -> Any:
+    return lambda service: by_service.get(service)
+
+
+GOOD = {"dependencies": [{"name": "redis", "version": "8.1.0", "vulns": []}]}
+BAD = {
+    "dependencies": [
+        {"name": "redis", "version": "8.1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"], "aliases": ["CVE-1"]}]}
+    ]
+}
+UNKNOWN = {"dependencies": [{"name": "redis", "skip_reason": "Dependency not found on PyPI"}]}
+
+
+def test_a_known_vulnerability_fails_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(answers(pypi=BAD), strict=False) == 1
+    assert capsys.readouterr().out == "redis 8.1.0: PYSEC-1, CVE-1; fixed in 8.2\n"
+
+
+def test_a_vulnerability_that_the_second_service_knows_fails_the_audit() -> None:
+    assert audit(answers(osv=BAD), strict=False) == 1
+    assert audit(answers(pypi=UNKNOWN, osv=BAD), strict=False) == 1
+
+
+def test_no_known_vulnerability(capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(answers(pypi=GOOD), strict=True) == 0
+    assert audit(answers(pypi=UNKNOWN, osv=GOOD), strict=True) == 0
+    assert NOT_REACHED not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("said", [{}, {"pypi": UNKNOWN}, {"pypi": {"dependencies": []}}])
+def test_where_no_service_answers_it_is_said_that_nothing_was_audited(said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A service that knows no package at all is none: pip-audit would end with 0."""
+    assert audit(answers(**said), strict=False) == 0
+    assert capsys.readouterr().out == f"{NOT_REACHED}\n"
+    assert audit(answers(**said), strict=True) == 1
+    assert capsys.readouterr().err == f"{NOT_REACHED}\n"
+
+
+def test_a_package_that_a_working_service_does_not_know_fails_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
+    some = {"dependencies": [*GOOD["dependencies"], {"name": "lost", "skip_reason": "not found"}]}
+    assert audit(answers(pypi=some), strict=False) == 1
+    assert "lost" in capsys.readouterr().err
+
+
+def pip_audit(folder: Path, body: str) -> list[str]:
+    """A stand-in for pip-audit; `answer` is where it must write."""
+    script = folder / "pip_audit.py"
+    script.write_text("import json, sys\nanswer = sys.argv[sys.argv.index('--output') + 1]\n" + textwrap.dedent(body))
+    return [sys.executable, str(script)]
+
+
+def test_the_answer_counts_and_not_how_pip_audit_ends(tmp_path: Path) -> None:
+    tool = pip_audit(tmp_path, f"open(answer, 'w').write({json.dumps(json.dumps(BAD))})\nsys.exit(1)")
+    assert report(tool, "pypi", tmp_path / "packages.txt", tmp_path) == BAD
+
+
+def test_a_service_that_is_away_is_told_from_a_tool_that_is_broken(tmp_path: Path) -> None:
+    away = pip_audit(tmp_path, "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')")
+    assert report(away, "osv", tmp_path / "packages.txt", tmp_path) is None
+    broken = pip_audit(tmp_path, "raise ValueError('a defect')")
+    with pytest.raises(Failed, match="a defect"):
+        report(broken, "osv", tmp_path / "packages.txt", tmp_path)
