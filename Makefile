@@ -33,7 +33,7 @@ chaos: $(VENV)/dev ## Every fault test, also the long ones
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh
 
-image: ## Build the image and start it; installs a builder where it can
+image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
 	@./scripts/image.sh
 
 lint: $(VENV)/dev ## Style and types
