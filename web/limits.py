@@ -1,5 +1,6 @@
 """How much one account, or one address without an account, may ask for. Decided in the process; Redis is told beside it."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,8 +49,8 @@ def check_request(request: Request, caller: Caller) -> None:
 @contextmanager
 def attempt(request: Request, email: str) -> Iterator[None]:
     """For a `with` around the check of a password: it counts when it was wrong. Raises TooMany."""
-    address = address_of(request)
-    places = ((LOGIN_PAIR, f"{email} {address}"), (LOGIN_ADDRESS, address), (LOGIN_ACCOUNT, email))
+    address, account = address_of(request), hashlib.sha256(email.encode()).hexdigest()[:32]  # Redis need not know who logs in
+    places = ((LOGIN_PAIR, f"{account} {address}"), (LOGIN_ADDRESS, address), (LOGIN_ACCOUNT, account))
     taken = []
     try:
         for limit, key in places:  # before it is known whether it is right: those that run at once count too
