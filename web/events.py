@@ -16,7 +16,7 @@ from uuid import UUID
 
 from starlette.responses import StreamingResponse
 
-from core.errors import Unavailable
+from core.errors import TooMany, Unavailable
 from roadmap.events import Event, events_after, last_seqs
 
 logger = logging.getLogger(__name__)
@@ -25,10 +25,12 @@ TICK = 0.25  # seconds between two looks, while anybody watches
 HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
 WAITING = 1000  # events that a client may be behind
 MOST_WATCHERS = 2000
+MOST_OF_ONE = 100  # of these, for one account
 
 
 @dataclass(eq=False, slots=True)
 class Watcher:
+    owner: UUID
     roadmap_id: UUID
     after: int  # the number of the last event that this client has
     queue: asyncio.Queue[Event | None]
@@ -69,11 +71,11 @@ class EventPoller:
             self._thread.join()
             self._thread = None
 
-    async def watch(self, roadmap_id: UUID, after: int, last_seq: int) -> AsyncIterator[bytes]:
+    async def watch(self, owner: UUID, roadmap_id: UUID, after: int, last_seq: int) -> AsyncIterator[bytes]:
         """The stream of one client, from the event after number `after` to the roadmap's last one. It was finished before
         if it has been changed since: an end of which `last_seq` tells that more came after it is passed over.
         """
-        watcher = Watcher(roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
+        watcher = Watcher(owner, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
         self._add(watcher)
         try:
             yield b"retry: 2000\n\n"
@@ -92,9 +94,14 @@ class EventPoller:
             with self._lock:
                 self._watchers.discard(watcher)
 
-    def check_room(self) -> None:
-        if len(self._watchers) >= MOST_WATCHERS:
+    def check_room(self, owner: UUID) -> None:
+        """Raises Unavailable, TooMany."""
+        with self._lock:
+            watchers = [watcher.owner for watcher in self._watchers]
+        if len(watchers) >= MOST_WATCHERS:
             raise Unavailable("Too many people are watching. Try again.", retry_after=10)
+        if watchers.count(owner) >= MOST_OF_ONE:
+            raise TooMany(f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open another.", retry_after=10)
 
     def _add(self, watcher: Watcher) -> None:
         with self._lock:
@@ -173,10 +180,10 @@ def encode(event: Event) -> bytes:
     return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
-def stream(roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
-    """`last_seq` is the number of the newest event so far. Raises Unavailable, while the answer can still be 503, when too
-    many watch already.
+def stream(owner: UUID, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
+    """`last_seq` is the number of the newest event so far. Raises Unavailable and TooMany, while the answer can still be one
+    of those, when too many watch already.
     """
-    poller.check_room()
+    poller.check_room(owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(poller.watch(roadmap_id, after, last_seq), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(poller.watch(owner, roadmap_id, after, last_seq), media_type="text/event-stream", headers=headers)

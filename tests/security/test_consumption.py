@@ -1,0 +1,344 @@
+"""What one account, one address or everybody together may ask for: too much is answered with 429 or 503, and costs little."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from core import limiting
+from core.errors import Unavailable
+from core.limiting import Limit, Limiter, SharedLimits
+from core.refreshing import Refresher
+from core.runtime import session, settings
+from models.roadmaps import Roadmap
+from roadmap import creating
+from roadmap.accounts import LOCAL_OWNER
+from tests.servers import Postgres, Redis, scratch_folder
+from tests.stack import GOAL, Stack, running, server_stack
+from tests.waiting import wait_until
+from web import backlog, events
+from web.endpoint import LARGEST_BODY
+
+Factory = pytest.TempPathFactory
+
+ROADMAPS = "/api/v1/roadmaps"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def tries(limiter: Limiter, limit: Limit, times: int, key: str = "a") -> int:
+    """How many of so many are let in."""
+    return sum(limiter.hit(limit, key) == 0 for _ in range(times))
+
+
+class TestLimiter:
+    def test_so_many_are_let_in_and_then_the_wait_is_told(self, clock: Clock) -> None:
+        limiter, limit = Limiter(now=clock), Limit("x", 5, 60)
+        assert tries(limiter, limit, 9) == 5
+        wait = limiter.hit(limit, "a")
+        assert 1 <= wait <= 120
+        clock.now += wait - 0.5
+        assert limiter.hit(limit, "a") > 0
+        clock.now += 1
+        assert limiter.hit(limit, "a") == 0
+
+    def test_keys_and_limits_are_apart(self, clock: Clock) -> None:
+        limiter, one, other = Limiter(now=clock), Limit("x", 1, 60), Limit("y", 1, 60)
+        assert [tries(limiter, limit, 3, key) for limit in (one, other) for key in ("a", "b")] == [1] * 4
+
+    def test_nothing_is_limited_by_0(self, clock: Clock) -> None:
+        assert tries(Limiter(now=clock), Limit("x", 0, 60), 1000) == 1000
+
+    def test_two_windows_in_a_row_let_in_no_more_than_one_at_their_border(self, clock: Clock) -> None:
+        limiter, limit = Limiter(now=clock), Limit("x", 60, 60)
+        clock.now = 1_000_000 // 60 * 60 + 59.0
+        assert tries(limiter, limit, 100) == 60
+        clock.now += 2
+        assert tries(limiter, limit, 100) <= 2
+
+    def test_what_did_not_have_to_be_counted_is_given_back(self, clock: Clock) -> None:
+        limiter, limit = Limiter(now=clock), Limit("x", 2, 60)
+        for _ in range(10):
+            assert limiter.hit(limit, "a", tell=False) == 0
+            limiter.give_back(limit, "a")
+        assert limiter.news() == {}
+        assert tries(limiter, limit, 3) == 2
+        assert limiter.news() == {(limit, "a"): 2}
+        assert limiter.news() == {}
+
+    def test_what_all_together_have_used_up_is_closed_until_then(self, clock: Clock) -> None:
+        limiter, limit = Limiter(now=clock), Limit("x", 100, 60)
+        limiter.close((limit, "a"), clock.now + 7)
+        assert limiter.hit(limit, "a") == 7
+        assert limiter.hit(limit, "b") == 0
+        clock.now += 7.1
+        assert limiter.hit(limit, "a") == 0
+
+    def test_a_flood_of_keys_takes_no_more_memory_than_so_many(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(limiting, "MOST_KEYS", 50)
+        limiter, limit = Limiter(now=clock), Limit("x", 1, 60)
+        for number in range(500):
+            limiter.hit(limit, str(number))
+            limiter.close((limit, str(number)), clock.now + 60)
+        sizes = [len(each) for each in (limiter._windows, limiter._closed, limiter._news)]
+        assert sizes == [50, 50, 50]
+        assert limiter.hit(limit, "499") > 0  # the last are known
+
+    @given(
+        most=st.integers(1, 8),
+        steps=st.lists(st.tuples(st.floats(0, 30), st.integers(1, 5)), max_size=60),
+    )
+    @hypothesis(max_examples=300, deadline=None)
+    def test_no_order_of_requests_gets_much_more_than_the_limit_and_a_wait_is_always_enough(
+        self, most: int, steps: list[tuple[float, int]]
+    ) -> None:
+        clock = Clock()
+        limiter, limit, came = Limiter(now=clock), Limit("x", most, 10), []
+        for pause, times in steps:
+            clock.now += pause
+            for _ in range(times):
+                wait = limiter.hit(limit, "a")
+                if wait == 0:
+                    came.append(clock.now)
+                else:
+                    assert wait <= 2 * limit.seconds
+        for moment in came:  # in any window; the estimate takes the one before for evenly spread
+            assert sum(moment - limit.seconds < each <= moment for each in came) <= 2 * most
+        if came:
+            clock.now += 2 * limit.seconds
+            assert limiter.hit(limit, "a") == 0
+
+
+class TestSharing:
+    def test_processes_count_together(self, broker: Redis) -> None:
+        limit = Limit("together", 10, 3600)
+        limiters = [Limiter() for _ in range(3)]
+        shared = [SharedLimits(broker.url(), limiter) for limiter in limiters]
+        assert [tries(limiter, limit, 4) for limiter in limiters] == [4, 4, 4]
+        for each in shared:
+            each.exchange()
+        assert limiters[2].hit(limit, "a") > 0  # was the one to find that 12 are more than 10
+        for limiter, each in zip(limiters, shared, strict=True):
+            limiter.hit(limit, "a")
+            each.exchange()
+        assert all(limiter.hit(limit, "a") > 0 for limiter in limiters)
+        assert all(limiter.hit(limit, "b") == 0 for limiter in limiters)
+
+    def test_a_new_process_learns_what_was_used_before_it(self, broker: Redis) -> None:
+        limit = Limit("before", 5, 3600)
+        first = Limiter()
+        assert tries(first, limit, 5) == 5
+        SharedLimits(broker.url(), first).exchange()
+        second = Limiter()
+        exchange = SharedLimits(broker.url(), second)
+        assert second.hit(limit, "a") == 0
+        exchange.exchange()
+        assert second.hit(limit, "a") > 0
+
+    def test_what_was_let_in_too_much_is_waited_for(self, broker: Redis) -> None:
+        limit = Limit("debt", 100, 1000)
+        limiter = Limiter()
+        for _ in range(2):
+            other = Limiter()
+            assert tries(other, limit, 90) == 90
+            SharedLimits(broker.url(), other).exchange()
+        assert limiter.hit(limit, "a") == 0
+        SharedLimits(broker.url(), limiter).exchange()
+        assert 9 <= limiter.hit(limit, "a") <= 10  # one too many, at 10 s each
+
+    def test_without_redis_each_counts_for_itself_and_says_so_once(
+        self, own_broker: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        limiter, limit = Limiter(), Limit("alone", 3, 3600)
+        shared = SharedLimits(own_broker.url(), limiter)
+        own_broker.stop()
+        assert tries(limiter, limit, 5) == 3
+        for _ in range(3):
+            limiter.tell(limit, "a")
+            shared.exchange()
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert own_broker.url() not in caplog.text
+        assert tries(limiter, limit, 5) == 0
+
+
+class TestRefreshing:
+    def test_it_looks_while_somebody_asks_and_sleeps_when_nobody_does(self) -> None:
+        looked = []
+        refresher = Refresher(lambda: looked.append(1), name="Test", every=0.01, idle_after=0.05)
+        refresher.start()
+        refresher.ask()
+        wait_until(lambda: looked)
+        wait_until(lambda: not refresher._asked.is_set())
+        seen = len(looked)
+        refresher.ask()
+        wait_until(lambda: len(looked) > seen)
+        refresher.stop()
+
+    def test_stopping_looks_once_more_so_that_nothing_noted_is_forgotten(self) -> None:
+        looked = []
+        refresher = Refresher(lambda: looked.append(1), name="Test", every=60)
+        refresher.start()
+        refresher.stop()
+        assert looked
+
+    @pytest.mark.anyio
+    async def test_nobody_waits_for_what_is_away(self) -> None:
+        def away() -> None:
+            raise Unavailable("Away.")
+
+        refresher = Refresher(away, name="Test", every=0.01)
+        refresher.start()
+        assert not await refresher.at_most(5, patience=30)
+        refresher.stop()
+
+    @pytest.mark.anyio
+    async def test_after_a_silence_the_next_look_is_waited_for_and_not_afterwards(self) -> None:
+        gate, looked = threading.Event(), []
+
+        def look() -> None:
+            gate.wait(10)
+            looked.append(1)
+
+        refresher = Refresher(look, name="Test", every=0.01)
+        refresher.start()
+        threading.Timer(0.1, gate.set).start()
+        assert await refresher.at_most(5, patience=30)
+        assert looked
+        gate.clear()
+        assert await refresher.at_most(5, patience=0)
+        gate.set()
+        refresher.stop()
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+
+class TestRoadmapsUnderWay:
+    def create(self, client: TestClient, **fields: Any) -> int:
+        return client.post(ROADMAPS, json={"goal": GOAL, **fields}).status_code
+
+    def test_an_account_has_only_so_many_under_way(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3}))
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # no worker takes them up
+        assert [self.create(client) for _ in range(5)] == [202] * 3 + [429] * 2
+        with session():
+            assert Roadmap.select().count() == 3
+        refused = client.post(ROADMAPS, json={"goal": GOAL})
+        assert refused.json()["type"] == "/problems/too-many-requests"
+        assert int(refused.headers["retry-after"]) > 0
+        with session():
+            Roadmap.update(status="ready").execute()
+        assert self.create(client) == 202
+
+    def test_those_that_come_at_once_are_counted_too(self, immediate: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3}))
+        request = creating.RoadmapRequest(goal=GOAL)
+        results = creating.create_many([creating.new_roadmap(LOCAL_OWNER, request) for _ in range(10)])
+        assert [type(result).__name__ for result in results] == ["Step"] * 3 + ["TooMany"] * 7
+
+    def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backlog, "settings", settings.model_copy(update={"most_queued_roadmaps": 2}))
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        assert [self.create(client) for _ in range(2)] == [202, 202]
+        wait_until(lambda: self.create(client) == 503, reason="the backlog is seen")
+        answer = client.post(ROADMAPS, json={"goal": GOAL})
+        assert int(answer.headers["retry-after"]) > 0
+        assert client.get(ROADMAPS).status_code == 200
+        with session():
+            Roadmap.delete().execute()
+        wait_until(lambda: self.create(client) == 202, reason="there is room again")
+
+    def test_the_count_uses_its_index(self, client: TestClient) -> None:
+        with session():
+            database = Roadmap._meta.database
+            query = Roadmap.select().where(Roadmap.owner.in_([LOCAL_OWNER]), creating.UNDER_WAY)
+            plan = database.execute_sql("EXPLAIN QUERY PLAN " + query.sql()[0], query.sql()[1]).fetchall()
+        assert "roadmap_owner_under_way" in str(plan)
+
+
+class TestSizes:
+    def test_a_body_is_cut_off_at_its_limit_whatever_it_says_of_itself(self, client: TestClient) -> None:
+        head = {"Content-Type": "application/json"}
+        assert client.post(ROADMAPS, content=b" " * (LARGEST_BODY + 1), headers=head).status_code == 413
+
+        def chunked() -> Iterator[bytes]:  # without a length
+            for _ in range(10):
+                yield b" " * 65_536
+
+        assert client.post(ROADMAPS, content=chunked(), headers=head).status_code == 413
+
+    @pytest.mark.parametrize("limit", ["0", "101", "-1", "1e9", "100000000000000000000"])
+    @pytest.mark.parametrize("path", [ROADMAPS])
+    def test_a_page_has_at_most_a_hundred_items(self, client: TestClient, path: str, limit: str) -> None:
+        assert client.get(path, params={"limit": limit}).status_code == 422
+
+    def test_one_account_does_not_take_all_the_streams(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "MOST_OF_ONE", 2)
+        waiting = [events.Watcher(LOCAL_OWNER, LOCAL_OWNER, 0, None, None) for _ in range(2)]  # type: ignore[arg-type]
+        roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
+        with ExitStack() as stack:
+            events.poller._watchers.update(waiting)
+            stack.callback(events.poller._watchers.difference_update, waiting)
+            assert client.get(f"{ROADMAPS}/{roadmap_id}/events").status_code == 429
+
+
+@pytest.fixture(scope="module")
+def its_broker() -> Iterator[Redis]:
+    with scratch_folder() as folder:
+        server = Redis(folder)
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def limited(postgres: Postgres, its_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
+    few = {"REQUESTS_PER_MINUTE": "20", "LOGIN_ATTEMPTS": "3", "API_WORKERS": "2"}
+    with running(server_stack(tmp_path_factory.mktemp("limited"), postgres, its_broker, **few)) as stack:
+        yield stack
+
+
+class TestRealServer:
+    def test_an_account_that_asks_too_often_is_told_when_to_come_back(self, limited: Stack) -> None:
+        answers = [limited.get(ROADMAPS) for _ in range(50)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert 10 <= len(refused) <= 30  # two processes, which tell each other every second
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert all(1 <= int(answer.headers["retry-after"]) <= 120 for answer in refused)
+        assert limited.get("/health/ready").status_code == 200
+
+    def test_another_account_is_served_meanwhile(self, limited: Stack) -> None:
+        other = limited.register()
+        assert limited.get(ROADMAPS, headers=other).status_code == 200
+        assert [limited.get(ROADMAPS).status_code for _ in range(30)].count(429) >= 10
+
+    def test_guessing_goes_on_being_limited_without_redis(self, limited: Stack, its_broker: Redis) -> None:
+        its_broker.kill()
+        try:
+            wrong = {"email": "victim@example.org", "password": "a wrong passphrase"}
+            codes = [limited.request("POST", "/api/v1/auth/login", json=wrong).status_code for _ in range(12)]
+        finally:
+            its_broker.start()
+        assert 3 <= codes.count(401) <= 6
+        assert set(codes) == {401, 429}
+        assert codes[-1] == 429
