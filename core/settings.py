@@ -193,7 +193,7 @@ class Settings(BaseModel):
     client_address_header: str = Field("X-Forwarded-For", pattern=r"^[A-Za-z0-9-]{1,40}$", description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
     trusted_proxies: Networks = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
     requests_per_minute: Count = Field(600, ge=0, le=100_000_000, description="Requests of one account; half as many of one address without an account. 0: no limit. Server mode only.")  # fmt: skip
-    login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and for one address. Half of them: new accounts from one address in half an hour. 0: no limit.")  # fmt: skip
+    login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and from one address in 15 minutes. Twice as many new accounts from one address in an hour. 0: no limit.")  # fmt: skip
     most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
     most_queued_roadmaps: Count = Field(10_000, ge=1, le=100_000_000, description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones are answered with 503.")  # fmt: skip
     log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip

@@ -145,7 +145,8 @@ class Stack:
             self.services[name].start()
         if not names or self.api.name in names:
             self.wait_ready()
-            self.headers = self.headers or self.register()
+            if not self.headers and self.environment["REGISTRATION"] == "open":
+                self.headers = self.register()
 
     def stop(self) -> None:
         for service in self.services.values():

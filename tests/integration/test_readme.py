@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from cli import demo
+from core.settings import Settings
 from roadmap.events import EventType
-from tests.stack import GOAL, ROOT, Stack, clean_environment, embedded_stack, running
+from tests.servers import Postgres, Redis
+from tests.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -129,3 +131,28 @@ def test_the_demo_shows_words_of_a_model_as_they_are(tmp_path: Path) -> None:
     with demo.console.capture() as shown:
         demo.show({"title": "[bold]", "hours": 1, "weeks": 1, "remarks": ["[x]"], "stages": [stage]})
     assert [text for text in ("[bold]", "[x]", "Regex [/] classes", "[/path]", "a[i] [/]") if text not in shown.get()] == []
+
+
+def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
+    postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = (ROOT / "docs" / "ACCOUNTS.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
+    (export,) = re.findall(r"`(export H=[^`]*)`", page)
+    assert len(commands) >= 8
+    first = {"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "correct horse battery"}
+    by_default = {name: "" for name in OPEN_TO_TESTS}
+    with running(server_stack(tmp_path_factory.mktemp("accounts"), postgres, broker, **first, **by_default), "api") as stack:
+        script = "\n".join(["set -euo pipefail", export, *commands]).replace("http://127.0.0.1:8000", stack.url)
+        said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert '"status":"queued"' in said.stdout
+    assert '"prefix":"rmk_' in said.stdout
+
+
+def test_the_limits_on_the_page_about_accounts_are_those_of_the_settings() -> None:
+    page = (ROOT / "docs" / "ACCOUNTS.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"`([A-Z_]+)` \(([0-9,]+)\)", page))
+    assert set(told) >= {"REQUESTS_PER_MINUTE", "LOGIN_ATTEMPTS", "MOST_UNFINISHED_ROADMAPS", "MOST_QUEUED_ROADMAPS"}
+    defaults = {name: str(Settings.model_fields[name.lower()].default) for name in told}
+    assert {name: number.replace(",", "") for name, number in told.items()} == defaults

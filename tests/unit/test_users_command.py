@@ -1,0 +1,82 @@
+"""`roadmap_cli.py users`: what an operator does without the API."""
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.runtime import session
+from models.accounts import Account
+from roadmap import accounts, passwords
+from roadmap.accounts import LOCAL_EMAIL
+from roadmap_cli import main
+from web import tokens
+
+PASSWORD = "a long enough passphrase"
+EMAIL = "someone@example.org"
+
+pytestmark = pytest.mark.usefixtures("immediate")
+
+
+def run(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(main, ["users", *arguments], input=typed, env={"COLUMNS": "200"})
+
+
+def the_account() -> Account:
+    with session():
+        return Account.get(Account.email == EMAIL)
+
+
+def test_an_administrator_is_made_with_a_password_that_is_asked_for() -> None:
+    made = run("add", "Someone@example.org", "--admin", "--name", "Some One", typed=f"{PASSWORD}\n{PASSWORD}\n")
+    assert made.exit_code == 0, made.output
+    assert PASSWORD not in made.output
+    account = the_account()
+    assert (account.is_admin, account.name) == (True, "Some One")
+    assert passwords.matches(account.password_hash, PASSWORD)
+    listed = run("list").output
+    assert EMAIL in listed
+    assert LOCAL_EMAIL in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add", "nobody", "--password", PASSWORD], "not an e-mail address"),
+        (["add", EMAIL, "--password", "q1w2e3r4t5y6"], "most common"),
+        (["add", LOCAL_EMAIL, "--password", PASSWORD], "not an e-mail address"),
+        (["password", EMAIL, "--password", PASSWORD], "no account"),
+        (["admin", EMAIL], "no account"),
+        (["disable", EMAIL], "no account"),
+        (["invite", "nobody"], "not an e-mail address"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_an_account_that_is_there_is_not_made_again() -> None:
+    accounts.add(EMAIL, PASSWORD)
+    again = run("add", EMAIL, "--password", "another long passphrase")
+    assert again.exit_code == 1
+    assert "already" in again.output
+    assert passwords.matches(the_account().password_hash, PASSWORD)
+
+
+def test_rank_password_and_door_are_changed() -> None:
+    accounts.add(EMAIL, PASSWORD)
+    assert run("admin", EMAIL).exit_code == 0
+    assert the_account().is_admin
+    assert run("admin", EMAIL, "--remove").exit_code == 0
+    assert not the_account().is_admin
+    assert run("disable", EMAIL).exit_code == 0
+    assert the_account().disabled_at is not None
+    assert run("password", EMAIL, "--password", "another long passphrase").exit_code == 0
+    assert the_account().disabled_at is None
+    assert passwords.matches(the_account().password_hash, "another long passphrase")
+
+
+def test_an_invitation_is_printed_and_nothing_else() -> None:
+    printed = run("invite", EMAIL).output
+    assert tokens.read_invitation_token(printed.strip())
