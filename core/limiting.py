@@ -55,22 +55,18 @@ class Limiter:
 
     def hit(self, limit: Limit, key: str, *, tell: bool = True) -> float:
         """0.0 when it may be done, and counts; else the seconds after which it may be. With `tell` the others will know."""
-        if not limit.most:
-            return 0.0
-        place, now = (limit, key), self._now()
         with self._lock:
-            if (closed := self._closed.get(place)) is not None:
-                if closed > now:
-                    return closed - now
-                del self._closed[place]
-            window = self._window(place, now)
-            passed = now / limit.seconds % 1
-            if window.before * (1 - passed) + window.count + 1 > limit.most:
-                return max(self._wait(window, limit, passed), 1.0)
-            window.count += 1
-            if tell:
-                self._note(place)
-            return 0.0
+            wait = self._look((limit, key))
+            if not wait and limit.most:
+                self._windows[limit, key].count += 1
+                if tell:
+                    self._note((limit, key))
+        return wait
+
+    def wait(self, limit: Limit, key: str) -> float:
+        """The same, without counting it."""
+        with self._lock:
+            return self._look((limit, key))
 
     def give_back(self, limit: Limit, key: str) -> None:
         """It did not have to be counted. Only for what the others were not told."""
@@ -96,6 +92,20 @@ class Limiter:
             if len(self._closed) < MOST_KEYS:
                 self._closed[place] = until
 
+    def _look(self, place: Key) -> float:
+        limit, now = place[0], self._now()
+        if not limit.most:
+            return 0.0
+        if (closed := self._closed.get(place)) is not None:
+            if closed > now:
+                return closed - now
+            del self._closed[place]
+        window = self._window(place, now)
+        passed = now / limit.seconds % 1
+        if window.before * (1 - passed) + window.count + 1 > limit.most:
+            return max(self._until_room(window, limit, passed), 1.0)
+        return 0.0
+
     def _note(self, place: Key) -> None:
         if place in self._news or len(self._news) < MOST_KEYS:
             self._news[place] += 1
@@ -114,7 +124,7 @@ class Limiter:
         return window
 
     @staticmethod
-    def _wait(window: Window, limit: Limit, passed: float) -> float:
+    def _until_room(window: Window, limit: Limit, passed: float) -> float:
         """Until the part of the window before, or of this one, that is still in sight is small enough."""
         room = limit.most - window.count - 1
         if room >= 0 and window.before:

@@ -11,7 +11,7 @@ from core.runtime import settings
 from roadmap import api_keys
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.api_keys import Scope
-from web import origins, tokens
+from web import limits, origins, tokens
 from web.standing import standing
 
 COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
@@ -41,7 +41,7 @@ async def identify(request: Request) -> Caller:
     if scheme:
         if scheme.lower() != "bearer" or not secret:
             raise _needed()
-        return await _with_key(secret) if secret.startswith(api_keys.PREFIX) else await _with_token(secret)
+        return await _with_key(request, secret) if secret.startswith(api_keys.PREFIX) else await _with_token(secret)
     if cookie := request.cookies.get(COOKIE):
         caller = await _with_token(cookie)
         assert caller.session_id is not None
@@ -65,9 +65,10 @@ async def _with_token(token: str) -> Caller:
     return Caller(login.account_id, EVERYTHING if login.is_admin else NOT_ADMIN, login.session_id)
 
 
-async def _with_key(key: str) -> Caller:
+async def _with_key(request: Request, key: str) -> Caller:
     bearer = standing.known_key(key)
     if bearer is None:
+        limits.check_stranger(request, count=False)  # it costs a query to find out that there is no such key
         bearer = await run_in_threadpool(standing.look_up_key, key)
     await standing.check_key(bearer)
     return Caller(bearer.account_id, bearer.scopes)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from starlette.requests import Request
 
@@ -10,7 +11,6 @@ from core.errors import TooMany, Unauthenticated
 from core.limiting import Limit, Limiter, SharedLimits, whole_seconds
 from core.refreshing import Refresher
 from core.runtime import settings
-from web.callers import NOBODY, Caller
 from web.origins import address_of
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
@@ -36,14 +36,21 @@ def stop() -> None:
         _exchange.stop()
 
 
-def check_request(request: Request, caller: Caller) -> None:
+def check_request(account_id: UUID) -> None:
     """Count it. Raises TooMany."""
-    if settings.embedded:  # one person, at this machine
+    if not settings.embedded:  # one person, at this machine
+        _hit(REQUESTS, account_id.hex)
+
+
+def check_stranger(request: Request, *, count: bool = True) -> None:
+    """Nobody has shown who they are, or not yet: then without `count`. Raises TooMany."""
+    if settings.embedded:
         return
-    if caller is NOBODY:
-        _hit(STRANGERS, address_of(request))
+    address = address_of(request)
+    if count:
+        _hit(STRANGERS, address)
     else:
-        _hit(REQUESTS, caller.account_id.hex)
+        _refuse(STRANGERS, limiter.wait(STRANGERS, address))
 
 
 @contextmanager
@@ -82,6 +89,10 @@ def _hit(limit: Limit, key: str, *, tell: bool = True) -> None:
     wait = limiter.hit(limit, key, tell=tell)
     if _exchange is not None:
         _exchange.ask()
+    _refuse(limit, wait)
+
+
+def _refuse(limit: Limit, wait: float) -> None:
     if wait:
         seconds = whole_seconds(wait)
         raise TooMany(f"That was too often ({limit.most} in {limit.seconds} s). Come back in {seconds} s.", retry_after=seconds)

@@ -31,7 +31,7 @@ class Standing:
     """`start()`, `check_...` for each request, `stop()`."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._ended: set[UUID] = set()
         self._known_until = clock.now()
         self._loaded_at = float("-inf")
@@ -87,6 +87,10 @@ class Standing:
             raise Unavailable("The database does not answer at the moment. Try again.", retry_after=2)
 
     def _refresh(self) -> None:
+        with self._refreshing:  # one after the other: what one has found is not replaced by what another has read before
+            self._learn()
+
+    def _learn(self) -> None:
         now, over = clock.now(), monotonic() - self._loaded_at > START_OVER
         since = now - timedelta(seconds=settings.token_ttl_seconds) if over else self._known_until - OVERLAP
         ended, revoked = sessions.ended_since(since), api_keys.revoked_since(since)

@@ -536,6 +536,19 @@ class TestApiKeys:
         answer = client.get(f"{AUTH}/me", headers={"Authorization": b"Bearer " + garbage.encode("utf-8", "surrogateescape")})
         assert "never made" in reason(answer, 401)
 
+    def test_who_tries_keys_is_stopped_before_they_are_looked_up(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = self.made(client, registered(client))["key"]
+        monkeypatch.setattr(limits, "STRANGERS", limits.Limit("strangers", 3, 60))
+        monkeypatch.setattr(limits, "limiter", limits.Limiter())
+        looked, find = [], api_keys.find
+        monkeypatch.setattr(api_keys, "find", lambda key: looked.append(key) or find(key))
+        answers = [client.get(f"{AUTH}/me", headers=bearer(f"rmk_{number}")).status_code for number in range(6)]
+        assert answers == [401] * 3 + [429] * 3
+        assert len(looked) == 3
+        assert client.get(f"{AUTH}/me", headers=bearer(key)).status_code == 429  # from the same address, and not known yet
+
     def test_an_account_has_only_so_many_keys(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(api_keys, "MOST_KEYS", 2)
         who = registered(client)
