@@ -64,9 +64,10 @@ def invite(email: str | None) -> None:
 @users.command()
 @email_argument
 @password_option
-def password(email: str, password: str) -> None:
+@click.option("--revoke-keys", is_flag=True, help="Revoke its API keys as well.")
+def password(email: str, password: str, revoke_keys: bool) -> None:
     """Set a forgotten password. All logins of the account end."""
-    told(lambda: accounts.set_password(email, password))
+    told(lambda: accounts.set_password(email, password, revoke_keys=revoke_keys))
     console.print(f"{email} has a new password and can log in.", markup=False)
 
 
@@ -79,6 +80,14 @@ def admin(email: str, remove: bool) -> None:
     console.print(
         f"{email} is {'no administrator any more' if remove else 'an administrator'}; all its logins have ended.", markup=False
     )
+
+
+@users.command()
+@email_argument
+def logout(email: str) -> None:
+    """End all logins of an account."""
+    told(lambda: accounts.log_out(email))
+    console.print(f"All logins of {email} have ended.", markup=False)
 
 
 @users.command()

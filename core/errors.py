@@ -37,6 +37,10 @@ class TooLarge(RoadmapError):
     """The body is longer than the limit."""
 
 
+class TooSlow(RoadmapError):
+    """The body does not come to its end."""
+
+
 class Unauthenticated(RoadmapError):
     """No valid token came with the request."""
 

@@ -12,6 +12,7 @@ COMMON = Path(__file__).parent / "common_passwords.txt"
 FEWEST_CHARACTERS = 5  # different ones
 LEAST_BESIDE = 6  # characters beside the names of the person
 SHORTEST_NAME = 3  # characters that are looked for in a password
+OURS = "roadmap"  # the name of the service
 BETTER = "a few words that do not belong together are better"
 
 
@@ -34,7 +35,7 @@ def weakness(password: str, *names: str) -> str:
 
 def _parts(names: tuple[str, ...]) -> set[str]:
     """An address has a name and a host."""
-    parts = {part for name in names for part in (name.casefold(), *name.casefold().split("@"), *name.casefold().split())}
+    parts = {part for name in (OURS, *names) for part in (name.casefold(), *name.casefold().split("@"), *name.casefold().split())}
     return {part for part in parts if len(part) >= SHORTEST_NAME}
 
 

@@ -15,6 +15,13 @@ def plain(text: str) -> str:
     return "".join(kept)
 
 
+def clean(text: str) -> str:
+    """The text, if it can stand in a line of a page, a log or a terminal as it is. Raises ValueError."""
+    if any(unicodedata.category(c) == "Cc" for c in text) or text.translate(BIDI) != text:
+        raise ValueError("must not contain control characters, nor what turns the direction of writing")
+    return text
+
+
 def one_line(text: str) -> str:
     """The same in one line, without space around it."""
     return " ".join(plain(text).split())

@@ -42,7 +42,7 @@ class SignedJsonSerializer(Serializer):
             raise UnreadableMessage("the signature does not match any of the current keys")
         try:
             return _decode(json.loads(payload))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UnreadableMessage(f"signed, but not a message: {error}") from error
 
 
@@ -97,6 +97,9 @@ def _decode_message(fields: dict[str, Any]) -> Message:
     if "chord_config" in fields:
         cid, size, index, callback = fields["chord_config"]
         fields["chord_config"] = (cid, size, index, _decode_message(callback))
+    for name in MOMENTS:
+        if fields.get(name) is not None and not isinstance(fields[name], datetime | timedelta | int | float):
+            raise TypeError(f"{name} is no time")
     fields["args"] = tuple(fields.get("args", ()))
     fields.setdefault("kwargs", {})
     return Message(**fields)

@@ -134,10 +134,14 @@ class ReliableQueue(Huey):
             return task
 
     def deserialize_task(self, data: bytes) -> Task:
+        """Raises UnreadableMessage, and HueyException for a task that is not known here."""
         message = self.serializer.deserialize(data)
         if not isinstance(message, Message):
             raise UnreadableMessage("signed, but not a message")
-        return self._registry.create_task(message)
+        try:
+            return self._registry.create_task(message)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UnreadableMessage(f"signed, but its fields make no task: {error}") from error
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         claim = getattr(task, "claim", None)
@@ -236,7 +240,13 @@ class ReliableQueue(Huey):
     # Revoking: two commands for each task are spared while nothing is revoked
 
     def is_revoked(self, task: Any, timestamp: datetime | None = None, peek: bool = True) -> bool:
-        return self._anything_revoked() and bool(super().is_revoked(task, timestamp, peek))
+        if not self._anything_revoked():
+            return False
+        try:
+            return bool(super().is_revoked(task, timestamp, peek))
+        except UnreadableMessage as error:  # nobody of ours has revoked it
+            logger.error("a revocation in the broker of %s is not ours and does not count: %s", self.name, error)
+            return False
 
     def restore(self, task: Any) -> Any:
         return self.storage.delete_data(task.revoke_id)

@@ -14,8 +14,10 @@ from core.ids import new_id
 from core.runtime import session, settings, transaction
 from core.settings import Admission
 from core.strength import SHORTEST
+from core.text import clean
 from models.accounts import Account
 from roadmap import api_keys, invitations, passwords, sessions
+from roadmap.api_keys import Scope
 from roadmap.sessions import Device, Login
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ LOCAL_EMAIL = "local@localhost"
 LONGEST_PASSWORD = 1000  # characters
 
 Email = Annotated[
-    str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$"), AfterValidator(str.lower)
+    str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), AfterValidator(clean), AfterValidator(str.lower)
 ]
 Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
 NewPassword = Annotated[
@@ -49,7 +51,7 @@ class Registration(BaseModel):
     model_config = ConfigDict(extra="forbid")
     email: Email
     password: NewPassword
-    name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    name: Annotated[str, Field(max_length=100), AfterValidator(clean)] = ""
     invitation: Annotated[SecretStr, Field(max_length=500)] | None = None
     cookie: bool = False
 
@@ -58,6 +60,7 @@ class PasswordChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
     current_password: Password
     new_password: NewPassword
+    revoke_keys: bool = False
     cookie: bool = False
 
 
@@ -97,7 +100,7 @@ def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
     known = account is not None and account.disabled_at is None
     if not passwords.matches(account.password_hash if known else None, credentials.password.get_secret_value()):
         raise Unauthenticated("The address or the password is wrong.")
-    return _begin(account, device)
+    return _begin(account, device, passwords.rehashed(account.password_hash, credentials.password.get_secret_value()))
 
 
 def change_password(account_id: UUID, change: PasswordChange, device: Device) -> tuple[User, Login]:
@@ -112,6 +115,8 @@ def change_password(account_id: UUID, change: PasswordChange, device: Device) ->
         if Account.update(password_hash=digest).where(Account.id == account_id, verified).execute() == 0:
             raise Conflict("The password has been changed meanwhile. Log in again.")
         sessions.end_all(account_id)
+        if change.revoke_keys:
+            api_keys.revoke_all(account_id)
         account.password_hash = digest
         return _user(account), sessions.begin(account, device)
 
@@ -155,7 +160,7 @@ def add(email: str, password: str, *, name: str = "", is_admin: bool = False) ->
         raise Conflict(f"There is an account with the address {email.lower()} already.") from None
 
 
-def set_password(email: str, password: str) -> None:
+def set_password(email: str, password: str, *, revoke_keys: bool = False) -> None:
     """For operators, when it is forgotten: ends all sessions. Raises Invalid, NotFound."""
     account = by_email(email)
     passwords.check(password, account.email, account.name)
@@ -163,14 +168,25 @@ def set_password(email: str, password: str) -> None:
     with transaction():
         Account.update(password_hash=digest, disabled_at=None).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
+        if revoke_keys:
+            api_keys.revoke_all(account.id)
+
+
+def log_out(email: str) -> None:
+    """For operators: ends all sessions of the account. Raises NotFound."""
+    account = by_email(email)
+    with transaction():
+        sessions.end_all(account.id)
 
 
 def set_admin(email: str, *, is_admin: bool) -> None:
-    """Its sessions end: what one may do stands in its token. Raises NotFound."""
+    """Its sessions end: what one may do stands in its token. With the rank, the keys end that need it. Raises NotFound."""
     account = by_email(email)
     with transaction():
         Account.update(is_admin=is_admin).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
+        if not is_admin:
+            api_keys.revoke_all(account.id, Scope.admin)
 
 
 def disable(email: str) -> None:
@@ -197,11 +213,11 @@ def list_all(limit: int) -> list[User]:
         return [_user(account) for account in Account.select().order_by(Account.id).limit(limit)]
 
 
-def _begin(account: Account, device: Device) -> tuple[User, Login]:
-    """The session of a verified password, unless that has been changed in the same moment."""
+def _begin(account: Account, device: Device, digest: str) -> tuple[User, Login]:
+    """The session of a verified password, unless that has been changed in the same moment. Its hash may be a newer one."""
     same = (Account.id == account.id) & (Account.password_hash == account.password_hash) & Account.disabled_at.is_null()
     with transaction():
-        if Account.update(password_hash=account.password_hash).where(same).execute() == 0:
+        if Account.update(password_hash=digest).where(same).execute() == 0:
             raise Unauthenticated("The address or the password is wrong.")
         return _user(account), sessions.begin(account, device)
 

@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.ids import new_id
 from core.runtime import session, transaction
+from core.text import clean
 from models.accounts import Account, ApiKey
 
 PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
@@ -31,7 +32,7 @@ class Scope(StrEnum):
 
 class KeyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = (Scope.read,)
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = 90
 
@@ -100,9 +101,10 @@ def revoke(account_id: UUID, key_id: UUID) -> None:
             raise NotFound("There is no such key.")
 
 
-def revoke_all(account_id: UUID) -> None:
-    """In the caller's transaction."""
-    ApiKey.update(revoked_at=clock.now()).where(_mine(account_id)).execute()
+def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
+    """All keys, or those with this scope. In the caller's transaction."""
+    ids = [row.id for row in ApiKey.select().where(_mine(account_id)) if scope is None or scope in row.scopes]
+    ApiKey.update(revoked_at=clock.now()).where(ApiKey.id.in_(ids)).execute()
 
 
 def find(key: str) -> Bearer | None:

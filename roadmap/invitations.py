@@ -10,12 +10,13 @@ from core import clock
 from core.errors import FieldError, Forbidden, NotFound
 from core.ids import new_id
 from core.runtime import session, transaction
+from core.text import clean
 from models.accounts import Account, Invitation
 
 LIFE = timedelta(days=7)
 MOST_LISTED = 100
 
-Address = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$"), AfterValidator(str.lower)]
+Address = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(clean), AfterValidator(str.lower)]
 
 
 class InvitationRequest(BaseModel):

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel
 
+from core.text import one_line
 from roadmap.briefs import GeneratorFault
 from roadmap.metering import MeteredCall
 from roadmap.model_dialects import (
@@ -252,7 +253,7 @@ class ModelClient:
 
     def _shown(self, text: str) -> str:
         """What a provider says, which may repeat the key; short, and without a full stop."""
-        return (text.replace(self._key, "***") if self._key else text)[:300].rstrip(". ")
+        return one_line(text.replace(self._key, "***") if self._key else text)[:300].rstrip(". ")
 
 
 def _libraries() -> tuple[Any, Any]:

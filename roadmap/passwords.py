@@ -16,6 +16,11 @@ def hashed(password: str) -> str:
     return HASHER.hash(password)
 
 
+def rehashed(password_hash: str, password: str) -> str:
+    """The hash of a password that matches, made anew when it is from a time with other parameters."""
+    return HASHER.hash(password) if HASHER.check_needs_rehash(password_hash) else password_hash
+
+
 def matches(password_hash: str | None, password: str) -> bool:
     """Slow by design, and as slow for an account that does not exist or has no password."""
     try:

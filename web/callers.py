@@ -1,5 +1,6 @@
 """Who is calling: a login's token, in a header or a browser's cookie, an API key, or the local owner of embedded mode."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from core.runtime import settings
 from roadmap import api_keys
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.api_keys import Scope
+from roadmap.sessions import Login
 from web import limits, origins, tokens
 from web.standing import standing
 
@@ -26,6 +28,7 @@ class Caller:
     account_id: UUID
     scopes: frozenset[Scope]
     session_id: UUID | None = None
+    key_id: UUID | None = None
 
 
 NOBODY = Caller(UUID(int=0), frozenset())
@@ -42,12 +45,19 @@ async def identify(request: Request) -> Caller:
         if scheme.lower() != "bearer" or not secret:
             raise _needed()
         return await _with_key(request, secret) if secret.startswith(api_keys.PREFIX) else await _with_token(secret)
-    if cookie := request.cookies.get(COOKIE):
+    if cookie := _cookie(request):
         caller = await _with_token(cookie)
         assert caller.session_id is not None
         origins.check_same_site(request, caller.session_id)
         return caller
     raise _needed()
+
+
+def login_in_cookie(request: Request) -> Login | None:
+    """The login that a browser brings along, whether it has ended or not."""
+    with suppress(Unauthenticated):
+        return tokens.read_access_token(_cookie(request))
+    return None
 
 
 def check_scope(caller: Caller, scope: Scope, *, login_only: bool) -> None:
@@ -71,7 +81,16 @@ async def _with_key(request: Request, key: str) -> Caller:
         limits.check_stranger(request, count=False)  # it costs a query to find out that there is no such key
         bearer = await run_in_threadpool(standing.look_up_key, key)
     await standing.check_key(bearer)
-    return Caller(bearer.account_id, bearer.scopes)
+    return Caller(bearer.account_id, bearer.scopes, key_id=bearer.key_id)
+
+
+def _cookie(request: Request) -> str:
+    """Of exactly this name: a parser that forgives strange spaces would take one that a neighbour's page may set. Empty when
+    there is none, or more than one.
+    """
+    pairs = [pair.strip(" ").partition("=") for header in request.headers.getlist("cookie") for pair in header.split(";")]
+    found = [value for name, _, value in pairs if name == COOKIE]
+    return found[0] if len(found) == 1 else ""
 
 
 def _needed() -> Unauthenticated:

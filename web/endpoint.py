@@ -1,7 +1,9 @@
 """A row of the route table, and the one way in which every request is read and every answer written."""
 
+import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, Unauthenticated, Unsupported
+from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unauthenticated, Unsupported
 from roadmap.api_keys import Scope
 from roadmap.outline import ContentKind
 from web import limits
@@ -21,6 +23,7 @@ from web.callers import NOBODY, Caller, check_scope, identify
 from web.origins import check_host, check_same_site
 
 LARGEST_BODY = 64 * 1024  # bytes
+BODY_SECONDS = 30  # for the whole body
 
 
 class NoQuery(BaseModel):
@@ -149,8 +152,13 @@ def _ids(request: Request) -> dict[str, Any]:
 
 
 def _query(model: type[BaseModel], request: Request) -> BaseModel:
+    given = request.query_params.multi_items()
+    counts = Counter(name for name, _ in given)
+    twice = tuple(FieldError(f"?{name}", "stands there twice") for name, count in counts.items() if count > 1)
+    if twice:
+        raise Invalid("The query does not fit.", fields=twice[:20])
     try:
-        return model.model_validate(dict(request.query_params))
+        return model.model_validate(dict(given))
     except ValidationError as error:
         raise Invalid("The query does not fit.", fields=_field_errors(error, prefix="?")) from None
 
@@ -182,10 +190,14 @@ async def _read(request: Request) -> bytes:
     if not declared.isdigit() or int(declared) > LARGEST_BODY:
         raise too_large
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > LARGEST_BODY:
-            raise too_large
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > LARGEST_BODY:
+                    raise too_large
+    except TimeoutError:
+        raise TooSlow(f"The body was not there within {BODY_SECONDS} s.") from None
     return bytes(content)
 
 

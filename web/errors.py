@@ -19,11 +19,13 @@ from core.errors import (
     RoadmapError,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Unavailable,
     Unsupported,
 )
 from web.middleware import CAREFUL
+from web.noting import note_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ PROBLEMS: dict[type[RoadmapError], tuple[int, str, str]] = {
     Unauthenticated: (401, "unauthenticated", "Who are you?"),
     Forbidden: (403, "forbidden", "This is not allowed"),
     NotFound: (404, "not-found", "There is no such thing"),
+    TooSlow: (408, "too-slow", "The body came too slowly"),
     Conflict: (409, "conflict", "The state does not allow this"),
     TooLarge: (413, "too-large", "The body is too large"),
     Unsupported: (415, "unsupported-media-type", "The content type is not supported"),
@@ -57,6 +60,8 @@ def problem(request: Request, status: int, slug: str, title: str, detail: str, *
 def answer_expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoadmapError)
     status, slug, title = PROBLEMS[type(error)]
+    if status in (401, 403, 429):
+        note_refusal(request, status)
     more = {"errors": [_field(field) for field in error.fields]} if error.fields else {}
     response = problem(request, status, slug, title, error.detail, **more)
     if error.retry_after is not None:

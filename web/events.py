@@ -18,6 +18,8 @@ from starlette.responses import StreamingResponse
 
 from core.errors import TooMany, Unavailable
 from roadmap.events import Event, events_after, last_seqs
+from web.callers import Caller
+from web.standing import standing
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ MOST_OF_ONE = 100  # of these, for one account
 
 @dataclass(eq=False, slots=True)
 class Watcher:
-    owner: UUID
+    caller: Caller
     roadmap_id: UUID
     after: int  # the number of the last event that this client has
     queue: asyncio.Queue[Event | None]
@@ -71,11 +73,11 @@ class EventPoller:
             self._thread.join()
             self._thread = None
 
-    async def watch(self, owner: UUID, roadmap_id: UUID, after: int, last_seq: int) -> AsyncIterator[bytes]:
+    async def watch(self, caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> AsyncIterator[bytes]:
         """The stream of one client, from the event after number `after` to the roadmap's last one. It was finished before
         if it has been changed since: an end of which `last_seq` tells that more came after it is passed over.
         """
-        watcher = Watcher(owner, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
+        watcher = Watcher(caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
         self._add(watcher)
         try:
             yield b"retry: 2000\n\n"
@@ -94,13 +96,13 @@ class EventPoller:
             with self._lock:
                 self._watchers.discard(watcher)
 
-    def check_room(self, owner: UUID) -> None:
+    def check_room(self, caller: Caller) -> None:
         """Raises Unavailable, TooMany."""
         with self._lock:
-            watchers = [watcher.owner for watcher in self._watchers]
+            watchers = [watcher.caller.account_id for watcher in self._watchers]
         if len(watchers) >= MOST_WATCHERS:
             raise Unavailable("Too many people are watching. Try again.", retry_after=10)
-        if watchers.count(owner) >= MOST_OF_ONE:
+        if watchers.count(caller.account_id) >= MOST_OF_ONE:
             raise TooMany(f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open another.", retry_after=10)
 
     def _add(self, watcher: Watcher) -> None:
@@ -134,7 +136,11 @@ class EventPoller:
             self._deliver(watcher, None)
 
     def _look(self, watchers: list[Watcher]) -> None:
-        """One query tells which roadmaps have news; only those are read."""
+        """One query tells which roadmaps have news; only those are read. Who has logged out sees no more."""
+        for watcher in watchers:
+            if standing.has_ended(watcher.caller.session_id, watcher.caller.key_id):
+                self._deliver(watcher, None)
+        watchers = [each for each in watchers if not standing.has_ended(each.caller.session_id, each.caller.key_id)]
         last = last_seqs({watcher.roadmap_id for watcher in watchers})
         behind = [watcher for watcher in watchers if last.get(watcher.roadmap_id, watcher.after) > watcher.after]
         for roadmap_id in {watcher.roadmap_id for watcher in behind}:
@@ -180,10 +186,10 @@ def encode(event: Event) -> bytes:
     return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
-def stream(owner: UUID, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
+def stream(caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
     """`last_seq` is the number of the newest event so far. Raises Unavailable and TooMany, while the answer can still be one
     of those, when too many watch already.
     """
-    poller.check_room(owner)
+    poller.check_room(caller)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(poller.watch(owner, roadmap_id, after, last_seq), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(poller.watch(caller, roadmap_id, after, last_seq), media_type="text/event-stream", headers=headers)

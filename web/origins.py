@@ -1,7 +1,7 @@
 """From where a request comes: under which name it reached us, from which address, and whether a page of somebody else sent it."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
@@ -11,6 +11,7 @@ from core.runtime import settings
 from core.settings import LOOPBACK
 from web import tokens
 
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
 SAFE = ("GET", "HEAD", "OPTIONS")
 PROXIES = tuple(ip_network(network) for network in settings.trusted_proxies)
 CSRF_HEADER = "X-CSRF-Token"
@@ -21,7 +22,10 @@ def check_host(request: Request) -> None:
     """A name that is not ours is refused: links and cookies would be made for it, and in embedded mode, which has no accounts,
     a web page elsewhere could point its own name here and act as the owner (DNS rebinding). Raises Forbidden.
     """
-    host = _name(request.headers.get("host", ""))
+    given = request.headers.getlist("host")
+    if len(given) > 1:
+        raise Forbidden("A request names one host.")
+    host = _name(given[0] if given else "")
     if host in LOOPBACK:
         return
     if settings.embedded:
@@ -43,7 +47,7 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
         if site in ("same-origin", "none"):
             return
     elif origin is not None:
-        if urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower():
+        if origin.lower().partition("://")[2] == request.headers.get("host", "").lower():
             return
     elif session_id is None or tokens.is_csrf_token(request.headers.get(CSRF_HEADER, ""), session_id):
         return
@@ -78,8 +82,9 @@ def _is_proxy(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _name(host: str) -> str:
-    host = host.rsplit("@", 1)[-1].lower()
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    """Without its port; empty when it is no host at all."""
+    found = HOST.fullmatch(host.lower())
+    return found[1].strip("[]") if found else ""
 
 
 def _fits(host: str, allowed: str) -> bool:

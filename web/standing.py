@@ -32,7 +32,7 @@ class Standing:
 
     def __init__(self) -> None:
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
-        self._ended: set[UUID] = set()
+        self._ended: set[UUID] = set()  # logins and keys
         self._known_until = clock.now()
         self._loaded_at = float("-inf")
         self._keys: OrderedDict[bytes, tuple[Bearer, float]] = OrderedDict()  # by hash, with when they were looked up
@@ -82,6 +82,11 @@ class Standing:
                 self._keys.popitem(last=False)
         return bearer
 
+    def has_ended(self, *proofs: UUID | None) -> bool:
+        """Whether one of these logins or keys is known to have ended. Quick, and for what goes on after it was checked."""
+        self._refresher.ask()
+        return any(proof in self._ended for proof in proofs)
+
     async def _be_current(self) -> None:
         if not await self._refresher.at_most(OLDEST, patience=PATIENCE):
             raise Unavailable("The database does not answer at the moment. Try again.", retry_after=2)
@@ -95,7 +100,7 @@ class Standing:
         since = now - timedelta(seconds=settings.token_ttl_seconds) if over else self._known_until - OVERLAP
         ended, revoked = sessions.ended_since(since), api_keys.revoked_since(since)
         with self._lock:
-            self._ended = ended if over else self._ended | ended
+            self._ended = (set() if over else self._ended) | ended | revoked
             for digest in [digest for digest, (bearer, _) in self._keys.items() if bearer.key_id in revoked]:
                 del self._keys[digest]
         self._known_until = now

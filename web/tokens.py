@@ -4,6 +4,7 @@ Each purpose has a salt of its own, so that a text made for one is worth nothing
 verify.
 """
 
+import hashlib
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
@@ -62,12 +63,12 @@ def is_csrf_token(token: str, session_id: UUID) -> bool:
 
 @cache
 def _serializer(purpose: Purpose) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(_keys(), salt=purpose)
+    return URLSafeTimedSerializer(_keys(), salt=purpose, signer_kwargs={"digest_method": hashlib.sha256})
 
 
 @cache
 def _signer() -> Signer:
-    return Signer(_keys(), salt=Purpose.csrf)
+    return Signer(_keys(), salt=Purpose.csrf, digest_method=hashlib.sha256)
 
 
 def _keys() -> list[str]:

@@ -141,7 +141,7 @@ def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
     (export,) = re.findall(r"`(export H=[^`]*)`", page)
     assert len(commands) >= 8
     first = {"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "correct horse battery"}
-    by_default = {name: "" for name in OPEN_TO_TESTS}
+    by_default = dict.fromkeys(OPEN_TO_TESTS, "")
     with running(server_stack(tmp_path_factory.mktemp("accounts"), postgres, broker, **first, **by_default), "api") as stack:
         script = "\n".join(["set -euo pipefail", export, *commands]).replace("http://127.0.0.1:8000", stack.url)
         said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)

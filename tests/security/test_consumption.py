@@ -1,14 +1,18 @@
 """What one account, one address or everybody together may ask for: too much is answered with 429 or 503, and costs little."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from ipaddress import ip_network
 from typing import Any
 
+import anyio
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core import limiting
@@ -16,13 +20,15 @@ from core.errors import Unavailable
 from core.limiting import Limit, Limiter, SharedLimits
 from core.refreshing import Refresher
 from core.runtime import session, settings
+from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
 from roadmap import creating
 from roadmap.accounts import LOCAL_OWNER
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
-from web import backlog, events
+from web import backlog, events, origins
+from web.callers import LOCAL
 from web.endpoint import LARGEST_BODY
 
 Factory = pytest.TempPathFactory
@@ -276,7 +282,66 @@ class TestRoadmapsUnderWay:
         assert "roadmap_owner_under_way" in str(plan)
 
 
+def request_from(peer: str, *headers: tuple[str, str]) -> Request:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": raw, "client": (peer, 1)})
+
+
+class TestAddresses:
+    """Whose request is counted: only a proxy that is known may say."""
+
+    @pytest.mark.parametrize(
+        ("peer", "told", "address"),
+        [
+            ("203.0.113.9", [], "203.0.113.9"),
+            ("203.0.113.9", ["198.51.100.7"], "203.0.113.9"),  # says so itself
+            ("10.0.0.1", [], "10.0.0.1"),
+            ("10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", ["192.0.2.1, 198.51.100.7"], "198.51.100.7"),  # the first is the client's own invention
+            ("10.0.0.1", ["192.0.2.1", "198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+            ("10.0.0.1", ["198.51.100.7, junk"], "10.0.0.1"),
+            ("10.0.0.1", ["junk<>"], "10.0.0.1"),
+            ("::ffff:10.0.0.1", ["::ffff:198.51.100.7"], "198.51.100.7"),
+            ("2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::/64"),
+            ("10.0.0.1", ["2001:db8:1:2:ffff::1"], "2001:db8:1:2::/64"),
+            ("", ["198.51.100.7"], ""),
+        ],
+    )
+    def test_the_last_that_is_no_proxy_of_ours_is_the_client(
+        self, monkeypatch: pytest.MonkeyPatch, peer: str, told: list[str], address: str
+    ) -> None:
+        monkeypatch.setattr(origins, "PROXIES", (ip_network("10.0.0.0/8"),))
+        assert origins.address_of(request_from(peer, *(("X-Forwarded-For", each) for each in told))) == address
+
+    def test_on_railway_the_edge_says_it_in_its_own_header(self) -> None:
+        server = {"DATABASE_URL": "postgresql://a@b/c", "REDIS_URL": "redis://b", "SECRET_KEY": "k" * 40}
+        found = from_environment({**server, "RAILWAY_PUBLIC_DOMAIN": "x.up.railway.app"})
+        assert (found.client_address_header, found.trusted_proxies) == ("X-Real-IP", ("100.64.0.0/10",))
+        assert {"x.up.railway.app", "healthcheck.railway.app"} <= set(found.allowed_hosts)
+
+    @pytest.mark.parametrize("networks", ["*", "0.0.0.0/0", "::/0", "10.0.0.1/8", "proxy.example"])
+    def test_nobody_can_trust_everybody(self, networks: str) -> None:
+        with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+            from_environment({"SERVICE_TYPE": "all", "TRUSTED_PROXIES": networks})
+
+
 class TestSizes:
+    def test_a_body_that_never_ends_is_given_up(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("web.endpoint.BODY_SECONDS", 0.05)
+
+        async def stalled() -> AsyncIterator[bytes]:
+            yield b"{"
+            await anyio.sleep_forever()
+
+        monkeypatch.setattr("starlette.requests.Request.stream", lambda request: stalled())
+        answer = client.post(ROADMAPS, json={"goal": GOAL})
+        assert (answer.status_code, answer.json()["type"]) == (408, "/problems/too-slow")
+
+    def test_a_parameter_stands_in_a_query_once(self, client: TestClient) -> None:
+        answer = client.get(f"{ROADMAPS}?limit=5&limit=100")
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [{"parameter": "limit", "detail": "stands there twice"}]
+
     def test_a_body_is_cut_off_at_its_limit_whatever_it_says_of_itself(self, client: TestClient) -> None:
         head = {"Content-Type": "application/json"}
         assert client.post(ROADMAPS, content=b" " * (LARGEST_BODY + 1), headers=head).status_code == 413
@@ -294,7 +359,7 @@ class TestSizes:
 
     def test_one_account_does_not_take_all_the_streams(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(events, "MOST_OF_ONE", 2)
-        waiting = [events.Watcher(LOCAL_OWNER, LOCAL_OWNER, 0, None, None) for _ in range(2)]  # type: ignore[arg-type]
+        waiting = [events.Watcher(LOCAL, LOCAL_OWNER, 0, None, None) for _ in range(2)]  # type: ignore[arg-type]
         roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
         with ExitStack() as stack:
             events.poller._watchers.update(waiting)
@@ -316,6 +381,18 @@ def limited(postgres: Postgres, its_broker: Redis, tmp_path_factory: Factory) ->
     few = {"REQUESTS_PER_MINUTE": "20", "LOGIN_ATTEMPTS": "3", "API_WORKERS": "2"}
     with running(server_stack(tmp_path_factory.mktemp("limited"), postgres, its_broker, **few)) as stack:
         yield stack
+
+
+class TestStreams:
+    @pytest.mark.parametrize("stack", ["server"], indirect=True)  # in embedded mode nobody logs in
+    def test_who_has_logged_out_sees_no_more(self, stack: Stack) -> None:
+        headers = stack.register()
+        roadmap = stack.post(ROADMAPS, json={"goal": GOAL, "review": True}, headers=headers).headers["location"]
+        with httpx2.stream("GET", f"{stack.url}{roadmap}/events", headers=headers, timeout=30) as answer:
+            lines = answer.iter_lines()
+            assert any(line == "event: roadmap.awaiting_review" for line in lines)  # and nothing comes after it by itself
+            assert stack.post("/api/v1/auth/logout", headers=headers).status_code == 204
+            assert "data" not in "".join(line for line in lines if line.startswith("event"))  # it ends
 
 
 class TestRealServer:

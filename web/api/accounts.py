@@ -1,18 +1,21 @@
 """Registering, logging in and out, new passwords, and the logins that one has."""
 
+from contextlib import suppress
 from typing import Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from core.errors import NotFound
 from core.runtime import settings
 from roadmap import accounts, sessions
 from roadmap.accounts import User
 from roadmap.sessions import Device, Login, SessionList
 from web import limits, tokens
-from web.callers import COOKIE
+from web.callers import COOKIE, login_in_cookie
 from web.endpoint import Call, Reply
 from web.hashing import run_hashing
+from web.noting import note
 from web.origins import address_of
 from web.standing import standing
 
@@ -35,26 +38,29 @@ async def register(call: Call) -> Reply:
     limits.check_registration(call.request)
     given = call.body.invitation
     invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
-    return _begun(call, *await run_hashing(accounts.register, call.body, invitation_id, _device(call.request)))
+    return _begun(call, "registered", *await run_hashing(accounts.register, call.body, invitation_id, _device(call.request)))
 
 
 async def log_in(call: Call) -> Reply:
+    """A login that the browser had until now ends."""
     with limits.attempt(call.request, call.body.email):
-        return _begun(call, *await run_hashing(accounts.log_in, call.body, _device(call.request)))
+        begun = await run_hashing(_log_in, call)
+    return _begun(call, "logged-in", *begun)
 
 
 async def change_password(call: Call) -> Reply:
     """All logins end, also the caller's; the answer is a new one."""
     with limits.attempt(call.request, call.owner.hex):
         begun = await run_hashing(_change_password, call)
-    return _begun(call, *begun)
+    return _begun(call, "password-changed", *begun)
 
 
 def log_out(call: Call) -> Reply:
     assert call.caller.session_id is not None
     sessions.end(call.owner, call.caller.session_id)
     standing.refresh()
-    return Reply(None, headers={"Set-Cookie": _cookie("", 0)})
+    note(call.request, "logged-out", account=call.owner, session=call.caller.session_id)
+    return Reply(None, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "cookies", "storage"'})
 
 
 def me(call: Call) -> User:
@@ -68,6 +74,16 @@ def list_sessions(call: Call) -> SessionList:
 def end_session(call: Call) -> None:
     sessions.end(call.owner, call.ids["session_id"])
     standing.refresh()
+    note(call.request, "session-ended", account=call.owner, session=call.ids["session_id"])
+
+
+def _log_in(call: Call) -> tuple[User, Login]:
+    begun = accounts.log_in(call.body, _device(call.request))
+    if (before := login_in_cookie(call.request)) is not None:
+        with suppress(NotFound):
+            sessions.end(before.account_id, before.session_id)
+        standing.refresh()
+    return begun
 
 
 def _change_password(call: Call) -> tuple[User, Login]:
@@ -76,7 +92,8 @@ def _change_password(call: Call) -> tuple[User, Login]:
     return begun
 
 
-def _begun(call: Call, user: User, login: Login) -> Reply:
+def _begun(call: Call, what: str, user: User, login: Login) -> Reply:
+    note(call.request, what, account=user.id, session=login.session_id)
     token, seconds = tokens.access_token(login), int(settings.token_ttl_seconds)
     if not call.body.cookie:
         return Reply(Session(access_token=token, csrf_token=None, expires_in=seconds, user=user))

@@ -5,6 +5,7 @@ from roadmap.api_keys import KeyList
 from roadmap.invitations import InvitationInfo, InvitationList
 from web import tokens
 from web.endpoint import Call, Reply
+from web.noting import note
 from web.standing import standing
 
 
@@ -15,7 +16,9 @@ class NewInvitation(InvitationInfo):
 
 
 def create_key(call: Call) -> Reply:
-    return Reply(api_keys.create(call.owner, call.body))
+    made = api_keys.create(call.owner, call.body)
+    note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
+    return Reply(made)
 
 
 def list_keys(call: Call) -> KeyList:
@@ -25,10 +28,12 @@ def list_keys(call: Call) -> KeyList:
 def revoke_key(call: Call) -> None:
     api_keys.revoke(call.owner, call.ids["key_id"])
     standing.refresh()
+    note(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 
 def invite(call: Call) -> Reply:
     made = invitations.invite(call.owner, call.body)
+    note(call.request, "invited", account=call.owner, invitation=made.id)
     return Reply(NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id)))
 
 
@@ -38,3 +43,4 @@ def list_invitations(call: Call) -> InvitationList:
 
 def withdraw_invitation(call: Call) -> None:
     invitations.withdraw(call.ids["invitation_id"])
+    note(call.request, "invitation-withdrawn", account=call.owner, invitation=call.ids["invitation_id"])

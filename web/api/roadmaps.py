@@ -98,7 +98,7 @@ async def watch(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
-    return stream(call.owner, roadmap_id, after, last_seq)
+    return stream(call.caller, roadmap_id, after, last_seq)
 
 
 def _last_event_id(call: Call) -> int:

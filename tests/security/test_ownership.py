@@ -1,0 +1,512 @@
+"""What belongs to others does not exist: every place of every path, every list, every key and every message.
+
+The tests walk the table of routes, so that a new route is either known here or fails with a sentence that says what to add.
+"""
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from argon2 import PasswordHasher
+from huey.registry import Message
+from pydantic import BaseModel, SecretStr
+from starlette.testclient import TestClient
+
+from core import clock
+from core.ids import new_id
+from core.runtime import database, session, settings
+from roadmap import decisions, passwords
+from roadmap.accounts import PasswordChange, set_admin
+from roadmap.api_keys import KeyRequest, Scope
+from roadmap.catalogue import Catalogue
+from roadmap.creating import create_many, new_roadmap
+from roadmap.invitations import InvitationRequest
+from roadmap.outline import Level
+from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
+from roadmap.statuses import RoadmapStatus
+from tasks import content
+from tasks.inspection import dead_letters
+from tasks.queues import RETRIES, content_queue
+from tests.stack import GOAL, PASSWORD
+from web import callers, limits, origins
+from web.api.decisions import EditRequest
+from web.endpoint import Endpoint, NoBody
+from web.routes import API, ENDPOINTS, REVISION, ROADMAP
+
+KEY = "python-backend/caching"
+LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
+NOTED_BESIDE = {("login_session", "seen_at"), ("api_key", "used_at")}  # now and then, when somebody was there
+ALL = ("read", "write")
+
+# What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
+BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    NoBody: {},
+    ApproveRequest: {"revision": 1},
+    ReviseRequest: {"feedback": "More about testing, please."},
+    EditRequest: {"operations": [{"op": "rewrite", "what": "concept", "key": KEY, "hours": 9}]},
+    RegenerateRequest: {"instructions": "Shorter, please."},
+    RoadmapRequest: {"goal": GOAL},
+    KeyRequest: {"name": "another"},
+    InvitationRequest: {},
+    PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+}
+PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id"}
+IN_REVIEW, CANCELLED, EDITED = {ROADMAP + "/approve", ROADMAP + "/cancel"}, {ROADMAP + "/retry"}, {REVISION + "/restore"}
+
+WITH_PLACES = [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]
+CLOSED = [endpoint for endpoint in ENDPOINTS if not endpoint.public]
+LISTS = [endpoint for endpoint in CLOSED if endpoint.method == "GET" and "{" not in endpoint.path]
+
+
+def names_of(endpoint: Endpoint) -> list[str]:
+    return re.findall(r"{(\w+)}", endpoint.path)
+
+
+def ids_of(endpoint: Endpoint) -> list[str]:
+    return [name for name in names_of(endpoint) if name.endswith("_id")]
+
+
+def each(endpoints: list[Endpoint]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("endpoint", endpoints, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+
+
+@dataclass
+class Person:
+    """Somebody with an account, a login and API keys."""
+
+    client: TestClient
+    email: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
+        return self.client.request(method, path, headers=self.headers if headers is None else headers, **options)
+
+    def made(self, path: str, **body: Any) -> dict[str, Any]:
+        answer = self.call("POST", API + path, json=body)
+        assert answer.status_code in (200, 201, 202), answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def log_in(self) -> None:
+        self.headers = {}
+        self.headers = bearer(self.made("/auth/login", email=self.email, password=PASSWORD)["access_token"])
+
+    def account_id(self) -> UUID:
+        return UUID(self.call("GET", f"{API}/auth/me").json()["id"])
+
+    def all_of_it(self) -> list[Any]:
+        """Each of this person's roadmaps, as its owner sees it."""
+        items = self.call("GET", f"{API}/roadmaps").json()["items"]
+        return [self.call("GET", f"{API}/roadmaps/{item['id']}").json() for item in items]
+
+    def sessions(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.call("GET", f"{API}/auth/sessions").json()["items"]
+        return items
+
+    def spare_session(self) -> str:
+        """Another login than the one of the headers."""
+        before = {item["id"] for item in self.sessions()}
+        self.made("/auth/login", email=self.email, password=PASSWORD)
+        (new,) = {item["id"] for item in self.sessions()} - before
+        return str(new)
+
+    def key(self, *scopes: str) -> dict[str, str]:
+        return bearer(self.made("/api-keys", name="for a test", scopes=scopes)["key"])
+
+    def roadmap(self, **more: Any) -> str:
+        return str(self.made("/roadmaps", goal=GOAL, level="advanced", **more)["id"])
+
+    def concept(self, roadmap_id: str) -> str:
+        tree = self.call("GET", f"{API}/roadmaps/{roadmap_id}").json()
+        return str(tree["stages"][0]["modules"][0]["concepts"][0]["id"])
+
+    def roadmap_for(self, endpoint: Endpoint) -> str:
+        """One with which its owner can do this."""
+        if endpoint.path in IN_REVIEW | CANCELLED:
+            roadmap_id = self.roadmap(review=True)
+            if endpoint.path in CANCELLED:
+                self.made(f"/roadmaps/{roadmap_id}/cancel")
+            return roadmap_id
+        roadmap_id = self.roadmap()
+        if endpoint.path in EDITED:
+            self.made(f"/roadmaps/{roadmap_id}/edits", **BODIES[EditRequest])
+        return roadmap_id
+
+    def things_for(self, endpoint: Endpoint) -> dict[str, str]:
+        """What this person has, for each place of the path."""
+        unknown = set(names_of(endpoint)) - PLACES
+        assert not unknown, (
+            f"{endpoint.method} {endpoint.path} has a place that this test does not know, {', '.join(sorted(unknown))}: "
+            "say in PLACES and Person.things_for what a person has there"
+        )
+        places = set(names_of(endpoint))
+        things = {"number": "1", "kind": "tutorial"}
+        if "roadmap_id" in places:
+            things["roadmap_id"] = self.roadmap_for(endpoint)
+        if "concept_id" in places:
+            things["concept_id"] = self.concept(things["roadmap_id"])
+        if "session_id" in places:
+            things["session_id"] = self.spare_session()
+        if "key_id" in places:
+            things["key_id"] = self.made("/api-keys", name="for a place")["id"]
+        if "invitation_id" in places:
+            things["invitation_id"] = self.made("/invitations")["id"]
+        return things
+
+    def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
+        return self.call(endpoint.method, endpoint.path.format(**things), headers, **body_for(endpoint))
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def body_for(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.body is None:
+        return {}
+    assert endpoint.body in BODIES, (
+        f"{endpoint.method} {endpoint.path} has a body that this test does not know: "
+        f"add a valid {endpoint.body.__name__} to BODIES"
+    )
+    return {"json": BODIES[endpoint.body]}
+
+
+def everything() -> dict[str, list[str]]:
+    """Every row of every table, without what is written for everybody's requests."""
+    tables: dict[str, list[str]] = {}
+    with session():
+        for table in database.get_tables():
+            if table in LOGS:
+                continue
+            cursor = database.execute_sql(f'SELECT * FROM "{table}"')
+            names = [column[0] for column in cursor.description]
+            kept = [index for index, name in enumerate(names) if (table, name) not in NOTED_BESIDE]
+            tables[table] = sorted(repr([row[index] for index in kept]) for row in cursor.fetchall())
+    assert len(tables["account"]) > 1
+    return tables
+
+
+def document(answer: httpx2.Response) -> dict[str, Any]:
+    """All that an answer tells, but which request it answers."""
+    headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+    if not answer.content:
+        return {"status": answer.status_code, "headers": headers}
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return {"status": answer.status_code, "headers": headers, **{k: v for k, v in answer.json().items() if k != "request_id"}}
+
+
+def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
+    return {**things, **{name: str(new_id()) for name in ids_of(endpoint)}}
+
+
+@pytest.fixture
+def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The application as it serves many, with a catalogue that takes words: its own asks nobody before it refuses them."""
+    in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    for module in (callers, limits, origins):
+        monkeypatch.setattr(module, "settings", in_server_mode)
+    monkeypatch.setattr(Catalogue, "check_feedback", lambda *_: None)
+    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))  # many log in here
+    return client
+
+
+@pytest.fixture
+def register(served: TestClient) -> Callable[[str], Person]:
+    def make(name: str) -> Person:
+        person = Person(served, f"{name}-{uuid4().hex[:8]}@example.org")
+        person.headers = bearer(person.made("/auth/register", email=person.email, password=PASSWORD)["access_token"])
+        return person
+
+    return make
+
+
+@pytest.fixture
+def ann(register: Callable[[str], Person]) -> Person:
+    return register("ann")
+
+
+@pytest.fixture
+def bob(register: Callable[[str], Person]) -> Person:
+    return register("bob")
+
+
+@pytest.fixture
+def eve(register: Callable[[str], Person]) -> Person:
+    """An administrator."""
+    person = register("eve")
+    set_admin(person.email, is_admin=True)
+    person.log_in()
+    return person
+
+
+def strangers(endpoint: Endpoint, bob: Person, eve: Person) -> Iterator[tuple[str, dict[str, str], int]]:
+    """Whom nothing here belongs to, each with the headers that show who it is, and what is answered."""
+    is_for_admins = endpoint.scope is Scope.admin
+    yield "another person", bob.headers, 403 if is_for_admins else 404
+    yield "a key of another person", bob.key(*ALL), 403 if is_for_admins or endpoint.login_only else 404
+    if not is_for_admins:  # what belongs to the administrators belongs to all of them
+        yield "an administrator", eve.headers, 404
+        yield "a key of an administrator", eve.key("admin", *ALL), 403 if endpoint.login_only else 404
+
+
+class TestEveryPlaceOfEveryPath:
+    @each(WITH_PLACES)
+    def test_what_belongs_to_another_is_not_there_and_stays_as_it_is(
+        self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint
+    ) -> None:
+        owner = eve if endpoint.scope is Scope.admin else ann
+        things = owner.things_for(endpoint)
+        unknown = nobodys(endpoint, things)
+        for who, headers, status in strangers(endpoint, bob, eve):
+            before = everything()
+            hers, nobody = bob.ask(endpoint, things, headers), bob.ask(endpoint, unknown, headers)
+            assert hers.status_code == status, f"{who}: {hers.text}"
+            assert document(hers) == document(nobody), who
+            assert everything() == before, who
+
+        answer = owner.ask(endpoint, things)
+        assert answer.status_code == endpoint.status, f"the path is not one of the owner's: {answer.text}"
+
+    @each([endpoint for endpoint in WITH_PLACES if endpoint.method == "GET"])
+    def test_no_header_and_no_head_tells_that_something_of_another_is_there(
+        self, ann: Person, bob: Person, endpoint: Endpoint
+    ) -> None:
+        things = ann.things_for(endpoint)
+        tag = ann.call("GET", f"{API}/roadmaps/{things['roadmap_id']}").headers["etag"]
+        knowing = {"If-None-Match": tag, "Last-Event-ID": "100000"}
+        for method, headers in itertools.product(("GET", "HEAD"), ({}, knowing)):
+            hers, nobody = (
+                bob.call(method, endpoint.path.format(**its), {**bob.headers, **headers})
+                for its in (things, nobodys(endpoint, things))
+            )
+            assert hers.status_code == 404
+            assert document(hers) == document(nobody)
+        assert ann.call("GET", endpoint.path.format(**things), {**ann.headers, **knowing}).status_code in (200, 204, 304)
+
+    @each([endpoint for endpoint in WITH_PLACES if len(ids_of(endpoint)) > 1])
+    def test_places_that_do_not_belong_together_are_not_there(self, ann: Person, bob: Person, endpoint: Endpoint) -> None:
+        own, other, hers = bob.things_for(endpoint), bob.things_for(endpoint), ann.things_for(endpoint)
+        names = ids_of(endpoint)
+        mixtures = list(itertools.product((own, other, hers), repeat=len(names)))
+        assert len(mixtures) == 3 ** len(names)
+        for mixture in mixtures:
+            if all(part is own for part in mixture) or all(part is other for part in mixture):
+                continue
+            things = {**own, **{name: part[name] for name, part in zip(names, mixture, strict=True)}}
+            unknown = (
+                nobodys(endpoint, things) if things["roadmap_id"] == hers["roadmap_id"] else {**things, names[-1]: str(new_id())}
+            )
+            before = everything()
+            answer = bob.ask(endpoint, things)
+            assert answer.status_code == 404, answer.text
+            assert document(answer) == document(bob.ask(endpoint, unknown))
+            assert everything() == before
+        for things in (own, other):
+            assert bob.ask(endpoint, things).status_code == endpoint.status
+
+    @pytest.mark.parametrize("spelled", [str.upper, lambda id_: id_.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format])
+    def test_another_spelling_of_an_id_opens_nothing(self, ann: Person, bob: Person, spelled: Callable[[str], str]) -> None:
+        path = f"{API}/roadmaps/{spelled(ann.roadmap())}"
+        assert ann.call("GET", path).status_code == 200  # it is the same id
+        assert bob.call("GET", path).status_code == 404
+        before = everything()
+        assert bob.call("POST", f"{path}/edits", json=BODIES[EditRequest]).status_code == 404
+        assert everything() == before
+
+    @each(list(ENDPOINTS))
+    def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self, endpoint: Endpoint) -> None:
+        for model in (endpoint.body, endpoint.query):
+            named = set(_ids_in(model)) if model else set()
+            assert named <= {"cursor"}, (
+                f"{endpoint.method} {endpoint.path} takes {named}: show here that it opens nothing of others"
+            )
+
+
+def _ids_in(model: type[BaseModel]) -> Iterator[str]:
+    """The names of all fields that hold a UUID or are called like an id, also inside of other models."""
+    schema = model.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        for name, described in part.get("properties", {}).items():
+            if "'uuid'" in repr(described) or re.search(r"(^|_)(id|owner|account|user)s?$", name):
+                yield name
+
+
+class TestLists:
+    def of(self, person: Person) -> set[str]:
+        """What would give away that it is this person's."""
+        roadmap_id = person.roadmap()
+        made = {roadmap_id, person.concept(roadmap_id), person.spare_session()}
+        made |= {session["id"] for session in person.sessions()}
+        made.add(person.made("/api-keys", name=f"a key of {person.email}")["id"])
+        return made | {person.email}
+
+    @each(LISTS)
+    def test_a_list_has_nothing_of_another(self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint) -> None:
+        hers, his = self.of(ann), self.of(bob)
+        invited = eve.made("/invitations", email="guest@example.org")
+        if endpoint.scope is Scope.admin:
+            assert invited["id"] in eve.ask(endpoint, {}).text
+            refused = bob.ask(endpoint, {})
+            assert refused.status_code == 403
+            assert invited["id"] not in refused.text
+            return
+        for person, own, others in ((ann, hers, his), (bob, his, hers), (eve, {eve.email}, hers | his)):
+            answer = person.ask(endpoint, {})
+            assert answer.status_code == 200
+            assert not [thing for thing in others if thing in answer.text]
+            assert [thing for thing in own if thing in answer.text] or person is eve, "this list shows nothing at all"
+
+    @pytest.mark.parametrize("place", ["/roadmaps", "/roadmaps/{own}/logs", "/roadmaps/{own}/receipt"])
+    def test_a_cursor_of_another_leads_into_ones_own_list_only(self, ann: Person, bob: Person, place: str) -> None:
+        early, own, late = ann.roadmap(), bob.roadmap(), ann.roadmap()
+        path = API + place.format(own=own)
+        for cursor in (early, late):
+            answer = bob.call("GET", f"{path}?cursor={cursor}&limit=100")
+            assert answer.status_code == 200
+            assert early not in answer.text
+            assert late not in answer.text
+        if place == "/roadmaps":
+            assert [item["id"] for item in bob.call("GET", f"{path}?cursor={late}").json()["items"]] == [own]
+
+    @pytest.mark.parametrize("status", list(RoadmapStatus))
+    def test_a_filter_finds_nothing_of_another(self, ann: Person, bob: Person, status: str) -> None:
+        made = {"ready": ann.roadmap(), "awaiting_review": ann.roadmap(review=True)}
+        path = f"{API}/roadmaps?status={status}"
+        assert bob.call("GET", path).json()["items"] == []
+        found = [item["id"] for item in ann.call("GET", path).json()["items"]]
+        assert found == [id_ for state, id_ in made.items() if state == status]
+
+
+class TestKeys:
+    @each([endpoint for endpoint in CLOSED if endpoint.method != "GET"])
+    def test_a_key_that_may_read_changes_nothing(self, eve: Person, endpoint: Endpoint) -> None:
+        things = eve.things_for(endpoint)
+        key = eve.key("read")
+        before = everything()
+        answer = eve.ask(endpoint, things, key)
+        assert answer.status_code == 403, answer.text
+        assert everything() == before
+
+        able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope is Scope.admin else "write")
+        assert eve.ask(endpoint, things, able).status_code == endpoint.status
+
+    @each([endpoint for endpoint in CLOSED if endpoint.method == "GET"])
+    def test_a_key_that_may_read_reads_and_one_that_may_write_does_not(self, ann: Person, endpoint: Endpoint) -> None:
+        things = ann.things_for(endpoint)
+        open_to_it = not endpoint.login_only and endpoint.scope is not Scope.admin
+        assert ann.ask(endpoint, things, ann.key("read")).status_code == (200 if open_to_it else 403)
+        before = everything()["roadmap"]
+        assert ann.ask(endpoint, things, ann.key("write")).status_code == 403
+        assert everything()["roadmap"] == before
+
+    @each([endpoint for endpoint in CLOSED if endpoint.scope is Scope.admin])
+    def test_no_key_administers_that_was_not_made_for_it(self, eve: Person, endpoint: Endpoint) -> None:
+        things = eve.things_for(endpoint)
+        for scopes in (("write",), ("read",), ALL):
+            key = eve.key(*scopes)
+            before = everything()
+            assert eve.ask(endpoint, things, key).status_code == 403
+            assert everything() == before
+        assert eve.ask(endpoint, things, eve.key("admin")).status_code == endpoint.status
+
+    @each([endpoint for endpoint in CLOSED if endpoint.login_only])
+    def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, eve: Person, endpoint: Endpoint) -> None:
+        things = eve.things_for(endpoint)
+        key = eve.key("admin", *ALL)
+        before = everything()
+        answer = eve.ask(endpoint, things, key)
+        assert (answer.status_code, answer.json()["detail"]) == (403, "This needs a login; an API key cannot do it.")
+        assert everything() == before
+        assert eve.ask(endpoint, things).status_code == endpoint.status
+
+    def test_who_is_no_administrator_makes_no_key_of_one(self, ann: Person) -> None:
+        before = everything()
+        answer = ann.call("POST", f"{API}/api-keys", json={"name": "more", "scopes": ["read", "admin"]})
+        assert answer.status_code == 403
+        assert everything() == before
+
+    def test_a_key_acts_for_its_account_alone(self, ann: Person, bob: Person) -> None:
+        hers, his = ann.roadmap(), bob.roadmap()
+        key = bob.key(*ALL)
+        assert [item["id"] for item in bob.call("GET", f"{API}/roadmaps", key).json()["items"]] == [his]
+        made = bob.call("POST", f"{API}/roadmaps", key, json={"goal": GOAL}).json()["id"]
+        assert bob.call("GET", f"{API}/roadmaps/{made}").status_code == 200
+        assert ann.call("GET", f"{API}/roadmaps/{made}").status_code == 404
+        assert [item["id"] for item in ann.call("GET", f"{API}/roadmaps").json()["items"]] == [hers]
+
+
+class TestMessages:
+    """Workers decide by the row. A message says which, and nothing else that anybody would believe."""
+
+    TASKS = ("plan_roadmap", "build_content")
+
+    def deliver(self, task: str, *args: Any, **kwargs: Any) -> None:
+        """Let a consumer find a message that says what it likes, signed as ours are, until nobody tries it any more."""
+        message = Message(id=uuid4().hex, name=f"tasks.content.{task}", args=args, kwargs=kwargs, retries=RETRIES, retry_delay=1)
+        content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+        for _ in range(RETRIES + 1):
+            content_queue.drain()
+            clock.travel(timedelta(minutes=1))
+
+    def buried(self) -> list[tuple[str, str]]:
+        return [(letter.task, letter.reason) for letter in dead_letters("content")]
+
+    def queued(self, person: Person, task: str) -> str:
+        """The id of a row of this person that waits for its worker, with no message that says so."""
+        if task == "plan_roadmap":
+            request = RoadmapRequest(goal=GOAL, level=Level.advanced)
+            (step,) = create_many([new_roadmap(person.account_id(), request)])
+            return str(step.id)
+        roadmap_id = UUID(person.roadmap(review=True))
+        return str(decisions.approve(person.account_id(), roadmap_id, None).steps[0].id)
+
+    def test_a_message_names_one_row_and_nobody(self) -> None:
+        known = {name for name in content_queue._registry._registry if name.startswith("tasks.content.")}
+        assert known == {f"tasks.content.{task}" for task in self.TASKS}
+        for task in self.TASKS:
+            (parameter,) = inspect.signature(getattr(content, task).func).parameters.values()
+            assert parameter.name.endswith("_id")
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_a_message_that_names_a_row_works_for_the_owner_of_the_row(self, ann: Person, bob: Person, task: str) -> None:
+        bob.roadmap()
+        row_id, before = self.queued(ann, task), bob.all_of_it()
+        self.deliver(task, row_id)
+        assert self.buried() == []
+        table = "content" if task == "build_content" else "roadmap"
+        with session():
+            (status,) = database.execute_sql(f"SELECT status FROM {table} WHERE id = ?", [UUID(row_id).hex]).fetchone()
+        assert status == "ready"
+        assert bob.all_of_it() == before
+
+    @pytest.mark.parametrize("task", TASKS)
+    @pytest.mark.parametrize("how", ["behind the id", "by name"])
+    def test_a_message_that_names_an_owner_too_is_put_aside_and_changes_nothing(
+        self, ann: Person, bob: Person, task: str, how: str
+    ) -> None:
+        row_id, owner = self.queued(ann, task), str(bob.account_id())
+        before = everything()
+        args, kwargs = ((row_id, owner), {}) if how == "behind the id" else ((row_id,), {"owner_id": owner})
+        self.deliver(task, *args, **kwargs)
+        ((name, reason),) = self.buried()
+        assert name == task
+        assert "argument" in reason
+        assert "TypeError" in reason
+        assert everything() == before
+
+    @pytest.mark.parametrize("task", TASKS)
+    def test_a_message_about_what_is_done_or_is_something_else_changes_nothing(self, ann: Person, task: str) -> None:
+        roadmap_id = ann.roadmap()
+        with session():
+            (content_id,) = database.execute_sql("SELECT id FROM content LIMIT 1").fetchone()
+        before = everything()
+        for id_ in (roadmap_id, content_id, str(ann.account_id()), str(new_id())):
+            self.deliver(task, id_)
+        assert everything() == before
