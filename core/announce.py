@@ -40,8 +40,9 @@ def _announcement(settings: Settings) -> str:
         body = shlex.quote('{"goal": "Become a backend engineer in Python"}')
         command = f"curl -i {url}/api/v1/roadmaps -H 'Content-Type: application/json' -d {body}"
     else:
-        body = shlex.quote('{"email": "me@example.org", "password": "a long passphrase of yours"}')
-        command = f"curl {url}/api/v1/auth/register -H 'Content-Type: application/json' -d {body}"
+        body = shlex.quote(f'{{"email": "{settings.admin_email}", "password": "<ADMIN_PASSWORD>"}}')
+        log_in = f"curl {url}/api/v1/auth/login -H 'Content-Type: application/json' -d {body}"
+        command = log_in if settings.admin_email else "python roadmap_cli.py users add YOU@EXAMPLE.ORG --admin"
     return "\n".join([*lines, "", f"  Try next:  {command}", "  Ctrl-C ends it.", ""])
 
 

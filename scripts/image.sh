@@ -58,8 +58,8 @@ def is_made():
 until("the API is not ready", lambda: ask("GET", "/health/ready")[0] == 200)
 ask_for(200, "GET", "/health")
 if sys.argv[3] == "server":
-    account = {"email": "trial@example.com", "password": "a long enough passphrase"}
-    headers["Authorization"] = "Bearer " + ask_for(201, "POST", "/api/v1/auth/register", account)["access_token"]
+    account = {"email": "trial@example.com", "password": "a long enough passphrase"}  # the first administrator
+    headers["Authorization"] = "Bearer " + ask_for(200, "POST", "/api/v1/auth/login", account)["access_token"]
 made = ask_for(202, "POST", "/api/v1/roadmaps", {"goal": "Become a backend engineer in Python"})
 path = "/api/v1/roadmaps/" + made["id"]
 until("the roadmap is not made", is_made)
@@ -299,7 +299,7 @@ try_server() {
     echo "Starting it with SERVICE_TYPE=api, huey_logs and huey_content, server mode ..."
     for name in api huey_logs huey_content; do
         start "$name" "HOST=127.0.0.1" "PORT=$port" "DATABASE_URL=${addresses[0]}" "REDIS_URL=${addresses[1]}" \
-            "SECRET_KEY=$secret"
+            "SECRET_KEY=$secret" "ADMIN_EMAIL=trial@example.com" "ADMIN_PASSWORD=a long enough passphrase"
     done
     for name in logs content; do
         until_true "$START_LIMIT" grep --quiet "huey@$name ready" "$scratch/huey_$name.log" ||
