@@ -345,7 +345,7 @@ def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, serv
             api.signal(signal.SIGTERM)
             list(lines)  # raises when the connection is cut
     assert exit_code(api) in (0, -signal.SIGTERM)  # uvicorn, once it has drained, ends by the signal that it was sent
-    assert said(api) == []
+    assert [line for line in said(api) if "roadmap.security" not in line] == []  # who registered is written down
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
