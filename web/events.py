@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from time import monotonic
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 TICK = 0.25  # seconds between two looks, while anybody watches
 HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
 WAITING = 1000  # events that a client may be behind
+LONGEST_STREAM = 3600.0  # seconds; who comes back shows again who they are
 MOST_WATCHERS = 2000
 MOST_OF_ONE = 100  # of these, for one account
 
@@ -79,9 +81,10 @@ class EventPoller:
         """
         watcher = Watcher(caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
         self._add(watcher)
+        until = monotonic() + LONGEST_STREAM
         try:
             yield b"retry: 2000\n\n"
-            while True:
+            while monotonic() < until:
                 try:
                     event = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT)
                 except TimeoutError:

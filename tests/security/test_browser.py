@@ -221,6 +221,7 @@ def assert_careful(headers: Any, *, embedded: bool) -> None:
     assert policy["default-src"] in ("'none'", "'self'")
     assert "form-action" in policy
     assert not re.search(r"unsafe|\*|https?:|data:", headers["content-security-policy"].replace("img-src 'self' data:", ""))
+    assert headers["cache-control"] in ("no-store", "private, no-cache")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] in ("no-referrer", "same-origin")
@@ -455,6 +456,18 @@ class TestCookie:
         assert send(site, "GET", ME, before).status_code == 200
         assert send(site, "POST", f"{API}/auth/login", before, json=person).status_code == 200
         assert send(site, "GET", ME, before).status_code == 401
+
+    def test_registering_ends_the_login_that_the_browser_had_and_logging_out_clears_what_it_kept(
+        self, site: Stack, visitor: Visitor
+    ) -> None:
+        before = {"Cookie": visitor.cookie.split(";")[0], "Sec-Fetch-Site": "same-origin"}
+        person = {"email": f"new-{visitor.email}", "password": PASSWORD, "cookie": True}
+        answer = send(site, "POST", f"{API}/auth/register", before, json=person)
+        assert answer.status_code == 201
+        assert send(site, "GET", ME, before).status_code == 401
+        now = {"Cookie": answer.headers["set-cookie"].split(";")[0], "Sec-Fetch-Site": "same-origin"}
+        left = send(site, "POST", f"{API}/auth/logout", now)
+        assert (left.status_code, left.headers["clear-site-data"]) == (204, '"cache", "cookies", "storage"')
 
     def test_a_cookie_holds_a_login_and_no_key(self, site: Stack, visitor: Visitor) -> None:
         key = send(site, "POST", KEYS, visitor.bearer, json={"name": "mine"}).json()["key"]

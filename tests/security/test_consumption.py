@@ -384,6 +384,12 @@ def limited(postgres: Postgres, its_broker: Redis, tmp_path_factory: Factory) ->
 
 
 class TestStreams:
+    def test_none_lasts_for_ever(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "LONGEST_STREAM", 0.0)
+        roadmap = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
+        answer = client.get(f"{roadmap}/events")
+        assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")
+
     @pytest.mark.parametrize("stack", ["server"], indirect=True)  # in embedded mode nobody logs in
     def test_who_has_logged_out_sees_no_more(self, stack: Stack) -> None:
         headers = stack.register()

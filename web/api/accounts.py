@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from typing import Literal
+from uuid import UUID
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -38,7 +39,7 @@ async def register(call: Call) -> Reply:
     limits.check_registration(call.request)
     given = call.body.invitation
     invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
-    return _begun(call, "registered", *await run_hashing(accounts.register, call.body, invitation_id, _device(call.request)))
+    return _begun(call, "registered", *await run_hashing(_register, call, invitation_id))
 
 
 async def log_in(call: Call) -> Reply:
@@ -77,13 +78,24 @@ def end_session(call: Call) -> None:
     note(call.request, "session-ended", account=call.owner, session=call.ids["session_id"])
 
 
+def _register(call: Call, invitation_id: UUID | None) -> tuple[User, Login]:
+    begun = accounts.register(call.body, invitation_id, _device(call.request))
+    _end_former(call.request)
+    return begun
+
+
 def _log_in(call: Call) -> tuple[User, Login]:
     begun = accounts.log_in(call.body, _device(call.request))
-    if (before := login_in_cookie(call.request)) is not None:
+    _end_former(call.request)
+    return begun
+
+
+def _end_former(request: Request) -> None:
+    """The login that the browser had until now."""
+    if (before := login_in_cookie(request)) is not None:
         with suppress(NotFound):
             sessions.end(before.account_id, before.session_id)
         standing.refresh()
-    return begun
 
 
 def _change_password(call: Call) -> tuple[User, Login]:
