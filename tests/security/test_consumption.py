@@ -419,9 +419,8 @@ class TestRealServer:
         its_broker.kill()
         try:
             wrong = {"email": "victim@example.org", "password": "a wrong passphrase"}
-            codes = [limited.request("POST", "/api/v1/auth/login", json=wrong).status_code for _ in range(12)]
+            codes = [limited.request("POST", "/api/v1/auth/login", json=wrong).status_code for _ in range(40)]
         finally:
             its_broker.start()
-        assert 3 <= codes.count(401) <= 6
+        assert 3 <= codes.count(401) <= 6  # three in each of two processes
         assert set(codes) == {401, 429}
-        assert codes[-1] == 429
