@@ -7,7 +7,7 @@ from rich.table import Table
 
 from cli.telling import told
 from roadmap import accounts, invitations
-from roadmap.accounts import Email
+from roadmap.addresses import Email
 from roadmap.invitations import InvitationRequest
 from web import tokens
 

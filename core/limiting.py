@@ -89,8 +89,12 @@ class Limiter:
     def close(self, place: Key, until: float) -> None:
         """All processes together have reached this limit. `until` in seconds since 1970."""
         with self._lock:
-            if len(self._closed) < MOST_KEYS:
-                self._closed[place] = until
+            self._closed[place] = until
+            if len(self._closed) > MOST_KEYS:
+                now = self._now()
+                self._closed = {place: until for place, until in self._closed.items() if until > now}
+            while len(self._closed) > MOST_KEYS:  # the ones that were closed first
+                del self._closed[next(iter(self._closed))]
 
     def _look(self, place: Key) -> float:
         limit, now = place[0], self._now()

@@ -17,6 +17,7 @@ from core.strength import SHORTEST
 from core.text import clean
 from models.accounts import Account
 from roadmap import api_keys, invitations, passwords, sessions
+from roadmap.addresses import Email
 from roadmap.api_keys import Scope
 from roadmap.sessions import Device, Login
 
@@ -26,9 +27,6 @@ LOCAL_OWNER = UUID("00000000-0000-7000-8000-000000000001")
 LOCAL_EMAIL = "local@localhost"
 LONGEST_PASSWORD = 1000  # characters
 
-Email = Annotated[
-    str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"), AfterValidator(clean), AfterValidator(str.lower)
-]
 Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
 NewPassword = Annotated[
     SecretStr,
@@ -81,6 +79,8 @@ def register(registration: Registration, invitation_id: UUID | None, device: Dev
         )
     password = registration.password.get_secret_value()
     passwords.check(password, registration.email, registration.name)
+    if invitation_id is not None:
+        invitations.check(invitation_id, registration.email)  # before anything is told of who has an account
     digest = passwords.hashed(password)
     try:
         with transaction():

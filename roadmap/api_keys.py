@@ -22,6 +22,7 @@ PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
 SHOWN = 8  # characters after the prefix that stay readable
 MOST_KEYS = 50  # of one account
 LONGEST_LIFE = 366  # days
+KEPT = timedelta(days=30)  # after their end
 
 
 class Scope(StrEnum):
@@ -116,6 +117,13 @@ def find(key: str) -> Bearer | None:
         return None
     scopes = frozenset(Scope(scope) for scope in row.scopes if scope != Scope.admin or row.account.is_admin)
     return Bearer(row.id, row.account_id, scopes, row.expires_at)
+
+
+def forget_old() -> None:
+    """Those that ended more than a month ago."""
+    old = clock.now() - KEPT
+    with transaction():
+        ApiKey.delete().where((ApiKey.revoked_at < old) | (ApiKey.expires_at < old)).execute()
 
 
 def revoked_since(moment: datetime) -> set[UUID]:

@@ -1,29 +1,27 @@
 """Invitations: one lets one person register, once, and for a while only. Its token is signed where it is told."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from core import clock
 from core.errors import FieldError, Forbidden, NotFound
 from core.ids import new_id
 from core.runtime import session, transaction
-from core.text import clean
 from models.accounts import Account, Invitation
+from roadmap.addresses import Email
 
 LIFE = timedelta(days=7)
 MOST_LISTED = 100
-
-Address = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(clean), AfterValidator(str.lower)]
 
 
 class InvitationRequest(BaseModel):
     """`email`: only this address may use it; without, whoever has the token."""
 
     model_config = ConfigDict(extra="forbid")
-    email: Address | None = None
+    email: Email | None = None
 
 
 class InvitationInfo(BaseModel):
@@ -60,14 +58,28 @@ def withdraw(invitation_id: UUID) -> None:
             raise NotFound("There is no such invitation.")
 
 
+def check(invitation_id: UUID, email: str) -> None:
+    """Whether this address can use it now. Raises Forbidden."""
+    with session():
+        if not Invitation.select().where(_fits(invitation_id, email)).exists():
+            raise _unusable()
+
+
 def redeem(invitation_id: UUID, account: Account) -> None:
     """Use it up for this account, in the transaction that makes it. Raises Forbidden."""
-    its = Invitation.email.is_null() | (Invitation.email == account.email)
     used = {"used_at": clock.now(), "used_by": account.id}
-    if Invitation.update(used).where(_usable(), its, Invitation.id == invitation_id).execute() == 0:
-        wrong = FieldError("/invitation", "was used, has expired, or is for another address")
-        raise Forbidden("The invitation cannot be used.", fields=(wrong,))
+    if Invitation.update(used).where(_fits(invitation_id, account.email)).execute() == 0:
+        raise _unusable()
 
 
-def _usable() -> object:
+def _fits(invitation_id: UUID, email: str) -> Any:
+    return _usable() & (Invitation.id == invitation_id) & (Invitation.email.is_null() | (Invitation.email == email))
+
+
+def _unusable() -> Forbidden:
+    wrong = FieldError("/invitation", "was used, has expired, or is for another address")
+    return Forbidden("The invitation cannot be used.", fields=(wrong,))
+
+
+def _usable() -> Any:
     return Invitation.used_at.is_null() & (Invitation.expires_at > clock.now())

@@ -7,7 +7,7 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import rescue, sessions
+from roadmap import api_keys, rescue, sessions
 from tasks.content import send
 from tasks.queues import content_queue, job, logs_queue
 
@@ -37,6 +37,7 @@ def rescue_again() -> None:
 def _end_idle_sessions() -> None:
     try:
         sessions.end_idle()
+        api_keys.forget_old()
     except Unavailable as error:
         logger.warning("idle sessions end in a moment: %s", error)
 

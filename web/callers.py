@@ -1,5 +1,6 @@
 """Who is calling: a login's token, in a header or a browser's cookie, an API key, or the local owner of embedded mode."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,6 +18,7 @@ from web import limits, origins, tokens
 from web.standing import standing
 
 COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
+COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 EVERYTHING = frozenset(Scope)
 NOT_ADMIN = frozenset({Scope.read, Scope.write})
 
@@ -88,8 +90,7 @@ def _cookie(request: Request) -> str:
     """Of exactly this name: a parser that forgives strange spaces would take one that a neighbour's page may set. Empty when
     there is none, or more than one.
     """
-    pairs = [pair.strip(" ").partition("=") for header in request.headers.getlist("cookie") for pair in header.split(";")]
-    found = [value for name, _, value in pairs if name == COOKIE]
+    found = [value for header in request.headers.getlist("cookie") for value in COOKIES.findall(header)]
     return found[0] if len(found) == 1 else ""
 
 

@@ -16,11 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unauthenticated, Unsupported
+from core.runtime import settings
 from roadmap.api_keys import Scope
 from roadmap.outline import ContentKind
 from web import limits
 from web.callers import NOBODY, Caller, check_scope, identify
 from web.origins import check_host, check_same_site
+from web.turns import turn
 
 LARGEST_BODY = 64 * 1024  # bytes
 BODY_SECONDS = 30  # for the whole body
@@ -97,8 +99,12 @@ class Endpoint:
             request=request,
         )
         handler: Any = self.handler
-        answer = await handler(call) if self.is_async else await run_in_threadpool(handler, call)
-        return self._respond(answer)
+        if self.is_async:
+            return self._respond(await handler(call))
+        if self.public or settings.embedded:
+            return self._respond(await run_in_threadpool(handler, call))
+        async with turn(call.owner):
+            return self._respond(await run_in_threadpool(handler, call))
 
     async def _admit(self, request: Request) -> Caller:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
@@ -185,6 +191,8 @@ async def _body(model: type[BaseModel], request: Request) -> BaseModel:
 
 async def _read(request: Request) -> bytes:
     """The body, or TooLarge as soon as it is longer than the limit, whatever its header says."""
+    if "upgrade" in request.headers:  # the server's parser passes over the body then
+        raise Malformed("A request with a body cannot ask for another protocol: send it without Upgrade.")
     declared = request.headers.get("content-length", "0")
     too_large = TooLarge(f"The body may have at most {LARGEST_BODY} bytes.")
     if not declared.isdigit() or int(declared) > LARGEST_BODY:

@@ -19,6 +19,8 @@ STRANGERS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
 LOGIN_PAIR = Limit("login-pair", settings.login_attempts, QUARTER)  # of one account, from one address
 LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # from anywhere
 LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  # of any account
+LOGINS = Limit("logins", settings.login_attempts * 20, QUARTER)  # of one account
+NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one account
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()
@@ -73,6 +75,16 @@ def attempt(request: Request, email: str) -> Iterator[None]:
         raise
     else:
         _give_back(taken)
+
+
+def check_login(email: str) -> None:
+    """Count it, right or wrong: each right one leaves a session behind. Raises TooMany."""
+    _hit(LOGINS, hashlib.sha256(email.encode()).hexdigest()[:32])
+
+
+def check_new_key(account_id: UUID) -> None:
+    """Count it. Raises TooMany."""
+    _hit(NEW_KEYS, account_id.hex)
 
 
 def check_registration(request: Request) -> None:

@@ -1,14 +1,18 @@
 """What one account, one address or everybody together may ask for: too much is answered with 429 or 503, and costs little."""
 
+import logging
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import ip_network
 from typing import Any
+from uuid import UUID
 
 import anyio
 import httpx2
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -16,7 +20,8 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core import limiting
-from core.errors import Unavailable
+from core.errors import TooMany, Unavailable
+from core.ids import new_id
 from core.limiting import Limit, Limiter, SharedLimits
 from core.refreshing import Refresher
 from core.runtime import session, settings
@@ -24,10 +29,10 @@ from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
 from roadmap import creating
 from roadmap.accounts import LOCAL_OWNER
-from tests.servers import Postgres, Redis, scratch_folder
+from tests.servers import Postgres, Redis, free_port, scratch_folder
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
-from web import backlog, events, origins
+from web import backlog, events, origins, protocol, turns
 from web.callers import LOCAL
 from web.endpoint import LARGEST_BODY
 
@@ -381,6 +386,103 @@ def limited(postgres: Postgres, its_broker: Redis, tmp_path_factory: Factory) ->
     few = {"REQUESTS_PER_MINUTE": "20", "LOGIN_ATTEMPTS": "3", "API_WORKERS": "2"}
     with running(server_stack(tmp_path_factory.mktemp("limited"), postgres, its_broker, **few)) as stack:
         yield stack
+
+
+class TestHeads:
+    """A parser that takes any head, for any time, is bounded by web/protocol.py."""
+
+    @pytest.fixture
+    def served(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+        """The port of a small application behind the protocol, which has little patience."""
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+
+        async def hello(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"ok"})
+
+        port = free_port()
+        config = uvicorn.Config(
+            hello, port=port, http=protocol.BoundedProtocol, lifespan="off", ws="none", log_level="error", loop="asyncio"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        wait_until(lambda: server.started)
+        yield port
+        server.should_exit = True
+        thread.join()
+
+    def said(self, port: int, *pieces: bytes) -> bytes:
+        """All that is answered until the server hangs up."""
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            with suppress(OSError):  # it hangs up while we still talk
+                for piece in pieces:
+                    connection.sendall(piece)
+            answer = b""
+            with suppress(ConnectionResetError):
+                while piece := connection.recv(65_536):
+                    answer += piece
+            return answer
+
+    def test_a_usual_one_is_answered_also_the_second_on_a_connection(self, served: int) -> None:
+        request = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 30_000 + b"\r\n\r\n"
+        last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert self.said(served, *[request] * 4, last).count(b"200 OK") == 5
+
+    @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nCookie: ", b"GET /", b"GET / HTTP/1.1\r\nA: b\r\n"])
+    def test_one_that_is_too_large_is_refused(self, served: int, head: bytes) -> None:
+        piece = b"a" * 16_384 if not head.endswith(b"\r\n") else b"A: b\r\n" * 3000
+        answer = self.said(served, head, *[piece] * 400)
+        assert b"200 OK" not in answer
+        assert answer in (b"",) or b"400 Bad Request" in answer
+
+    @pytest.mark.parametrize("head", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+    def test_one_that_does_not_end_is_given_up(self, served: int, head: bytes) -> None:
+        answer = self.said(served, head)
+        assert b"400 Bad Request" in answer
+        assert b"too slowly" in answer
+
+    def test_a_body_that_asks_for_another_protocol_is_not_lost_in_silence(self, client: TestClient) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Connection": "Upgrade", "Upgrade": "h2c"})
+        assert answer.status_code == 400
+        assert "Upgrade" in answer.json()["detail"]
+
+    def test_complaints_of_the_server_do_not_fill_the_log(self) -> None:
+        complaint = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, f"Invalid {new_id()}", (), None)
+        taken = [protocol.FewComplaints().filter(complaint) for _ in range(2 * protocol.COMPLAINTS.most)]
+        assert taken.count(True) == protocol.COMPLAINTS.most
+        failure = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None)
+        assert all(protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most))
+
+
+class TestTurns:
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+    @pytest.mark.anyio
+    async def test_an_account_does_not_keep_all_threads_and_its_line_has_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(turns, "WAITING", 3)
+        busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
+
+        async def work(account: UUID) -> None:
+            async with turns.turn(account):
+                running.append(account)
+                await gate.wait()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(turns.AT_ONCE + 3):
+                group.start_soon(work, busy)
+            await anyio.wait_all_tasks_blocked()
+            assert running == [busy] * turns.AT_ONCE
+            with pytest.raises(TooMany):
+                await work(busy)
+            group.start_soon(work, other)
+            await anyio.wait_all_tasks_blocked()
+            assert running[-1] == other
+            gate.set()
+        assert running.count(busy) == turns.AT_ONCE + 3
+        assert turns._lines == {}
 
 
 class TestStreams:

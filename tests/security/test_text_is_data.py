@@ -735,7 +735,7 @@ def test_what_a_provider_says_while_it_refuses_makes_no_line_and_moves_no_termin
             assert_no_line_is_forged(stack)
 
 
-@pytest.mark.parametrize("evil", ["\x7f", "\x9b2J", "\x85", "\u202e", "\u2066"])
+@pytest.mark.parametrize("evil", ["\x7f", "\x9b2J", "\x85", "\u202e", "\u2066", "\u200e", "\u061c"])
 def test_what_moves_a_terminal_is_in_no_name_and_no_address(stack: Stack, evil: str) -> None:
     """An operator lists them in one."""
     address = f"{uuid4().hex}@example.org"
@@ -745,3 +745,23 @@ def test_what_moves_a_terminal_is_in_no_name_and_no_address(stack: Stack, evil: 
         assert not harmful(answer.text)
     if stack.mode == "server":
         assert stack.post("/api/v1/api-keys", json={"name": f"CI{evil}"}).status_code == 422
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\u2060", "\U000e0041", "\u200d", "\u0301\u0301"])
+def test_no_two_addresses_look_the_same_by_what_cannot_be_seen(stack: Stack, hidden: str) -> None:
+    name = uuid4().hex
+    answer = stack.post("/api/v1/auth/register", json={"email": f"a{hidden}{name}@example.org", "password": PASSWORD})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/email")
+
+
+def test_spellings_that_are_compatible_are_one_address(stack: Stack) -> None:
+    name = uuid4().hex
+    person = {"password": PASSWORD, "email": f"e\u0301{name}@example.org"}
+    assert stack.post("/api/v1/auth/register", json=person).status_code == 201
+    for same in (f"\u00e9{name}@example.org", f"\u00c9{name}@EXAMPLE.org", f"\u00e9{name}@\uff45xample.org"):
+        assert stack.post("/api/v1/auth/register", json={**person, "email": same}).status_code == 409
+
+
+def test_an_address_that_grows_when_it_is_written_small_is_measured_then(stack: Stack) -> None:
+    answer = stack.post("/api/v1/auth/register", json={"email": "\u0130" * 200 + "@example.org", "password": PASSWORD})
+    assert answer.status_code == 422

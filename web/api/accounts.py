@@ -44,6 +44,7 @@ async def register(call: Call) -> Reply:
 
 async def log_in(call: Call) -> Reply:
     """A login that the browser had until now ends."""
+    limits.check_login(call.body.email)
     with limits.attempt(call.request, call.body.email):
         begun = await run_hashing(_log_in, call)
     return _begun(call, "logged-in", *begun)
@@ -61,7 +62,7 @@ def log_out(call: Call) -> Reply:
     sessions.end(call.owner, call.caller.session_id)
     standing.refresh()
     note(call.request, "logged-out", account=call.owner, session=call.caller.session_id)
-    return Reply(None, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "cookies", "storage"'})
+    return Reply(None, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'})
 
 
 def me(call: Call) -> User:

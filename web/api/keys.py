@@ -3,7 +3,7 @@
 from roadmap import api_keys, invitations
 from roadmap.api_keys import KeyList
 from roadmap.invitations import InvitationInfo, InvitationList
-from web import tokens
+from web import limits, tokens
 from web.endpoint import Call, Reply
 from web.noting import note
 from web.standing import standing
@@ -16,6 +16,7 @@ class NewInvitation(InvitationInfo):
 
 
 def create_key(call: Call) -> Reply:
+    limits.check_new_key(call.owner)
     made = api_keys.create(call.owner, call.body)
     note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
     return Reply(made)

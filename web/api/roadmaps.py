@@ -98,6 +98,8 @@ async def watch(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
+    if call.request.method == "HEAD":
+        return Response(media_type="text/event-stream")
     return stream(call.caller, roadmap_id, after, last_seq)
 
 

@@ -1,0 +1,24 @@
+"""E-mail addresses, in the one spelling in which they are stored and compared."""
+
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from core.text import clean
+
+LONGEST = 254  # characters (RFC 5321)
+
+
+def _address(text: str) -> str:
+    """Compatible characters become one, as in wide letters; what cannot be seen is refused: nobody could tell two apart."""
+    text = clean(unicodedata.normalize("NFKC", text).lower())
+    if any(unicodedata.category(c) in ("Cf", "Mn", "Me", "Zs", "Zl", "Zp") for c in text):
+        raise ValueError("must not contain characters that cannot be seen by themselves")
+    if len(text) > LONGEST or not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise ValueError("is not an e-mail address")
+    return text
+
+
+Email = Annotated[str, Field(max_length=LONGEST), AfterValidator(_address)]

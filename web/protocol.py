@@ -1,0 +1,77 @@
+"""uvicorn's HTTP protocol with a limit for the head of a request: its parser takes one of any size, for any time.
+
+`entrypoint.sh` names it: uvicorn --http web.protocol:BoundedProtocol.
+"""
+
+import asyncio
+import logging
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from core.limiting import Limit, Limiter
+
+LARGEST_HEAD = 64 * 1024  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
+HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
+COMPLAINTS = Limit("complaints", 30, 60)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Answers 400 and hangs up."""
+
+    _head = 0  # bytes of the head that is being received
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, "The head of the request came too slowly.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data)
+        super().data_received(data)
+        if not self._in_head or self.transport.is_closing():
+            return
+        if self._head > LARGEST_HEAD:
+            self._refuse("The head of the request is too large.")
+        elif self._head and self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, "The head of the request came too slowly.")
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head = False, 0
+        self._forget_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head = True, 0
+        super().on_message_complete()
+
+    def _refuse(self, reason: str) -> None:
+        self._forget_deadline()
+        if not self.transport.is_closing():
+            self.send_400_response(reason)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class FewComplaints(logging.Filter):
+    """uvicorn has a line for each request that is none: who sends thousands shall not fill the log."""
+
+    _limiter = Limiter()
+
+    def filter(self, record: logging.LogRecord) -> Any:
+        return record.levelno != logging.WARNING or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
+
+
+logging.getLogger("uvicorn.error").addFilter(FewComplaints())
