@@ -106,6 +106,7 @@ class Concept(Identified):
     prerequisites = peewee.JSONField()  # list of concept ids as text
     outcomes = peewee.JSONField()  # list of text
     progress = peewee.CharField(max_length=10, default="todo")
+    notes = peewee.TextField(default="")  # of the learner
     removed = peewee.BooleanField(default=False)  # not in the current revision; kept with all that belongs to it
 
     class Meta:

@@ -30,6 +30,9 @@ class QuizQuestion(BaseModel):
 
 
 class QuizDetail(BaseModel):
+    """`version` goes with the answers: they are graded by the quiz that was shown."""
+
+    version: int
     questions: list[QuizQuestion]
 
 
@@ -80,7 +83,7 @@ def read_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
     if row is None:
         raise NotFound(f"There is no version {number} of this {kind}.")
     written = SHAPES[kind].model_validate(row.body)
-    told = without_answers(written) if isinstance(written, Quiz) else written
+    told = without_answers(written, number) if isinstance(written, Quiz) else written
     return VersionDetail(**_summary(row, content), content=told)
 
 
@@ -94,8 +97,8 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
     return content
 
 
-def without_answers(quiz: Quiz) -> QuizDetail:
-    return QuizDetail(questions=[_asked(number, question) for number, question in enumerate(quiz.questions)])
+def without_answers(quiz: Quiz, version: int) -> QuizDetail:
+    return QuizDetail(version=version, questions=[_asked(number, question) for number, question in enumerate(quiz.questions)])
 
 
 def _asked(number: int, question: Question) -> QuizQuestion:

@@ -1,6 +1,6 @@
 """What is told of roadmaps. Every query is scoped by owner; what belongs to others is NotFound."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -18,7 +18,7 @@ from roadmap.outline import Analysis, ContentKind, Quiz, Resource
 from roadmap.ownership import owned
 from roadmap.receipts import Estimate, pending_estimate
 from roadmap.spending import money
-from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
+from roadmap.statuses import FINAL, ConceptProgress, ContentStatus, RoadmapStatus
 
 Item = TypeVar("Item")
 
@@ -75,7 +75,7 @@ class ConceptNode(BaseModel):
     difficulty: int
     prerequisites: list[UUID]
     outcomes: list[str]
-    progress: str
+    progress: ConceptProgress
     contents: dict[ContentKind, ContentState]
 
 
@@ -97,6 +97,16 @@ class StageNode(BaseModel):
     modules: list[ModuleNode]
 
 
+class Learned(BaseModel):
+    """Concepts of the plan by what the learner has said of them, and the hours of those that are done or skipped."""
+
+    done: int
+    skipped: int
+    learning: int
+    total: int
+    hours_done: int
+
+
 class RoadmapTree(RoadmapSummary):
     """`remarks`: what should be better with the plan, and had to be accepted. `estimate`: of what is still to be written,
     while the plan waits for review.
@@ -107,6 +117,7 @@ class RoadmapTree(RoadmapSummary):
     analysis: Analysis | None
     remarks: list[str]
     estimate: Estimate | None
+    learned: Learned
     stages: list[StageNode]
 
 
@@ -120,6 +131,7 @@ class ConceptDetail(ConceptNode):
     """With what is written of its contents so far; null where nothing is."""
 
     roadmap_id: UUID
+    notes: str
     tutorial: TutorialDetail | None
     resources: list[Resource] | None
     quiz: QuizDetail | None
@@ -176,7 +188,8 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
         remarks = Revision.select(Revision.problems).where(current).scalar() or []
     nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
     more = {name: getattr(row, name) for name in ("review", "resource_language", "analysis")}
-    return RoadmapTree(**_summary(row), **more, remarks=remarks, estimate=estimate, stages=nodes)
+    learned = _learned([concept for module in nodes_of(nodes) for concept in module.concepts])
+    return RoadmapTree(**_summary(row), **more, remarks=remarks, estimate=estimate, learned=learned, stages=nodes)
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
@@ -191,7 +204,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
         versions = {version.content.kind: version for version in written.where(Content.concept == concept_id)}
     node = _concept_node(concept, contents)
-    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, **_written(versions))
+    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, notes=concept.notes, **_written(versions))
 
 
 def list_logs(
@@ -209,6 +222,22 @@ def list_logs(
         owned(owner_id, roadmap_id)
         rows = list(query.order_by(ExecutionLog.id).limit(limit + 1))
     return _page([LogRecord.model_validate(row, from_attributes=True) for row in rows], limit)
+
+
+def nodes_of(stages: list[StageNode]) -> list[ModuleNode]:
+    return [module for stage in stages for module in stage.modules]
+
+
+def _learned(concepts: list[ConceptNode]) -> Learned:
+    counts = Counter(concept.progress for concept in concepts)
+    behind = (ConceptProgress.done, ConceptProgress.skipped)
+    return Learned(
+        done=counts[ConceptProgress.done],
+        skipped=counts[ConceptProgress.skipped],
+        learning=counts[ConceptProgress.learning],
+        total=len(concepts),
+        hours_done=sum(concept.hours for concept in concepts if concept.progress in behind),
+    )
 
 
 def _planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
@@ -260,5 +289,5 @@ def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
     return {
         "tutorial": tutorial and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
         "resources": resources and [Resource(**item) for item in resources.body["items"]],
-        "quiz": quiz and without_answers(Quiz.model_validate(quiz.body)),
+        "quiz": quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
     }

@@ -39,3 +39,12 @@ class RevisionStatus(StrEnum):
 
 
 FINAL = frozenset({RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled})
+
+
+class ConceptProgress(StrEnum):
+    """Of the learner, not of the making."""
+
+    todo = "todo"
+    learning = "learning"
+    done = "done"
+    skipped = "skipped"

@@ -4,17 +4,19 @@ from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.api_keys import KeyList, KeyRequest, NewKey, Scope
 from roadmap.contents import VersionDetail, Versions
 from roadmap.invitations import InvitationList, InvitationRequest
+from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
-from web.api import accounts, decisions, health, history, keys, metrics, roadmaps
+from web.api import accounts, decisions, health, history, keys, learning, metrics, roadmaps
 from web.endpoint import Endpoint, NoBody
 
 API = "/api/v1"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
+CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 
 ENDPOINTS = (
@@ -54,6 +56,12 @@ ENDPOINTS = (
     Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202),
     Endpoint("GET", CONTENT + "/versions", history.list_versions, "List versions of a part", Versions),
     Endpoint("GET", CONTENT + "/versions/{number}", history.read_version, "Read a version of a part", VersionDetail),
+    Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Say how far one is", LearnerConcept, body=ProgressRequest),
+    Endpoint("PUT", CONCEPT + "/notes", learning.set_notes, "Write notes", LearnerConcept, body=NotesRequest),
+    Endpoint("POST", CONCEPT + "/quiz/attempts", learning.attempt, "Answer a quiz", Attempt, body=AttemptRequest, status=201),
+    Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
+    Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
+    Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile),
     Endpoint("GET", ROADMAP + "/receipt", history.receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
 )  # fmt: skip
 

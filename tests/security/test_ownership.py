@@ -28,6 +28,7 @@ from roadmap.api_keys import KeyRequest, Scope
 from roadmap.catalogue import Catalogue
 from roadmap.creating import create_many, new_roadmap
 from roadmap.invitations import InvitationRequest
+from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
 from roadmap.outline import Level
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.statuses import RoadmapStatus
@@ -55,6 +56,10 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     RoadmapRequest: {"goal": GOAL},
     KeyRequest: {"name": "another"},
     InvitationRequest: {},
+    ProgressRequest: {"status": "done"},
+    NotesRequest: {"notes": "Mine."},
+    AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
+    Profile: {"level": "advanced"},
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
 }
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id"}
@@ -345,7 +350,9 @@ class TestLists:
         made = {roadmap_id, person.concept(roadmap_id), person.spare_session()}
         made |= {session["id"] for session in person.sessions()}
         made.add(person.made("/api-keys", name=f"a key of {person.email}")["id"])
-        return made | {person.email}
+        language = f"en-{uuid4().hex[:8]}"
+        assert person.call("PUT", f"{API}/profile", json={"language": language}).status_code == 200
+        return made | {person.email, language}
 
     @each(LISTS)
     def test_a_list_has_nothing_of_another(self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint) -> None:

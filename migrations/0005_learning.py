@@ -1,0 +1,51 @@
+"""What a learner leaves behind: notes, attempts at quizzes, and a profile for the next roadmap.
+
+New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+"""
+
+from typing import Any
+
+import peewee
+
+EMPTY = [peewee.SQL("DEFAULT ''")]
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(
+        migrator.add_column("concept", "notes", peewee.TextField(default="", constraints=EMPTY)),
+        migrator.add_column("account", "profile", peewee.JSONField(null=True)),
+    )
+    db.create_tables([_quiz_attempt(db)])
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables([_quiz_attempt(db)])
+    migrator.migrate(migrator.drop_column("account", "profile"), migrator.drop_column("concept", "notes"))
+
+
+def _quiz_attempt(db: peewee.Database) -> type[peewee.Model]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Roadmap(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class Concept(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class QuizAttempt(Table):
+        id = peewee.UUIDField(primary_key=True)
+        roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+        concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
+        version = peewee.IntegerField()
+        answers = peewee.JSONField()
+        score = peewee.IntegerField()
+        total = peewee.IntegerField()
+        created_at = peewee.DateTimeField()
+
+        class Meta:
+            indexes = ((("concept", "id"), False),)
+
+    return QuizAttempt

@@ -1,0 +1,215 @@
+"""What a learner does with a roadmap: progress, notes, attempts at quizzes, and a profile for the next one.
+
+None of it is part of the making: it needs no worker and appends no event, and it survives every change of the plan.
+"""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from core import clock
+from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.ids import new_id
+from core.runtime import session, transaction
+from models.accounts import Account
+from models.learning import QuizAttempt
+from models.roadmaps import Concept, Content, ContentVersion
+from roadmap.outline import ContentKind, Level, Question, Quiz
+from roadmap.ownership import owned
+from roadmap.requests import LanguageTag, Number, printable
+from roadmap.statuses import ConceptProgress
+
+LONGEST_NOTES = 20_000  # characters
+MOST_ATTEMPTS = 200  # of a quiz; the oldest go
+MOST_QUESTIONS = 200
+
+
+class ProgressRequest(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    status: ConceptProgress
+
+
+class NotesRequest(BaseModel):
+    """Replaces what was there; empty: nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    notes: Annotated[str, Field(max_length=LONGEST_NOTES), AfterValidator(printable)]
+
+
+class LearnerConcept(BaseModel):
+    """What the learner has left at a concept."""
+
+    concept_id: UUID
+    progress: ConceptProgress
+    notes: str
+
+
+class AttemptRequest(BaseModel):
+    """`answers`: for each question, in order, the indexes of the options that were chosen; empty: not answered. `version`: of
+    the quiz that was shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: Number
+    answers: Annotated[
+        tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=100)], ...],
+        Field(min_length=1, max_length=MOST_QUESTIONS),
+    ]
+
+
+class GradedQuestion(BaseModel):
+    """`right` are the indexes of the right options."""
+
+    id: int
+    is_right: bool
+    chosen: list[int]
+    right: list[int]
+    explanation: str
+
+
+class AttemptSummary(BaseModel):
+    """`score` of `total` questions were answered rightly."""
+
+    id: UUID
+    version: int
+    score: int
+    total: int
+    created_at: datetime
+
+
+class Attempt(AttemptSummary):
+    questions: list[GradedQuestion]
+
+
+class Attempts(BaseModel):
+    """The newest first."""
+
+    items: list[AttemptSummary]
+
+
+class Profile(BaseModel):
+    """What the next roadmap begins with. The last one that was asked for sets it as well; null: not said yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    level: Level | None = None
+    hours_per_week: Annotated[int, Field(ge=1, le=80)] | None = None
+    language: LanguageTag | None = None
+    resource_language: LanguageTag | None = None
+
+
+def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:
+    """Raises NotFound."""
+    return _change(owner_id, roadmap_id, concept_id, progress=request.status)
+
+
+def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest) -> LearnerConcept:
+    """Raises NotFound."""
+    return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
+
+
+def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
+    """Grade the answers and keep them. Raises NotFound, Conflict when the quiz has another version now, and Invalid."""
+    with transaction():
+        _check(owner_id, roadmap_id, concept_id)
+        version, quiz = _quiz(concept_id)
+        if version != request.version:
+            raise Conflict(f"The quiz has version {version} now; it was written anew after version {request.version} was shown.")
+        graded = _graded(quiz, request)
+        made = AttemptSummary(
+            id=new_id(),
+            version=version,
+            score=sum(question.is_right for question in graded),
+            total=len(graded),
+            created_at=clock.now(),
+        )
+        answers = [question.chosen for question in graded]
+        QuizAttempt.insert(**made.model_dump(), roadmap=roadmap_id, concept=concept_id, answers=answers).execute()
+        _forget_oldest(concept_id)
+    return Attempt(**made.model_dump(), questions=graded)
+
+
+def list_attempts(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int) -> Attempts:
+    """Raises NotFound."""
+    with session():
+        _check(owner_id, roadmap_id, concept_id)
+        rows = QuizAttempt.select().where(QuizAttempt.concept == concept_id).order_by(QuizAttempt.id.desc()).limit(limit)
+        return Attempts(items=[AttemptSummary(**row.__data__) for row in rows])
+
+
+def read_profile(owner_id: UUID) -> Profile:
+    with session():
+        stored = Account.select(Account.profile).where(Account.id == owner_id).scalar()
+    return Profile.model_validate(stored or {})
+
+
+def save_profile(owner_id: UUID, profile: Profile) -> Profile:
+    with transaction():
+        Account.update(profile=profile.model_dump(mode="json")).where(Account.id == owner_id).execute()
+    return profile
+
+
+def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
+    """Raises NotFound."""
+    owned(owner_id, roadmap_id)
+    if not Concept.select().where(_in_plan(roadmap_id, concept_id)).exists():
+        raise _no_concept()
+
+
+def _change(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, **changes: object) -> LearnerConcept:
+    with transaction():
+        owned(owner_id, roadmap_id)
+        changed = Concept.update(changes).where(_in_plan(roadmap_id, concept_id)).returning(Concept)
+        row = next(iter(changed.execute()), None)
+        if row is None:
+            raise _no_concept()
+        return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes)
+
+
+def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:
+    return (Concept.id == concept_id) & (Concept.roadmap == roadmap_id) & ~Concept.removed
+
+
+def _no_concept() -> NotFound:
+    return NotFound("There is no such concept in this roadmap.")
+
+
+def _quiz(concept_id: UUID) -> tuple[int, Quiz]:
+    """The current one, with its version. Raises NotFound."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    its = (Content.concept == concept_id) & (Content.kind == ContentKind.quiz)
+    written = ContentVersion.select().join(Content, on=current).where(its).get_or_none()
+    if written is None:
+        raise NotFound("The quiz of this concept is not written yet.")
+    return written.version, Quiz.model_validate(written.body)
+
+
+def _graded(quiz: Quiz, request: AttemptRequest) -> list[GradedQuestion]:
+    if len(request.answers) != len(quiz.questions):
+        rule = f"needs {len(quiz.questions)} items, one for each question"
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
+    wrong = tuple(
+        FieldError(f"/answers/{number}", f"must be indexes of its {len(question.options)} options, each once")
+        for number, (question, chosen) in enumerate(zip(quiz.questions, request.answers, strict=True))
+        if not set(chosen) <= set(range(len(question.options))) or len(set(chosen)) < len(chosen)
+    )
+    if wrong:
+        raise Invalid("Some fields do not fit.", fields=wrong[:20])
+    return [_grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, request.answers, strict=True))]
+
+
+def _grade(number: int, question: Question, chosen: tuple[int, ...]) -> GradedQuestion:
+    """A question of several right options is right when all of them are chosen and no other."""
+    return GradedQuestion(
+        id=number,
+        is_right=set(chosen) == set(question.answers),
+        chosen=sorted(chosen),
+        right=sorted(question.answers),
+        explanation=question.explanation,
+    )
+
+
+def _forget_oldest(concept_id: UUID) -> None:
+    newest = QuizAttempt.select(QuizAttempt.id).where(QuizAttempt.concept == concept_id).order_by(QuizAttempt.id.desc())
+    QuizAttempt.delete().where(QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest.limit(MOST_ATTEMPTS))).execute()

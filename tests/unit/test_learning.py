@@ -1,0 +1,218 @@
+"""What a learner does: graded on the server, bounded, and kept through every change of the plan."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from starlette.testclient import TestClient
+
+from core.runtime import session
+from models.learning import QuizAttempt
+from models.roadmaps import ContentVersion
+from roadmap import learning
+from roadmap.outline import ContentKind
+from tests.stack import GOAL
+
+API = "/api/v1"
+UNKNOWN = UUID(int=7)
+
+
+@pytest.fixture
+def roadmap(client: TestClient) -> str:
+    """The path of a finished one."""
+    return str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"])
+
+
+@pytest.fixture
+def concept(client: TestClient, roadmap: str) -> str:
+    """The path of its first concept."""
+    node = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]
+    return f"{roadmap}/concepts/{node['id']}"
+
+
+def right_answers(concept: str) -> list[list[int]]:
+    with session():
+        query = ContentVersion.select().join(learning.Content).where(learning.Content.concept == concept.rpartition("/")[2])
+        body = query.where(learning.Content.kind == ContentKind.quiz).get().body
+    return [question["answers"] for question in body["questions"]]
+
+
+def wrong(answers: list[list[int]]) -> list[list[int]]:
+    return [[0] if given != [0] else [1] for given in answers]
+
+
+def problem(answer: Any, status: int) -> dict:
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+class TestProgress:
+    @pytest.mark.parametrize("status", ["learning", "done", "skipped", "todo"])
+    def test_it_is_kept_and_shown(self, client: TestClient, roadmap: str, concept: str, status: str) -> None:
+        answer = client.put(f"{concept}/progress", json={"status": status})
+        assert (answer.status_code, answer.json()["progress"]) == (200, status)
+        assert client.get(concept).json()["progress"] == status
+        tree = client.get(roadmap).json()
+        node = tree["stages"][0]["modules"][0]["concepts"][0]
+        assert node["progress"] == status
+        counts = {name: int(name == status) for name in ("done", "skipped", "learning")}
+        hours = node["hours"] if status in ("done", "skipped") else 0
+        assert tree["learned"] == {**counts, "total": 30, "hours_done": hours}
+
+    def test_another_word_is_refused(self, client: TestClient, concept: str) -> None:
+        refused = problem(client.put(f"{concept}/progress", json={"status": "finished"}), 422)
+        assert refused["errors"][0]["pointer"] == "#/status"
+        assert client.get(concept).json()["progress"] == "todo"
+
+    def test_the_tree_has_another_tag_then(self, client: TestClient, roadmap: str, concept: str) -> None:
+        tag = client.get(roadmap).headers["etag"]
+        assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 304
+        client.put(f"{concept}/progress", json={"status": "done"})
+        assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 200
+
+    def test_it_is_no_event_of_the_making(self, client: TestClient, roadmap: str, concept: str) -> None:
+        before = client.get(roadmap).json()["updated_at"]
+        client.put(f"{concept}/progress", json={"status": "done"})
+        assert client.get(f"{roadmap}/events", headers={"Last-Event-ID": "100000"}).status_code == 204
+        assert client.get(roadmap).json()["updated_at"] == before
+
+
+class TestNotes:
+    def test_they_are_kept_as_they_are_and_replaced(self, client: TestClient, concept: str) -> None:
+        for notes in ("# Mine\n\n<b>bold</b> & 中文 🥖", "other", ""):
+            assert client.put(f"{concept}/notes", json={"notes": notes}).json()["notes"] == notes
+            assert client.get(concept).json()["notes"] == notes
+
+    @pytest.mark.parametrize("notes", ["a" * (learning.LONGEST_NOTES + 1), "a\x00b", "a\x1b[31m", 7, None])
+    def test_what_does_not_fit_is_refused_and_changes_nothing(self, client: TestClient, concept: str, notes: Any) -> None:
+        client.put(f"{concept}/notes", json={"notes": "mine"})
+        assert problem(client.put(f"{concept}/notes", json={"notes": notes}), 422)["errors"][0]["pointer"] == "#/notes"
+        assert client.get(concept).json()["notes"] == "mine"
+
+
+class TestQuiz:
+    def answer(self, client: TestClient, concept: str, answers: Any, version: Any = 1) -> Any:
+        return client.post(f"{concept}/quiz/attempts", json={"version": version, "answers": answers})
+
+    def test_right_answers_get_all_the_points_and_every_explanation(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        answer = self.answer(client, concept, right)
+        made = answer.json()
+        assert answer.status_code == 201
+        assert (made["score"], made["total"]) == (len(right), len(right))
+        assert [question["id"] for question in made["questions"]] == [
+            question["id"] for question in client.get(concept).json()["quiz"]["questions"]
+        ]
+        assert all(question["is_right"] and question["explanation"] for question in made["questions"])
+
+    def test_wrong_answers_are_told_what_is_right(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        made = self.answer(client, concept, wrong(right)).json()
+        assert (made["score"], made["total"]) == (0, len(right))
+        assert [question["right"] for question in made["questions"]] == [sorted(each) for each in right]
+        assert [question["chosen"] for question in made["questions"]] == wrong(right)
+
+    def test_an_unanswered_question_is_not_right(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        made = self.answer(client, concept, [[], *right[1:]]).json()
+        assert made["score"] == len(right) - 1
+        assert not made["questions"][0]["is_right"]
+
+    def test_the_quiz_itself_tells_no_answer(self, client: TestClient, concept: str) -> None:
+        self.answer(client, concept, right_answers(concept))
+        quiz = client.get(concept).json()["quiz"]
+        assert set(quiz) == {"version", "questions"}
+        assert {name for question in quiz["questions"] for name in question} == {"id", "type", "prompt", "options"}
+        listed = client.get(f"{concept}/quiz/attempts").json()["items"]
+        assert set(listed[0]) == {"id", "version", "score", "total", "created_at"}
+
+    def test_attempts_are_listed_the_newest_first(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        scores = [self.answer(client, concept, answers).json()["score"] for answers in (wrong(right), right, wrong(right))]
+        items = client.get(f"{concept}/quiz/attempts").json()["items"]
+        assert [item["score"] for item in items] == scores[::-1]
+        assert len(client.get(f"{concept}/quiz/attempts", params={"limit": 2}).json()["items"]) == 2
+
+    @pytest.mark.parametrize(
+        ("answers", "pointer"),
+        [
+            ([[0]], "#/answers"),
+            ([], "#/answers"),
+            ([[0]] * 300, "#/answers"),
+            ([[9]], "#/answers/0"),
+            ([[0, 0]], "#/answers/0"),
+            ([[-1]], "#/answers/0/0"),
+            ([["0"]], "#/answers/0/0"),
+            ([[True]], "#/answers/0/0"),
+            ("0", "#/answers"),
+        ],
+    )
+    def test_answers_that_do_not_fit_are_named_and_not_kept(
+        self, client: TestClient, concept: str, answers: Any, pointer: str
+    ) -> None:
+        if len(answers) == 1 and pointer != "#/answers":
+            answers = [*answers, *right_answers(concept)[1:]]
+        refused = problem(self.answer(client, concept, answers), 422)
+        assert refused["errors"][0]["pointer"] == pointer
+        assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
+
+    def test_answers_to_an_older_quiz_are_not_graded_by_the_new_one(self, client: TestClient, concept: str) -> None:
+        refused = problem(self.answer(client, concept, right_answers(concept), version=2), 409)
+        assert "version 1 now" in refused["detail"]
+        assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
+
+    def test_only_so_many_attempts_are_kept(self, client: TestClient, concept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(learning, "MOST_ATTEMPTS", 3)
+        ids = [self.answer(client, concept, right_answers(concept)).json()["id"] for _ in range(5)]
+        assert [item["id"] for item in client.get(f"{concept}/quiz/attempts").json()["items"]] == ids[:1:-1]
+        with session():
+            assert QuizAttempt.select().count() == 3
+
+    def test_a_quiz_that_is_not_written_cannot_be_answered(self, client: TestClient) -> None:
+        path = client.post(f"{API}/roadmaps", json={"goal": GOAL, "review": True}).headers["location"]
+        node = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]
+        assert "not written" in problem(self.answer(client, f"{path}/concepts/{node['id']}", [[0]]), 404)["detail"]
+
+
+class TestKept:
+    def test_all_of_it_survives_a_change_of_the_plan(self, client: TestClient, roadmap: str, concept: str) -> None:
+        right = right_answers(concept)
+        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/notes", json={"notes": "mine"})
+        client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": right})
+        tree = client.get(roadmap).json()
+        last = tree["stages"][-1]["modules"][-1]["concepts"][-1]["key"]
+        operations = [{"op": "remove", "what": "concept", "key": last}]
+        assert client.post(f"{roadmap}/edits", json={"operations": operations}).status_code == 202
+        detail = client.get(concept).json()
+        assert (detail["progress"], detail["notes"]) == ("done", "mine")
+        assert len(client.get(f"{concept}/quiz/attempts").json()["items"]) == 1
+        assert client.get(roadmap).json()["learned"]["total"] == 29
+
+    @pytest.mark.parametrize("what", ["progress", "notes", "quiz/attempts"])
+    def test_a_concept_that_was_taken_out_is_not_there(self, client: TestClient, roadmap: str, what: str) -> None:
+        tree = client.get(roadmap).json()
+        last = tree["stages"][-1]["modules"][-1]["concepts"][-1]
+        path = f"{roadmap}/concepts/{last['id']}/{what}"
+        bodies = {"progress": {"status": "done"}, "notes": {"notes": ""}, "quiz/attempts": {"version": 1, "answers": [[0]]}}
+        operations = [{"op": "remove", "what": "concept", "key": last["key"]}]
+        assert client.post(f"{roadmap}/edits", json={"operations": operations}).status_code == 202
+        method = "POST" if "quiz" in what else "PUT"
+        assert client.request(method, path, json=bodies[what]).status_code == 404
+
+
+class TestProfile:
+    def test_nothing_is_said_at_first_and_what_is_said_is_remembered(self, client: TestClient) -> None:
+        nothing = dict.fromkeys(("level", "hours_per_week", "language", "resource_language"))
+        assert client.get(f"{API}/profile").json() == nothing
+        said = {"level": "advanced", "hours_per_week": 12, "language": "zh-Hans", "resource_language": "en"}
+        assert client.put(f"{API}/profile", json=said).json() == said
+        assert client.get(f"{API}/profile").json() == said
+        assert client.put(f"{API}/profile", json={}).json() == nothing
+
+    @pytest.mark.parametrize(
+        "field", [{"level": "expert"}, {"hours_per_week": 0}, {"hours_per_week": 81}, {"language": "English!"}, {"colour": "red"}]
+    )
+    def test_what_does_not_fit_is_refused(self, client: TestClient, field: dict) -> None:
+        assert client.put(f"{API}/profile", json=field).status_code == 422
+        assert client.get(f"{API}/profile").json()["level"] is None
