@@ -10,7 +10,7 @@ from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
-from web.api import accounts, decisions, health, history, keys, learning, metrics, roadmaps
+from web.api import accounts, decisions, exporting, health, history, keys, learning, metrics, roadmaps
 from web.endpoint import Endpoint, NoBody
 
 API = "/api/v1"
@@ -41,6 +41,7 @@ ENDPOINTS = (
     Endpoint("POST", API + "/roadmaps", roadmaps.create, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True),
     Endpoint("GET", API + "/roadmaps", roadmaps.list_, "List roadmaps", Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read, "Read a roadmap", roadmaps.LinkedTree),
+    Endpoint("GET", ROADMAP + "/export.svg", exporting.picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch, "Watch a roadmap", None, is_async=True),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),

@@ -30,7 +30,7 @@ PUBLIC = {  # whoever adds to these opens a door
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
 }
-NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/metrics"}
+NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics"}
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT"}
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}

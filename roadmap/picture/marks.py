@@ -1,0 +1,68 @@
+"""What the picture says of a concept: one mark for how far it is written, or how far it is learned."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from uuid import UUID
+
+from roadmap.reading import ConceptNode
+from roadmap.statuses import ConceptProgress, ContentStatus
+
+
+class Mark(StrEnum):
+    queued = "queued"
+    building = "building"
+    failed = "failed"
+    cancelled = "cancelled"
+    ready = "ready"
+    learning = "learning"
+    done = "done"
+    skipped = "skipped"
+
+
+WORDS = {
+    Mark.queued: "waiting to be written",
+    Mark.building: "being written",
+    Mark.failed: "could not be written",
+    Mark.cancelled: "cancelled",
+    Mark.ready: "ready to learn",
+    Mark.learning: "learning",
+    Mark.done: "done",
+    Mark.skipped: "skipped",
+}
+BEHIND = (Mark.done, Mark.skipped)
+
+
+def mark_of(concept: ConceptNode) -> Mark:
+    """What the learner has finished with stands first, then what went wrong, then what goes on."""
+    if concept.progress in (ConceptProgress.done, ConceptProgress.skipped):
+        return Mark(concept.progress.value)
+    written = written_of(concept)
+    if concept.progress == ConceptProgress.learning and written != Mark.failed:
+        return Mark.learning
+    return written
+
+
+def written_of(concept: ConceptNode) -> Mark:
+    """How far the writer is with all parts of it."""
+    statuses = {state.status for state in concept.contents.values()}
+    if ContentStatus.failed in statuses:
+        return Mark.failed
+    if ContentStatus.building in statuses or {ContentStatus.pending, ContentStatus.ready} <= statuses:
+        return Mark.building
+    if ContentStatus.pending in statuses or not statuses:
+        return Mark.queued
+    return Mark.cancelled if ContentStatus.cancelled in statuses else Mark.ready
+
+
+def next_of(concepts: Sequence[ConceptNode]) -> UUID | None:
+    """Where one goes on: what is being learned, else the first with something to read whose prerequisites are behind."""
+    behind = {concept.id for concept in concepts if mark_of(concept) in BEHIND}
+    open_ = [concept for concept in concepts if concept.id not in behind and _can_be_read(concept)]
+    learning = [concept for concept in open_ if concept.progress == ConceptProgress.learning]
+    known = {concept.id for concept in concepts}
+    free = [concept for concept in open_ if known & set(concept.prerequisites) <= behind]
+    return next((concept.id for concept in (*learning, *free, *open_)), None)
+
+
+def _can_be_read(concept: ConceptNode) -> bool:
+    return any(state.version > 0 for state in concept.contents.values())

@@ -1,0 +1,42 @@
+"""A roadmap to take along."""
+
+import hashlib
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from core.text import one_line
+from roadmap import reading
+from roadmap.picture.drawing import exported
+from roadmap.picture.layout import Direction
+from roadmap.picture.style import STYLE_SOURCE
+from web.endpoint import Call
+
+# Of a file that is opened by itself: its own style sheet, and nothing else.
+POLICY = f"default-src 'none'; style-src {STYLE_SOURCE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+
+
+class PictureQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    layout: Direction = Direction.columns
+
+
+def picture(call: Call) -> Response:
+    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    content = exported(tree, call.query.layout).encode()
+    headers = {
+        "ETag": f'"{hashlib.sha256(content).hexdigest()[:24]}"',
+        "Cache-Control": "private, no-cache",
+        "Content-Security-Policy": POLICY,
+        "Content-Disposition": f"inline; filename=\"roadmap.svg\"; filename*=UTF-8''{_file_name(tree.title)}.svg",
+    }
+    known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
+    if headers["ETag"] in known:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type="image/svg+xml")
+
+
+def _file_name(title: str) -> str:
+    kept = "".join(c if c.isalnum() or c in " -" else " " for c in one_line(title))
+    return quote(" ".join(kept.split())[:80].strip() or "roadmap", safe="")
