@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.telling import told
+from core.addresses import Email
 from roadmap import accounts, invitations
-from roadmap.addresses import Email
 from roadmap.invitations import InvitationRequest
 from web import tokens
 
@@ -86,7 +86,7 @@ def admin(email: str, remove: bool) -> None:
 @email_argument
 def logout(email: str) -> None:
     """End all logins of an account."""
-    told(lambda: accounts.log_out(email))
+    told(lambda: accounts.end_all_logins(email))
     console.print(f"All logins of {email} have ended.", markup=False)
 
 

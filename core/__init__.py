@@ -1,1 +1,1 @@
-"""The ground floor: settings, storage, time, ids, errors. Knows nothing of roadmaps."""
+"""The floor above delivery/: settings, storage, time, ids, errors. Knows nothing of roadmaps."""

@@ -42,11 +42,11 @@ class TooSlow(RoadmapError):
 
 
 class Unauthenticated(RoadmapError):
-    """No valid token came with the request."""
+    """Who is calling is not shown: no valid token or key, or a wrong password."""
 
 
 class Forbidden(RoadmapError):
-    """The host or the origin of the request is not allowed."""
+    """Not for this caller, whoever shows it: a scope, a rank or an invitation is missing, or the request comes from elsewhere."""
 
 
 class NotFound(RoadmapError):

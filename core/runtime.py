@@ -1,4 +1,4 @@
-"""What a process has exactly one of: its settings and its database. The only module with an import side effect."""
+"""What a process has exactly one of: its settings and its database. It opens them when it is imported."""
 
 import logging
 import os

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from core.addresses import in_one_spelling
 from core.strength import weakness
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -142,6 +143,7 @@ Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+AdminEmail = Annotated[str, AfterValidator(lambda text: text and in_one_spelling(text))]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_networks)]
@@ -186,8 +188,8 @@ class Settings(BaseModel):
     token_ttl_seconds: Seconds = Field(86_400, description="How long a login lasts at most.")
     session_idle_seconds: Seconds = Field(28_800, description="How long a login lasts without a request.")
     registration: Admission = Field(Admission.invite, description="Who may make an account: anybody (open), who was invited by an administrator (invite), nobody (closed).")  # fmt: skip
-    admin_email: str = Field("", max_length=254, pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?$", description="The first administrator, made at the start of the API unless the account is there.")  # fmt: skip
-    admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters; needed at the first start only.")  # fmt: skip
+    admin_email: AdminEmail = Field("", description="The first administrator, made at the start of the API unless the account is there.")  # fmt: skip
+    admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
     allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
     client_address_header: str = Field("X-Forwarded-For", pattern=r"^[A-Za-z0-9-]{1,40}$", description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip

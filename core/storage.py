@@ -1,4 +1,4 @@
-"""The one place that knows the backends: turns settings into a database and queues.
+"""The one place that opens the backends: turns settings into a database and queues.
 
 Server mode is PostgreSQL and Redis; embedded mode is two SQLite files in DATA_DIR.
 """

@@ -11,7 +11,7 @@ class Account(Identified):
     password_hash = peewee.CharField(max_length=200)  # argon2id; empty: nobody can log in with a password
     is_admin = peewee.BooleanField(default=False)
     disabled_at = UtcDateTimeField(null=True)
-    profile = peewee.JSONField(null=True)  # a Profile: what the next roadmap begins with
+    profile = peewee.JSONField(null=True)  # a Profile: what a form for the next roadmap begins with
     created_at = UtcDateTimeField()
 
 

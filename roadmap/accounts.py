@@ -9,6 +9,7 @@ import peewee
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from core import clock
+from core.addresses import Email, in_one_spelling
 from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
 from core.ids import new_id
 from core.runtime import session, settings, transaction
@@ -17,7 +18,6 @@ from core.strength import SHORTEST
 from core.text import clean
 from models.accounts import Account
 from roadmap import api_keys, invitations, passwords, sessions
-from roadmap.addresses import Email
 from roadmap.api_keys import Scope
 from roadmap.sessions import Device, Login
 
@@ -139,7 +139,7 @@ def ensure_first_admin() -> None:
     """
     if not settings.admin_email or settings.admin_password is None:
         return
-    email = settings.admin_email.lower()
+    email = settings.admin_email
     with session():
         account = Account.get_or_none(Account.email == email)
     if account is None:
@@ -155,7 +155,7 @@ def add(email: str, password: str, *, name: str = "", is_admin: bool = False) ->
     digest = passwords.hashed(password)
     try:
         with transaction():
-            return _user(_insert(email.lower(), name, digest, is_admin=is_admin))
+            return _user(_insert(in_one_spelling(email), name, digest, is_admin=is_admin))
     except peewee.IntegrityError:
         raise Conflict(f"There is an account with the address {email.lower()} already.") from None
 
@@ -172,7 +172,7 @@ def set_password(email: str, password: str, *, revoke_keys: bool = False) -> Non
             api_keys.revoke_all(account.id)
 
 
-def log_out(email: str) -> None:
+def end_all_logins(email: str) -> None:
     """For operators: ends all sessions of the account. Raises NotFound."""
     account = by_email(email)
     with transaction():

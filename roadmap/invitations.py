@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from core import clock
+from core.addresses import Email
 from core.errors import FieldError, Forbidden, NotFound
 from core.ids import new_id
 from core.runtime import session, transaction
 from models.accounts import Account, Invitation
-from roadmap.addresses import Email
 
 LIFE = timedelta(days=7)
 MOST_LISTED = 100

@@ -90,7 +90,7 @@ class Attempts(BaseModel):
 
 
 class Profile(BaseModel):
-    """What the next roadmap begins with. The last one that was asked for sets it as well; null: not said yet."""
+    """What a form for the next roadmap begins with; null: not said yet. It is kept for its person, and nothing else reads it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     level: Level | None = None

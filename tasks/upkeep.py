@@ -26,7 +26,7 @@ def rescue_overdue() -> None:
     except logs_queue.storage.faults as error:
         logger.warning("rescue has no follow-ups this minute: %s", error)
     _rescue()
-    _end_idle_sessions()
+    _clean_up()
 
 
 @job(logs_queue, priority=BEFORE_RECORDS)
@@ -34,12 +34,12 @@ def rescue_again() -> None:
     _rescue()
 
 
-def _end_idle_sessions() -> None:
+def _clean_up() -> None:
     try:
         sessions.end_idle()
         api_keys.forget_old()
     except Unavailable as error:
-        logger.warning("idle sessions end in a moment: %s", error)
+        logger.warning("logins and keys are cleaned up in a moment: %s", error)
 
 
 def _rescue() -> None:

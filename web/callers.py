@@ -80,7 +80,7 @@ async def _with_token(token: str) -> Caller:
 async def _with_key(request: Request, key: str) -> Caller:
     bearer = standing.known_key(key)
     if bearer is None:
-        limits.check_stranger(request, count=False)  # it costs a query to find out that there is no such key
+        limits.count_stranger(request, count=False)  # it costs a query to find out that there is no such key
         bearer = await run_in_threadpool(standing.look_up_key, key)
     await standing.check_key(bearer)
     return Caller(bearer.account_id, bearer.scopes, key_id=bearer.key_id)

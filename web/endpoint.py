@@ -111,14 +111,14 @@ class Endpoint:
         if self.public:
             check_same_site(request)
             if not self.unlimited:
-                limits.check_stranger(request)
+                limits.count_stranger(request)
             return NOBODY
         try:
             caller = await identify(request)
         except Unauthenticated:
-            limits.check_stranger(request)
+            limits.count_stranger(request)
             raise
-        limits.check_request(caller.account_id)
+        limits.count_request(caller.account_id)
         check_scope(caller, self.scope or (Scope.read if self.method == "GET" else Scope.write), login_only=self.login_only)
         return caller
 

@@ -38,13 +38,13 @@ def stop() -> None:
         _exchange.stop()
 
 
-def check_request(account_id: UUID) -> None:
+def count_request(account_id: UUID) -> None:
     """Count it. Raises TooMany."""
     if not settings.embedded:  # one person, at this machine
         _hit(REQUESTS, account_id.hex)
 
 
-def check_stranger(request: Request, *, count: bool = True) -> None:
+def count_stranger(request: Request, *, count: bool = True) -> None:
     """Nobody has shown who they are, or not yet: then without `count`. Raises TooMany."""
     if settings.embedded:
         return
@@ -56,9 +56,9 @@ def check_stranger(request: Request, *, count: bool = True) -> None:
 
 
 @contextmanager
-def attempt(request: Request, email: str) -> Iterator[None]:
-    """For a `with` around the check of a password: it counts when it was wrong. Raises TooMany."""
-    address, account = address_of(request), hashlib.sha256(email.encode()).hexdigest()[:32]  # Redis need not know who logs in
+def attempt(request: Request, who: str) -> Iterator[None]:
+    """For a `with` around the check of a password of `who`: it counts when it was wrong. Raises TooMany."""
+    address, account = address_of(request), hashlib.sha256(who.encode()).hexdigest()[:32]  # Redis need not know who logs in
     places = ((LOGIN_PAIR, f"{account} {address}"), (LOGIN_ADDRESS, address), (LOGIN_ACCOUNT, account))
     taken = []
     try:
@@ -77,17 +77,17 @@ def attempt(request: Request, email: str) -> Iterator[None]:
         _give_back(taken)
 
 
-def check_login(email: str) -> None:
+def count_login(email: str) -> None:
     """Count it, right or wrong: each right one leaves a session behind. Raises TooMany."""
     _hit(LOGINS, hashlib.sha256(email.encode()).hexdigest()[:32])
 
 
-def check_new_key(account_id: UUID) -> None:
+def count_new_key(account_id: UUID) -> None:
     """Count it. Raises TooMany."""
     _hit(NEW_KEYS, account_id.hex)
 
 
-def check_registration(request: Request) -> None:
+def count_registration(request: Request) -> None:
     """Count it. Raises TooMany."""
     _hit(REGISTRATIONS, address_of(request))
 

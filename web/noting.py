@@ -26,4 +26,4 @@ def note_refusal(request: Request, status: int) -> None:
     """401, 403 and 429, with the pattern of the route and not the path, which may be anything."""
     if _refusals.hit(OFTEN, address_of(request), tell=False) == 0:
         route = getattr(request.scope.get("endpoint"), "__self__", None)
-        note(request, "refused", status=status, route=getattr(route, "summary", "none"))
+        note(request, "refused", status=status, method=request.method, route=getattr(route, "path", "none"))

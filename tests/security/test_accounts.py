@@ -414,9 +414,9 @@ class TestSessions:
         client.post(f"{AUTH}/logout", headers=who["headers"])
         lines = [record.getMessage() for record in caplog.records if record.name == "roadmap.security"]
         assert [line.split()[0] for line in lines] == ["registered", "logged-in", "refused", "refused", "refused", "logged-out"]
-        assert "status=401 route=Log in" in lines[2]
-        assert "request=find-me status=401 route=Read a roadmap" in lines[3]
-        assert "status=403 route=List invitations" in lines[4]
+        assert "status=401 method=POST route=/api/v1/auth/login" in lines[2]
+        assert "request=find-me status=401 method=GET route=/api/v1/roadmaps/{roadmap_id}" in lines[3]
+        assert "status=403 method=GET route=/api/v1/invitations" in lines[4]
         assert f"account={who['id']}" in lines[0]
         secrets = [who["email"], PASSWORD, ANOTHER, who["headers"]["Authorization"].split()[1], "forged"]
         assert [secret for secret in secrets if secret in "\n".join(lines)] == []

@@ -1,4 +1,4 @@
-"""The floors of the house (DESIGN.md): who may import whom, read from the source."""
+"""The floors of the house (docs/ARCHITECTURE.md): who may import whom, read from the source."""
 
 import ast
 import subprocess

@@ -181,6 +181,7 @@ BAD_TEXTS = {
     "OPENAI_BASE_URL": [SECRET, f"ftp://{SECRET}", f"https:///{SECRET}", f"https://a {SECRET}", "http://a:x/v1"],
     "MODEL_PRICES": [SECRET, f"{SECRET}=1", "a=1/2;b=1/2", "a b=1/2", "a=1/2,a=1/3", "a=1/2,", "=1/2"],
     "OPENAI_MODEL": [SECRET * 20],
+    "ADMIN_EMAIL": [SECRET, f"{SECRET}@", f"a b@{SECRET}.org", f"a\u200b@{SECRET}.org"],
     "LOG_LEVEL": [SECRET, "critical", "info debug"],
 }
 

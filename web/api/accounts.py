@@ -36,7 +36,7 @@ class Session(BaseModel):
 
 
 async def register(call: Call) -> Reply:
-    limits.check_registration(call.request)
+    limits.count_registration(call.request)
     given = call.body.invitation
     invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
     return _begun(call, "registered", *await run_hashing(_register, call, invitation_id))
@@ -44,7 +44,7 @@ async def register(call: Call) -> Reply:
 
 async def log_in(call: Call) -> Reply:
     """A login that the browser had until now ends."""
-    limits.check_login(call.body.email)
+    limits.count_login(call.body.email)
     with limits.attempt(call.request, call.body.email):
         begun = await run_hashing(_log_in, call)
     return _begun(call, "logged-in", *begun)

@@ -16,7 +16,7 @@ class NewInvitation(InvitationInfo):
 
 
 def create_key(call: Call) -> Reply:
-    limits.check_new_key(call.owner)
+    limits.count_new_key(call.owner)
     made = api_keys.create(call.owner, call.body)
     note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
     return Reply(made)

@@ -11,8 +11,11 @@ from core.text import clean
 LONGEST = 254  # characters (RFC 5321)
 
 
-def _address(text: str) -> str:
-    """Compatible characters become one, as in wide letters; what cannot be seen is refused: nobody could tell two apart."""
+def in_one_spelling(text: str) -> str:
+    """Compatible characters become one, as in wide letters; what cannot be seen is refused: nobody could tell two apart.
+
+    Raises ValueError.
+    """
     text = clean(unicodedata.normalize("NFKC", text).lower())
     if any(unicodedata.category(c) in ("Cf", "Mn", "Me", "Zs", "Zl", "Zp") for c in text):
         raise ValueError("must not contain characters that cannot be seen by themselves")
@@ -21,4 +24,4 @@ def _address(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=LONGEST), AfterValidator(_address)]
+Email = Annotated[str, Field(max_length=LONGEST), AfterValidator(in_one_spelling)]
