@@ -110,7 +110,9 @@ def _properties(colours: dict[str, str]) -> str:
 
 def _sheet() -> str:
     rules = re.sub(
-        r"([a-z-]+): \$([a-z-]+);", lambda match: f"{match[1]}: {LIGHT[match[2]]}; {match[1]}: var(--p-{match[2]});", RULES
+        r"(?<![a-z-])([a-z-]+): \$([a-z-]+);",
+        lambda match: f"{match[1]}: {LIGHT[match[2]]}; {match[1]}: var(--p-{match[2]});",
+        RULES,
     )
     light, dark = _properties(LIGHT), _properties(DARK)
     return (
