@@ -27,8 +27,8 @@ test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis
 test-fast: $(VENV)/dev ## Unit tests only
 	@$(BIN)/python -m pytest tests/unit
 
-chaos: $(VENV)/dev ## Every fault test, also the long ones
-	@$(BIN)/python -m pytest tests/chaos --long
+chaos: $(VENV)/dev ## Every fault test and every attack, also the long ones
+	@$(BIN)/python -m pytest tests/chaos tests/security --long
 
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh

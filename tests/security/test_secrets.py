@@ -222,7 +222,7 @@ def commands_of(stack: Stack) -> dict[int, str]:
 # The life of the stack
 
 
-@pytest.fixture(scope="module", params=["info", "debug"])
+@pytest.fixture(scope="module", params=[pytest.param("info", marks=pytest.mark.long), "debug"])  # debug says all that info says
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     names = ("database", "broker", "key old", "key new", "admin")
     secrets = {name: unlikely(name.replace(" ", "-")) for name in names}
