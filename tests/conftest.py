@@ -72,6 +72,7 @@ def _broker() -> Iterator[Redis]:
 # Shared by tests that only use them, and of a test's own for those that harm them.
 postgres = pytest.fixture(scope="session", name="postgres")(_postgres)
 broker = pytest.fixture(scope="session", name="broker")(_broker)
+module_broker = pytest.fixture(scope="module", name="module_broker")(_broker)
 own_postgres = pytest.fixture(name="own_postgres")(_postgres)
 own_broker = pytest.fixture(name="own_broker")(_broker)
 

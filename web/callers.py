@@ -64,6 +64,10 @@ def login_in_cookie(request: Request) -> Login | None:
 
 def check_scope(caller: Caller, scope: Scope, *, login_only: bool) -> None:
     """Raises Forbidden."""
+    if login_only and settings.embedded:
+        raise Forbidden(
+            "Embedded mode has no accounts, and so neither logins nor keys: whoever sits at this machine is the owner."
+        )
     if login_only and caller.session_id is None:
         raise Forbidden("This needs a login; an API key cannot do it.")
     if scope not in caller.scopes:

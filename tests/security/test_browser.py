@@ -24,7 +24,7 @@ from starlette.testclient import TestClient
 
 from core.ids import new_id
 from roadmap import reading
-from tests.servers import Postgres, Redis, scratch_folder
+from tests.servers import Postgres, Redis
 from tests.stack import GOAL, PASSWORD, Stack, running, server_stack
 from tests.waiting import wait_until
 from web.endpoint import Endpoint
@@ -47,17 +47,7 @@ in_embedded_mode = pytest.mark.parametrize("stack", ["embedded"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def site_broker() -> Iterator[Redis]:
-    """Of its own: the shared one has the messages of the shared stack."""
-    with scratch_folder() as folder:
-        server = Redis(folder)
-        server.start()
-        yield server
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def site(postgres: Postgres, site_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Server mode with everything set that matters here, as on Railway."""
     settings = {
         "ALLOWED_HOSTS": f"{NAME}, *.{BELOW.upper()}",
@@ -67,7 +57,7 @@ def site(postgres: Postgres, site_broker: Redis, tmp_path_factory: pytest.TempPa
         "ADMIN_EMAIL": "admin@example.org",
         "ADMIN_PASSWORD": PASSWORD,
     }
-    with running(server_stack(tmp_path_factory.mktemp("site"), postgres, site_broker, **settings)) as made:
+    with running(server_stack(tmp_path_factory.mktemp("site"), postgres, module_broker, **settings)) as made:
         yield made
 
 

@@ -29,7 +29,7 @@ from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
 from roadmap import creating
 from roadmap.accounts import LOCAL_OWNER
-from tests.servers import Postgres, Redis, free_port, scratch_folder
+from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
 from web import backlog, events, origins, protocol, turns
@@ -373,18 +373,9 @@ class TestSizes:
 
 
 @pytest.fixture(scope="module")
-def its_broker() -> Iterator[Redis]:
-    with scratch_folder() as folder:
-        server = Redis(folder)
-        server.start()
-        yield server
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def limited(postgres: Postgres, its_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
+def limited(postgres: Postgres, module_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
     few = {"REQUESTS_PER_MINUTE": "20", "LOGIN_ATTEMPTS": "3", "API_WORKERS": "2"}
-    with running(server_stack(tmp_path_factory.mktemp("limited"), postgres, its_broker, **few)) as stack:
+    with running(server_stack(tmp_path_factory.mktemp("limited"), postgres, module_broker, **few)) as stack:
         yield stack
 
 
@@ -455,6 +446,13 @@ class TestHeads:
         assert all(protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most))
 
 
+class TestEmbedded:
+    @pytest.mark.parametrize("path", ["/api/v1/auth/sessions", "/api/v1/api-keys"])
+    def test_what_needs_a_login_says_why_there_is_none(self, client: TestClient, path: str) -> None:
+        answer = client.get(path)
+        assert (answer.status_code, "no accounts" in answer.json()["detail"]) == (403, True)
+
+
 class TestTurns:
     @pytest.fixture
     def anyio_backend(self) -> str:
@@ -517,12 +515,12 @@ class TestRealServer:
         assert limited.get(ROADMAPS, headers=other).status_code == 200
         assert [limited.get(ROADMAPS).status_code for _ in range(30)].count(429) >= 10
 
-    def test_guessing_goes_on_being_limited_without_redis(self, limited: Stack, its_broker: Redis) -> None:
-        its_broker.kill()
+    def test_guessing_goes_on_being_limited_without_redis(self, limited: Stack, module_broker: Redis) -> None:
+        module_broker.kill()
         try:
             wrong = {"email": "victim@example.org", "password": "a wrong passphrase"}
             codes = [limited.request("POST", "/api/v1/auth/login", json=wrong).status_code for _ in range(40)]
         finally:
-            its_broker.start()
+            module_broker.start()
         assert 3 <= codes.count(401) <= 6  # three in each of two processes
         assert set(codes) == {401, 429}

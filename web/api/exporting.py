@@ -1,6 +1,5 @@
 """A roadmap to take along."""
 
-import hashlib
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +10,7 @@ from roadmap import reading
 from roadmap.picture.drawing import exported
 from roadmap.picture.layout import Direction
 from roadmap.picture.style import STYLE_SOURCE
+from web.conditional import etag, has_it
 from web.endpoint import Call
 
 # Of a file that is opened by itself: its own style sheet, and nothing else.
@@ -26,13 +26,12 @@ def picture(call: Call) -> Response:
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     content = exported(tree, call.query.layout).encode()
     headers = {
-        "ETag": f'"{hashlib.sha256(content).hexdigest()[:24]}"',
+        "ETag": etag(content),
         "Cache-Control": "private, no-cache",
         "Content-Security-Policy": POLICY,
         "Content-Disposition": f"inline; filename=\"roadmap.svg\"; filename*=UTF-8''{_file_name(tree.title)}.svg",
     }
-    known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
-    if headers["ETag"] in known:
+    if has_it(call.request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="image/svg+xml")
 

@@ -1,6 +1,5 @@
 """Roadmaps: create, read, list, watch."""
 
-import hashlib
 import re
 from typing import Annotated
 from urllib.parse import urlencode
@@ -20,6 +19,7 @@ from tasks.content import generator
 from web.accepting import accepted
 from web.api.links import BASE, Links, links_of
 from web.backlog import backlog
+from web.conditional import etag, has_it
 from web.endpoint import Call, Reply
 from web.events import stream
 
@@ -71,9 +71,8 @@ def list_(call: Call) -> Reply:
 def read(call: Call) -> Reply | Response:
     roadmap_id = call.ids["roadmap_id"]
     tree = LinkedTree(**dict(reading.roadmap_tree(call.owner, roadmap_id)), links=links_of(roadmap_id))
-    headers = {"ETag": _etag(tree), "Cache-Control": "private, no-cache"}
-    known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
-    if headers["ETag"] in known:
+    headers = {"ETag": etag(tree.model_dump_json().encode()), "Cache-Control": "private, no-cache"}
+    if has_it(call.request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Reply(tree, headers=headers)
 
@@ -108,10 +107,6 @@ def _last_event_id(call: Call) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
         raise Invalid("Last-Event-ID does not fit.", fields=(FieldError("?Last-Event-ID", "is the number of an event"),))
     return int(given)
-
-
-def _etag(body: BaseModel) -> str:
-    return f'"{hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:24]}"'
 
 
 def _with_next(page: Page[RoadmapSummary] | Page[LogRecord], path: str, query: BaseModel) -> Reply:
