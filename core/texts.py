@@ -1,0 +1,48 @@
+"""The words of pages and pictures in the reader's language.
+
+English stands where it is said, in templates and beside `gettext`; every other language is a catalogue in `locales/`, which
+`make texts` keeps and compiles and the standard library reads.
+"""
+
+import gettext
+import re
+from functools import cache
+from gettext import NullTranslations
+from pathlib import Path
+
+LOCALES = Path(__file__).parent.parent / "locales"
+DOMAIN = "roadmap"
+ENGLISH = NullTranslations()
+LANGUAGES = {"en": "English", "zh-Hans": "简体中文"}  # BCP 47 tag: its name in itself
+DEFAULT = "en"
+ASKED = re.compile(r"\s*([a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
+MOST_ASKED = 20  # languages of one header
+TRADITIONAL = ("hant", "tw", "hk", "mo")
+
+
+def mark(text: str) -> str:
+    """Says to `make texts` that this is to be translated, where it is said later."""
+    return text
+
+
+@cache
+def texts(language: str) -> NullTranslations:
+    """The catalogue of one of LANGUAGES, with `gettext` and `ngettext`; English needs none."""
+    if language == DEFAULT:
+        return ENGLISH
+    return gettext.translation(DOMAIN, LOCALES, [language.replace("-", "_")])
+
+
+def negotiated(accepted: str) -> str:
+    """The one of LANGUAGES that an Accept-Language header (RFC 9110) wants most."""
+    wanted: list[tuple[float, str]] = []
+    for part in accepted.split(",")[:MOST_ASKED]:
+        if (found := ASKED.fullmatch(part)) and (quality := float(found[2] or 1)):
+            wanted.append((quality, found[1].lower()))
+    for _, tag in sorted(wanted, key=lambda each: -each[0]):
+        first, *rest = tag.split("-")
+        if first in ("en", "*"):
+            return DEFAULT
+        if first == "zh" and not set(rest) & set(TRADITIONAL):
+            return "zh-Hans"
+    return DEFAULT
