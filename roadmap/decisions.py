@@ -1,4 +1,4 @@
-"""What a person decides about a roadmap: approve, revise, edit, restore, cancel, retry, have a part written anew.
+"""What a person decides about a roadmap: approve, revise, edit, restore, cancel, retry (all or a part), have one written anew.
 
 Each is one transaction that first takes the roadmap's row if its status allows the decision, so that of two at once the
 second sees what the first has done. It returns what the roadmap is then, and what comes next.
@@ -129,6 +129,16 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
         revisions.next_number(row.id)  # is there room for another design?
         events.tell(row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now())
         return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)])
+
+
+def retry_part(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Decided:
+    """Try one part again that failed or was cancelled, and no other. Raises NotFound, Conflict."""
+    with transaction():
+        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "retried", **AFRESH, over_budget=False)
+        content = find_content(owner_id, roadmap_id, concept_id, kind)
+        if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
+            raise Conflict(f"This {kind} has not failed: it is {content.status}.")
+        return _decided(row, _reopen(row, Content.select().where(Content.id == content.id)))
 
 
 def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, instruction: str) -> Decided:

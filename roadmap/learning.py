@@ -3,8 +3,9 @@
 None of it is part of the making: it needs no worker and appends no event, and it survives every change of the plan.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -130,12 +131,27 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     return Attempt(**made.model_dump(), questions=graded)
 
 
+def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
+    """As it was graded: by the version of the quiz that was answered. Raises NotFound."""
+    with session():
+        _check(owner_id, roadmap_id, concept_id)
+        row = QuizAttempt.get_or_none(QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id)
+        if row is None:
+            raise NotFound("There is no such attempt.")
+        its = (ContentVersion.content == Content.id) & (ContentVersion.version == row.version)
+        query = ContentVersion.select(ContentVersion.body).join(Content, on=its)
+        body = query.where(Content.concept == concept_id, Content.kind == ContentKind.quiz).scalar()
+    quiz = Quiz.model_validate(body)
+    questions = [_grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))]
+    return Attempt(**_summary(row), questions=questions)
+
+
 def list_attempts(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int) -> Attempts:
     """Raises NotFound."""
     with session():
         _check(owner_id, roadmap_id, concept_id)
         rows = QuizAttempt.select().where(QuizAttempt.concept == concept_id).order_by(QuizAttempt.id.desc()).limit(limit)
-        return Attempts(items=[AttemptSummary(**row.__data__) for row in rows])
+        return Attempts(items=[AttemptSummary(**_summary(row)) for row in rows])
 
 
 def read_profile(owner_id: UUID) -> Profile:
@@ -199,7 +215,7 @@ def _graded(quiz: Quiz, request: AttemptRequest) -> list[GradedQuestion]:
     return [_grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, request.answers, strict=True))]
 
 
-def _grade(number: int, question: Question, chosen: tuple[int, ...]) -> GradedQuestion:
+def _grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
     """A question of several right options is right when all of them are chosen and no other."""
     return GradedQuestion(
         id=number,
@@ -208,6 +224,10 @@ def _grade(number: int, question: Question, chosen: tuple[int, ...]) -> GradedQu
         right=sorted(question.answers),
         explanation=question.explanation,
     )
+
+
+def _summary(row: QuizAttempt) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in AttemptSummary.model_fields}
 
 
 def _forget_oldest(concept_id: UUID) -> None:

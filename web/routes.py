@@ -1,6 +1,7 @@
 """Every route of the service, each with its request and response models."""
 
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
+from roadmap.activity import Activity
 from roadmap.api_keys import KeyList, KeyRequest, NewKey, Scope
 from roadmap.contents import VersionDetail, Versions
 from roadmap.invitations import InvitationList, InvitationRequest
@@ -43,6 +44,7 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP, roadmaps.read, "Read a roadmap", roadmaps.LinkedTree),
     Endpoint("GET", ROADMAP + "/export.svg", exporting.picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch, "Watch a roadmap", None, is_async=True),
+    Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
     Endpoint("POST", ROADMAP + "/approve", decisions.approve, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202),
@@ -54,6 +56,7 @@ ENDPOINTS = (
     Endpoint("GET", REVISION, history.read_revision, "Read a revision", RevisionDetail),
     Endpoint("GET", REVISION + "/diff", history.compare, "Compare two revisions", Diff, query=history.DiffQuery),
     Endpoint("POST", REVISION + "/restore", decisions.restore, "Restore a revision", decisions.Decision, body=NoBody, status=202),
+    Endpoint("POST", CONTENT + "/retry", decisions.retry_part, "Retry a part that failed", decisions.Decision, body=NoBody, status=202),
     Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202),
     Endpoint("GET", CONTENT + "/versions", history.list_versions, "List versions of a part", Versions),
     Endpoint("GET", CONTENT + "/versions/{number}", history.read_version, "Read a version of a part", VersionDetail),
@@ -61,6 +64,7 @@ ENDPOINTS = (
     Endpoint("PUT", CONCEPT + "/notes", learning.set_notes, "Write notes", LearnerConcept, body=NotesRequest),
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.attempt, "Answer a quiz", Attempt, body=AttemptRequest, status=201),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
+    Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile),
     Endpoint("GET", ROADMAP + "/receipt", history.receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),

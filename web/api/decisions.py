@@ -62,6 +62,11 @@ def retry(call: Call) -> Reply:
     return _decided(call, "Retried", decisions.retry(call.owner, call.ids["roadmap_id"]))
 
 
+def retry_part(call: Call) -> Reply:
+    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    return _decided(call, f"Retried a {kind}", decisions.retry_part(call.owner, roadmap_id, concept_id, kind))
+
+
 def regenerate(call: Call) -> Reply:
     generator().check_feedback("/instructions")
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))

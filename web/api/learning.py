@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from roadmap import learning
-from roadmap.learning import Attempts, LearnerConcept, Profile
+from roadmap.learning import Attempt, Attempts, LearnerConcept, Profile
 from web.api.roadmaps import Limit
 from web.endpoint import Call, Reply
 
@@ -27,6 +27,10 @@ def attempt(call: Call) -> Reply:
 
 def list_attempts(call: Call) -> Attempts:
     return learning.list_attempts(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], limit=call.query.limit)
+
+
+def read_attempt(call: Call) -> Attempt:
+    return learning.read_attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"])
 
 
 def read_profile(call: Call) -> Profile:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from core.errors import FieldError, Invalid
 from roadmap import reading
+from roadmap.activity import Activity, activity
 from roadmap.creating import new_roadmap
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary, RoadmapTree
 from roadmap.requests import printable
@@ -79,6 +80,10 @@ def read(call: Call) -> Reply | Response:
 
 def read_concept(call: Call) -> ConceptDetail:
     return reading.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+
+
+def read_activity(call: Call) -> Activity:
+    return activity(call.owner, call.ids["roadmap_id"])
 
 
 def list_logs(call: Call) -> Reply:
