@@ -1,12 +1,15 @@
 """The accept path: requests that arrive together are committed together, and answered right after the commit."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from core.batching import Batcher
-from roadmap.creating import NewRoadmap, create_many
+from roadmap.creating import NewRoadmap, create_many, new_roadmap
 from roadmap.execution_log import record
+from roadmap.requests import RoadmapRequest
 from roadmap.steps import Step
 from tasks.sending import Sender
+from web.backlog import backlog
 
 sender = Sender()
 
@@ -21,6 +24,14 @@ def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
 
 
 accepted: Batcher[NewRoadmap, Step] = Batcher(_commit, name="Writer")
+
+
+async def accept(owner_id: UUID, request: RoadmapRequest) -> UUID:
+    """The id of the new roadmap, once it is committed. Raises Unavailable, TooMany, Unauthenticated."""
+    backlog.check()
+    new = new_roadmap(owner_id, request)
+    await accepted.submit(new)
+    return new.id
 
 
 def start() -> None:

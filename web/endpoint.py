@@ -95,7 +95,7 @@ class Endpoint:
             caller=caller,
             ids=_ids(request),
             query=_query(self.query, request),
-            body=await _body(self.body, request) if self.body else None,
+            body=await self._content(request),
             request=request,
         )
         handler: Any = self.handler
@@ -105,6 +105,10 @@ class Endpoint:
             return self._respond(await run_in_threadpool(handler, call))
         async with turn(call.owner):
             return self._respond(await run_in_threadpool(handler, call))
+
+    async def _content(self, request: Request) -> Any:
+        """What is sent, as JSON. Raises Malformed, Unsupported, TooLarge, TooSlow, Invalid."""
+        return await _body(self.body, request) if self.body else None
 
     async def _admit(self, request: Request) -> Caller:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
@@ -142,6 +146,7 @@ def _number(value: str) -> int:
 PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
     "number": (_number, "is not a number from 1"),
     "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
+    "file": (str, "is not a file"),
 }
 
 
@@ -166,50 +171,50 @@ def _query(model: type[BaseModel], request: Request) -> BaseModel:
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:
-        raise Invalid("The query does not fit.", fields=_field_errors(error, prefix="?")) from None
+        raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
 
 
 async def _body(model: type[BaseModel], request: Request) -> BaseModel:
     optional = not any(field.is_required() for field in model.model_fields.values())
-    content = await _read(request) if optional else None
+    content = await read_body(request) if optional else None
     if content == b"":
         return model()
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise Unsupported("The body must be sent as Content-Type: application/json.")
     if content is None:
-        content = await _read(request)
+        content = await read_body(request)
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "json_invalid":
             raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
-        fields = _field_errors(error, prefix="/", document=json.loads(content))
+        fields = field_errors(error, prefix="/", document=json.loads(content))
         raise Invalid("Some fields do not fit.", fields=fields) from None
 
 
-async def _read(request: Request) -> bytes:
-    """The body, or TooLarge as soon as it is longer than the limit, whatever its header says."""
+async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
+    """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says."""
     if "upgrade" in request.headers:  # the server's parser passes over the body then
         raise Malformed("A request with a body cannot ask for another protocol: send it without Upgrade.")
     declared = request.headers.get("content-length", "0")
-    too_large = TooLarge(f"The body may have at most {LARGEST_BODY} bytes.")
-    if not declared.isdigit() or int(declared) > LARGEST_BODY:
+    too_large = TooLarge(f"The body may have at most {most} bytes.")
+    if not declared.isdigit() or int(declared) > most:
         raise too_large
     content = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 content += chunk
-                if len(content) > LARGEST_BODY:
+                if len(content) > most:
                     raise too_large
     except TimeoutError:
         raise TooSlow(f"The body was not there within {BODY_SECONDS} s.") from None
     return bytes(content)
 
 
-def _field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
+def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)
     problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
     return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p)) for p in problems)

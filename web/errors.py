@@ -1,4 +1,4 @@
-"""One table: error type -> status and problem. Handlers raise; only this file formats (RFC 9457)."""
+"""One table: error type -> status and problem. Handlers raise; only this file answers, programs by RFC 9457 and people by a page."""
 
 import json
 import logging
@@ -26,6 +26,8 @@ from core.errors import (
 )
 from web.middleware import CAREFUL
 from web.noting import note_refusal
+from web.pages.page import is_part, login_path, see_other, wants_page
+from web.pages.problems import problem_page
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +59,22 @@ def problem(request: Request, status: int, slug: str, title: str, detail: str, *
     return response
 
 
+def status_of(error: RoadmapError) -> int:
+    return PROBLEMS[type(error)][0]
+
+
 def answer_expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoadmapError)
     status, slug, title = PROBLEMS[type(error)]
+    if status == 401 and request.method in ("GET", "HEAD") and wants_page(request) and not is_part(request):
+        return see_other(login_path(request))
     if status in (401, 403, 429):
         note_refusal(request, status)
     more = {"errors": [_field(field) for field in error.fields]} if error.fields else {}
-    response = problem(request, status, slug, title, error.detail, **more)
+    if wants_page(request):
+        response = problem_page(request, status, error)
+    else:
+        response = problem(request, status, slug, title, error.detail, **more)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if status == 401:
@@ -76,7 +87,10 @@ def answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     slug, title = HTTP_PROBLEMS.get(error.status_code, ("error", "The request cannot be answered"))
     detail = f"{request.method} {request.url.path} is not part of this service."
-    response = problem(request, error.status_code, slug, title, detail)
+    if wants_page(request):
+        response = problem_page(request, error.status_code, error)
+    else:
+        response = problem(request, error.status_code, slug, title, detail)
     if error.status_code == 405:
         response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
@@ -86,9 +100,14 @@ def answer_unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the details go to the log, the request id to the caller."""
     request_id = request.scope.get("state", {}).get("request_id")
     logger.error("request %s failed: %s %r", request_id, request.method, request.url.path, exc_info=error)
-    detail = "An unexpected error; the request id finds it in the log."
-    response = problem(request, 500, "internal", "Something went wrong", detail)
-    response.headers.update(CAREFUL)  # it passes by the middleware that sets them otherwise
+    if wants_page(request):
+        response = problem_page(request, 500, error)
+        response.headers["X-Request-ID"] = request_id or ""
+    else:
+        detail = "An unexpected error; the request id finds it in the log."
+        response = problem(request, 500, "internal", "Something went wrong", detail)
+    for name, value in CAREFUL.items():  # it passes by the middleware that sets them otherwise
+        response.headers.setdefault(name, value)
     return response
 
 

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 TICK = 0.25  # seconds between two looks, while anybody watches
 HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
+RETRY, STILL_HERE = b"retry: 2000\n\n", b": still here\n\n"
 WAITING = 1000  # events that a client may be behind
 LONGEST_STREAM = 3600.0  # seconds; who comes back shows again who they are
 MOST_WATCHERS = 2000
@@ -46,6 +47,16 @@ class Watcher:
             event = None
         with contextlib.suppress(asyncio.QueueFull):
             self.queue.put_nowait(event)
+
+    async def together(self, silence: float) -> list[Event | None]:
+        """All that has arrived, or what arrives first; nothing when nothing does for so many seconds."""
+        try:
+            arrived = [await asyncio.wait_for(self.queue.get(), silence)]
+        except TimeoutError:
+            return []
+        while not self.queue.empty():
+            arrived.append(self.queue.get_nowait())
+        return arrived
 
 
 class EventPoller:
@@ -75,25 +86,24 @@ class EventPoller:
             self._thread.join()
             self._thread = None
 
-    async def watch(self, caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> AsyncIterator[bytes]:
-        """The stream of one client, from the event after number `after` to the roadmap's last one. It was finished before
-        if it has been changed since: an end of which `last_seq` tells that more came after it is passed over.
+    async def watch(
+        self, caller: Caller, roadmap_id: UUID, after: int, last_seq: int, *, silence: float = HEARTBEAT
+    ) -> AsyncGenerator[list[Event]]:
+        """What one client gets, from the event after number `after` to the roadmap's last one: whatever is there together;
+        after so many seconds of silence, nothing. It was finished before if it has been changed since: an end of which
+        `last_seq` tells that more came after it is passed over.
         """
         watcher = Watcher(caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
         self._add(watcher)
         until = monotonic() + LONGEST_STREAM
         try:
-            yield b"retry: 2000\n\n"
             while monotonic() < until:
-                try:
-                    event = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT)
-                except TimeoutError:
-                    yield b": still here\n\n"
-                    continue
-                if event is None:
-                    return
-                yield encode(event)
-                if event.is_terminal and event.seq >= last_seq:
+                together = await watcher.together(silence)
+                events = [event for event in together if event is not None]
+                ends = [number for number, event in enumerate(events, 1) if event.is_terminal and event.seq >= last_seq]
+                if events or not together:
+                    yield events[: ends[0]] if ends else events
+                if ends or len(events) < len(together):
                     return
         finally:
             with self._lock:
@@ -189,10 +199,22 @@ def encode(event: Event) -> bytes:
     return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
+async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
+    """The events as they are sent, and a comment where there was silence."""
+    yield RETRY
+    async with contextlib.aclosing(batches):
+        async for events in batches:
+            yield b"".join(encode(event) for event in events) or STILL_HERE
+
+
 def stream(caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
     """`last_seq` is the number of the newest event so far. Raises Unavailable and TooMany, while the answer can still be one
     of those, when too many watch already.
     """
     poller.check_room(caller)
+    return streamed(encoded(poller.watch(caller, roadmap_id, after, last_seq)))
+
+
+def streamed(messages: AsyncIterator[bytes]) -> StreamingResponse:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(poller.watch(caller, roadmap_id, after, last_seq), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(messages, media_type="text/event-stream", headers=headers)

@@ -1,18 +1,21 @@
-"""Every route of the service, each with its request and response models."""
+"""Every route of the service: those for programs, each with its request and response models, and those for people."""
 
+from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyList, KeyRequest, NewKey, Scope
 from roadmap.contents import VersionDetail, Versions
 from roadmap.invitations import InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
-from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary
+from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
 from web.api import accounts, decisions, exporting, health, history, keys, learning, metrics, roadmaps
 from web.endpoint import Endpoint, NoBody
+from web.pages import account, concept, files, live, look, roadmap, start
+from web.pages.page import Page
 
 API = "/api/v1"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
@@ -40,12 +43,12 @@ ENDPOINTS = (
     Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList, scope=Scope.admin),
     Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation, "Withdraw an invitation", None, status=204, scope=Scope.admin),
     Endpoint("POST", API + "/roadmaps", roadmaps.create, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True),
-    Endpoint("GET", API + "/roadmaps", roadmaps.list_, "List roadmaps", Page[RoadmapSummary], query=roadmaps.ListQuery),
+    Endpoint("GET", API + "/roadmaps", roadmaps.list_, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read, "Read a roadmap", roadmaps.LinkedTree),
     Endpoint("GET", ROADMAP + "/export.svg", exporting.picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch, "Watch a roadmap", None, is_async=True),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
-    Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", Page[LogRecord], query=roadmaps.LogsQuery),
+    Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
     Endpoint("POST", ROADMAP + "/approve", decisions.approve, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202),
     Endpoint("POST", ROADMAP + "/revise", decisions.revise, "Ask for changes of the plan", decisions.Decision, body=ReviseRequest, status=202),
@@ -70,4 +73,37 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/receipt", history.receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
 )  # fmt: skip
 
-ROUTES = [endpoint.route() for endpoint in ENDPOINTS]
+PAGE = "/roadmaps/{roadmap_id}"
+LESSON = PAGE + "/concepts/{concept_id}"
+INDEX = ENDPOINTS[0]  # for who wants no page
+
+PAGES = (
+    Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, instead=INDEX),
+    Page("GET", "/roadmaps", start.list_, "Look at my roadmaps", query=start.ListQuery),
+    Page("POST", "/roadmaps", start.create, "Make a roadmap", is_async=True),
+    Page("GET", PAGE, roadmap.show, "Look at a roadmap"),
+    Page("GET", PAGE + "/picture", roadmap.picture, "Look at its picture"),
+    Page("GET", PAGE + "/live", live.watch, "Watch it being made", query=live.LiveQuery, is_async=True),
+    Page("POST", PAGE + "/approve", roadmap.approve, "Approve its plan"),
+    Page("POST", PAGE + "/revise", roadmap.revise, "Say what should be different"),
+    Page("POST", PAGE + "/cancel", roadmap.cancel, "Stop its making"),
+    Page("POST", PAGE + "/retry", roadmap.retry, "Try again what is missing"),
+    Page("GET", LESSON, concept.show, "Learn a concept", query=concept.ConceptQuery),
+    Page("POST", LESSON + "/progress", concept.set_progress, "Mark how far one is"),
+    Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
+    Page("POST", LESSON + "/quiz", concept.answer, "Check the answers"),
+    Page("POST", LESSON + "/{kind}/retry", roadmap.retry_part, "Try a part again"),
+    Page("GET", "/login", account.show_login, "Log in on a page", query=account.LoginQuery, public=True),
+    Page("POST", "/login", account.log_in, "Log in by a form", public=True, is_async=True),
+    Page("GET", "/register", account.show_registration, "Register on a page", query=account.RegisterQuery, public=True),
+    Page("POST", "/register", account.register, "Register by a form", public=True, is_async=True),
+    Page("POST", "/logout", account.log_out, "Log out by a form", login_only=True),
+    Page("GET", "/account", account.show, "Look at my account", query=account.AccountQuery),
+    Page("POST", "/account/profile", account.save_profile, "Save what is remembered"),
+    Page("POST", "/account/password", account.change_password, "Change the password by a form", login_only=True, is_async=True),
+    Page("POST", "/account/logins/{session_id}/end", account.end_session, "End a login by a form", login_only=True),
+    Page("POST", "/look", look.change, "Choose language and colours", public=True),
+    Page("GET", "/static/{file}", files.serve, "A style sheet, script or icon", public=True, unlimited=True),
+)  # fmt: skip
+
+ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]

@@ -12,14 +12,12 @@ from starlette.responses import Response
 from core.errors import FieldError, Invalid
 from roadmap import reading
 from roadmap.activity import Activity, activity
-from roadmap.creating import new_roadmap
 from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary, RoadmapTree
 from roadmap.requests import printable
 from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
-from web.accepting import accepted
+from web.accepting import accept
 from web.api.links import BASE, Links, links_of
-from web.backlog import backlog
 from web.conditional import etag, has_it
 from web.endpoint import Call, Reply
 from web.events import stream
@@ -56,11 +54,9 @@ class LogsQuery(BaseModel):
 
 async def create(call: Call) -> Reply:
     generator().check(call.body)
-    backlog.check()
-    new = new_roadmap(call.owner, call.body)
-    await accepted.submit(new)
-    links = links_of(new.id)
-    return Reply(Accepted(id=new.id, links=links), headers={"Location": links.self, "Retry-After": "1"})
+    roadmap_id = await accept(call.owner, call.body)
+    links = links_of(roadmap_id)
+    return Reply(Accepted(id=roadmap_id, links=links), headers={"Location": links.self, "Retry-After": "1"})
 
 
 def list_(call: Call) -> Reply:
@@ -98,7 +94,7 @@ def list_logs(call: Call) -> Reply:
 async def watch(call: Call) -> Response:
     """A browser comes back after each end of a stream, until it is told by 204 that there is nothing more."""
     roadmap_id = call.ids["roadmap_id"]
-    after = _last_event_id(call)
+    after = last_event_id(call)
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
@@ -107,7 +103,7 @@ async def watch(call: Call) -> Response:
     return stream(call.caller, roadmap_id, after, last_seq)
 
 
-def _last_event_id(call: Call) -> int:
+def last_event_id(call: Call) -> int:
     given = call.request.headers.get("last-event-id", "0")
     if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
         raise Invalid("Last-Event-ID does not fit.", fields=(FieldError("?Last-Event-ID", "is the number of an event"),))

@@ -1,0 +1,165 @@
+"""Who one is: registering, logging in and out, a new password, and what is remembered."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from core.errors import Conflict, Forbidden, Invalid, RoadmapError, TooMany, Unauthenticated, Unavailable
+from core.runtime import settings
+from core.settings import Admission
+from core.texts import mark, texts
+from roadmap import accounts, learning, sessions
+from roadmap.accounts import Credentials, PasswordChange, Registration
+from roadmap.learning import Profile
+from roadmap.outline import Level
+from web.api import accounts as api
+from web.endpoint import Call, NoBody, Reply
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, Form, filled, local_path, see_other
+from web.pages.rendering import page
+from web.pages.start import CHOICES, REMEMBERED
+
+REFUSALS = (Conflict, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable)
+LOGIN = {Unauthenticated: mark("The address or the password is wrong.")}
+REGISTRATION = {
+    Conflict: mark("There is an account with this address. Log in instead."),
+    Forbidden: mark("Only who was invited can make an account here. Ask the administrator for an invitation."),
+}
+PASSWORD = {Unauthenticated: mark("The current password is wrong.")}
+
+Sentences = Mapping[type[RoadmapError], str]
+
+
+class LoginQuery(AnyQuery):
+    """`next`: the page to go to after that."""
+
+    next: str = "/"
+
+
+class RegisterQuery(AnyQuery):
+    """`invitation`: as it stands in the link that an administrator has sent."""
+
+    invitation: str = ""
+    next: str = "/"
+
+
+def show_login(call: Call) -> Response:
+    return see_other("/") if settings.embedded else _login(call, next=call.query.next)
+
+
+async def log_in(call: Call) -> Response:
+    form: Form = call.body
+    try:
+        credentials = filled(Credentials, {**form.given("email", "password"), "cookie": True})
+        begun = await api.log_in(replace(call, body=credentials))
+    except REFUSALS as error:
+        kept = {"email": form.text("email"), "next": form.text("next")}
+        return await run_in_threadpool(_again, call, _login, error, LOGIN, kept)
+    return _welcome(begun, form.text("next"))
+
+
+def show_registration(call: Call) -> Response:
+    return see_other("/") if settings.embedded else _registration(call, invitation=call.query.invitation, next=call.query.next)
+
+
+async def register(call: Call) -> Response:
+    form: Form = call.body
+    try:
+        registration = filled(Registration, {**form.given("email", "name", "password", "invitation"), "cookie": True})
+        begun = await api.register(replace(call, body=registration))
+    except REFUSALS as error:
+        kept = {name: form.text(name) for name in ("email", "name", "invitation", "next")}
+        return await run_in_threadpool(_again, call, _registration, error, REGISTRATION, kept)
+    return _welcome(begun, form.text("next"))
+
+
+def log_out(call: Call) -> Response:
+    ended = api.log_out(replace(call, body=NoBody()))
+    return see_other("/login", ended.headers)
+
+
+def show(call: Call) -> Response:
+    return _account(call)
+
+
+async def change_password(call: Call) -> Response:
+    form: Form = call.body
+    try:
+        change = filled(PasswordChange, {**form.given("current_password", "new_password"), "cookie": True})
+        begun = await api.change_password(replace(call, body=change))
+    except REFUSALS as error:
+        return await run_in_threadpool(_again, call, _account, error, PASSWORD, {})
+    return see_other("/account?saved=password", begun.headers)
+
+
+def save_profile(call: Call) -> Response:
+    try:
+        learning.save_profile(call.owner, filled(Profile, call.body.given(*REMEMBERED)))
+    except Invalid as error:
+        return _again(call, _account, error, {}, {name: call.body.text(name) for name in REMEMBERED})
+    return see_other("/account?saved=profile")
+
+
+def end_session(call: Call) -> Response:
+    api.end_session(call)
+    return see_other("/account")
+
+
+class AccountQuery(AnyQuery):
+    """`saved`: what was, a moment ago."""
+
+    saved: str = ""
+
+
+def _again(
+    call: Call, form: Callable[..., Response], error: RoadmapError, sentences: Sentences, kept: Mapping[str, str]
+) -> Response:
+    """The form once more with what was typed, but for passwords, and what is wrong with it."""
+    words = texts(language_of(call.request))
+    own = sentences.get(type(error))
+    errors = problems.of_fields(words, error.fields)
+    said = words.gettext(own) if own and not errors.keys() & {"invitation"} else problems.said(words, error)
+    return form(call, status=status_of(error), problem=said, errors=errors, **kept)
+
+
+def _login(call: Call, *, next: str, email: str = "", **more: Any) -> Response:
+    values = {"email": email, "next": local_path(next)}
+    return _shown(call, "login.html", values, may_register=settings.registration is not Admission.closed, **more)
+
+
+def _registration(call: Call, *, next: str, invitation: str, email: str = "", name: str = "", **more: Any) -> Response:
+    values = {"email": email, "name": name, "invitation": invitation, "next": local_path(next)}
+    return _shown(call, "register.html", values, admission=settings.registration, **more)
+
+
+def _account(call: Call, **more: Any) -> Response:
+    remembered = learning.read_profile(call.owner).model_dump(mode="json")
+    values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
+    user = None if settings.embedded else accounts.find(call.owner)
+    logins = [] if settings.embedded else sessions.list_open(call.owner, call.caller.session_id).items
+    saved = getattr(call.query, "saved", "")
+    return _shown(
+        call, "account.html", values, user=user, logins=logins, saved=saved, levels=list(Level), choices=CHOICES, **more
+    )
+
+
+def _shown(
+    call: Call,
+    template: str,
+    values: Mapping[str, Any],
+    *,
+    status: int = 200,
+    problem: str = "",
+    errors: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    return page(call.request, template, status=status, values=values, problem=problem, errors=errors or {}, **more)
+
+
+def _welcome(begun: Reply, path: str) -> Response:
+    return see_other(local_path(path), begun.headers)

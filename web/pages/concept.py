@@ -1,0 +1,157 @@
+"""One concept: what there is to learn, what was understood of it, and where to go on."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from markupsafe import Markup
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from core.errors import Conflict, Invalid
+from core.texts import texts
+from roadmap import learning, reading
+from roadmap.course import Course, CourseStep, course
+from roadmap.learning import AttemptRequest, NotesRequest, ProgressRequest
+from roadmap.outline import ContentKind
+from roadmap.picture.marks import mark_of
+from roadmap.reading import ConceptDetail
+from roadmap.statuses import ConceptProgress, ContentStatus
+from web.endpoint import Call
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, Form, filled, is_part, see_other
+from web.pages.prose import prose
+from web.pages.rendering import page
+
+RENDERED = 64  # tutorials that are kept as HTML: versions never change
+OPEN = (ContentStatus.pending, ContentStatus.building)
+
+
+class ConceptQuery(AnyQuery):
+    """`attempt`: one at the quiz, whose result is shown."""
+
+    attempt: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a concept stands on the way."""
+
+    course: Course
+    at: int
+
+    @property
+    def here(self) -> CourseStep:
+        return self.course.steps[self.at]
+
+    @property
+    def previous(self) -> CourseStep | None:
+        return self.course.steps[self.at - 1] if self.at else None
+
+    @property
+    def next(self) -> CourseStep | None:
+        return self.course.steps[self.at + 1] if self.at + 1 < len(self.course.steps) else None
+
+
+def show(call: Call) -> Response:
+    return _page(call, attempt_id=call.query.attempt)
+
+
+def set_progress(call: Call) -> Response:
+    """With `next`, on to the next concept."""
+    learning.set_progress(*_place(call), filled(ProgressRequest, {"status": call.body.text("status")}))
+    if following := call.body.text("next"):
+        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{_uuid(following)}")
+    return see_other(_path(call) + "#progress")
+
+
+def set_notes(call: Call) -> Response:
+    """As a part of the page only that they are saved; otherwise back to them."""
+    text = call.body.text("notes").replace("\r\n", "\n")
+    try:
+        learning.set_notes(*_place(call), filled(NotesRequest, {"notes": text}))
+    except Invalid as error:
+        if is_part(call.request):
+            raise
+        return _page(call, error=error, notes=text)
+    if is_part(call.request):
+        return page(call.request, "parts/saved.html")
+    return see_other(_path(call) + "#notes")
+
+
+def answer(call: Call) -> Response:
+    """Grade what was chosen. What does not go is said above the questions, with the answers still in their places."""
+    form: Form = call.body
+    count = min(int(text), learning.MOST_QUESTIONS) if (text := form.text("questions")).isdecimal() and len(text) < 5 else 0
+    answers = [[int(n) for n in form.all(f"q{number}") if n.isdecimal() and len(n) < 5] for number in range(count)]
+    try:
+        request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
+        made = learning.attempt(*_place(call), request)
+    except (Conflict, Invalid) as error:
+        return _page(call, error=error, chosen=answers)
+    return see_other(f"{_path(call)}?attempt={made.id}#quiz")
+
+
+def _page(
+    call: Call,
+    *,
+    attempt_id: UUID | None = None,
+    error: Invalid | Conflict | None = None,
+    notes: str | None = None,
+    chosen: list[list[int]] | None = None,
+) -> Response:
+    owner_id, roadmap_id, concept_id = _place(call)
+    concept = reading.concept_detail(owner_id, roadmap_id, concept_id)
+    way = course(owner_id, roadmap_id)
+    at = next(number for number, step in enumerate(way.steps) if step.id == concept_id)
+    attempt = learning.read_attempt(owner_id, roadmap_id, concept_id, attempt_id) if attempt_id else None
+    words = texts(language_of(call.request))
+    is_about_quiz = error is not None and chosen is not None
+    return page(
+        call.request,
+        "concept.html",
+        status=status_of(error) if error else 200,
+        concept=concept,
+        place=Place(way, at),
+        needs=[step for step in way.steps if step.id in concept.prerequisites],
+        tutorial=_tutorial(call, concept),
+        mark=mark_of(concept),
+        statuses=list(ConceptProgress),
+        open=OPEN,
+        kinds=list(ContentKind),
+        last=attempt if attempt and concept.quiz and attempt.version == concept.quiz.version else None,
+        attempts=learning.list_attempts(owner_id, roadmap_id, concept_id, limit=5).items,
+        chosen=chosen or [],
+        notes=concept.notes if notes is None else notes,
+        errors=problems.of_fields(words, error.fields) if error and not is_about_quiz else {},
+        quiz_problem=problems.said(words, error) if error and is_about_quiz else "",
+    )
+
+
+def _tutorial(call: Call, concept: ConceptDetail) -> Markup | None:
+    if concept.tutorial is None:
+        return None
+    words = texts(language_of(call.request))
+    return _prose(concept.tutorial.markdown, words.gettext("Code"), words.gettext("Table"))
+
+
+@lru_cache(maxsize=RENDERED)
+def _prose(markdown: str, code: str, table: str) -> Markup:
+    return prose(markdown, code_label=code, table_label=table)
+
+
+def _place(call: Call) -> tuple[UUID, UUID, UUID]:
+    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"]
+
+
+def _path(call: Call) -> str:
+    return f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}"
+
+
+def _uuid(text: str) -> UUID:
+    class Following(BaseModel):
+        next: UUID
+
+    return filled(Following, {"next": text}).next

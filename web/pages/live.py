@@ -1,0 +1,92 @@
+"""A roadmap's page while it is watched: every event changes its places on the page, by HTML over server-sent events.
+
+Each message replaces what it is about by how that is now, and is numbered by the newest event in it: what is sent twice
+changes nothing, and whoever comes back says the number of the last message and gets what came since.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from uuid import UUID
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import NotFound, Unavailable
+from roadmap import reading
+from roadmap.events import Event, EventType
+from web.api.roadmaps import LARGEST_SEQ, last_event_id
+from web.callers import Caller
+from web.endpoint import Call
+from web.events import RETRY, STILL_HERE, poller, streamed
+from web.pages.page import AnyQuery
+from web.pages.rendering import rendered
+from web.pages.roadmap import view_of
+
+logger = logging.getLogger(__name__)
+
+SILENCE = 4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
+OF_PARTS = (EventType.content_ready, EventType.content_failed)
+CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
+PICTURE = "event: picture\ndata: \n\n"  # the page fetches it anew, compressed and not too often
+END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
+
+
+class LiveQuery(AnyQuery):
+    """`after`: the number of the newest event that the page shows already."""
+
+    after: int = Field(0, ge=0, le=LARGEST_SEQ)
+
+
+async def watch(call: Call) -> Response:
+    roadmap_id = call.ids["roadmap_id"]
+    after = max(call.query.after, last_event_id(call))
+    last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
+    if finished and after >= last_seq:
+        return Response(RETRY + END, media_type="text/event-stream")
+    poller.check_room(call.caller)
+    return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
+
+
+async def _messages(request: Request, caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> AsyncGenerator[bytes]:
+    """When what is needed is away, the stream ends: the browser comes back, and has lost nothing."""
+    yield RETRY
+    last = b""
+    try:
+        async with aclosing(poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)) as batches:
+            async for events in batches:
+                message = await run_in_threadpool(_message, request, caller.account_id, roadmap_id, events)
+                yield STILL_HERE if message == last else message
+                last = b"" if events else message
+                if events and events[-1].is_terminal and events[-1].seq >= last_seq:
+                    yield END
+                    return
+                await asyncio.sleep(CALM)
+    except (NotFound, Unavailable) as error:
+        logger.warning("a page is not told of its roadmap any more: %s", error)
+
+
+def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
+    """All that these events have changed on the page; without events, what is being done. Raises NotFound, Unavailable."""
+    view = view_of(owner_id, roadmap_id)
+    named = {UUID(event.data["concept_id"]) for event in events if "concept_id" in event.data}
+    named |= {writing.concept_id for writing in view.activity.writing}
+    html = rendered(
+        request,
+        "parts/live.html",
+        view=view,
+        tree=view.tree,
+        told=events[::-1],
+        is_new_plan=any(event.type not in OF_PARTS for event in events),
+        changed=[concept for concept in view.concepts if concept.id in named],
+        errors={},
+        feedback="",
+    )
+    data = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", html) if line.strip())
+    if not events:
+        return f"{data}\n".encode()
+    return f"id: {events[-1].seq}\n{data}\n{PICTURE}".encode()

@@ -1,0 +1,110 @@
+"""A row of the table of pages: what a browser sends and what it gets, on top of what every route does."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import Invalid, Malformed, Unsupported
+from web.endpoint import Endpoint, field_errors, read_body
+
+LARGEST_FORM = 256 * 1024  # bytes: the longest notes in Chinese, with three bytes for each that is escaped
+MOST_FIELDS = 1000
+
+LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Form:
+    """The fields of a form as a browser sends them: names and texts."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._values: dict[str, list[str]] = defaultdict(list)
+        for name, text in pairs:
+            self._values[name].append(text)
+
+    def text(self, name: str) -> str:
+        """The first of this name; empty when there is none."""
+        return self.all(name)[0] if self.all(name) else ""
+
+    def all(self, name: str) -> list[str]:
+        return self._values.get(name, [])
+
+    def given(self, *names: str) -> dict[str, str]:
+        """What was filled in of these."""
+        return {name: self.text(name) for name in names if self.text(name).strip()}
+
+
+class AnyQuery(BaseModel):
+    """What others add to a link does not matter."""
+
+    model_config = {"extra": "ignore"}
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Endpoint):
+    """A route for browsers; a POST brings a form. `instead` answers who wants no page."""
+
+    response: None = None
+    query: type[BaseModel] = AnyQuery
+    instead: Endpoint | None = None
+
+    async def handle(self, request: Request) -> Response:
+        if self.instead is not None and not wants_page(request):
+            return await self.instead.handle(request)
+        return await Endpoint.handle(self, request)
+
+    async def _content(self, request: Request) -> Any:
+        return await _form(request) if self.method == "POST" else None
+
+
+def wants_page(request: Request) -> bool:
+    """Whether the answer is for a person who looks at it."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def is_part(request: Request) -> bool:
+    """Whether the answer becomes a part of the page that is there already."""
+    return "hx-request" in request.headers
+
+
+def filled(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """A form's texts as what they mean. Raises Invalid, with the names of the fields."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise Invalid("Some fields do not fit.", fields=field_errors(error, prefix="/", document=dict(values))) from None
+
+
+def see_other(path: str, headers: Mapping[str, str] | None = None) -> Response:
+    """To a page of ours, by GET."""
+    return Response(status_code=303, headers={**(headers or {}), "Location": path})
+
+
+def login_path(request: Request) -> str:
+    """Of the page where one logs in, and from there comes back to this one."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/login" if path == "/" else "/login?" + urlencode({"next": path})
+
+
+def local_path(path: str) -> str:
+    """The same when it leads to a page of ours; otherwise to the first one. Browsers read a backslash as a slash."""
+    return path if LOCAL_PATH.fullmatch(path) else "/"
+
+
+async def _form(request: Request) -> Form:
+    """Raises Unsupported, TooLarge, TooSlow, Malformed."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise Unsupported("The body must be sent as Content-Type: application/x-www-form-urlencoded.")
+    content = await read_body(request, LARGEST_FORM)
+    try:
+        return Form(parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
+    except ValueError:  # of which UnicodeDecodeError is one
+        raise Malformed("The body is not a form in UTF-8, or it has too many fields.") from None

@@ -1,0 +1,103 @@
+"""From a template to an answer, in the reader's language."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.runtime import settings
+from core.texts import LANGUAGES, texts
+from roadmap.picture.drawing import SHAPES
+from roadmap.picture.marks import Mark, mark_of
+from web.callers import login_in_cookie
+from web.compressing import compressed
+from web.pages import files, sentences
+from web.pages.look import THEMES, language_of, theme_of
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",  # without one, browsers hide the origin of a form from us as well
+}
+
+
+def page(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+) -> Response:
+    """The template as a whole answer. Takes time: for a thread."""
+    content, sent = compressed(request, rendered(request, template, **context).encode())
+    vary = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Content-Language": language_of(request)}
+    return Response(content, status, {**HEADERS, **sent, **vary, **(headers or {})}, media_type="text/html")
+
+
+def rendered(request: Request, template: str, **context: Any) -> str:
+    language = language_of(request)
+    around = {
+        "request": request,
+        "language": language,
+        "theme": theme_of(request),
+        "embedded": settings.embedded,
+        "is_known": settings.embedded or login_in_cookie(request) is not None,
+    }
+    return _environment(language).get_template(template).render(**around, **context)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(texts(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.globals.update(
+        address=files.address,
+        scripts=files.SCRIPTS,
+        words=sentences.Sentences(texts(language)),
+        languages=LANGUAGES,
+        themes=THEMES,
+        currency=settings.currency,
+        mark_of=mark_of,
+        icon=_icon,
+    )
+    environment.filters.update(moment=_moment, amount=_amount, host=_host)
+    return environment
+
+
+def _icon(of: Mark) -> Markup:
+    """The mark that it has in the picture."""
+    shape = SHAPES[Mark(of)]
+    return Markup(
+        f'<svg class="picture mark p-{of}" viewBox="-8 -8 16 16" width="16" height="16" aria-hidden="true">{shape}</svg>'
+    )
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _moment(at: datetime) -> str:
+    """To the minute, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _amount(value: Decimal) -> str:
+    """With as many places as it needs, at least two."""
+    return f"{value:.2f}" if value == round(value, 2) else f"{value.normalize():f}"

@@ -1,0 +1,157 @@
+"""One roadmap: what is done for it now, its picture, its plan, and what can be decided."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import Invalid
+from core.texts import texts
+from roadmap import events, reading
+from roadmap.activity import Activity, activity
+from roadmap.events import Event
+from roadmap.outline import ContentKind
+from roadmap.picture.drawing import inlined
+from roadmap.picture.marks import next_of
+from roadmap.reading import ConceptNode, RoadmapTree, nodes_of
+from roadmap.requests import ApproveRequest, ReviseRequest
+from roadmap.statuses import FINAL, ContentStatus
+from web.api import decisions
+from web.endpoint import Call, NoBody
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.page import filled, see_other
+from web.pages.rendering import page
+
+TOLD = 20  # newest events on the page
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that could not be written."""
+
+    concept: ConceptNode
+    kind: ContentKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page shows of a roadmap. Everything in it is at least as new as event `seq`."""
+
+    tree: RoadmapTree
+    activity: Activity
+
+    @property
+    def seq(self) -> int:
+        return self.activity.seq
+
+    @property
+    def is_finished(self) -> bool:
+        return self.tree.status in FINAL
+
+    @property
+    def concepts(self) -> list[ConceptNode]:
+        return [concept for module in nodes_of(self.tree.stages) for concept in module.concepts]
+
+    @property
+    def names(self) -> dict[UUID, str]:
+        return {concept.id: concept.title for concept in self.concepts}
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [
+            Failure(concept, kind, part.error)
+            for concept in self.concepts
+            for kind, part in concept.contents.items()
+            if part.status == ContentStatus.failed
+        ]
+
+    @property
+    def next(self) -> ConceptNode | None:
+        """Where one goes on."""
+        next_id = next_of(self.concepts)
+        return next((concept for concept in self.concepts if concept.id == next_id), None)
+
+
+def view_of(owner_id: UUID, roadmap_id: UUID) -> View:
+    """Raises NotFound."""
+    now = activity(owner_id, roadmap_id)  # before the tree: what it counts up to is in the tree
+    return View(reading.roadmap_tree(owner_id, roadmap_id), now)
+
+
+def show(call: Call) -> Response:
+    return _page(call)
+
+
+def picture(call: Call) -> Response:
+    """The part of the page that is drawn anew while it is watched."""
+    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    return page(call.request, "parts/picture.html", drawn=drawn(call.request, tree), tree=tree)
+
+
+def approve(call: Call) -> Response:
+    revision = call.body.text("revision")
+    decisions.approve(replace(call, body=filled(ApproveRequest, {"revision": revision} if revision else {})))
+    return _back(call)
+
+
+def revise(call: Call) -> Response:
+    try:
+        decisions.revise(replace(call, body=filled(ReviseRequest, {"feedback": call.body.text("feedback")})))
+    except Invalid as error:
+        return _page(call, error=error)
+    return _back(call)
+
+
+def cancel(call: Call) -> Response:
+    decisions.cancel(replace(call, body=NoBody()))
+    return _back(call)
+
+
+def retry(call: Call) -> Response:
+    decisions.retry(replace(call, body=NoBody()))
+    return _back(call)
+
+
+def retry_part(call: Call) -> Response:
+    decisions.retry_part(replace(call, body=NoBody()))
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}") if _is_there(call) else _back(call)
+
+
+def drawn(request: Request, tree: RoadmapTree) -> str:
+    return inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", texts(language_of(request)))
+
+
+def _page(call: Call, *, error: Invalid | None = None) -> Response:
+    roadmap_id = call.ids["roadmap_id"]
+    view = view_of(call.owner, roadmap_id)
+    words = texts(language_of(call.request))
+    return page(
+        call.request,
+        "roadmap.html",
+        status=status_of(error) if error else 200,
+        view=view,
+        tree=view.tree,
+        told=_told(roadmap_id, view.seq),
+        drawn=drawn(call.request, view.tree),
+        errors=problems.of_fields(words, error.fields) if error else {},
+        feedback=call.body.text("feedback") if error else "",
+    )
+
+
+def _told(roadmap_id: UUID, seq: int) -> list[Event]:
+    """The newest first, and none that is newer than the rest of the page."""
+    newest = events.events_after(roadmap_id, max(seq - TOLD, 0))
+    return [event for event in reversed(newest) if event.seq <= seq]
+
+
+def _back(call: Call) -> Response:
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
+
+
+def _is_there(call: Call) -> bool:
+    """Whether it was asked for on the page of the concept."""
+    return call.body.text("from") == "concept"

@@ -1,0 +1,134 @@
+"""Where one begins: a goal, and the roadmaps that one has."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from core.errors import Invalid, RoadmapError, TooMany, Unavailable
+from core.texts import mark, texts
+from roadmap import learning, reading
+from roadmap.catalogue import Catalogue, tracks
+from roadmap.learning import Profile
+from roadmap.outline import Level
+from roadmap.requests import RoadmapRequest
+from tasks.content import generator
+from web.accepting import accept
+from web.endpoint import Call
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, Form, filled, see_other
+from web.pages.rendering import page
+
+LATEST = 5  # roadmaps on the first page
+ON_A_PAGE = 20
+CHOICES = {  # what the lists of languages offer; each in its own words
+    "en": "English",
+    "zh-Hans": "简体中文",
+    "zh-Hant": "繁體中文",
+    "ar": "العربية",
+    "de": "Deutsch",
+    "es": "Español",
+    "fr": "Français",
+    "hi": "हिन्दी",
+    "id": "Bahasa Indonesia",
+    "it": "Italiano",
+    "ja": "日本語",
+    "ko": "한국어",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt": "Português",
+    "ru": "Русский",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "vi": "Tiếng Việt",
+}
+LIMITS_OF_CATALOGUE = {
+    "goal": mark("Without a model key there are only the roadmaps named here. With one, any goal works."),
+    "language": mark("Without a model key there are texts in English only."),
+}
+NOTHING: Mapping[str, str] = {}
+REMEMBERED = ("level", "hours_per_week", "language", "resource_language")
+ASKED = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferences")
+
+
+class StartQuery(AnyQuery):
+    goal: str = ""
+
+
+class ListQuery(AnyQuery):
+    cursor: UUID | None = None
+
+
+def show(call: Call) -> Response:
+    profile = learning.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
+    values = {**_defaults(call), **profile, "goal": call.query.goal[:1000]}
+    return _form(call, values)
+
+
+async def create(call: Call) -> Response:
+    """What was typed stays in the form until it is accepted."""
+    form: Form = call.body
+    try:
+        request = filled(RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))})
+    except Invalid as error:
+        return await run_in_threadpool(_again, call, error)
+    try:
+        await run_in_threadpool(_remember, call, request)
+    except Invalid as error:
+        return await run_in_threadpool(_again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
+    try:
+        roadmap_id = await accept(call.owner, request)
+    except (TooMany, Unavailable) as error:
+        return await run_in_threadpool(_again, call, error)
+    return see_other(f"/roadmaps/{roadmap_id}")
+
+
+def list_(call: Call) -> Response:
+    listed = reading.list_roadmaps(call.owner, limit=ON_A_PAGE, before=call.query.cursor, status=None)
+    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=call.query.cursor is None)
+
+
+def _remember(call: Call, request: RoadmapRequest) -> None:
+    """For the next one. Raises Invalid when the generator cannot serve this one."""
+    generator().check(request)
+    learning.save_profile(call.owner, Profile(**{name: getattr(request, name) for name in REMEMBERED}))
+
+
+def _defaults(call: Call) -> dict[str, Any]:
+    language = "en" if _has_catalogue() else language_of(call.request)
+    return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {"language": language}
+
+
+def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING) -> Response:
+    """The form once more, with what was typed; `instead` has other sentences for fields than the usual ones."""
+    words = texts(language_of(call.request))
+    errors = problems.of_fields(words, error.fields)
+    errors |= {name: words.gettext(instead[name]) for name in errors.keys() & instead.keys()}
+    form: Form = call.body
+    values = _defaults(call) | {name: form.text(name) for name in (*ASKED, "review")}
+    return _form(call, values, status=status_of(error), errors=errors, problem=problems.said(words, error))
+
+
+def _form(
+    call: Call, values: dict[str, Any], *, status: int = 200, errors: dict[str, str] | None = None, problem: str = ""
+) -> Response:
+    return page(
+        call.request,
+        "start.html",
+        status=status,
+        values=values,
+        errors=errors or {},
+        problem=problem,
+        levels=list(Level),
+        choices=CHOICES,
+        tracks=list(tracks().values()) if _has_catalogue() else [],
+        latest=reading.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
+    )
+
+
+def _has_catalogue() -> bool:
+    return generator().name == Catalogue.name
