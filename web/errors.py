@@ -1,4 +1,4 @@
-"""One table: error type -> status and problem. Handlers raise; only this file answers, programs by RFC 9457 and people by a page."""
+"""One table: error type -> status and problem. Handlers raise; only this file answers: programs by RFC 9457, people by a page."""
 
 import json
 import logging

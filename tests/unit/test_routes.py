@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 from web import callers, limits, origins
 from web.endpoint import PLACES, Endpoint
 from web.events import EventPoller
-from web.routes import ENDPOINTS
+from web.routes import ENDPOINTS, PAGES
 
 PUBLIC = {  # whoever adds to these opens a door
     ("GET", "/"),
@@ -100,7 +100,7 @@ def test_no_summary_comes_twice() -> None:
 
 def test_the_application_serves_the_table_and_nothing_else() -> None:
     served = [(route.path, route.methods) for route in app.routes if isinstance(route, Route)]
-    expected = [(e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set())) for e in ENDPOINTS]
+    expected = [(e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set())) for e in (*PAGES, *ENDPOINTS)]
     assert served == expected
     assert len(served) == len(app.routes)
 

@@ -25,14 +25,14 @@ from web.pages.rendering import page
 from web.pages.start import CHOICES, REMEMBERED
 
 REFUSALS = (Conflict, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable)
-LOGIN = {Unauthenticated: mark("The address or the password is wrong.")}
-REGISTRATION = {
+Sentences = Mapping[type[RoadmapError], str]
+
+LOGIN: Sentences = {Unauthenticated: mark("The address or the password is wrong.")}
+REGISTRATION: Sentences = {
     Conflict: mark("There is an account with this address. Log in instead."),
     Forbidden: mark("Only who was invited can make an account here. Ask the administrator for an invitation."),
 }
-PASSWORD = {Unauthenticated: mark("The current password is wrong.")}
-
-Sentences = Mapping[type[RoadmapError], str]
+PASSWORD: Sentences = {Unauthenticated: mark("The current password is wrong.")}
 
 
 class LoginQuery(AnyQuery):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +23,7 @@ from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
-from web.pages.page import filled, see_other
+from web.pages.page import Form, filled, see_other
 from web.pages.rendering import page
 
 TOLD = 20  # newest events on the page
@@ -118,11 +119,14 @@ def retry(call: Call) -> Response:
 
 def retry_part(call: Call) -> Response:
     decisions.retry_part(replace(call, body=NoBody()))
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}") if _is_there(call) else _back(call)
+    if _was_on_the_concept(call):
+        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}")
+    return _back(call)
 
 
-def drawn(request: Request, tree: RoadmapTree) -> str:
-    return inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", texts(language_of(request)))
+def drawn(request: Request, tree: RoadmapTree) -> Markup:
+    """The picture, which is escaped where it is made."""
+    return Markup(inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}"))
 
 
 def _page(call: Call, *, error: Invalid | None = None) -> Response:
@@ -152,6 +156,6 @@ def _back(call: Call) -> Response:
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
 
 
-def _is_there(call: Call) -> bool:
-    """Whether it was asked for on the page of the concept."""
-    return call.body.text("from") == "concept"
+def _was_on_the_concept(call: Call) -> bool:
+    form: Form = call.body
+    return form.text("from") == "concept"

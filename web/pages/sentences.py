@@ -11,7 +11,6 @@ from roadmap.activity import Activity
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind, Level
 from roadmap.picture.marks import WORDS
-from roadmap.reading import RoadmapSummary
 from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 
 STATUSES = {
@@ -54,6 +53,11 @@ NOT_WRITTEN = {
     ContentKind.tutorial: mark("The tutorial on “%(concept)s” could not be written"),
     ContentKind.resources: mark("The resources on “%(concept)s” could not be found"),
     ContentKind.quiz: mark("The quiz on “%(concept)s” could not be written"),
+}
+NEXT = {  # when nobody is before it
+    RoadmapStatus.queued: mark("Yours is the next to be planned"),
+    RoadmapStatus.planning: mark("Designing the plan"),
+    RoadmapStatus.building: mark("The next part is about to be written"),
 }
 PARTS = {
     ContentStatus.pending: mark("It will be written."),
@@ -107,32 +111,20 @@ class Sentences:
     def failure(self, kind: ContentKind, concept: str) -> str:
         return self._said(NOT_WRITTEN[kind], concept=concept)
 
-    def now(self, roadmap: RoadmapSummary, activity: Activity) -> str:
+    def now(self, activity: Activity) -> str:
         """What is happening at this moment."""
         if activity.writing:
             first = activity.writing[0]
             return self._said(WRITING[first.kind], concept=first.title)
-        if activity.status == RoadmapStatus.planning:
-            return self.texts.gettext("Designing the plan")
-        if activity.status == RoadmapStatus.queued and activity.ahead:
-            return self._counted(
-                self.texts.ngettext("One roadmap is before yours", "%(count)s roadmaps are before yours", activity.ahead),
-                activity.ahead,
-            )
-        if activity.status == RoadmapStatus.queued:
-            return self.texts.gettext("Yours is the next to be planned")
-        if activity.status == RoadmapStatus.building and activity.ahead:
-            return self._counted(
-                self.texts.ngettext(
-                    "One part of another roadmap is before yours",
-                    "%(count)s parts of other roadmaps are before yours",
-                    activity.ahead,
-                ),
-                activity.ahead,
-            )
-        if activity.status == RoadmapStatus.building:
-            return self.texts.gettext("The next part is about to be written")
-        return self._said(STATUSES[activity.status])
+        if activity.ahead:
+            return self._ahead(activity.status, activity.ahead)
+        return self._said(NEXT.get(activity.status, STATUSES[activity.status]))
+
+    def _ahead(self, status: RoadmapStatus, count: int) -> str:
+        said = self.texts.ngettext("One roadmap is before yours", "%(count)s roadmaps are before yours", count)
+        if status == RoadmapStatus.building:
+            said = self.texts.ngettext("One other part is written before", "%(count)s other parts are written before", count)
+        return self._counted(said, count)
 
     def left(self, seconds: int) -> str:
         """How long it will probably take."""
