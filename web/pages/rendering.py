@@ -99,5 +99,5 @@ def _moment(at: datetime) -> str:
 
 
 def _amount(value: Decimal) -> str:
-    """With as many places as it needs, at least two."""
-    return f"{value:.2f}" if value == round(value, 2) else f"{value.normalize():f}"
+    """To the cent, and below one unit a hundred times finer."""
+    return f"{value:.2f}" if value >= 1 or value == round(value, 2) else f"{value:.4f}"

@@ -1,0 +1,196 @@
+"""A model's server that designs a roadmap of a given size and writes its parts when it is let.
+
+It speaks the protocol of the real one; what it says has code, tables, long titles and Chinese, so that pages have something
+to show.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.integration.provider import Handler, completion, providing
+
+USAGE = {"prompt_tokens": 900, "completion_tokens": 700, "total_tokens": 1600}
+SUBJECTS = {
+    "en": ("Flour and water", "Sourdough", "Kneading", "Shaping a loaf", "Proofing", "Baking", "Tasting", "Rye", "Ovens", "Salt"),
+    "zh-Hans": ("面粉与水", "酸面团", "揉面", "整形", "发酵", "烘烤", "品尝", "黑麦", "烤箱", "盐"),
+}
+LONG = {
+    "en": "Donaudampfschifffahrtsgesellschaftskapitän, or how to bake for eighty guests at once",
+    "zh-Hans": "如何在一个普通家庭厨房里同时为八十位客人烘烤出外皮酥脆内部柔软且风味浓郁的乡村酸面包并准时上桌",
+}
+TUTORIAL = {
+    "en": """## Why it works
+
+Gluten is a net of proteins. **Kneading** builds it, time builds it too, and salt makes it tighter; `strength` is what the
+baker feels as resistance. See [the chemistry](https://example.org/gluten) for more.
+
+```python
+def hydration(water: float, flour: float) -> float:
+    \"\"\"The share of water, in percent of the flour.\"\"\"
+    return 100 * water / flour
+
+
+print(hydration(350, 500))  # 70.0
+```
+
+| dough | hydration | feels like |
+|---|---:|---|
+| bagel | 55 % | clay |
+| country loaf | 75 % | a soft cushion |
+
+> Wait until the dough has doubled, not until the clock says so.
+
+## Exercise
+
+1. Mix 500 g of flour with 350 g of water.
+2. Wait for half an hour.
+3. Fold it four times.
+""",
+    "zh-Hans": """## 原理
+
+面筋是一张由蛋白质组成的网。**揉面**能形成面筋，时间同样可以；盐会让它更紧实。更多内容见[面筋的化学](https://example.org/gluten)。
+
+```python
+def hydration(water: float, flour: float) -> float:
+    return 100 * water / flour  # 含水量（百分比）
+```
+
+| 面团 | 含水量 | 手感 |
+|---|---:|---|
+| 贝果 | 55 % | 像黏土 |
+| 乡村面包 | 75 % | 像柔软的垫子 |
+
+> 等到面团发到两倍大，而不是等到时间到。
+
+## 练习
+
+1. 把 500 克面粉和 350 克水混合。
+2. 静置半小时。
+3. 折叠四次。
+""",
+}
+WORDS = {
+    "en": {
+        "title": "Bake bread that people ask for",
+        "stage": "Stage of",
+        "about": "What it is, why it matters, and how to tell that it went well.",
+        "outcome": "explain in your own words why it works",
+        "why": "Short, with pictures, and by people who bake every day.",
+        "prompt": "What makes a dough strong?",
+        "right": ["Gluten"],
+        "wrong": ["Luck", "A hot oven"],
+        "prompts": "Which of these build gluten?",
+        "rights": ["Kneading", "Time"],
+        "explanation": "Gluten is the net that holds the gas; kneading and time build it.",
+    },
+    "zh-Hans": {
+        "title": "烤出人人都想要的面包",
+        "stage": "阶段：",
+        "about": "它是什么，为什么重要，以及怎样判断做得好不好。",
+        "outcome": "用自己的话解释它的原理",
+        "why": "篇幅短，有图，由每天烤面包的人撰写。",
+        "prompt": "是什么让面团有力？",
+        "right": ["面筋"],
+        "wrong": ["运气", "很热的烤箱"],
+        "prompts": "下面哪些会形成面筋？",
+        "rights": ["揉面", "时间"],
+        "explanation": "面筋是留住气体的网；揉面和时间会形成它。",
+    },
+}
+
+
+@dataclass
+class Teacher:
+    """`stages` x `modules` x `concepts` is the size of every roadmap. `writes` is open, or closed to let the writing wait;
+    a part whose kind and concept's title are in `refused` fails for good.
+    """
+
+    stages: int = 2
+    modules: int = 1
+    concepts: int = 3
+    language: str = "en"
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    designs: threading.Event = field(default_factory=threading.Event)
+    writes: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.designs.set()
+        self.writes.set()
+
+    def answer(self, handler: Handler) -> None:
+        asked = handler.asked
+        step = asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()
+        facts = json.loads(asked["messages"][1]["content"])
+        gate = self.designs if step in ("analysis", "outline") else self.writes
+        while not gate.wait(0.05):
+            if handler.server.released.is_set():
+                return
+        if (step, facts.get("concept", {}).get("title")) in self.refused:
+            handler.say(400, b'{"error": {"message": "The teacher does not want to."}}')
+            return
+        body = json.loads(completion(json.dumps(getattr(self, f"_{step}")(facts))))
+        handler.say(200, json.dumps({**body, "usage": USAGE}).encode())
+
+    def _analysis(self, facts: Any) -> Any:
+        words = WORDS[self.language]
+        return {"aim": words["title"], "known": [], "subjects": list(SUBJECTS[self.language][:3]), "assumptions": []}
+
+    def _outline(self, facts: Any) -> Any:
+        words = WORDS[self.language]
+        keys: list[str] = []
+        stages = []
+        for s in range(self.stages):
+            modules = []
+            for m in range(self.modules):
+                made = [self._concept(s, m, c, keys) for c in range(self.concepts)]
+                modules.append({"key": f"m{s}-{m}", "title": self._name(s + m), "description": words["about"], "concepts": made})
+            title = f"{words['stage']} {self._name(s)}"
+            stages.append({"key": f"s{s}", "title": title, "description": words["about"], "modules": modules})
+        return {"title": words["title"], "stages": stages}
+
+    def _concept(self, stage: int, module: int, number: int, keys: list[str]) -> Any:
+        words = WORDS[self.language]
+        key, before = f"c{stage}-{module}-{number}", keys[-1:] + keys[-5:-4]
+        at = len(keys)
+        keys.append(key)
+        title = LONG[self.language] if at == 4 else f"{self._name(at)} {at + 1}"
+        fields = {"key": key, "title": title, "description": words["about"], "hours": 2 + at % 4, "difficulty": 1 + at % 5}
+        return {**fields, "prerequisites": before, "outcomes": [words["outcome"], words["about"]]}
+
+    def _name(self, number: int) -> str:
+        return SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
+
+    def _tutorial(self, facts: Any) -> Any:
+        return {"markdown": TUTORIAL[self.language]}
+
+    def _resources(self, facts: Any) -> Any:
+        item = {"title": "The handbook of bread", "url": "https://example.org/bread", "type": "book", "language": self.language}
+        return {"items": [{**item, "why": WORDS[self.language]["why"]}]}
+
+    def _quiz(self, facts: Any) -> Any:
+        words = WORDS[self.language]
+        one = {"prompt": words["prompt"], "right_options": words["right"], "wrong_options": words["wrong"]}
+        more = {"prompt": words["prompts"], "right_options": words["rights"], "wrong_options": words["wrong"]}
+        return {"questions": [{**each, "explanation": words["explanation"]} for each in (one, more)]}
+
+    def environment(self) -> dict[str, str]:
+        """Of the service that asks it."""
+        return {
+            "OPENAI_API_KEY": "sk-of-a-test",
+            "OPENAI_BASE_URL": self.url,
+            "OPENAI_MODEL": "teacher",
+            "MODEL_PRICES": "teacher=0.25/2",
+        }
+
+
+@contextmanager
+def teaching(teacher: Teacher) -> Iterator[Teacher]:
+    """It answers while the block runs."""
+    with providing(teacher.answer) as server:
+        teacher.url = server.url
+        yield teacher
