@@ -33,6 +33,11 @@ def texts(language: str) -> NullTranslations:
     return gettext.translation(DOMAIN, LOCALES, [language.replace("-", "_")])
 
 
+def language_of(catalogue: NullTranslations) -> str:
+    """Which of LANGUAGES it is."""
+    return catalogue.info().get("language", DEFAULT).replace("_", "-")
+
+
 def negotiated(accepted: str) -> str:
     """The one of LANGUAGES that an Accept-Language header (RFC 9110) wants most."""
     wanted: list[tuple[float, str]] = []

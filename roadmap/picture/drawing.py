@@ -1,11 +1,13 @@
 """The picture as SVG: text, with no script, no handler and no style attribute in it. Everything that is told is escaped."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from gettext import NullTranslations
 from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
 
 from core.text import one_line, storable
+from core.texts import ENGLISH, language_of
 from roadmap.picture.layout import (
     Bar,
     Box,
@@ -20,9 +22,9 @@ from roadmap.picture.layout import (
     StageBlock,
     arrange,
     concepts_of,
-    counts_of,
+    done_of,
     facts_of,
-    plural,
+    hours_of,
 )
 from roadmap.picture.marks import WORDS, Mark, written_of
 from roadmap.picture.style import STYLE
@@ -44,53 +46,76 @@ SHAPES = {  # around 0, 0: squares are of the writing, circles of the learning
 }
 
 
-def exported(tree: RoadmapTree, direction: Direction = Direction.columns) -> str:
+def exported(tree: RoadmapTree, direction: Direction = Direction.columns, texts: NullTranslations = ENGLISH) -> str:
     """A file that stands alone: with its title, its paper and its style sheet, and without links."""
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + draw(tree, arrange(tree, direction), style=True)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + draw(tree, arrange(tree, direction, texts=texts), style=True, texts=texts)
 
 
-def inlined(tree: RoadmapTree, href: Href) -> str:
+def inlined(tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH) -> str:
     """For a page that serves `STYLE` as a file: both layouts, of which the style sheet shows the one that fits."""
-    both = (draw(tree, arrange(tree, direction, heading=False), href, f"picture-{direction}") for direction in Direction)
+    both = (
+        draw(tree, arrange(tree, direction, heading=False, texts=texts), href, f"picture-{direction}", texts=texts)
+        for direction in Direction
+    )
     return f'<div class="pictures">{"".join(both)}</div>'
 
 
-def draw(tree: RoadmapTree, layout: Layout, href: Href | None = None, prefix: str = "picture", *, style: bool = False) -> str:
-    """`prefix` begins every id, so that a page can have several pictures; `style` puts the style sheet and the paper in."""
-    return "".join(_picture(tree, layout, href, prefix, style))
+def draw(
+    tree: RoadmapTree,
+    layout: Layout,
+    href: Href | None = None,
+    prefix: str = "picture",
+    *,
+    style: bool = False,
+    texts: NullTranslations = ENGLISH,
+) -> str:
+    """`prefix` begins every id, so that a page can have several pictures; `style` puts the style sheet and the paper in;
+    `texts` are those of the layout.
+    """
+    return "".join(_picture(tree, layout, href, prefix, style=style, texts=texts))
 
 
-def described(tree: RoadmapTree) -> str:
+def described(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> str:
     """The picture in words."""
     if not tree.stages:
-        return "There are no concepts yet."
-    sentences = [facts_of(tree).replace(" · ", ", ") + "."]
+        return texts.gettext("There are no concepts yet.")
+    sentences = [texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s, %(done)s.") % facts_of(tree, texts)]
     for number, stage in enumerate(tree.stages, 1):
-        concepts = [concept for module in stage.modules for concept in module.concepts]
-        done, counted = counts_of(concepts)
-        modules = "; ".join(one_line(module.title) for module in stage.modules)
-        sentences.append(f"Stage {number}, {one_line(stage.title)}: {done} of {counted} done. {modules}.")
-    return " ".join(sentences)
+        told = {
+            "number": number,
+            "stage": one_line(stage.title),
+            "done": done_of([concept for module in stage.modules for concept in module.concepts], texts),
+            "modules": _list((one_line(module.title) for module in stage.modules), texts),
+        }
+        sentences.append(texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s.") % told)
+    return _sentences(sentences, texts)
 
 
-def _picture(tree: RoadmapTree, layout: Layout, href: Href | None, prefix: str, style: bool) -> Iterator[str]:
+def _picture(
+    tree: RoadmapTree, layout: Layout, href: Href | None, prefix: str, *, style: bool, texts: NullTranslations
+) -> Iterator[str]:
+    language = language_of(texts)
+    is_same = tree.language == language
+    theirs = f" lang={_attribute(tree.language)}"  # of the roadmap's own texts; empty: nobody knows
+    ours = "" if is_same else f' lang="{language}"'  # of what is said among them
     width, height = _number(layout.width), _number(layout.height)
     classes = f"picture picture-{layout.direction}" + (" picture-alone" if style else "")
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="group" aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
-        f'<title id="{prefix}-title">{_text(tree.title or tree.goal)}</title>'
-        f'<desc id="{prefix}-desc">{_text(described(tree))}</desc>'
+        f'viewBox="0 0 {width} {height}" role="group" lang="{language}" '
+        f'aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
+        f'<title id="{prefix}-title"{"" if is_same else theirs}>{_text(tree.title or tree.goal)}</title>'
+        f'<desc id="{prefix}-desc">{_text(described(tree, texts))}</desc>'
     )
     if style:
         yield f'<style>{STYLE}</style><rect class="p-paper" width="{width}" height="{height}"/>'
-    yield f"<g lang={_attribute(tree.language)}>" if tree.language else "<g>"
-    yield from _heading(layout)
+    yield f"<g{theirs}>"
+    yield from _heading(layout, ours)
     cards = [card for block in layout.stages for card in block.cards]
     yield from (_rect(card.box, "p-card", 12) for card in cards)
     yield '<g class="p-curves">' + "".join(_curve(curve, f"{prefix}-{n}") for n, curve in enumerate(layout.curves)) + "</g>"
     yield from (_label(card.label, "p-quiet p-over") for card in cards)
-    yield from ("".join(_stage_head(block)) for block in layout.stages)
+    yield from (_stage_head(block, ours) for block in layout.stages)
     names = {concept.id: concept.title for concept in concepts_of(tree)}
     for block in layout.stages:
         for card in block.cards:
@@ -98,22 +123,23 @@ def _picture(tree: RoadmapTree, layout: Layout, href: Href | None, prefix: str, 
                 traced = [
                     f"{prefix}-{n}" for n, curve in enumerate(layout.curves) if pill.concept.id in (curve.source, curve.target)
                 ]
-                yield _concept(pill, _desc(pill.concept, block, card, names), traced, href)
+                desc = f"<desc{ours}>{_text(_desc(pill.concept, block, card, names, texts))}</desc>"
+                yield _concept(pill, f"<title>{_text(_title(pill, texts))}</title>{desc}", traced, href)
     yield "</g>" + "".join(map(_key, layout.legend)) + "</svg>"
 
 
-def _heading(layout: Layout) -> Iterator[str]:
+def _heading(layout: Layout, ours: str) -> Iterator[str]:
     for number, label in enumerate(layout.heading):
-        yield _label(label, "p-quiet" if number else "")
+        yield _label(label, "p-quiet", ours) if number else _label(label)
     if layout.bar:
         yield _bar(layout.bar)
     if layout.empty:
-        yield _label(layout.empty, "p-quiet")
+        yield _label(layout.empty, "p-quiet", ours)
 
 
-def _stage_head(block: StageBlock) -> Iterator[str]:
+def _stage_head(block: StageBlock, ours: str) -> str:
     eyebrow, title, counts = block.labels
-    yield _label(eyebrow, "p-quiet") + _label(title) + _label(counts, "p-quiet") + _bar(block.bar)
+    return _label(eyebrow, "p-quiet", ours) + _label(title) + _label(counts, "p-quiet", ours) + _bar(block.bar)
 
 
 def _bar(bar: Bar) -> str:
@@ -121,11 +147,9 @@ def _bar(bar: Bar) -> str:
     return _rect(bar.box, "p-track", 2) + (_rect(done, "p-done-part", 2) if bar.done else "")
 
 
-def _concept(pill: Pill, desc: str, traced: list[str], href: Href | None) -> str:
-    concept = pill.concept
-    words = "go on here, " if pill.is_next else ""
+def _concept(pill: Pill, words: str, traced: list[str], href: Href | None) -> str:
     inner = (
-        f"<title>{_text(f'{concept.title}: {words}{WORDS[pill.mark]}')}</title><desc>{_text(desc)}</desc>"
+        words
         + "".join(f'<use class="p-traced" href="#{id_}"/>' for id_ in traced)
         + _rect(pill.box, "p-pill", min(18.0, pill.box.height / 2))
         + _mark(pill.mark, pill.box.x + 18, pill.box.middle)
@@ -134,14 +158,39 @@ def _concept(pill: Pill, desc: str, traced: list[str], href: Href | None) -> str
     classes = f"p-concept p-{pill.mark}" + (" p-next" if pill.is_next else "")
     if href is None:
         return f'<g class="{classes}">{inner}</g>'
-    return f'<a class="{classes}" href={_attribute(href(concept.id))}>{inner}</a>'
+    return f'<a class="{classes}" href={_attribute(href(pill.concept.id))}>{inner}</a>'
 
 
-def _desc(concept: ConceptNode, block: StageBlock, card: Card, names: dict[UUID, str]) -> str:
+def _title(pill: Pill, texts: NullTranslations) -> str:
+    told = {"concept": pill.concept.title, "state": texts.gettext(WORDS[pill.mark])}
+    return (
+        texts.gettext("%(concept)s: go on here, %(state)s") if pill.is_next else texts.gettext("%(concept)s: %(state)s")
+    ) % told
+
+
+def _desc(concept: ConceptNode, block: StageBlock, card: Card, names: dict[UUID, str], texts: NullTranslations) -> str:
     needs = [names[id_] for id_ in dict.fromkeys(concept.prerequisites) if id_ in names and id_ != concept.id]
-    place = f"Stage {block.number}, {block.stage.title}, {card.module.title}."
-    about = f"{plural(concept.hours, 'hour')}, week {concept.week}. Its texts: {WORDS[written_of(concept)]}."
-    return " ".join((place, about, *([f"Needs: {'; '.join(needs)}."] if needs else [])))
+    place = {"number": block.number, "stage": block.stage.title, "module": card.module.title}
+    sentences = [
+        texts.gettext("Stage %(number)d, %(stage)s, %(module)s.") % place,
+        texts.gettext("%(hours)s, week %(week)d.") % {"hours": hours_of(concept.hours, texts), "week": concept.week},
+        texts.gettext("Its texts: %(state)s.") % {"state": texts.gettext(WORDS[written_of(concept)])},
+    ]
+    if needs:
+        sentences.append(texts.gettext("Needs: %(concepts)s.") % {"concepts": _list(needs, texts)})
+    return _sentences(sentences, texts)
+
+
+def _list(items: Iterable[str], texts: NullTranslations) -> str:
+    return _between(texts.pgettext("items of a list", "%(one)s; %(two)s")).join(items)
+
+
+def _sentences(sentences: Iterable[str], texts: NullTranslations) -> str:
+    return _between(texts.pgettext("sentences", "%(one)s %(two)s")).join(sentences)
+
+
+def _between(pattern: str) -> str:
+    return pattern % {"one": "", "two": ""}
 
 
 def _curve(curve: Curve, id_: str) -> str:
@@ -173,14 +222,14 @@ def _rect(box: Box, name: str, radius: float) -> str:
     )
 
 
-def _label(label: Label, name: str = "") -> str:
+def _label(label: Label, name: str = "", lang: str = "") -> str:
     classes = " ".join(filter(None, (name, "p-bold" if label.bold else "")))
     told = f' class="{classes}"' if classes else ""
     x = _number(label.box.x)
     lines = "".join(
         f'<tspan x="{x}" y="{_number(y)}">{_text(line)}</tspan>' for line, y in zip(label.lines, label.baselines, strict=True)
     )
-    return f'<text{told} font-size="{_number(label.size)}">{lines}</text>'
+    return f'<text{told}{lang} font-size="{_number(label.size)}">{lines}</text>'
 
 
 def _point(point: Point) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from gettext import NullTranslations
 from uuid import UUID
 
 from core.text import one_line
+from core.texts import ENGLISH
 from roadmap.picture.marks import BEHIND, WORDS, Mark, mark_of, next_of
 from roadmap.picture.text_width import text_width, wrap
 from roadmap.reading import ConceptNode, ModuleNode, RoadmapTree, StageNode, nodes_of
@@ -154,7 +156,13 @@ class Layout:
         return tuple(pill for block in self.stages for card in block.cards for pill in card.pills)
 
 
-def arrange(tree: RoadmapTree, direction: Direction = Direction.columns, *, heading: bool = True) -> Layout:
+def arrange(
+    tree: RoadmapTree,
+    direction: Direction = Direction.columns,
+    *,
+    heading: bool = True,
+    texts: NullTranslations = ENGLISH,
+) -> Layout:
     """The same tree gives the same picture. `heading`: with the title, for a picture that stands alone."""
     is_upright = direction is Direction.columns
     margin = MARGIN if is_upright else NARROW_MARGIN
@@ -165,14 +173,15 @@ def arrange(tree: RoadmapTree, direction: Direction = Direction.columns, *, head
     labels: tuple[Label, ...] = ()
     bar = None
     if heading:
-        labels, bar, top = _heading(tree, margin, top, inside)
+        labels, bar, top = _heading(tree, margin, top, inside, texts)
     if not tree.stages:
-        words = "There is no plan." if tree.status in FINAL else "The plan is not made yet."
+        is_over = tree.status in FINAL
+        words = texts.gettext("There is no plan.") if is_over else texts.gettext("The plan is not made yet.")
         empty = _label(words, margin, top + 24, inside, size=15, leading=22)
         return Layout(direction, width, empty.box.bottom + 24 + margin, labels, bar, (), (), (), empty)
-    blocks = _columns(tree, margin, top) if is_upright else _rows(tree, margin, top, inside)
+    blocks = _columns(tree, margin, top, texts) if is_upright else _rows(tree, margin, top, inside, texts)
     curves = tuple(_curves(blocks))
-    legend = _legend(blocks, bool(curves), margin, max(block.box.bottom for block in blocks) + 28, inside)
+    legend = _legend(blocks, bool(curves), margin, max(block.box.bottom for block in blocks) + 28, inside, texts=texts)
     return Layout(direction, width, legend[-1].box.bottom + margin, labels, bar, blocks, curves, legend, None)
 
 
@@ -186,15 +195,25 @@ def counts_of(concepts: Sequence[ConceptNode]) -> tuple[int, int]:
     return marks.count(Mark.done), len(marks) - marks.count(Mark.skipped)
 
 
-def plural(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+def done_of(concepts: Sequence[ConceptNode], texts: NullTranslations = ENGLISH) -> str:
+    done, counted = counts_of(concepts)
+    return texts.gettext("%(done)d of %(counted)d done") % {"done": done, "counted": counted}
 
 
-def facts_of(tree: RoadmapTree) -> str:
+def hours_of(hours: int, texts: NullTranslations = ENGLISH) -> str:
+    return texts.ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+
+
+def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, str]:
     """The roadmap in numbers."""
-    done, counted = counts_of(concepts_of(tree))
-    sizes = (plural(len(tree.stages), "stage"), plural(len(concepts_of(tree)), "concept"))
-    return " · ".join((*sizes, plural(tree.hours, "hour"), plural(tree.weeks, "week"), f"{done} of {counted} done"))
+    stages, concepts = len(tree.stages), concepts_of(tree)
+    return {
+        "stages": texts.ngettext("%(count)d stage", "%(count)d stages", stages) % {"count": stages},
+        "concepts": texts.ngettext("%(count)d concept", "%(count)d concepts", len(concepts)) % {"count": len(concepts)},
+        "hours": hours_of(tree.hours, texts),
+        "weeks": texts.ngettext("%(count)d week", "%(count)d weeks", tree.weeks) % {"count": tree.weeks},
+        "done": done_of(concepts, texts),
+    }
 
 
 def _label(
@@ -211,31 +230,34 @@ def _bar(concepts: Sequence[ConceptNode], x: float, y: float, width: float) -> B
     return Bar(Box(x, y, width, BAR), done / counted if counted else float(bool(concepts)))
 
 
-def _heading(tree: RoadmapTree, x: float, y: float, width: float) -> tuple[tuple[Label, ...], Bar | None, float]:
+def _heading(
+    tree: RoadmapTree, x: float, y: float, width: float, texts: NullTranslations
+) -> tuple[tuple[Label, ...], Bar | None, float]:
     size = 24.0 if width > NARROW else 20.0
     title = _label(tree.title or tree.goal, x, y, width, size=size, leading=size * 1.3, bold=True)
     if not tree.stages:
         return (title,), None, title.box.bottom + 12
-    facts = _label(facts_of(tree), x, title.box.bottom + 4, width, size=13, leading=20)
+    facts = _label(" · ".join(facts_of(tree, texts).values()), x, title.box.bottom + 4, width, size=13, leading=20)
     bar = _bar(concepts_of(tree), x, facts.box.bottom + 12, width)
     return (title, facts), bar, bar.box.bottom + 28
 
 
-def _stage_head(stage: StageNode, number: int, x: float, y: float, width: float) -> tuple[Label, Label, Label]:
+def _stage_head(
+    stage: StageNode, number: int, x: float, y: float, width: float, *, texts: NullTranslations
+) -> tuple[Label, Label, Label]:
     concepts = [concept for module in stage.modules for concept in module.concepts]
-    done, counted = counts_of(concepts)
-    eyebrow = _label(f"Stage {number}", x, y, width, size=12, leading=18)
+    eyebrow = _label(texts.gettext("Stage %(number)d") % {"number": number}, x, y, width, size=12, leading=18)
     title = _label(stage.title, x, eyebrow.box.bottom, width, size=16, leading=21, bold=True)
-    counts = _label(
-        f"{plural(stage.hours, 'hour')} · {done} of {counted} done", x, title.box.bottom + 2, width, size=12, leading=18
-    )
+    facts = f"{hours_of(stage.hours, texts)} · {done_of(concepts, texts)}"
+    counts = _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
     return eyebrow, title, counts
 
 
-def _columns(tree: RoadmapTree, margin: float, top: float) -> tuple[StageBlock, ...]:
+def _columns(tree: RoadmapTree, margin: float, top: float, texts: NullTranslations) -> tuple[StageBlock, ...]:
     places = [margin + number * (COLUMN + GUTTER) for number in range(len(tree.stages))]
     heads = [
-        _stage_head(stage, number, x, top, COLUMN) for number, (stage, x) in enumerate(zip(tree.stages, places, strict=True), 1)
+        _stage_head(stage, number, x, top, COLUMN, texts=texts)
+        for number, (stage, x) in enumerate(zip(tree.stages, places, strict=True), 1)
     ]
     below = max(labels[-1].box.bottom for labels in heads)
     next_id = next_of(concepts_of(tree))
@@ -245,12 +267,12 @@ def _columns(tree: RoadmapTree, margin: float, top: float) -> tuple[StageBlock, 
     )
 
 
-def _rows(tree: RoadmapTree, margin: float, top: float, width: float) -> tuple[StageBlock, ...]:
+def _rows(tree: RoadmapTree, margin: float, top: float, width: float, texts: NullTranslations) -> tuple[StageBlock, ...]:
     blocks: list[StageBlock] = []
     next_id = next_of(concepts_of(tree))
     for number, stage in enumerate(tree.stages, 1):
         y = blocks[-1].box.bottom + 36 if blocks else top
-        labels = _stage_head(stage, number, margin, y, width)
+        labels = _stage_head(stage, number, margin, y, width, texts=texts)
         blocks.append(
             _block(stage, number, x=margin, top=y, below=labels[-1].box.bottom, width=width, labels=labels, next_id=next_id)
         )
@@ -376,16 +398,19 @@ def _lanes(block: StageBlock) -> Iterator[float]:
         yield from (pill.box.bottom + GAP / 2 for pill in card.pills[:-1])
 
 
-def _legend(blocks: Sequence[StageBlock], has_curves: bool, x: float, y: float, width: float) -> tuple[Key, ...]:
+def _legend(
+    blocks: Sequence[StageBlock], has_curves: bool, x: float, y: float, width: float, *, texts: NullTranslations
+) -> tuple[Key, ...]:
     """What occurs in the picture, in lines as wide as it is."""
     pills = [pill for block in blocks for card in block.cards for pill in card.pills]
     there = {pill.mark for pill in pills}
     entries: list[tuple[Mark | None, bool, str]] = []
     if any(pill.is_next for pill in pills):
-        entries.append((Mark.ready, True, "go on here"))
-    entries += [(mark, False, WORDS[mark]) for mark in (*BEHIND, *(m for m in Mark if m not in BEHIND)) if mark in there]
+        entries.append((Mark.ready, True, texts.gettext("go on here")))
+    marks = (*BEHIND, *(mark for mark in Mark if mark not in BEHIND))
+    entries += [(mark, False, texts.gettext(WORDS[mark])) for mark in marks if mark in there]
     if has_curves or not entries:
-        entries.append((None, False, "is needed for"))
+        entries.append((None, False, texts.gettext("is needed for")))
     keys: list[Key] = []
     at, line = x, y
     for mark, is_next, words in entries:

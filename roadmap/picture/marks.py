@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from uuid import UUID
 
+from core.texts import mark
 from roadmap.reading import ConceptNode
 from roadmap.statuses import ConceptProgress, ContentStatus
 
@@ -20,14 +21,14 @@ class Mark(StrEnum):
 
 
 WORDS = {
-    Mark.queued: "waiting to be written",
-    Mark.building: "being written",
-    Mark.failed: "could not be written",
-    Mark.cancelled: "cancelled",
-    Mark.ready: "ready to learn",
-    Mark.learning: "learning",
-    Mark.done: "done",
-    Mark.skipped: "skipped",
+    Mark.queued: mark("waiting to be written"),
+    Mark.building: mark("being written"),
+    Mark.failed: mark("could not be written"),
+    Mark.cancelled: mark("cancelled"),
+    Mark.ready: mark("ready to learn"),
+    Mark.learning: mark("learning"),
+    Mark.done: mark("done"),
+    Mark.skipped: mark("skipped"),
 }
 BEHIND = (Mark.done, Mark.skipped)
 
