@@ -48,6 +48,6 @@ def negotiated(accepted: str) -> str:
         first, *rest = tag.split("-")
         if first in ("en", "*"):
             return DEFAULT
-        if first == "zh" and not set(rest) & set(TRADITIONAL):
+        if first == "zh" and ("hans" in rest or not set(rest) & set(TRADITIONAL)):
             return "zh-Hans"
     return DEFAULT
