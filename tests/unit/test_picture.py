@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from core.texts import LANGUAGES
+from core.texts import texts as texts_in
 from roadmap.outline import ContentKind
 from roadmap.picture.drawing import SHAPES, described, draw, exported, inlined
 from roadmap.picture.layout import Box, Curve, Direction, Label, Layout, Point, arrange, concepts_of
@@ -36,7 +38,10 @@ HOSTILE = "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)
 TITLES = (ENGLISH, CHINESE, LONG_WORD[:80], HOSTILE, "SQL", "家族👨‍👩‍👧‍👦 и Щёлочь", "W" * 80, "W\u200d" * 40, " ")
 UPRIGHT, NARROW = Direction.columns, Direction.rows
 
+ZH = texts_in("zh-Hans")
+
 both = pytest.mark.parametrize("direction", list(Direction))
+each_language = pytest.mark.parametrize("language", list(LANGUAGES))
 
 
 def states(*statuses: ContentStatus) -> dict[ContentKind, ContentState]:
@@ -173,17 +178,23 @@ def parsed(svg: str) -> ET.Element:
 
 @both
 class TestLayout:
+    @each_language
     @settings(deadline=None, max_examples=40)
     @given(tree=trees())
-    def test_no_box_overlaps_another_and_every_label_stays_inside(self, direction: Direction, tree: RoadmapTree) -> None:
-        layout = arrange(tree, direction)
+    def test_no_box_overlaps_another_and_every_label_stays_inside(
+        self, direction: Direction, language: str, tree: RoadmapTree
+    ) -> None:
+        layout = arrange(tree, direction, texts=texts_in(language))
         check_places(layout)
         check_labels(layout)
 
+    @each_language
     @pytest.mark.parametrize("concepts", [8, 60, 200])
     @pytest.mark.parametrize("title", TITLES)
-    def test_the_same_holds_for_eight_stages_of_any_titles(self, direction: Direction, concepts: int, title: str) -> None:
-        layout = arrange(of_size(8, concepts, (title,)), direction)
+    def test_the_same_holds_for_eight_stages_of_any_titles(
+        self, direction: Direction, language: str, concepts: int, title: str
+    ) -> None:
+        layout = arrange(of_size(8, concepts, (title,)), direction, texts=texts_in(language))
         assert len(layout.pills) == concepts
         check_places(layout)
         check_labels(layout)
@@ -203,8 +214,9 @@ class TestLayout:
                 assert 0 <= y <= layout.height
                 assert not [b for b in boxes if b.x + 0.5 < x < b.right - 0.5 and b.y + 0.5 < y < b.bottom - 0.5]
 
-    def test_the_same_tree_gives_the_same_picture(self, direction: Direction) -> None:
-        one, two = (exported(of_size(5, 40, TITLES), direction) for _ in range(2))
+    @each_language
+    def test_the_same_tree_gives_the_same_picture(self, direction: Direction, language: str) -> None:
+        one, two = (exported(of_size(5, 40, TITLES), direction, texts_in(language)) for _ in range(2))
         assert one == two
 
     def test_a_roadmap_without_a_plan_says_so(self, direction: Direction) -> None:
@@ -214,6 +226,14 @@ class TestLayout:
         assert failed.empty
         assert (planned.empty.lines, failed.empty.lines) == (("The plan is not made yet.",), ("There is no plan.",))
         assert GOAL in exported(a_tree([], title=""), direction)
+
+    def test_a_roadmap_without_a_plan_says_so_in_chinese(self, direction: Direction) -> None:
+        planned = arrange(a_tree([], title="", status=RoadmapStatus.planning), direction, texts=ZH)
+        failed = arrange(a_tree([], title="", status=RoadmapStatus.failed), direction, texts=ZH)
+        assert planned.empty
+        assert failed.empty
+        assert (planned.empty.lines, failed.empty.lines) == (("学习计划还没有制定好。",), ("没有学习计划。",))
+        assert described(a_tree([]), ZH) == "还没有知识点。"
 
     def test_stages_and_modules_may_be_empty(self, direction: Direction) -> None:
         tree = a_tree([[], [[]], [[a_concept(1)]], [], [[a_concept(2, prerequisites=(1,))]]])
@@ -253,10 +273,12 @@ class TestDrawing:
         assert {use.attrib["href"][1:] for use in root.iter(f"{SVG}use")} <= set(ids)
 
     @both
-    @pytest.mark.parametrize("title", TITLES)
-    def test_a_title_is_text_whatever_is_in_it(self, direction: Direction, title: str) -> None:
+    @each_language
+    @pytest.mark.parametrize("title", [*TITLES, "100 %(state)s %d {state}"])
+    def test_a_title_is_text_whatever_is_in_it(self, direction: Direction, language: str, title: str) -> None:
         tree = of_size(2, 9, (title,)).model_copy(update={"title": title, "language": title})
-        for svg in (exported(tree, direction), inlined(tree, lambda _: f"/{title}")):
+        words = texts_in(language)
+        for svg in (exported(tree, direction, words), inlined(tree, lambda _: f"/{title}", words)):
             elements = list(parsed(svg).iter())
             names = {element.tag.removeprefix(SVG) for element in elements}
             drawn = {"svg", "title", "desc", "g", "rect", "path", "circle", "text", "tspan", "use", "style", "a", "div"}
@@ -299,6 +321,76 @@ class TestDrawing:
 
     def test_it_stays_small_enough_to_be_part_of_a_page(self) -> None:
         assert len(exported(of_size(8, 60, (ENGLISH,))).encode()) < 150_000
+
+
+class TestLanguages:
+    def everything(self) -> RoadmapTree:
+        """Every mark in it, curves, and titles of which no letter is Latin."""
+        done, skipped, learning, todo = (ConceptProgress(name) for name in ("done", "skipped", "learning", "todo"))
+        ready, pending, building = ContentStatus.ready, ContentStatus.pending, ContentStatus.building
+        failed, cancelled = ContentStatus.failed, ContentStatus.cancelled
+        first = [a_concept(1, "索引", (), done), a_concept(2, "事务", (1,), skipped), a_concept(3, "锁", (1, 2), learning)]
+        second = [a_concept(4, "缓存", (), todo, ready), a_concept(5, "队列", (), todo, pending)]
+        third = [a_concept(number, "网络", (), todo, status) for number, status in ((6, building), (7, failed), (8, cancelled))]
+        tree = a_tree([[first, second], [third]], ("数据库",), title="后端工程师", language="zh-Hans")
+        assert {pill.mark for pill in arrange(tree).pills} == set(Mark)
+        return tree
+
+    @both
+    def test_nothing_in_a_chinese_picture_is_said_in_english(self, direction: Direction) -> None:
+        tree, empty = self.everything(), a_tree([], title="空")
+        for svg in (exported(tree, direction, ZH), inlined(tree, lambda id_: f"/{id_}", ZH), exported(empty, direction, ZH)):
+            said = [element.text or "" for element in parsed(svg).iter() if element.tag != f"{SVG}style"]
+            assert [text for text in said if re.search("[A-Za-z]", text)] == []
+
+    def test_the_legend_is_as_wide_as_its_words(self) -> None:
+        legend = arrange(self.everything(), texts=ZH).legend
+        words = ["从这里继续", "已完成", "已跳过", "等待生成", "生成中", "生成失败", "已取消", "可以学习", "学习中", "先修关系"]
+        assert [key.label.lines for key in legend] == [(word,) for word in words]
+        assert [key.box.width for key in legend] == [24 + text_width(word, 12) for word in words]
+        assert [key.mark for key in legend] == [key.mark for key in arrange(self.everything()).legend]
+
+    def test_the_description_is_whole_sentences(self) -> None:
+        assert described(self.everything(), ZH) == (
+            "2 个阶段，8 个知识点，24 小时，3 周，已完成 1/7。"
+            "第 1 阶段“数据库”，已完成 1/4。模块：数据库；数据库。"
+            "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
+        )
+        root = parsed(exported(self.everything(), texts=ZH))
+        told = [(g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc")) for g in root.iter() if "p-concept" in g.get("class", "")]
+        assert told[2] == (
+            "锁：从这里继续，学习中",
+            "第 1 阶段“数据库”，模块“数据库”。2 小时，第 1 周。学习内容：可以学习。先修：索引；事务。",
+        )
+        heads = [label.lines for label in arrange(self.everything(), texts=ZH).stages[0].labels]
+        assert heads == [("第 1 阶段",), ("数据库",), ("4 小时 · 已完成 1/4",)]
+
+    def test_one_is_not_many_in_english(self) -> None:
+        tree = a_tree([[[a_concept(1)]]], hours=1, weeks=1)
+        assert described(tree).startswith("1 stage, 1 concept, 1 hour, 1 week, 0 of 1 done. Stage 1, A stage: 0 of 1 done. ")
+
+    @both
+    @each_language
+    @pytest.mark.parametrize("own", [*LANGUAGES, "de", ""])
+    def test_every_text_is_marked_with_its_language(self, direction: Direction, language: str, own: str) -> None:
+        """The picture is in the reader's, and the roadmap's own texts in it are in theirs; empty: nobody knows which."""
+        tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)
+        spoken: list[tuple[str, str]] = []
+
+        def read(element: ET.Element, inherited: str) -> None:
+            here = element.get("lang", inherited)
+            if element.tag != f"{SVG}style" and (element.text or "").strip():
+                spoken.append((str(element.text), here))
+            for child in element:
+                read(child, here)
+
+        root = parsed(exported(tree, direction, texts_in(language)))
+        read(root, "none")
+        assert root.get("lang") == language
+        titles = [here for text, here in spoken if text.startswith("Titel")]
+        assert titles == [own] * len(titles)
+        assert len(titles) == 6  # the whole twice, the stage, the module, the concept twice
+        assert {here for text, here in spoken if not text.startswith("Titel")} == {language}
 
 
 class TestMarks:
@@ -412,6 +504,19 @@ class TestExport:
         concept = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
         client.put(f"{roadmap}/concepts/{concept}/progress", json={"status": "done"})
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+    def test_it_speaks_the_language_of_who_asks(self, client: TestClient, roadmap: str) -> None:
+        path = f"{roadmap}/export.svg"
+        english, chinese = (client.get(path, headers={"Accept-Language": wanted}) for wanted in ("en, zh;q=0.5", "zh-CN"))
+        for answer, language, words in ((english, "en", "Stage 1"), (chinese, "zh-Hans", "第 1 阶段")):
+            assert parsed(answer.text).get("lang") == answer.headers["content-language"] == language
+            assert answer.headers["vary"] == "Accept-Language"
+            assert f">{words}<" in answer.text
+        assert english.headers["etag"] != chinese.headers["etag"]
+        mixed = client.get(path, headers={"Accept-Language": "zh", "If-None-Match": english.headers["etag"]})
+        assert mixed.status_code == 200
+        same = client.get(path, headers={"Accept-Language": "zh", "If-None-Match": chinese.headers["etag"]})
+        assert (same.status_code, same.headers["vary"], same.headers["content-language"]) == (304, "Accept-Language", "zh-Hans")
 
     def test_the_layout_can_be_chosen(self, client: TestClient, roadmap: str) -> None:
         assert 'width="360"' in client.get(f"{roadmap}/export.svg?layout=rows").text

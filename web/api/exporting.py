@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from core.text import one_line
+from core.texts import negotiated, texts
 from roadmap import reading
 from roadmap.picture.drawing import exported
 from roadmap.picture.layout import Direction
@@ -24,8 +25,11 @@ class PictureQuery(BaseModel):
 
 def picture(call: Call) -> Response:
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
-    content = exported(tree, call.query.layout).encode()
+    language = negotiated(call.request.headers.get("accept-language", ""))
+    content = exported(tree, call.query.layout, texts(language)).encode()
     headers = {
+        "Content-Language": language,
+        "Vary": "Accept-Language",
         "ETag": etag(content),
         "Cache-Control": "private, no-cache",
         "Content-Security-Policy": POLICY,
