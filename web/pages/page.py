@@ -101,6 +101,8 @@ def local_path(path: str) -> str:
 
 async def _form(request: Request) -> Form:
     """Raises Unsupported, TooLarge, TooSlow, Malformed."""
+    if "content-type" not in request.headers and not await read_body(request, 0):
+        return Form()  # of a form without fields
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Unsupported("The body must be sent as Content-Type: application/x-www-form-urlencoded.")
     content = await read_body(request, LARGEST_FORM)

@@ -67,7 +67,10 @@ def said(words: NullTranslations, error: RoadmapError) -> str:
 def problem_page(request: Request, status: int, error: Exception) -> Response:
     """Instead of the page; where only a part of a page was asked for, a sentence for its place."""
     words = texts(language_of(request))
-    if isinstance(error, RoadmapError):
+    fields = of_fields(words, error.fields) if isinstance(error, Invalid) else {}
+    if is_part(request) and len(fields) == 1:  # there is no other place where it could be said
+        sentence = next(iter(fields.values()))
+    elif isinstance(error, RoadmapError):
         sentence = said(words, error)
     else:
         sentence = words.gettext(PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER)

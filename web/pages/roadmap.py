@@ -126,7 +126,8 @@ def retry_part(call: Call) -> Response:
 
 def drawn(request: Request, tree: RoadmapTree) -> Markup:
     """The picture, which is escaped where it is made."""
-    return Markup(inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}"))
+    words = texts(language_of(request))
+    return Markup(inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", words))
 
 
 def _page(call: Call, *, error: Invalid | None = None) -> Response:

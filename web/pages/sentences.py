@@ -121,9 +121,9 @@ class Sentences:
         return self._said(NEXT.get(activity.status, STATUSES[activity.status]))
 
     def _ahead(self, status: RoadmapStatus, count: int) -> str:
-        said = self.texts.ngettext("One roadmap is before yours", "%(count)s roadmaps are before yours", count)
+        said = self.texts.ngettext("One roadmap is before yours", "%(count)d roadmaps are before yours", count)
         if status == RoadmapStatus.building:
-            said = self.texts.ngettext("One other part is written before", "%(count)s other parts are written before", count)
+            said = self.texts.ngettext("One other part is written before", "%(count)d other parts are written before", count)
         return self._counted(said, count)
 
     def left(self, seconds: int) -> str:
@@ -131,11 +131,11 @@ class Sentences:
         if seconds < 10:
             return self.texts.gettext("a few seconds left")
         if seconds < 90:
-            return self.texts.gettext("about %(count)s seconds left") % {"count": -(-seconds // 10) * 10}
+            return self.texts.gettext("about %(count)d seconds left") % {"count": -(-seconds // 10) * 10}
         minutes, hours = round(seconds / 60), round(seconds / 3600)
         if seconds < 90 * 60:
-            return self._counted(self.texts.ngettext("about one minute left", "about %(count)s minutes left", minutes), minutes)
-        return self._counted(self.texts.ngettext("about one hour left", "about %(count)s hours left", hours), hours)
+            return self._counted(self.texts.ngettext("about one minute left", "about %(count)d minutes left", minutes), minutes)
+        return self._counted(self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours)
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
         kind = event.data.get("kind")
@@ -148,13 +148,13 @@ class Sentences:
         return self._said(HAPPENED[EventType(event.type)])
 
     def hours(self, count: int) -> str:
-        return self._counted(self.texts.ngettext("%(count)s hour", "%(count)s hours", count), count)
+        return self._counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
 
     def weeks(self, count: int) -> str:
-        return self._counted(self.texts.ngettext("%(count)s week", "%(count)s weeks", count), count)
+        return self._counted(self.texts.ngettext("%(count)d week", "%(count)d weeks", count), count)
 
     def concepts(self, count: int) -> str:
-        return self._counted(self.texts.ngettext("%(count)s concept", "%(count)s concepts", count), count)
+        return self._counted(self.texts.ngettext("%(count)d concept", "%(count)d concepts", count), count)
 
     def _said(self, text: str, **values: object) -> str:
         said = self.texts.gettext(text)
