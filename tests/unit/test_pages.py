@@ -465,7 +465,7 @@ def of_size(path: str, count: int) -> str:
         for number in range(len(concepts), count):
             model = concepts[number % len(concepts)]
             fields = {**model.__data__, "id": UUID(int=roadmap_id.int + number), "key": f"{model.key}-{number}"}
-            new = Concept.create(**fields, force_insert=True)
+            new = Concept.create(**fields)
             for part in Content.select().where(Content.concept == model):
                 copied = Content.create(
                     **{**part.__data__, "id": UUID(int=part.id.int + number), "concept": new.id}, force_insert=True
