@@ -39,7 +39,8 @@ from tests.stack import GOAL, PASSWORD
 from web import callers, limits, origins
 from web.api.decisions import EditRequest
 from web.endpoint import Endpoint, NoBody
-from web.routes import API, ENDPOINTS, REVISION, ROADMAP
+from web.pages.page import Page
+from web.routes import API, CONTENT, ENDPOINTS, LESSON, PAGE, PAGES, REVISION, ROADMAP
 
 KEY = "python-backend/caching"
 LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
@@ -62,11 +63,29 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     Profile: {"level": "advanced"},
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
 }
-PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id"}
-IN_REVIEW, CANCELLED, EDITED = {ROADMAP + "/approve", ROADMAP + "/cancel"}, {ROADMAP + "/retry"}, {REVISION + "/restore"}
+FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
+    "/roadmaps": {"goal": GOAL},
+    PAGE + "/approve": {"revision": "1"},
+    PAGE + "/revise": {"feedback": "More about testing, please."},
+    PAGE + "/cancel": {},
+    PAGE + "/retry": {},
+    LESSON + "/progress": {"status": "done"},
+    LESSON + "/notes": {"notes": "Mine."},
+    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
+    LESSON + "/{kind}/retry": {},
+    "/logout": {},
+    "/account/profile": {"level": "advanced"},
+    "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    "/account/logins/{session_id}/end": {},
+}
+PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id"}
+IN_REVIEW = {base + decision for base in (ROADMAP, PAGE) for decision in ("/approve", "/cancel")}
+CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
+EDITED = {REVISION + "/restore"}
 
-WITH_PLACES = [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]
-CLOSED = [endpoint for endpoint in ENDPOINTS if not endpoint.public]
+EVERY = (*ENDPOINTS, *PAGES)
+CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
+WITH_PLACES = [endpoint for endpoint in CLOSED if "{" in endpoint.path]
 LISTS = [endpoint for endpoint in CLOSED if endpoint.method == "GET" and "{" not in endpoint.path]
 
 
@@ -132,6 +151,10 @@ class Person:
         tree = self.call("GET", f"{API}/roadmaps/{roadmap_id}").json()
         return str(tree["stages"][0]["modules"][0]["concepts"][0]["id"])
 
+    def attempt(self, things: dict[str, str]) -> str:
+        path = f"/roadmaps/{things['roadmap_id']}/concepts/{things['concept_id']}/quiz/attempts"
+        return str(self.made(path, **BODIES[AttemptRequest])["id"])
+
     def roadmap_for(self, endpoint: Endpoint) -> str:
         """One with which its owner can do this."""
         if endpoint.path in IN_REVIEW | CANCELLED:
@@ -157,6 +180,8 @@ class Person:
             things["roadmap_id"] = self.roadmap_for(endpoint)
         if "concept_id" in places:
             things["concept_id"] = self.concept(things["roadmap_id"])
+        if "attempt_id" in places:
+            things["attempt_id"] = self.attempt(things)
         if "session_id" in places:
             things["session_id"] = self.spare_session()
         if "key_id" in places:
@@ -166,7 +191,10 @@ class Person:
         return things
 
     def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
-        return self.call(endpoint.method, endpoint.path.format(**things), headers, **body_for(endpoint))
+        own = self.headers if headers is None else headers
+        accepted = {"Accept": "text/html"} if isinstance(endpoint, Page) else {}
+        path = endpoint.path.format(**things)
+        return self.call(endpoint.method, path, {**accepted, **own}, **body_for(endpoint), follow_redirects=False)
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -174,6 +202,9 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def body_for(endpoint: Endpoint) -> dict[str, Any]:
+    if isinstance(endpoint, Page) and endpoint.method == "POST":
+        assert endpoint.path in FORMS, f"POST {endpoint.path} is a page that this test does not know: add its fields to FORMS"
+        return {"data": FORMS[endpoint.path]}
     if endpoint.body is None:
         return {}
     assert endpoint.body in BODIES, (
@@ -203,8 +234,19 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
     headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
     if not answer.content:
         return {"status": answer.status_code, "headers": headers}
+    if answer.headers["content-type"].startswith("text/html"):
+        words = answer.text.replace(answer.headers["x-request-id"], "")
+        return {
+            "status": answer.status_code,
+            "headers": {k: v for k, v in headers.items() if k != "content-length"},
+            "words": words,
+        }
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return {"status": answer.status_code, "headers": headers, **{k: v for k, v in answer.json().items() if k != "request_id"}}
+
+
+def success_of(endpoint: Endpoint) -> int:
+    return 303 if isinstance(endpoint, Page) and endpoint.method == "POST" else endpoint.status
 
 
 def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
@@ -277,7 +319,7 @@ class TestEveryPlaceOfEveryPath:
             assert everything() == before, who
 
         answer = owner.ask(endpoint, things)
-        assert answer.status_code == endpoint.status, f"the path is not one of the owner's: {answer.text}"
+        assert answer.status_code == success_of(endpoint), f"the path is not one of the owner's: {answer.text}"
 
     @each([endpoint for endpoint in WITH_PLACES if endpoint.method == "GET"])
     def test_no_header_and_no_head_tells_that_something_of_another_is_there(
@@ -314,7 +356,7 @@ class TestEveryPlaceOfEveryPath:
             assert document(answer) == document(bob.ask(endpoint, unknown))
             assert everything() == before
         for things in (own, other):
-            assert bob.ask(endpoint, things).status_code == endpoint.status
+            assert bob.ask(endpoint, things).status_code == success_of(endpoint)
 
     @pytest.mark.parametrize("spelled", [str.upper, lambda id_: id_.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format])
     def test_another_spelling_of_an_id_opens_nothing(self, ann: Person, bob: Person, spelled: Callable[[str], str]) -> None:
@@ -325,11 +367,19 @@ class TestEveryPlaceOfEveryPath:
         assert bob.call("POST", f"{path}/edits", json=BODIES[EditRequest]).status_code == 404
         assert everything() == before
 
-    @each(list(ENDPOINTS))
+    def test_an_attempt_of_another_is_not_shown_among_ones_own(self, ann: Person, bob: Person) -> None:
+        """The only id of a thing in a query: that of the attempt on the page of its concept."""
+        hers, his = (person.things_for(next(e for e in ENDPOINTS if "{attempt_id}" in e.path)) for person in (ann, bob))
+        lesson = LESSON.format(**his)
+        assert bob.call("GET", f"{lesson}?attempt={his['attempt_id']}").status_code == 200
+        for attempt_id in (hers["attempt_id"], str(new_id())):
+            assert bob.call("GET", f"{lesson}?attempt={attempt_id}").status_code == 404
+
+    @each(list(EVERY))
     def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self, endpoint: Endpoint) -> None:
         for model in (endpoint.body, endpoint.query):
             named = set(_ids_in(model)) if model else set()
-            assert named <= {"cursor"}, (
+            assert named <= ({"cursor", "attempt"} if endpoint.path == LESSON else {"cursor"}), (
                 f"{endpoint.method} {endpoint.path} takes {named}: show here that it opens nothing of others"
             )
 
@@ -402,7 +452,7 @@ class TestKeys:
         assert everything() == before
 
         able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope is Scope.admin else "write")
-        assert eve.ask(endpoint, things, able).status_code == endpoint.status
+        assert eve.ask(endpoint, things, able).status_code == success_of(endpoint)
 
     @each([endpoint for endpoint in CLOSED if endpoint.method == "GET"])
     def test_a_key_that_may_read_reads_and_one_that_may_write_does_not(self, ann: Person, endpoint: Endpoint) -> None:
@@ -421,7 +471,7 @@ class TestKeys:
             before = everything()
             assert eve.ask(endpoint, things, key).status_code == 403
             assert everything() == before
-        assert eve.ask(endpoint, things, eve.key("admin")).status_code == endpoint.status
+        assert eve.ask(endpoint, things, eve.key("admin")).status_code == success_of(endpoint)
 
     @each([endpoint for endpoint in CLOSED if endpoint.login_only])
     def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, eve: Person, endpoint: Endpoint) -> None:
@@ -429,9 +479,10 @@ class TestKeys:
         key = eve.key("admin", *ALL)
         before = everything()
         answer = eve.ask(endpoint, things, key)
-        assert (answer.status_code, answer.json()["detail"]) == (403, "This needs a login; an API key cannot do it.")
+        assert answer.status_code == 403
+        assert "This needs a login; an API key cannot do it." in answer.text
         assert everything() == before
-        assert eve.ask(endpoint, things).status_code == endpoint.status
+        assert eve.ask(endpoint, things).status_code == success_of(endpoint)
 
     def test_who_is_no_administrator_makes_no_key_of_one(self, ann: Person) -> None:
         before = everything()
