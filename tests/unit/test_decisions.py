@@ -690,6 +690,19 @@ class TestParts:
         assert (texts(roadmap_id), the_roadmap(roadmap_id).status) == (was, "ready")
         assert told(roadmap_id)[-2:] == ["content.failed", "roadmap.ready"]
 
+    def test_one_part_that_failed_is_tried_again_and_no_other(self, client: TestClient, designer: Designer) -> None:
+        designer.failing = lambda brief: brief.key == "flour"
+        roadmap_id = created(client)
+        designer.failing = lambda brief: False
+        flour = ids_by_key(roadmap_id)["flour"]
+        assert the_roadmap(roadmap_id).contents_failed == KINDS
+        do(decisions.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz))
+        row = the_roadmap(roadmap_id)
+        assert (row.status, row.contents_ready, row.contents_failed) == ("partial", KINDS + 1, KINDS - 1)
+        with pytest.raises(Conflict, match="has not failed"):
+            decisions.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz)
+        assert told(roadmap_id)[-3:] == ["content.queued", "content.ready", "roadmap.partial"]
+
     def test_a_quiz_of_an_earlier_version_keeps_its_answers_to_itself(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
@@ -865,6 +878,7 @@ DECISIONS: list[Callable[[UUID, UUID], object]] = [
     decisions.cancel,
     decisions.retry,
     lambda owner, id_: decisions.regenerate(owner, id_, new_id(), ContentKind.quiz, ""),
+    lambda owner, id_: decisions.retry_part(owner, id_, new_id(), ContentKind.quiz),
     lambda owner, id_: revisions.list_revisions(owner, id_),
     lambda owner, id_: revisions.read_revision(owner, id_, 1),
     lambda owner, id_: contents.list_versions(owner, id_, new_id(), ContentKind.quiz),

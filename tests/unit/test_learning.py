@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from core.runtime import session
+from core.runtime import session, transaction
 from models.learning import QuizAttempt
 from models.roadmaps import ContentVersion
 from roadmap import learning
@@ -160,6 +160,23 @@ class TestQuiz:
         refused = problem(self.answer(client, concept, right_answers(concept), version=2), 409)
         assert "version 1 now" in refused["detail"]
         assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
+
+    def test_an_attempt_can_be_read_again_as_it_was_graded(self, client: TestClient, concept: str) -> None:
+        answers = wrong(right_answers(concept))
+        made = client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}).json()
+        assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
+        problem(client.get(f"{concept}/quiz/attempts/{UNKNOWN}"), 404)
+
+    def test_it_stays_as_it_was_when_the_quiz_is_another(self, client: TestClient, concept: str) -> None:
+        answers = right_answers(concept)
+        made = client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}).json()
+        with transaction():
+            quiz = learning.Content.get(learning.Content.concept == concept.rpartition("/")[2], learning.Content.kind == "quiz")
+            first = ContentVersion.get(ContentVersion.content == quiz)
+            body = {"questions": first.body["questions"][:1]}
+            ContentVersion.insert(**{**first.__data__, "version": 2, "body": body}).execute()
+            learning.Content.update(version=2).where(learning.Content.id == quiz.id).execute()
+        assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
 
     def test_only_so_many_attempts_are_kept(self, client: TestClient, concept: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(learning, "MOST_ATTEMPTS", 3)

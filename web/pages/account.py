@@ -30,7 +30,7 @@ Sentences = Mapping[type[RoadmapError], str]
 LOGIN: Sentences = {Unauthenticated: mark("The address or the password is wrong.")}
 REGISTRATION: Sentences = {
     Conflict: mark("There is an account with this address. Log in instead."),
-    Forbidden: mark("Only who was invited can make an account here. Ask the administrator for an invitation."),
+    Forbidden: mark("Registration is by invitation only. Ask the administrator for an invitation."),
 }
 PASSWORD: Sentences = {Unauthenticated: mark("The current password is wrong.")}
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
-from core.texts import texts
+from core.texts import mark, texts
 from roadmap import learning, reading
 from roadmap.course import Course, CourseStep, course
 from roadmap.learning import AttemptRequest, NotesRequest, ProgressRequest
@@ -24,8 +24,13 @@ from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, is_part, see_other
 from web.pages.prose import prose
 from web.pages.rendering import page
+from web.pages.start import CHOICES
 
 RENDERED = 64  # tutorials that are kept as HTML: versions never change
+QUIZ = {
+    Conflict: mark("This quiz was written anew meanwhile. Here is the new one."),
+    Invalid: mark("These answers do not belong to this quiz. Answer it here."),
+}
 OPEN = (ContentStatus.pending, ContentStatus.building)
 
 
@@ -126,7 +131,8 @@ def _page(
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
         errors=problems.of_fields(words, error.fields) if error and not is_about_quiz else {},
-        quiz_problem=problems.said(words, error) if error and is_about_quiz else "",
+        quiz_problem=words.gettext(QUIZ[type(error)]) if error and is_about_quiz else "",
+        choices=CHOICES,
     )
 
 

@@ -41,16 +41,16 @@ FIELDS = {
     "invitation": mark("This invitation is not valid, was used, or has expired. Ask for another."),
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
-    NotFound: mark("There is no such page here, or it belongs to somebody else."),
+    NotFound: mark("This does not exist, or it belongs to somebody else."),
     Forbidden: mark("This is not allowed."),
     Unauthenticated: mark("Log in first. What you have typed is still there when you go back."),
     Conflict: mark("This cannot be done at the moment: it has changed meanwhile. Look at it again."),
     Invalid: mark("Something does not fit. Look at what is marked."),
-    TooMany: mark("That was too much at once. Wait a moment, then try again."),
+    TooMany: mark("Too many requests. Wait a moment, then try again."),
     Unavailable: mark("This is not possible at the moment, and nothing has changed. Try again in a moment."),
 }
 OTHER = mark("The request cannot be answered.")
-UNEXPECTED = mark("Something went wrong on our side. The number below finds it in the log.")
+UNEXPECTED = mark("Something went wrong on our side. The request ID below finds it in the log.")
 
 
 def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str, str]:

@@ -55,7 +55,7 @@ NOT_WRITTEN = {
     ContentKind.quiz: mark("The quiz on “%(concept)s” could not be written"),
 }
 NEXT = {  # when nobody is before it
-    RoadmapStatus.queued: mark("Yours is the next to be planned"),
+    RoadmapStatus.queued: mark("Your roadmap is the next one"),
     RoadmapStatus.planning: mark("Designing the plan"),
     RoadmapStatus.building: mark("The next part is about to be written"),
 }
@@ -70,17 +70,17 @@ HAPPENED = {
     EventType.planning: mark("The planning has begun"),
     EventType.analysed: mark("The goal is understood"),
     EventType.drafted: mark("There is a draft of the plan"),
-    EventType.outlined: mark("The plan is made"),
-    EventType.revised: mark("The plan is changed"),
+    EventType.outlined: mark("The plan was made"),
+    EventType.revised: mark("The plan was changed"),
     EventType.revision_failed: mark("The change of the plan has failed"),
-    EventType.revision_cancelled: mark("The change of the plan is cancelled"),
+    EventType.revision_cancelled: mark("The change of the plan was stopped"),
     EventType.awaiting_review: mark("The plan waits for your approval"),
-    EventType.approved: mark("The plan is approved"),
+    EventType.approved: mark("The plan was approved"),
     EventType.content_queued: mark("Parts will be written anew"),
     EventType.ready: mark("Everything is written"),
-    EventType.partial: mark("Everything is written that could be"),
-    EventType.failed: mark("It has failed"),
-    EventType.cancelled: mark("It is cancelled"),
+    EventType.partial: mark("Everything that could be written is ready"),
+    EventType.failed: mark("Failed"),
+    EventType.cancelled: mark("Stopped"),
 }
 
 
@@ -123,7 +123,9 @@ class Sentences:
     def _ahead(self, status: RoadmapStatus, count: int) -> str:
         said = self.texts.ngettext("One roadmap is before yours", "%(count)d roadmaps are before yours", count)
         if status == RoadmapStatus.building:
-            said = self.texts.ngettext("One other part is written before", "%(count)d other parts are written before", count)
+            said = self.texts.ngettext(
+                "One part of another roadmap comes first", "%(count)d parts of other roadmaps come first", count
+            )
         return self._counted(said, count)
 
     def left(self, seconds: int) -> str:
@@ -141,10 +143,8 @@ class Sentences:
         kind = event.data.get("kind")
         if kind is not None:
             said = WRITTEN if event.type == EventType.content_ready else NOT_WRITTEN
-            name = concepts.get(UUID(event.data["concept_id"])) or self.texts.gettext(
-                "a concept that is not in the plan any more"
-            )
-            return self._said(said[ContentKind(kind)], concept=name)
+            name = concepts.get(UUID(event.data["concept_id"]))
+            return self._said(said[ContentKind(kind)], concept=name) if name else self.texts.gettext("A part of an earlier plan")
         return self._said(HAPPENED[EventType(event.type)])
 
     def hours(self, count: int) -> str:

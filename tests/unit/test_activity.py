@@ -1,0 +1,128 @@
+"""What is being done now: who is before, what is being written, and durations that were measured."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import clock
+from core.runtime import transaction
+from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
+from roadmap.accounts import LOCAL_OWNER
+from roadmap.activity import ENOUGH, Activity, activity
+from roadmap.creating import create_many, new_roadmap
+from roadmap.events import EventType
+from roadmap.requests import RoadmapRequest
+from roadmap.statuses import ContentStatus, RoadmapStatus
+from tests.stack import GOAL
+
+API = "/api/v1"
+
+
+def waiting() -> UUID:
+    """A roadmap that nobody has begun: its message is not sent."""
+    new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
+    create_many([new])
+    return new.id
+
+
+def finished(client: TestClient, *, seconds: float) -> UUID:
+    """One that was planned in ten seconds and written in so many."""
+    roadmap_id = UUID(client.post(f"{API}/roadmaps", json={"goal": GOAL}).json()["id"])
+    began = clock.now() - timedelta(hours=1)
+    times = {EventType.planning: 0.0, EventType.outlined: 10.0}
+    with transaction():
+        for kind, at in times.items():
+            its = (RoadmapEvent.roadmap == roadmap_id) & (RoadmapEvent.type == kind)
+            RoadmapEvent.update(at=began + timedelta(seconds=at)).where(its).execute()
+        Roadmap.update(finished_at=began + timedelta(seconds=10 + seconds)).where(Roadmap.id == roadmap_id).execute()
+    return roadmap_id
+
+
+def being_written(client: TestClient, *, written: int, ago: float) -> UUID:
+    """A roadmap of 90 parts of which so many were written since it was begun so many seconds ago."""
+    roadmap_id = UUID(client.post(f"{API}/roadmaps", json={"goal": GOAL}).json()["id"])
+    with transaction():
+        its = RoadmapEvent.roadmap == roadmap_id
+        outlined = RoadmapEvent.get(its, RoadmapEvent.type == EventType.outlined).seq
+        RoadmapEvent.delete().where(its, RoadmapEvent.seq > outlined + written).execute()
+        RoadmapEvent.update(at=clock.now() - timedelta(seconds=ago)).where(its).execute()
+        Content.update(status=ContentStatus.pending).where(Content.roadmap == roadmap_id).execute()
+        counts = {"contents_ready": written, "status": RoadmapStatus.building, "finished_at": None}
+        Roadmap.update(**counts, last_seq=outlined + written).where(Roadmap.id == roadmap_id).execute()
+    return roadmap_id
+
+
+def now(roadmap_id: UUID) -> Activity:
+    return activity(LOCAL_OWNER, roadmap_id)
+
+
+def test_it_is_told_over_the_api(client: TestClient) -> None:
+    roadmap_id = waiting()
+    answer = client.get(f"{API}/roadmaps/{roadmap_id}/activity")
+    assert answer.json() == {"status": "queued", "seq": 1, "ahead": 0, "writing": [], "seconds_left": None}
+    assert client.get(f"{API}/roadmaps/{UUID(int=7)}/activity").status_code == 404
+
+
+def test_who_came_before_is_before(client: TestClient) -> None:
+    first, second, third = waiting(), waiting(), waiting()
+    assert [now(each).ahead for each in (first, second, third)] == [0, 1, 2]
+
+
+def test_of_a_finished_one_nothing_is_to_come(client: TestClient) -> None:
+    told = now(finished(client, seconds=90))
+    assert (told.status, told.ahead, told.writing, told.seconds_left) == (RoadmapStatus.ready, None, [], None)
+
+
+def test_what_is_being_written_is_named(client: TestClient) -> None:
+    roadmap_id = being_written(client, written=0, ago=1)
+    with transaction():
+        part = Content.select().where(Content.roadmap == roadmap_id).first()
+        Content.update(status=ContentStatus.building, lease_until=clock.now()).where(Content.id == part.id).execute()
+        title = Concept.get_by_id(part.concept_id).title
+    (writing,) = now(roadmap_id).writing
+    assert (writing.concept_id, writing.title, writing.kind) == (part.concept_id, title, part.kind)
+    assert now(roadmap_id).ahead is None
+
+
+def test_parts_of_others_that_are_due_before_are_before(client: TestClient) -> None:
+    mine = being_written(client, written=0, ago=1)
+    other = being_written(client, written=0, ago=1)
+    with transaction():
+        parts = [part.id for part in Content.select().where(Content.roadmap == other).limit(7)]
+        Content.update(due_at=clock.now() - timedelta(minutes=1)).where(Content.id.in_(parts)).execute()
+        Content.update(due_at=clock.now()).where(Content.roadmap == mine).execute()
+        Content.update(due_at=clock.now()).where(Content.roadmap == other, Content.id.not_in(parts)).execute()
+    assert now(mine).ahead == 7
+
+
+class TestTimeLeft:
+    def test_nobody_knows_before_anything_was_measured(self, client: TestClient) -> None:
+        assert now(waiting()).seconds_left is None
+        assert now(being_written(client, written=ENOUGH - 1, ago=10)).seconds_left is None
+
+    def test_its_own_pace_counts_when_there_is_one(self, client: TestClient) -> None:
+        told = now(being_written(client, written=9, ago=90))
+        assert told.seconds_left == pytest.approx(810, abs=20)  # 81 parts of ten seconds
+
+    def test_before_that_the_pace_of_the_last_ones(self, client: TestClient) -> None:
+        finished(client, seconds=180)
+        assert now(being_written(client, written=0, ago=1)).seconds_left == pytest.approx(180, abs=2)
+
+    def test_one_that_waits_has_its_planning_before_it(self, client: TestClient) -> None:
+        finished(client, seconds=180)
+        assert now(waiting()).seconds_left == pytest.approx(190, abs=2)
+
+    def test_one_of_another_writer_tells_nothing(self, client: TestClient) -> None:
+        other = finished(client, seconds=180)
+        with transaction():
+            Roadmap.update(generator="model:another").where(Roadmap.id == other).execute()
+        assert now(being_written(client, written=0, ago=1)).seconds_left is None
+
+    def test_one_that_stops_for_review_is_only_planned(self, client: TestClient) -> None:
+        finished(client, seconds=180)
+        roadmap_id = waiting()
+        with transaction():
+            Roadmap.update(review=True).where(Roadmap.id == roadmap_id).execute()
+        assert now(roadmap_id).seconds_left == pytest.approx(10, abs=2)
