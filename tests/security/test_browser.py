@@ -28,7 +28,8 @@ from tests.servers import Postgres, Redis
 from tests.stack import GOAL, PASSWORD, Stack, running, server_stack
 from tests.waiting import wait_until
 from web.endpoint import Endpoint
-from web.routes import API, ENDPOINTS
+from web.pages.page import Page
+from web.routes import API, ENDPOINTS, PAGES
 
 NAME, BELOW, PUBLIC, PRIVATE = "roadmap.example.org", "apps.example.org", "made-up.up.railway.app", "roadmap.railway.internal"
 HEALTH_CHECK = "healthcheck.railway.app"
@@ -38,7 +39,9 @@ ME = f"{API}/auth/me"
 KEYS = f"{API}/api-keys"
 COOKIE = "__Host-roadmap"
 PROBES = ("/health", "/health/live", "/health/ready")
-UNSAFE = [endpoint for endpoint in ENDPOINTS if endpoint.method != "GET"]
+EVERY = (*ENDPOINTS, *PAGES)
+UNSAFE = [endpoint for endpoint in EVERY if endpoint.method != "GET"]
+PEOPLE = {"Accept": "text/html"}
 A_YEAR = 365 * 24 * 3600
 REFUSED = "A web page elsewhere cannot do this."
 
@@ -196,6 +199,8 @@ FORMS = {  # what a form, or a script without the permission of CORS, can send
 
 def body_of(endpoint: Endpoint) -> dict[str, Any]:
     """One that has the right type; whether it fits is not what is asked here."""
+    if isinstance(endpoint, Page):
+        return {"data": {"email": "somebody@example.org"}} if endpoint.method == "POST" else {}
     return {"json": {}} if endpoint.body is not None else {}
 
 
@@ -254,6 +259,10 @@ ANSWERS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
     "a new account": (201, "POST", f"{API}/auth/register", {"json": {"email": "{name}@example.org", "password": PASSWORD}}),
     "an accepted goal": (202, "POST", f"{API}/roadmaps", {"json": {"goal": GOAL}}),
     "no content": (204, "GET", "{path}/events", {"headers": {"Last-Event-ID": "2000000000"}}),
+    "a page": (200, "GET", "/roadmaps", {"headers": PEOPLE}),
+    "a page that is not there": (404, "GET", f"/roadmaps/{new_id()}", {"headers": PEOPLE}),
+    "a form that does not fit": (422, "POST", "/roadmaps", {"headers": PEOPLE, "data": {"goal": ""}}),
+    "a form that leads on": (303, "POST", "/look", {"headers": PEOPLE, "data": {"theme": "dark"}}),
     "what is no JSON": (400, "POST", f"{API}/roadmaps", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
     "a wrong password": (401, "POST", f"{API}/auth/login", {"json": WRONG}),
     "another name": (403, "GET", "/", {"headers": {"Host": "evil.example"}}),
@@ -283,7 +292,8 @@ def test_every_kind_of_answer_makes_browsers_careful(stack: Stack, finished: str
     assert answer.status_code == status, answer.text
     assert_careful(answer.headers, embedded=stack.mode == "embedded")
     if status >= 400:
-        assert answer.headers["content-type"] == "application/problem+json"
+        for_people = "Accept" in options.get("headers", {})
+        assert answer.headers["content-type"] == ("text/html; charset=utf-8" if for_people else "application/problem+json")
 
 
 @in_server_mode
@@ -340,12 +350,15 @@ class Inline(HTMLParser):
         self.found += [f"{tag} {value}" for value in given.values() if (value or "").lower().startswith("javascript:")]
 
 
-@pytest.mark.parametrize("path", sorted(e.path for e in ENDPOINTS if e.public and e.method == "GET" and "{" not in e.path))
+@pytest.mark.parametrize(
+    "path", sorted({e.path for e in EVERY if (e.public or e in PAGES) and e.method == "GET" and "{" not in e.path})
+)
 def test_no_page_has_inline_scripts_or_a_policy_that_allows_them(stack: Stack, path: str) -> None:
-    answer = stack.get(path, headers={"Accept": "text/html"})
-    assert answer.status_code == 200
+    answer = stack.get(path, headers=PEOPLE)
+    leads_on = stack.mode == "embedded" and path in ("/login", "/register")
+    assert answer.status_code == (303 if leads_on else 200)
     assert_careful(answer.headers, embedded=stack.mode == "embedded")
-    if answer.headers["content-type"].startswith("text/html"):
+    if answer.headers.get("content-type", "").startswith("text/html"):
         parser = Inline()
         parser.feed(answer.text)
         assert parser.found == []
@@ -532,6 +545,7 @@ class TestPagesElsewhere:
             "number": "1",
             "kind": "tutorial",
             "session_id": send(site, "GET", f"{API}/auth/sessions", admin.bearer).json()["items"][0]["id"],
+            "attempt_id": str(new_id()),
             "key_id": admin.send("POST", KEYS, page, json={"name": "mine"}).json()["id"],
             "invitation_id": admin.send("POST", f"{API}/invitations", page, json={}).json()["id"],
         }
@@ -624,7 +638,7 @@ class TestPagesElsewhere:
     def test_every_change_on_this_machine_is_refused_to_pages_elsewhere(self, stack: Stack, finished: str) -> None:
         tree = stack.get(finished).json()
         ids = {"roadmap_id": tree["id"], "number": "1", "kind": "quiz", "concept_id": str(new_id())}
-        ids |= {name: str(new_id()) for name in ("session_id", "key_id", "invitation_id")}
+        ids |= {name: str(new_id()) for name in ("session_id", "key_id", "invitation_id", "attempt_id")}
         for endpoint, headers in itertools.product(UNSAFE, ELSEWHERE.values()):
             answer = stack.request(endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint))
             assert answer.status_code == 403, (endpoint.path, headers, answer.text)
