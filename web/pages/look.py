@@ -9,17 +9,18 @@ from web.endpoint import Call
 from web.pages.page import local_path, see_other
 
 THEMES = ("auto", "light", "dark")
+PREFIX = "" if settings.embedded else "__Host-"  # over TLS, browsers let nobody else set such a cookie
 A_YEAR = 365 * 24 * 3600  # seconds
 
 
 def language_of(request: Request) -> str:
     """The one that was chosen, else the one that the browser wants most."""
-    chosen = request.cookies.get("language", "")
+    chosen = request.cookies.get(f"{PREFIX}language", "")
     return chosen if chosen in LANGUAGES else negotiated(request.headers.get("accept-language", ""))
 
 
 def theme_of(request: Request) -> str:
-    chosen = request.cookies.get("theme", "")
+    chosen = request.cookies.get(f"{PREFIX}theme", "")
     return chosen if chosen in THEMES else THEMES[0]
 
 
@@ -30,5 +31,5 @@ def change(call: Call) -> Response:
         value = call.body.text(name)
         if value in allowed:
             secure = not settings.embedded
-            answer.set_cookie(name, value, max_age=A_YEAR, secure=secure, httponly=True, samesite="lax")
+            answer.set_cookie(PREFIX + name, value, max_age=A_YEAR, secure=secure, httponly=True, samesite="lax")
     return answer
