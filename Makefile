@@ -10,7 +10,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser chaos soak lint format texts lock audit licences image bench-accept bench-delivery clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts lock audit licences image bench-accept bench-delivery clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ chaos: $(VENV)/dev ## Every fault test and every attack, also the long ones
 
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh
+
+screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
+	@$(BIN)/python -m scripts.screenshots
 
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
 	@./scripts/image.sh

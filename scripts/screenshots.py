@@ -1,0 +1,129 @@
+"""Takes the pictures of docs/img/: the real service with the built-in catalogue and with a model's server of the tests, in Chromium.
+
+Usage: make screenshots
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.conftest import FLAGS, PATIENT
+from tests.browser.teacher import Teacher, teaching
+from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
+
+FOLDER = ROOT / "docs" / "img"
+WIDE, MIDDLE, PHONE = (1280, 860), (768, 900), (390, 780)
+BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
+
+
+def main() -> int:
+    executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright, scratch() as folder:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        FOLDER.mkdir(exist_ok=True)
+        with running(embedded_stack(folder / "catalogue")) as stack:
+            of_the_catalogue(browser, stack)
+        for language in ("en", "zh-Hans"):
+            teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
+            with teaching(teacher), running(embedded_stack(folder / language, **PATIENT, **teacher.environment())) as stack:
+                of_a_model(browser, stack, teacher)
+        browser.close()
+    return 0
+
+
+def of_the_catalogue(browser: Browser, stack: Stack) -> None:
+    """A roadmap that somebody has begun to learn from."""
+    with opened(browser, stack, "/", WIDE) as page:
+        page.fill("#goal", GOAL)
+        take(page, "start")
+        page.click("button.primary")
+        page.wait_for_selector(".s-ready")
+        roadmap = page.url.removeprefix(stack.url)
+    tree = stack.get(f"/api/v1{roadmap}").json()
+    concepts = [concept["id"] for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    for number, concept in enumerate(concepts[:7]):
+        status = "skipped" if number == 4 else "learning" if number == 6 else "done"
+        stack.request("PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"status": status})
+    lesson = f"{roadmap}/concepts/{concepts[6]}"
+    for name, path, size, scheme, language in (
+        ("roadmap", roadmap, WIDE, "light", "en"),
+        ("roadmap-dark", roadmap, WIDE, "dark", "en"),
+        ("roadmap-phone", roadmap, PHONE, "light", "en"),
+        ("concept", lesson, MIDDLE, "light", "en"),
+        ("concept-phone", lesson, PHONE, "dark", "en"),
+        ("start-zh", "/", WIDE, "light", "zh-CN"),
+    ):
+        with opened(browser, stack, path, size, scheme, language) as page:
+            take(page, name)
+    with opened(browser, stack, lesson, MIDDLE) as page:
+        for number in range(page.locator(".question").count()):
+            page.locator(".question").nth(number).locator("input").first.check()
+        page.click("#quiz .primary")
+        page.wait_for_selector(".result")
+        page.locator("#quiz").scroll_into_view_if_needed()
+        page.evaluate("document.querySelector('#quiz').scrollIntoView()")
+        take(page, "quiz")
+
+
+def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
+    """A roadmap that is being written."""
+    suffix = "" if teacher.language == "en" else "-zh"
+    teacher.writes.clear()
+    with opened(browser, stack, "/", WIDE, language="zh-CN" if suffix else "en") as page:
+        page.fill("#goal", BREAD[teacher.language])
+        page.click("details summary")
+        page.select_option("#language", teacher.language)
+        page.click("button.primary")
+        page.wait_for_selector(".p-building")
+        teacher.writes.let(20)
+        page.wait_for_function("document.querySelector('progress').value >= 18")
+        page.wait_for_selector(".p-ready")
+        take(page, f"watching{suffix}")
+        teacher.writes.set()
+        page.wait_for_selector(".s-ready")
+        path = page.url.removeprefix(stack.url)
+    if suffix:
+        tree = stack.get(f"/api/v1{path}").json()
+        concept = tree["stages"][0]["modules"][0]["concepts"][1]["id"]
+        with opened(browser, stack, path, WIDE, language="zh-CN") as page:
+            take(page, "roadmap-zh")
+        with opened(browser, stack, f"{path}/concepts/{concept}", MIDDLE, language="zh-CN") as page:
+            take(page, "concept-zh")
+
+
+@contextmanager
+def opened(
+    browser: Browser, stack: Stack, path: str, size: tuple[int, int], scheme: str = "light", language: str = "en"
+) -> Iterator[Page]:
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, locale=language, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(stack.url + path)
+    yield page
+    context.close()
+
+
+def take(page: Page, name: str) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.screenshot(path=FOLDER / f"{name}.png")
+    print(f"docs/img/{name}.png")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as folder:
+        for name in ("catalogue", "en", "zh-Hans"):
+            (Path(folder) / name).mkdir()
+        yield Path(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
