@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/img/: the real service with the built-in catalogue and with a model's server of the tests, in Chromium.
+"""Takes the pictures of docs/img/ in Chromium: the real service, with the catalogue and with a model's server of the tests.
 
 Usage: make screenshots
 """
@@ -59,7 +59,7 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
         ("concept-phone", lesson, PHONE, "dark", "en"),
         ("start-zh", "/", WIDE, "light", "zh-CN"),
     ):
-        with opened(browser, stack, path, size, scheme, language) as page:
+        with opened(browser, stack, path, size, scheme=scheme, language=language) as page:
             take(page, name)
     with opened(browser, stack, lesson, MIDDLE) as page:
         for number in range(page.locator(".question").count()):
@@ -99,7 +99,7 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 
 @contextmanager
 def opened(
-    browser: Browser, stack: Stack, path: str, size: tuple[int, int], scheme: str = "light", language: str = "en"
+    browser: Browser, stack: Stack, path: str, size: tuple[int, int], *, scheme: str = "light", language: str = "en"
 ) -> Iterator[Page]:
     width, height = size
     context = browser.new_context(
