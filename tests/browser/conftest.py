@@ -1,17 +1,25 @@
-"""A real Chromium, driven by Playwright, in front of the real services."""
+"""A real Chromium, driven by Playwright, in front of the real services.
 
+Whatever a test does, its pages must say nothing wrong to the console: no error of a script, and nothing that the content
+security policy refused. `Visitor.expected` has what a test provokes.
+"""
+
+import contextlib
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.stack import Stack, embedded_stack, running
+from tests.browser.teacher import Teacher, teaching
+from tests.servers import Postgres, Redis
+from tests.stack import Stack, embedded_stack, running, server_stack
 
 FLAGS = [
-    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -20,18 +28,130 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 30_000  # milliseconds: of a machine that has other things to do
+PATIENT = {  # the teacher takes its time when a test wants it
+    "MODEL_TIMEOUT_SECONDS": "300",
+    "LEASE_SECONDS": "600",
+    "MODEL_CONCURRENCY": "16",
+    "SHUTDOWN_GRACE_SECONDS": "1",
+}
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser of their own: cookies, console, and what it has complained of."""
+
+    context: BrowserContext
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)  # patterns of complaints that are part of the test
+
+    def open(self, url: str = "") -> Page:
+        page = self.context.new_page()
+        page.on("console", lambda message: self._note(message.type, message.text, message.location.get("url", "")))
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        if url:
+            page.goto(url)
+        return page
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self.expected)]
+
+    def _note(self, kind: str, text: str, url: str) -> None:
+        if kind in ("error", "warning") or "Refused to" in text:
+            self.complaints.append(f"{kind}: {text} ({url})")
+
+
+Visiting = Callable[..., Visitor]
+
+
+@dataclass
+class School:
+    """A whole service with a teacher behind it."""
+
+    stack: Stack
+    teacher: Teacher
+
+    @property
+    def url(self) -> str:
+        return self.stack.url
+
+
+@contextlib.contextmanager
+def visits(browser: Browser) -> Iterator[Visiting]:
+    """Makes visitors, and looks at the end whether their browsers have complained."""
+    made: list[Visitor] = []
+
+    def visit(**options: Any) -> Visitor:
+        context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(PATIENCE)
+        made.append(Visitor(context))
+        return made[-1]
+
+    try:
+        yield visit
+    finally:
+        for visitor in made:
+            visitor.context.close()
+    assert [text for visitor in made for text in visitor.unexpected()] == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visiting]:
+    with visits(browser) as made:
+        yield made
+
+
+@pytest.fixture
+def page(visit: Visiting) -> Page:
+    return visit().open()
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Without a model: it has its catalogue."""
     with running(embedded_stack(tmp_path_factory.mktemp("service"))) as stack:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
+    """On one machine, for one person."""
+    with teaching(Teacher()) as teacher:
+        stack = embedded_stack(tmp_path_factory.mktemp("home"), **PATIENT, **teacher.environment())
+        with running(stack):
+            yield School(stack, teacher)
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, broker: Redis) -> Iterator[School]:
+    """For many people."""
+    with teaching(Teacher()) as teacher:
+        folder = tmp_path_factory.mktemp("town")
+        with running(server_stack(folder, postgres, broker, **PATIENT, **teacher.environment())) as stack:
+            yield School(stack, teacher)
+
+
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(str(tmp_path), executable_path=executable, args=FLAGS)
-        yield context.pages[0]
-        context.close()
+def alone(home: School) -> Iterator[School]:
+    """The one at home, with a teacher as usual."""
+    home.teacher.as_usual()
+    yield home
+    home.teacher.as_usual()
+
+
+@pytest.fixture
+def among_others(town: School) -> Iterator[School]:
+    """The one in town, with a teacher as usual."""
+    town.teacher.as_usual()
+    yield town
+    town.teacher.as_usual()

@@ -103,22 +103,55 @@ WORDS = {
 }
 
 
+class Gate:
+    """Open, closed, or letting some through."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: float = float("inf")
+
+    def set(self) -> None:
+        self._left = float("inf")
+
+    def clear(self) -> None:
+        self._left = 0
+
+    def let(self, count: int) -> None:
+        """So many more, and then none."""
+        with self._lock:
+            self._left += count
+
+    def passed(self) -> bool:
+        with self._lock:
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
 @dataclass
 class Teacher:
-    """`stages` x `modules` x `concepts` is the size of every roadmap. `writes` is open, or closed to let the writing wait;
-    a part whose kind and concept's title are in `refused` fails for good.
+    """`stages` x `modules` x `concepts` is the size of every roadmap. `designs` and `writes` are open, closed to let what they
+    are named after wait, or let some through; steps for a goal in `held` wait until it is taken out, whatever the gates say.
+    A part whose kind and concept's title are in `refused` fails for good; the steps of a design have no concept: None.
+    With `word`, all that has a title is called so.
     """
 
     stages: int = 2
     modules: int = 1
     concepts: int = 3
     language: str = "en"
-    refused: set[tuple[str, str]] = field(default_factory=set)
-    designs: threading.Event = field(default_factory=threading.Event)
-    writes: threading.Event = field(default_factory=threading.Event)
+    word: str = ""
+    refused: set[tuple[str, str | None]] = field(default_factory=set)
+    held: set[tuple[str, str]] = field(default_factory=set)  # a step and a goal
+    designs: Gate = field(default_factory=Gate)
+    writes: Gate = field(default_factory=Gate)
     url: str = ""
 
-    def __post_init__(self) -> None:
+    def as_usual(self) -> None:
+        """As it was at first, but for what is held."""
+        self.stages, self.modules, self.concepts, self.language, self.word = 2, 1, 3, "en", ""
+        self.refused.clear()
         self.designs.set()
         self.writes.set()
 
@@ -127,8 +160,8 @@ class Teacher:
         step = asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()
         facts = json.loads(asked["messages"][1]["content"])
         gate = self.designs if step in ("analysis", "outline") else self.writes
-        while not gate.wait(0.05):
-            if handler.server.released.is_set():
+        while (step, facts["request"]["goal"]) in self.held or not gate.passed():
+            if handler.server.released.wait(0.05):
                 return
         if (step, facts.get("concept", {}).get("title")) in self.refused:
             handler.say(400, b'{"error": {"message": "The teacher does not want to."}}')
@@ -149,21 +182,21 @@ class Teacher:
             for m in range(self.modules):
                 made = [self._concept(s, m, c, keys) for c in range(self.concepts)]
                 modules.append({"key": f"m{s}-{m}", "title": self._name(s + m), "description": words["about"], "concepts": made})
-            title = f"{words['stage']} {self._name(s)}"
+            title = self.word or f"{words['stage']} {self._name(s)}"
             stages.append({"key": f"s{s}", "title": title, "description": words["about"], "modules": modules})
-        return {"title": words["title"], "stages": stages}
+        return {"title": self.word or words["title"], "stages": stages}
 
     def _concept(self, stage: int, module: int, number: int, keys: list[str]) -> Any:
         words = WORDS[self.language]
         key, before = f"c{stage}-{module}-{number}", keys[-1:] + keys[-5:-4]
         at = len(keys)
         keys.append(key)
-        title = LONG[self.language] if at == 4 else f"{self._name(at)} {at + 1}"
+        title = LONG[self.language] if at == 4 and not self.word else f"{self._name(at)} {at + 1}"
         fields = {"key": key, "title": title, "description": words["about"], "hours": 2 + at % 4, "difficulty": 1 + at % 5}
         return {**fields, "prerequisites": before, "outcomes": [words["outcome"], words["about"]]}
 
     def _name(self, number: int) -> str:
-        return SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
+        return self.word or SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
 
     def _tutorial(self, facts: Any) -> Any:
         return {"markdown": TUTORIAL[self.language]}

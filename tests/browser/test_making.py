@@ -1,0 +1,95 @@
+"""A roadmap is made before one's eyes: nothing has to be loaded anew, and what fails can be tried again."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import School
+from tests.browser.watching import begin, expect_as_loaded_anew, expect_everything, stayed
+
+GOAL = "Bake bread"
+
+
+def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone: School) -> None:
+    teacher = alone.teacher
+    teacher.designs.clear()
+    teacher.writes.clear()
+    path = begin(page, alone.url, GOAL)
+    expect(page.locator("#doing strong")).to_have_text("Designing the plan")
+    expect(page.locator("#plan")).to_contain_text("The plan appears here as soon as it is made.")
+    expect(page.locator("#progress-bar")).not_to_have_attribute("value", re.compile(".*"))
+
+    teacher.designs.set()
+    expect(page.locator("#plan li.concept")).to_have_count(6)
+    expect(page.locator("#head h1")).to_have_text("Bake bread that people ask for")
+    expect(page.locator("#picture a:visible")).to_have_count(6)
+    expect(page.locator("#progress-bar")).to_have_attribute("max", "18")
+    expect(page.locator("#doing")).to_contain_text("0 of 18 parts")
+    doing = page.locator("#doing strong")
+    expect(doing).to_have_text(re.compile("^(Writing the (tutorial|quiz)|Looking for resources) on “.+”$"))
+    first = doing.inner_text()
+
+    teacher.writes.let(6)
+    expect(page.locator("#progress-bar")).to_have_attribute("value", "6")
+    expect(page.locator("#doing")).to_contain_text("6 of 18 parts")
+    expect(doing).not_to_have_text(first)
+    expect(page.locator("#plan li.m-queued")).not_to_have_count(6)
+    expect(page.locator("#told li").first).to_have_text(re.compile("is written|are there"))
+
+    teacher.writes.set()
+    expect(page.locator("#plan li.m-ready")).to_have_count(6)
+    expect(page.locator("#doing")).to_have_count(0)
+    expect(page.get_by_role("link", name="Go on here", exact=True)).to_be_visible()
+    expect_everything(page, alone.stack, path)
+    expect(page.locator("#picture a.p-ready:visible")).to_have_count(6)
+    assert stayed(page)
+    expect_as_loaded_anew(page)
+
+
+def test_a_part_that_failed_is_named_and_its_own_button_mends_it(page: Page, alone: School) -> None:
+    alone.teacher.refused.add(("quiz", "Sourdough 2"))
+    path = begin(page, alone.url, GOAL)
+    expect(page.locator("#head .status")).to_have_text("Ready in part")
+    failures = page.locator(".failures li")
+    expect(failures).to_have_count(1)
+    expect(failures).to_contain_text("The quiz on “Sourdough 2” could not be written")
+    failures.get_by_text("Why?").click()
+    expect(failures.locator("details p")).to_contain_text("The teacher does not want to.")
+    expect(page.locator("#plan li.m-failed")).to_have_count(1)
+    expect_everything(page, alone.stack, path)
+    assert stayed(page)
+
+    alone.teacher.refused.clear()
+    page.get_by_role("button", name="Try again: Quiz, Sourdough 2").click()
+    page.wait_for_url(alone.url + path)
+    expect(page.locator("#head .status")).to_have_text("Ready")
+    expect(page.locator(".failures li")).to_have_count(0)
+    expect(page.locator("#plan li.m-ready")).to_have_count(6)
+
+
+def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(page: Page, alone: School) -> None:
+    page.goto(alone.url + "/")
+    page.fill("#goal", GOAL)
+    page.get_by_text("More, if you like").click()
+    page.get_by_label("Show me the plan before everything is written").check()
+    page.get_by_role("button", name="Make my roadmap").click()
+    expect(page.get_by_role("heading", name="Is this plan right?")).to_be_visible()
+    expect(page.locator("#now")).to_contain_text("18 texts will be written.")
+    alone.teacher.concepts = 2
+    page.get_by_label("Or say what should be different").fill("Fewer, please.")
+    page.get_by_role("button", name="Change the plan").click()
+    expect(page.locator("#plan li.concept")).to_have_count(4)
+    page.get_by_role("button", name="Yes, write it").click()
+    expect(page.locator("#plan li.m-ready")).to_have_count(4)
+    expect(page.locator("#head .status")).to_have_text("Ready")
+
+
+def test_the_making_can_be_stopped_and_gone_on_with(page: Page, alone: School) -> None:
+    alone.teacher.writes.clear()
+    begin(page, alone.url, GOAL)
+    expect(page.locator("#plan li.concept")).to_have_count(6)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", name="This roadmap was stopped")).to_be_visible()
+    alone.teacher.writes.set()
+    page.get_by_role("button", name="Try everything again that is missing").click()
+    expect(page.locator("#head .status")).to_have_text("Ready")

@@ -1,0 +1,60 @@
+"""What a page shows of a roadmap that is being made, and how to tell that it was not loaded anew meanwhile."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.stack import Stack
+
+FINISHED = re.compile("^(Ready|Ready in part|Failed|Cancelled)$")
+STAY = "window.stayed = true"
+SHOWN = """() => {
+  const main = document.querySelector("main").cloneNode(true);
+  for (const gone of main.querySelectorAll("#live, #offline, .told")) gone.remove();
+  for (const each of main.querySelectorAll("*")) {
+    for (const name of [...each.classList]) if (name.startsWith("htmx-")) each.classList.remove(name);
+    if (each.getAttribute("class") === "") each.removeAttribute("class");
+  }
+  return main.innerHTML.replace(/\\s+/g, " ").replace(/> </g, "><");
+}"""
+
+
+def begin(page: Page, url: str, goal: str, **fields: str) -> str:
+    """Type a goal and press the button; the path of the roadmap whose page is there then."""
+    page.goto(url + "/")
+    page.fill("#goal", goal)
+    for name, value in fields.items():
+        page.fill(f"#{name}", value)
+    page.get_by_role("button", name="Make my roadmap").click()
+    page.wait_for_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
+    page.evaluate(STAY)
+    return page.url.removeprefix(url)
+
+
+def stayed(page: Page) -> bool:
+    """Whether it is still the page that was opened with `begin`, or marked by STAY."""
+    return bool(page.evaluate("window.stayed === true"))
+
+
+def told(page: Page) -> list[int]:
+    """The numbers of the events that the page tells of, oldest first."""
+    ids: list[str] = page.locator("#told li").evaluate_all("items => items.map(item => item.id)")
+    return [int(each.removeprefix("event-")) for each in reversed(ids)]
+
+
+def expect_everything(page: Page, stack: Stack, path: str, **options: Any) -> None:
+    """The page is in its final state, and has told every event once, in order."""
+    expect(page.locator("#head .status")).to_have_text(FINISHED, timeout=60_000)
+    expect(page.locator("#live")).to_have_count(1)
+    last = int(stack.events(f"/api/v1{path}", **options)[-1]["id"])
+    expect(page.locator(f"#event-{last}")).to_have_count(1)
+    assert told(page) == list(range(1, last + 1))
+
+
+def expect_as_loaded_anew(page: Page) -> None:
+    """What has come by and by is what one gets at once."""
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
+    here = page.evaluate(SHOWN)
+    page.reload()
+    assert here == page.evaluate(SHOWN)
