@@ -92,7 +92,8 @@ def visits(browser: Browser) -> Iterator[Visiting]:
     finally:
         for visitor in made:
             visitor.context.close()
-    assert [text for visitor in made for text in visitor.unexpected()] == []
+    complaints = [text for visitor in made for text in visitor.unexpected()]
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture(scope="session")

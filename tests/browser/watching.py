@@ -1,7 +1,6 @@
 """What a page shows of a roadmap that is being made, and how to tell that it was not loaded anew meanwhile."""
 
 import re
-from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -43,11 +42,11 @@ def told(page: Page) -> list[int]:
     return [int(each.removeprefix("event-")) for each in reversed(ids)]
 
 
-def expect_everything(page: Page, stack: Stack, path: str, **options: Any) -> None:
+def expect_everything(page: Page, stack: Stack, path: str, headers: dict[str, str] | None = None) -> None:
     """The page is in its final state, and has told every event once, in order."""
     expect(page.locator("#head .status")).to_have_text(FINISHED, timeout=60_000)
     expect(page.locator("#live")).to_have_count(1)
-    last = int(stack.events(f"/api/v1{path}", **options)[-1]["id"])
+    last = stack.get(f"/api/v1{path}/activity", headers=headers or {}).json()["seq"]
     expect(page.locator(f"#event-{last}")).to_have_count(1)
     assert told(page) == list(range(1, last + 1))
 

@@ -1,0 +1,104 @@
+"""What is interrupted goes on by itself: nothing that has happened is missing on the page, and nothing is there twice."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import School, Visiting
+from tests.browser.people import Person
+from tests.browser.watching import STAY, begin, expect_as_loaded_anew, expect_everything, stayed, told
+from tests.browser.wire import wire_to
+
+GOAL = "Bake bread"
+AWAY = [r"net::ERR_", "status of 503", "htmx:sse:error: ", "htmx:error: Failed to fetch"]  # what a browser says meanwhile
+EVENTS = 18  # all of them on one page: a plan of four concepts, and what comes before and after it
+
+
+@pytest.fixture
+def small(alone: School) -> School:
+    alone.teacher.concepts = 2
+    return alone
+
+
+def in_the_middle(page: Page, school: School, url: str = "") -> str:
+    """A roadmap of which four parts of twelve are written, and its page."""
+    school.teacher.writes.clear()
+    path = begin(page, url or school.url, GOAL)
+    school.teacher.writes.let(4)
+    expect(page.locator("#progress-bar")).to_have_attribute("value", "4")
+    return path
+
+
+def expect_the_rest(page: Page, school: School, path: str, headers: dict[str, str] | None = None) -> None:
+    school.teacher.writes.set()
+    expect_everything(page, school.stack, path, headers)
+    expect(page.locator("#plan li.m-ready")).to_have_count(4)
+    expect(page.locator("#offline")).to_be_hidden()
+    assert len(told(page)) == EVENTS
+
+
+def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(visit: Visiting, small: School) -> None:
+    """Chromium goes offline for what is asked for then, and leaves open what is open: the wire ends that."""
+    visitor = visit()
+    visitor.expected += AWAY
+    page = visitor.open()
+    with wire_to(small.stack.port) as wire:
+        path = in_the_middle(page, small, wire.url)
+        visitor.context.set_offline(True)
+        wire.pull()
+        expect(page.locator("#offline")).to_be_visible()
+        small.teacher.writes.let(4)
+        visitor.context.set_offline(False)
+        expect(page.locator("#offline")).to_be_hidden()
+        expect(page.locator("#progress-bar")).to_have_attribute("value", "8")
+        wire.cut()  # now it is the server that cannot be reached
+        expect(page.locator("#offline")).to_be_visible()
+        small.teacher.writes.let(2)
+        wire.mend()
+        expect(page.locator("#offline")).to_be_hidden()
+        expect_the_rest(page, small, path)
+        assert stayed(page)
+        expect_as_loaded_anew(page)
+
+
+def test_a_page_loaded_anew_in_the_middle_has_everything_once(page: Page, small: School) -> None:
+    path = in_the_middle(page, small)
+    page.reload()
+    expect(page.locator("#progress-bar")).to_have_attribute("value", "4")
+    page.evaluate(STAY)
+    small.teacher.writes.let(4)
+    expect(page.locator("#progress-bar")).to_have_attribute("value", "8")
+    page.go_back()
+    page.go_forward()
+    expect_the_rest(page, small, path)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_page_goes_on_when_the_api_was_started_again(visit: Visiting, among_others: School, end: str) -> None:
+    among_others.teacher.concepts = 2
+    stack, visitor = among_others.stack, visit()
+    visitor.expected += AWAY
+    person = Person(stack).register()
+    person.enter(visitor.context)
+    page = visitor.open()
+    path = in_the_middle(page, among_others)
+    getattr(stack.api, end)()
+    expect(page.locator("#offline")).to_be_visible()
+    among_others.teacher.writes.let(4)
+    stack.start("api")
+    expect(page.locator("#offline")).to_be_hidden()
+    expect_the_rest(page, among_others, path, person.headers)
+    assert stayed(page)
+
+
+def test_a_roadmap_becomes_ready_on_the_page_when_its_writer_was_killed(visit: Visiting, among_others: School) -> None:
+    among_others.teacher.concepts = 2
+    stack, visitor = among_others.stack, visit()
+    person = Person(stack).register()
+    person.enter(visitor.context)
+    page = visitor.open()
+    path = in_the_middle(page, among_others)
+    stack.content.kill()
+    stack.start("huey_content")
+    expect_the_rest(page, among_others, path, person.headers)
+    assert stayed(page)
+    expect_as_loaded_anew(page)
