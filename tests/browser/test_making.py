@@ -91,5 +91,5 @@ def test_the_making_can_be_stopped_and_gone_on_with(page: Page, alone: School) -
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("heading", name="This roadmap was stopped")).to_be_visible()
     alone.teacher.writes.set()
-    page.get_by_role("button", name="Try everything again that is missing").click()
+    page.get_by_role("button", name="Retry everything that is missing").click()
     expect(page.locator("#head .status")).to_have_text("Ready")

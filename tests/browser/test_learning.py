@@ -1,0 +1,201 @@
+"""Reading, marking, noting and answering: with a mouse, with the keyboard alone, and in a browser without scripts."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import School, Visiting
+from tests.browser.watching import STAY, begin, stayed
+
+GOAL = "Bake bread"
+NEXT = "Next Sourdough 2"
+
+
+@pytest.fixture(scope="module")
+def written(home: School) -> str:
+    """The path of a roadmap that is ready."""
+    home.teacher.as_usual()
+    path = home.stack.create(GOAL)
+    home.stack.finished(path)
+    return path.removeprefix("/api/v1")
+
+
+@pytest.fixture
+def lessons(home: School, written: str) -> list[str]:
+    """The addresses of its concepts, in order; nothing is learned of them yet."""
+    tree = home.stack.get(f"/api/v1{written}").json()
+    concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    for concept in concepts:
+        home.stack.request("PUT", f"/api/v1{written}/concepts/{concept['id']}/progress", json={"status": "todo"})
+    return [f"{home.url}{written}/concepts/{concept['id']}" for concept in concepts]
+
+
+def press(page: Page, key: str, until: Locator, *, most: int = 60) -> None:
+    """A key again and again, until what it moves to has the focus."""
+    for _ in range(most):
+        page.keyboard.press(key)
+        if until.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError(f"{key} does not get to {until}")
+
+
+def option(page: Page, text: str) -> Locator:
+    return page.locator("#quiz").get_by_label(text)
+
+
+def test_a_tutorial_is_read_and_one_goes_on_by_the_link(page: Page, lessons: list[str]) -> None:
+    page.goto(lessons[0])
+    expect(page.locator("h1")).to_have_text("Flour and water 1")
+    prose = page.locator("#tutorial .prose")
+    expect(prose.locator("h3").first).to_have_text("Why it works")
+    expect(prose.locator("td").first).to_have_text("bagel")
+    expect(prose.locator("pre span[class]").first).to_be_visible()
+    colours = prose.locator("pre span[class]").evaluate_all("spans => [...new Set(spans.map(s => getComputedStyle(s).color))]")
+    assert len(colours) > 2
+    expect(page.locator("#resources a")).to_have_attribute("rel", re.compile("noopener"))
+    page.get_by_role("link", name=NEXT).click()
+    expect(page.locator("h1")).to_have_text("Sourdough 2")
+    page.get_by_role("navigation", name="Previous and next").get_by_role("link").first.click()
+    expect(page).to_have_url(lessons[0])
+
+
+def test_one_may_go_on_by_a_key(page: Page, lessons: list[str]) -> None:
+    """Which one goes with it is the browser's choice, and headless it has none."""
+    page.goto(lessons[1])
+    onward = page.get_by_role("navigation", name="Previous and next")
+    expect(onward.get_by_role("link", name="Previous Flour and water 1")).to_have_attribute("accesskey", "p")
+    expect(onward.get_by_role("link", name="Next Kneading 3")).to_have_attribute("accesskey", "n")
+    expect(onward.get_by_role("button", name="Done, and on to the next")).to_have_attribute("accesskey", "d")
+
+
+def test_notes_are_saved_by_themselves(page: Page, lessons: list[str]) -> None:
+    page.goto(lessons[0])
+    page.evaluate(STAY)
+    notes = page.get_by_label("Your notes")
+    notes.press_sequentially("Wait for the dough.\n面团 <b>& patience</b>")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    assert stayed(page)
+    page.reload()
+    expect(notes).to_have_value("Wait for the dough.\n面团 <b>& patience</b>")
+
+
+def test_how_far_one_is_stands_on_the_page_and_on_the_map(page: Page, lessons: list[str], home: School, written: str) -> None:
+    for name, mark in (("Learning", "learning"), ("Done", "done"), ("Skipped", "skipped"), ("Not begun", "ready")):
+        page.goto(lessons[2])
+        page.locator("#progress").get_by_role("button", name=name).click()
+        expect(page.locator("#progress").get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+        page.goto(home.url + written)
+        concept = page.locator(f"#concept-{lessons[2].rpartition('/')[2]}")
+        expect(concept).to_have_class(re.compile(rf"\bm-{mark}\b"))
+        expect(page.locator(f"#picture a.p-{mark}:visible")).not_to_have_count(0)
+    page.goto(lessons[0])
+    for at in range(1, 6):
+        page.get_by_role("button", name="Done, and on to the next").click()
+        expect(page).to_have_url(lessons[at])
+    page.get_by_role("button", name="Mark as done").click()
+    page.goto(home.url + written)
+    expect(page.locator("#plan li.m-done")).to_have_count(6)
+
+
+def test_the_quiz_is_answered_with_the_keyboard_alone(page: Page, lessons: list[str]) -> None:
+    page.goto(lessons[1])
+    page.evaluate(STAY)
+    press(page, "Tab", page.locator("nav.parts a[href='#quiz']"))
+    page.keyboard.press("Enter")
+    first = page.locator("#quiz fieldset").first.get_by_role("radio")
+    press(page, "Tab", first.first, most=2)
+    page.keyboard.press("Space")
+    right = option(page, "Gluten")
+    if not right.is_checked():
+        press(page, "ArrowDown", right, most=3)
+    expect(right).to_be_checked()
+    for text in ("Kneading", "Time"):
+        press(page, "Tab", option(page, text), most=4)
+        page.keyboard.press("Space")
+        press(page, "Shift+Tab", right, most=6)
+    press(page, "Tab", page.get_by_role("button", name="Check my answers"), most=8)
+    page.keyboard.press("Enter")
+    expect(page.locator("#quiz .result")).to_have_text("2 of 2 right")
+    expect(page.locator("#quiz .explanation")).to_have_count(2)
+    expect(page.locator("#quiz .is-right")).to_have_count(3)
+    assert stayed(page)
+    expect(page.locator("#quiz .result")).to_be_focused()
+
+
+def test_what_was_wrong_is_shown_and_can_be_answered_again(page: Page, lessons: list[str]) -> None:
+    page.goto(lessons[2])
+    page.evaluate(STAY)
+    option(page, "Luck").first.check()
+    option(page, "Kneading").check()
+    page.get_by_role("button", name="Check my answers").click()
+    expect(page.locator("#quiz .result")).to_have_text("0 of 2 right")
+    expect(page.locator("#quiz .is-wrong")).to_have_count(1)
+    option(page, "Gluten").check()
+    option(page, "Time").check()
+    page.get_by_role("button", name="Check again").click()
+    expect(page.locator("#quiz .result")).to_have_text("2 of 2 right")
+    assert stayed(page)
+    page.get_by_role("link", name="Clear my answers").click()
+    expect(page.locator("#quiz .result")).to_have_count(0)
+    expect(page.locator("#quiz")).to_contain_text("Last time: 2 of 2 right")
+    expect(page.locator("#quiz input:checked")).to_have_count(0)
+
+
+def test_a_part_that_is_written_while_one_reads_appears(page: Page, alone: School) -> None:
+    alone.teacher.writes.clear()
+    path = begin(page, alone.url, GOAL)
+    page.locator("#plan li.concept a").first.click()
+    expect(page.locator("#tutorial")).to_contain_text(re.compile("It (will be|is being) written"))
+    page.evaluate(STAY)
+    alone.teacher.writes.set()
+    expect(page.locator("#tutorial .prose")).to_be_visible()
+    expect(page.locator("#quiz fieldset")).to_have_count(2)
+    alone.stack.finished(f"/api/v1{path}")
+    assert stayed(page)
+
+
+class TestWithoutScripts:
+    @pytest.fixture
+    def page(self, visit: Visiting) -> Page:
+        return visit(java_script_enabled=False).open()
+
+    def test_a_roadmap_is_made_and_its_page_loads_itself_anew_until_it_is_ready(self, page: Page, alone: School) -> None:
+        alone.teacher.writes.clear()
+        page.goto(alone.url)
+        page.get_by_label("What do you want to learn?").fill(GOAL)
+        page.get_by_role("button", name="Make my roadmap").click()
+        expect(page.locator("#plan li.concept")).to_have_count(6)
+        expect(page.locator("#picture a:visible")).to_have_count(6)
+        expect(page.locator("#doing")).to_contain_text("0 of 18 parts")
+        alone.teacher.writes.set()
+        expect(page.locator("#head .status")).to_have_text("Ready")
+        expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)
+
+    def test_everything_is_learned_by_plain_forms(self, page: Page, lessons: list[str]) -> None:
+        page.goto(lessons[3])
+        option(page, "Gluten").check()
+        option(page, "Kneading").check()
+        page.get_by_role("button", name="Check my answers").click()
+        expect(page.locator("#quiz .result")).to_have_text("1 of 2 right")
+        expect(page.locator("#quiz .explanation")).to_have_count(2)
+        expect(option(page, "Kneading")).to_be_checked()
+        page.get_by_label("Your notes").fill("By hand.")
+        page.get_by_role("button", name="Save the notes").click()
+        expect(page.get_by_label("Your notes")).to_have_value("By hand.")
+        page.locator("#progress").get_by_role("button", name="Learning").click()
+        expect(page.locator("header .status")).to_have_text("learning")
+        page.get_by_role("button", name="Done, and on to the next").click()
+        expect(page).to_have_url(lessons[4])
+
+    def test_a_plan_is_changed_and_approved_by_plain_forms(self, page: Page, alone: School) -> None:
+        path = alone.stack.create(GOAL, review=True)
+        page.goto(alone.url + path.removeprefix("/api/v1"))
+        expect(page.get_by_role("button", name="Yes, write it")).to_be_visible()
+        expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)  # it would take away what one is typing
+        page.get_by_label("Or say what should be different").fill("Fewer, please.")
+        alone.teacher.concepts = 1
+        page.get_by_role("button", name="Change the plan").click()
+        expect(page.locator("#plan li.concept")).to_have_count(2)
+        page.get_by_role("button", name="Yes, write it").click()
+        expect(page.locator("#head .status")).to_have_text("Ready")
