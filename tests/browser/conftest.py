@@ -32,6 +32,7 @@ PATIENCE = 15_000  # milliseconds: of a machine that has other things to do
 PATIENT = {  # the teacher takes its time when a test wants it
     "MODEL_TIMEOUT_SECONDS": "300",
     "LEASE_SECONDS": "600",
+    "CONTENT_WORKERS": "16",
     "MODEL_CONCURRENCY": "16",
     "SHUTDOWN_GRACE_SECONDS": "1",
 }

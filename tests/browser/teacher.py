@@ -134,7 +134,7 @@ class Teacher:
     """`stages` x `modules` x `concepts` is the size of every roadmap. `designs` and `writes` are open, closed to let what they
     are named after wait, or let some through; steps for a goal in `held` wait until it is taken out, whatever the gates say.
     A part whose kind and concept's title are in `refused` fails for good; the steps of a design have no concept: None.
-    With `word`, all that has a title is called so.
+    With `word`, all that has a title is called so, and a number.
     """
 
     stages: int = 2
@@ -182,7 +182,7 @@ class Teacher:
             for m in range(self.modules):
                 made = [self._concept(s, m, c, keys) for c in range(self.concepts)]
                 modules.append({"key": f"m{s}-{m}", "title": self._name(s + m), "description": words["about"], "concepts": made})
-            title = self.word or f"{words['stage']} {self._name(s)}"
+            title = self._name(100 + s) if self.word else f"{words['stage']} {self._name(s)}"
             stages.append({"key": f"s{s}", "title": title, "description": words["about"], "modules": modules})
         return {"title": self.word or words["title"], "stages": stages}
 
@@ -196,7 +196,7 @@ class Teacher:
         return {**fields, "prerequisites": before, "outcomes": [words["outcome"], words["about"]]}
 
     def _name(self, number: int) -> str:
-        return self.word or SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
+        return f"{self.word}{number}" if self.word else SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
 
     def _tutorial(self, facts: Any) -> Any:
         return {"markdown": TUTORIAL[self.language]}

@@ -1,0 +1,177 @@
+"""Every page in every state, to be looked at. Chinese pages show roadmaps in Chinese, where there is such a one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Page, Response
+
+from tests.browser.conftest import School
+from tests.browser.people import Person
+from tests.stack import Stack
+from tests.waiting import wait_until
+
+WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
+assert len(WORD) == 80
+GOALS = {"en": "Bake bread", "zh-Hans": "我想学会在一个普通家庭厨房里为八十位客人烤出外皮酥脆、内部柔软的乡村酸面包"}
+LONELY = "/roadmaps/00000000-0000-7000-8000-000000000000"
+FILL = """([action, fields]) => {
+  const form = document.querySelector(`form[action="${action}"]`);
+  form.noValidate = true;
+  for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
+  form.requestSubmit();
+}"""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A page, and who looks at it; with `form`, what comes when its form was sent with these fields."""
+
+    path: str
+    who: Person | None
+    url: str
+    form: tuple[str, Mapping[str, str]] | None = None
+
+    def open(self, page: Page) -> str:
+        """Its HTML as it was sent."""
+        answer: Response | None = page.goto(self.url + self.path)
+        if self.form is not None:
+            with page.expect_navigation() as sent:
+                page.evaluate(FILL, self.form)
+            answer = sent.value
+        assert answer is not None
+        return answer.text()
+
+
+@dataclass
+class Gallery:
+    """`places` has the path of a roadmap in each state and language, and of concepts."""
+
+    town: School
+    home: School
+    service: Stack
+    owner: Person = field(init=False)
+    newcomer: Person = field(init=False)
+    places: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.owner, self.newcomer = Person(self.town.stack).register(), Person(self.town.stack).register()
+        teacher = self.town.teacher
+        for language in ("en", "zh-Hans"):
+            teacher.as_usual()
+            teacher.language = language
+            goal = GOALS[language]
+            self._make("ready", language, goal)
+            self._learn(self.places["ready", language], language)
+            self._make("awaiting_review", language, f"{goal}!", review=True)
+            teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
+            self._make("building", language, f"{goal}?")
+            self._make("planning", language, f"{goal}…")
+        teacher.as_usual()
+        teacher.refused |= {("quiz", "Sourdough 2"), ("tutorial", "Kneading 3")}
+        self._make("partial", "en", GOALS["en"])
+        self.places["lacking", "en"] = self._concepts("partial")[2]
+        teacher.refused.add(("analysis", None))
+        self._make("failed", "en", "Bake a stone")
+        teacher.as_usual()
+        teacher.word = WORD
+        self._make("word", "en", WORD, status="ready", background=WORD)
+        self.places["word-concept", "en"] = self._concepts("word")[1]
+        teacher.as_usual()
+        teacher.stages, teacher.modules, teacher.concepts = 5, 4, 10
+        self._make("large", "en", "Bake everything", status="awaiting_review", review=True)
+        teacher.as_usual()
+        self.places["stopped", "en"] = self._make("stopped", "en", "Bake less", status="awaiting_review", review=True)
+        self._ask("POST", f"/api/v1{self.places['stopped', 'en']}/cancel")
+        self.places["being-written", "en"] = self._concepts("building")[0]
+
+    def place(self, state: str, language: str) -> str:
+        return self.places.get((state, language)) or self.places[state, "en"]
+
+    def _make(self, state: str, language: str, goal: str, *, status: str = "", **more: Any) -> str:
+        path: str = self._ask("POST", "/api/v1/roadmaps", json={"goal": goal, "language": language, **more})["links"]["self"]
+        wanted = status or state
+        wait_until(lambda: self._ask("GET", path)["status"] == wanted, timeout=60, reason=f"a roadmap that is {state}")
+        self.places[state, language] = path.removeprefix("/api/v1")
+        return self.places[state, language]
+
+    def _learn(self, path: str, language: str) -> None:
+        """Some of it, with notes and a quiz that was answered half right."""
+        concepts = self._concepts("ready", language)
+        for concept, status in zip(concepts, ("done", "learning", "skipped"), strict=False):
+            self._ask("PUT", f"/api/v1{concept}/progress", json={"status": status})
+        self._ask("PUT", f"/api/v1{concepts[1]}/notes", json={"notes": WORD})
+        quiz = self._ask("GET", f"/api/v1{concepts[1]}")["quiz"]
+        answers = [[0], [0, 1]]
+        attempt = self._ask("POST", f"/api/v1{concepts[1]}/quiz/attempts", json={"version": quiz["version"], "answers": answers})
+        self.places["concept", language] = concepts[1]
+        self.places["result", language] = f"{concepts[1]}?attempt={attempt['id']}"
+
+    def _concepts(self, state: str, language: str = "en") -> list[str]:
+        path = self.places[state, language]
+        tree = self._ask("GET", f"/api/v1{path}")
+        return [
+            f"{path}/concepts/{concept['id']}"
+            for stage in tree["stages"]
+            for module in stage["modules"]
+            for concept in module["concepts"]
+        ]
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        answer = self.town.stack.request(method, path, headers=self.owner.headers, **options)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def show(self, name: str, language: str) -> Exhibit:
+        return EXHIBITS[name](self, language)
+
+    def owned(self, path: str, **form: str) -> Exhibit:
+        return Exhibit(path, self.owner, self.town.url, ("/roadmaps" if path == "/" else path, form) if form else None)
+
+    def strange(self, path: str, **form: str) -> Exhibit:
+        return Exhibit(path, None, self.town.url, (path, form) if form else None)
+
+
+def _state(name: str) -> Callable[[Gallery, str], Exhibit]:
+    return lambda gallery, language: gallery.owned(gallery.place(name, language))
+
+
+BAD_PASSWORDS = {"current_password": "wrong", "new_password": "password1234"}
+EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
+    "start": lambda g, _: g.owned("/"),
+    "start of a newcomer": lambda g, _: Exhibit("/", g.newcomer, g.town.url),
+    "start with a catalogue": lambda g, _: Exhibit("/", None, g.service.url),
+    "start with errors": lambda g, _: g.owned("/", goal="", hours_per_week="900", deadline="2001-01-01", background=WORD),
+    "roadmaps": lambda g, _: g.owned("/roadmaps"),
+    "no roadmaps": lambda g, _: Exhibit("/roadmaps", g.newcomer, g.town.url),
+    "planning": _state("planning"),
+    "building": _state("building"),
+    "awaiting review": _state("awaiting_review"),
+    "awaiting review with errors": lambda g, _: Exhibit(
+        p := g.place("awaiting_review", "en"), g.owner, g.town.url, (f"{p}/revise", {"feedback": ""})
+    ),
+    "ready": _state("ready"),
+    "partial": _state("partial"),
+    "failed": _state("failed"),
+    "stopped": _state("stopped"),
+    "concept": _state("concept"),
+    "concept with a result": _state("result"),
+    "concept that is being written": _state("being-written"),
+    "concept that lacks something": _state("lacking"),
+    "login": lambda g, _: g.strange("/login"),
+    "login with errors": lambda g, _: g.strange("/login", email="somebody@example.org", password="wrong"),
+    "register": lambda g, _: g.strange("/register"),
+    "register with errors": lambda g, _: g.strange("/register", email="somebody", password="short"),
+    "account": lambda g, _: g.owned("/account?saved=profile"),
+    "account with errors": lambda g, _: Exhibit("/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)),
+    "settings": lambda g, _: Exhibit("/account", None, g.home.url),
+    "not found": lambda g, _: g.owned(LONELY),
+    "long words": _state("word"),
+    "concept with long words": _state("word-concept"),
+    "200 concepts": _state("large"),
+}
+ALSO_CHINESE = (
+    *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
+    *("login", "register", "account", "not found"),
+)
+SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

@@ -1,0 +1,144 @@
+"""Every page in every state, on small and large screens, light and dark, in both languages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.checkers import barriers, errors_of_html
+from tests.browser.conftest import School, Visitor, visits
+from tests.browser.gallery import SHOWN, Gallery
+from tests.stack import Stack
+
+WIDTHS = (360, 768, 1440)
+LOCALES = {"en": "en-GB", "zh-Hans": "zh-CN"}
+SIDEWAYS = "[document.documentElement.scrollWidth, window.innerWidth]"
+TOO_WIDE = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(each => {
+  const box = each.getBoundingClientRect();
+  return box.right > innerWidth + 1 && !each.closest(".scroll, pre, [hidden]");
+}).slice(0, 5).map(each => each.outerHTML.slice(0, 160))"""
+MOVES = """() => {
+  const found = [];
+  const look = rules => {
+    for (const rule of rules) {
+      if (rule.media?.mediaText.includes("prefers-reduced-motion: no-preference")) continue;
+      if (rule.cssRules?.length) look(rule.cssRules);
+      if (/(transition|animation)[^:;]*: (?!none)|scroll-behavior: smooth/.test(rule.style?.cssText)) found.push(rule.cssText);
+    }
+  };
+  for (const sheet of document.styleSheets) look(sheet.cssRules);
+  return found;
+}"""
+
+
+@dataclass
+class Shown:
+    name: str
+    page: Page
+    html: str
+
+
+@pytest.fixture(scope="module")
+def gallery(town: School, home: School, service: Stack) -> Iterator[Gallery]:
+    yield Gallery(town, home, service)
+    town.teacher.held.clear()
+
+
+@pytest.fixture(scope="module")
+def watchers(browser: Browser, gallery: Gallery) -> Iterator[dict[tuple[str, str], Visitor]]:
+    """A browser for each of the people and languages."""
+    with visits(browser) as visit:
+        made = {}
+        for language, locale in LOCALES.items():
+            for person in (gallery.owner, gallery.newcomer, None):
+                visitor = visit(locale=locale)
+                visitor.expected.append(r"status of (401|404|422)")
+                if person is not None:
+                    person.enter(visitor.context)
+                made[language, person.email if person else ""] = visitor
+        yield made
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, str]:
+    """The HTML of every page that was looked at."""
+    return {}
+
+
+@pytest.fixture(scope="module", params=SHOWN, ids=lambda each: f"{each[0]}-{each[1]}".replace(" ", "_"))
+def shown(
+    request: pytest.FixtureRequest,
+    gallery: Gallery,
+    watchers: dict[tuple[str, str], Visitor],
+    sources: dict[str, str],
+) -> Iterator[Shown]:
+    name, language = request.param
+    exhibit = gallery.show(name, language)
+    page = watchers[language, exhibit.who.email if exhibit.who else ""].open()
+    sources[f"{name} {language}"] = html = exhibit.open(page)
+    yield Shown(name, page, html)
+    page.close()
+
+
+def test_there_is_no_barrier(shown: Shown) -> None:
+    found = {}
+    for width in (360, 1440):
+        shown.page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            shown.page.emulate_media(color_scheme=scheme)
+            found |= dict.fromkeys(barriers(shown.page), f"{width} {scheme}")
+            if shown.name == "200 concepts":
+                break
+    assert not found, "\n".join(f"{where}: {what}" for what, where in found.items())
+
+
+def test_nothing_has_to_be_moved_sideways(shown: Shown) -> None:
+    for width in WIDTHS:
+        shown.page.set_viewport_size({"width": width, "height": 900})
+        needed, given = shown.page.evaluate(SIDEWAYS)
+        assert needed <= given == width, shown.page.evaluate(TOO_WIDE)
+
+
+def test_it_says_in_which_language_it_is(shown: Shown, request: pytest.FixtureRequest) -> None:
+    language = request.node.callspec.params["shown"][1]
+    expect(shown.page.locator("html")).to_have_attribute("lang", language)
+    assert shown.page.title().endswith("Roadmap")
+    expect(shown.page.locator("h1")).to_have_count(1)
+
+
+def test_the_html_is_valid(
+    gallery: Gallery, watchers: dict[tuple[str, str], Visitor], sources: dict[str, str], tmp_path: Path
+) -> None:
+    files = []
+    for name, language in SHOWN:
+        if f"{name} {language}" not in sources:
+            exhibit = gallery.show(name, language)
+            page = watchers[language, exhibit.who.email if exhibit.who else ""].open()
+            sources[f"{name} {language}"] = exhibit.open(page)
+            page.close()
+        files.append(tmp_path / f"{name} {language}.html".replace(" ", "_"))
+        files[-1].write_text(sources[f"{name} {language}"], "utf-8")
+    errors = errors_of_html(files)
+    assert not errors, "\n".join(errors)
+
+
+@pytest.mark.parametrize("state", ["building", "awaiting review", "ready", "partial"])
+def test_on_paper_there_is_the_map_and_no_button(gallery: Gallery, watchers: dict[tuple[str, str], Visitor], state: str) -> None:
+    page = watchers["en", gallery.owner.email].open()
+    gallery.show(state, "en").open(page)
+    page.emulate_media(media="print")
+    expect(page.locator("#picture svg:visible")).to_have_count(1)
+    expect(page.locator("#plan li.concept").first).to_be_visible()
+    expect(page.locator("button:visible")).to_have_count(0)
+    page.close()
+
+
+def test_nothing_moves_for_who_wants_no_motion(gallery: Gallery, watchers: dict[tuple[str, str], Visitor]) -> None:
+    page = watchers["en", gallery.owner.email].open()
+    page.emulate_media(reduced_motion="reduce")
+    gallery.show("building", "en").open(page)
+    assert page.evaluate(MOVES) == []
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.close()
