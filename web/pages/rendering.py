@@ -77,7 +77,7 @@ def _environment(language: str) -> Environment:
         mark_of=mark_of,
         icon=_icon,
     )
-    environment.filters.update(moment=_moment, amount=_amount, host=_host)
+    environment.filters.update(instant=_instant, moment=_moment, amount=_amount, host=_host)
     return environment
 
 
@@ -91,6 +91,11 @@ def _icon(of: Mark) -> Markup:
 
 def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
+
+
+def _instant(at: datetime) -> str:
+    """For programs: HTML knows no microseconds."""
+    return at.isoformat(timespec="milliseconds")
 
 
 def _moment(at: datetime) -> str:
