@@ -7,9 +7,17 @@ from pydantic import BaseModel
 BASE = "/api/v1/roadmaps"
 
 
+BELOW = ("events", "activity", "logs", "revisions", "receipt")
+
+
 class Links(BaseModel):
+    """`page` is for people."""
+
     self: str
+    page: str
+    picture: str
     events: str
+    activity: str
     logs: str
     revisions: str
     receipt: str
@@ -17,4 +25,5 @@ class Links(BaseModel):
 
 def links_of(roadmap_id: UUID) -> Links:
     base = f"{BASE}/{roadmap_id}"
-    return Links(self=base, **{name: f"{base}/{name}" for name in Links.model_fields if name != "self"})
+    below = {name: f"{base}/{name}" for name in BELOW}
+    return Links(self=base, page=f"/roadmaps/{roadmap_id}", picture=f"{base}/export.svg", **below)
