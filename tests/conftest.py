@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.scratch import write_in_memory
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import OPEN_TO_TESTS, SHORT, Stack, clean_environment, embedded_stack, running, server_stack
 
+write_in_memory()
 SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-"))
 PLACE = {"SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
 ENVIRONMENT = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **PLACE}
@@ -77,16 +79,23 @@ own_postgres = pytest.fixture(name="own_postgres")(_postgres)
 own_broker = pytest.fixture(name="own_broker")(_broker)
 
 
-@pytest.fixture(scope="session", params=["embedded", "server"])
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole service in each mode, shared by tests that only use it. Tests that harm it make their own."""
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "embedded":
-        made = embedded_stack(folder)
-    else:
-        made = server_stack(folder, request.getfixturevalue("postgres"), request.getfixturevalue("broker"))
-    with running(made):
+@pytest.fixture(scope="session")
+def shared_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(embedded_stack(tmp_path_factory.mktemp("embedded"))) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def shared_server(postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(server_stack(tmp_path_factory.mktemp("server"), postgres, broker)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=["embedded", "server"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The whole service in each mode, shared by tests that only use it. Tests that harm it make their own."""
+    shared: Stack = request.getfixturevalue(f"shared_{request.param}")  # both stay up, in whichever order tests want them
+    return shared
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,7 @@ class Postgres(Server):
             _open_to_others(folder)
             shutil.chown(folder, "nobody")
         initdb = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8"]
+        initdb += ["--no-sync"]  # nobody pulls the plug of the machine while it makes the first files
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
 
     def url(self, database: str = "postgres") -> str:

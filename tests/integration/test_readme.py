@@ -134,7 +134,7 @@ def test_the_demo_shows_words_of_a_model_as_they_are(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
-    postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory
+    postgres: Postgres, own_broker: Redis, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     page = (ROOT / "docs" / "ACCOUNTS.md").read_text(encoding="utf-8")
     commands = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
@@ -142,7 +142,7 @@ def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
     assert len(commands) >= 8
     first = {"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "correct horse battery"}
     by_default = dict.fromkeys(OPEN_TO_TESTS, "")
-    with running(server_stack(tmp_path_factory.mktemp("accounts"), postgres, broker, **first, **by_default), "api") as stack:
+    with running(server_stack(tmp_path_factory.mktemp("accounts"), postgres, own_broker, **first, **by_default), "api") as stack:
         script = "\n".join(["set -euo pipefail", export, *commands]).replace("http://127.0.0.1:8000", stack.url)
         said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert said.returncode == 0, said.stdout + said.stderr
