@@ -218,7 +218,9 @@ class TestRenewal:
         clock.travel(LEASE_OVER)
         with caplog.at_level(logging.DEBUG, logger="peewee"):
             keeper._renew(running, clock.now())
-        statements = [message for name, _, message in caplog.record_tuples if name == "peewee"]
+        seen = [record for record in caplog.records if record.name == "peewee"]
+        ours = threading.get_ident()  # another thread may store log records meanwhile
+        statements = [record.getMessage() for record in seen if record.thread == ours]
         assert [statement.count("UPDATE") for statement in statements] == [1, 1]
         renewed = [row for row in (*rows(Content), *rows(Roadmap)) if row["lease_until"] and row["lease_until"] > clock.now()]
         assert {row["lease_token"] for row in renewed} == set(running)
