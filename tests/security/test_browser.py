@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from core.ids import new_id
 from roadmap import reading
 from tests.servers import Postgres, Redis
-from tests.stack import GOAL, PASSWORD, Stack, running, server_stack
+from tests.stack import GOAL, PASSWORD, Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
 from web.endpoint import Endpoint
 from web.pages.page import Page
@@ -66,7 +66,7 @@ def site(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.Temp
 
 def send(stack: Stack, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
     """With these headers and nothing that says who calls, unless they do."""
-    return httpx2.request(method, stack.url + path, headers=headers or {}, timeout=30, **options)
+    return answer_to(method, stack.url + path, headers=headers or {}, **options)
 
 
 def raw(stack: Stack, request: bytes) -> tuple[int, bytes]:

@@ -27,7 +27,7 @@ import redis
 from tests.chaos.checks import asking, wait_until_at_work
 from tests.integration.provider import Handler, completion, providing
 from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import ROOT, Service, Stack, running
+from tests.stack import ROOT, Service, Stack, answer_to, running
 from tests.waiting import wait_until
 
 ROADMAPS, AUTH = "/api/v1/roadmaps", "/api/v1/auth"
@@ -144,7 +144,7 @@ class Life:
     ) -> httpx2.Response:
         """An answer, which is noted with its headers; `tells` is the secret that it is made for."""
         headers = {**(own or {}), **options.pop("headers", {})}
-        answer = httpx2.request(method, self.stack.url + path, headers=headers, timeout=30, **options)
+        answer = answer_to(method, self.stack.url + path, headers=headers, **options)
         place = f"answer {len(self.statuses)} {method} {path.partition('?')[0][:40]}"
         self.statuses.append((f"{method} {path}", answer.status_code))
         self.told[place] = "\n".join([*(f"{name}: {value}" for name, value in answer.headers.items()), answer.text])
