@@ -6,16 +6,20 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-PAUSE = 0.02
+SHORTEST, LONGEST, GROWTH = 0.02, 0.1, 1.1  # seconds between two looks, and how much longer each pause is than the one before
 
 
 def wait_until(condition: Callable[[], Value], *, timeout: float = 30, reason: str = "") -> Value:
-    """The first true value of `condition`; fails after `timeout` seconds with `reason`."""
-    deadline = time.monotonic() + timeout
+    """The first true value of `condition`; fails after `timeout` seconds with `reason`.
+
+    It is looked at often at first and then less so: a look at a service keeps it from its work.
+    """
+    deadline, pause = time.monotonic() + timeout, SHORTEST
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {reason or condition}")
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(pause * GROWTH, LONGEST)
