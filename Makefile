@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TESTERS ?= 2
 SECONDS ?= 60
 SEED ?= 1
 GOAL ?= Become a backend engineer in Python
@@ -21,8 +22,8 @@ run: $(VENV)/run ## Start the service on this machine: no key, no server, no acc
 demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
 	@$(BIN)/python roadmap_cli.py demo -- "$$GOAL"
 
-test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis; TESTERS=0 runs one test after the other
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 test-fast: $(VENV)/dev ## Unit tests only
 	@$(BIN)/python -m pytest tests/unit
