@@ -22,10 +22,11 @@ MOST_SECONDS = 1.0  # of work for all the blocks of a text
 TRIED = """
     apacheconf bash batch c clojure cmake common-lisp console cpp csharp css cypher d dart delphi diff django docker elixir
     elm emacs-lisp erlang fish fortran fsharp gherkin glsl go graphql graphviz groovy haskell html http ini java javascript
-    json julia kotlin lua make markdown mathematica mysql nginx nixos objective-c ocaml octave perl php plpgsql
+    json jsx julia kotlin less lua make markdown mathematica mysql nginx nixos objective-c ocaml octave perl php plpgsql
     postgresql powershell properties protobuf pycon pytb python racket restructuredtext ruby rust scala scheme scss solidity
-    sparql splus sql sqlite3 swift systemverilog tcl terraform tex toml typescript vb.net verilog vhdl xml yaml zig
+    sparql splus sql sqlite3 swift systemverilog tcl terraform tex toml tsx typescript vb.net verilog vhdl xml yaml zig
 """
+# MATLAB is not among them: empty lines keep it busy for seconds, where nothing can stop it.
 LANGUAGES = frozenset(TRIED.split())
 NAMES = {name: names[0] for _, names, _, _ in get_all_lexers(plugins=False) for name in names if names[0] in LANGUAGES}
 OPTIONS = {"stripnl": False, "ensurenl": False, "handlecodeblocks": False}  # nothing is added, and no other lexer asked
@@ -41,7 +42,7 @@ class Colouring:
 
     def coloured(self, code: str, language: str) -> str | None:
         """None: it has to do without. `language` is one of LANGUAGES."""
-        if len(code) > LONGEST_BLOCK or any(len(line) > LONGEST_LINE for line in code.split("\n")):
+        if self._seconds <= 0 or len(code) > LONGEST_BLOCK or any(len(line) > LONGEST_LINE for line in code.split("\n")):
             return None
         before = thread_time()
         try:
