@@ -15,11 +15,11 @@ from tests.stack import ROOT, clean_environment
 FLOORS = {"delivery": 0, "core": 1, "models": 2, "roadmap": 3, "tasks": 4, "web": 5, "cli": 6, "roadmap_app": 7, "roadmap_cli": 7}
 BESIDE = {"migrations", "tests", "scripts", "benchmarks"}  # not part of what is served
 FORBIDDEN = {
-    "delivery": {"starlette", "peewee", "playhouse", "pydantic", "openai", "jinja2"},
-    "core": {"starlette", "openai", "jinja2"},
-    "models": {"starlette", "huey", "openai", "jinja2"},
-    "roadmap": {"starlette", "huey", "jinja2"},
-    "tasks": {"starlette", "peewee", "playhouse", "models", "openai", "jinja2"},
+    "delivery": {"starlette", "peewee", "playhouse", "pydantic", "openai", "jinja2", "markupsafe"},
+    "core": {"starlette", "openai", "jinja2", "markupsafe"},
+    "models": {"starlette", "huey", "openai", "jinja2", "markupsafe"},
+    "roadmap": {"starlette", "huey", "jinja2", "markupsafe"},
+    "tasks": {"starlette", "peewee", "playhouse", "models", "openai", "jinja2", "markupsafe"},
     "web": {"huey", "peewee", "playhouse", "models", "openai"},
     "roadmap_app": {"huey", "peewee", "playhouse", "models", "openai"},
     "cli": {"huey", "peewee", "playhouse", "models", "openai"},
