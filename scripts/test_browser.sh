@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs tests/browser in a real Chromium. PyPI cannot bring one: Debian's is installed where that is possible.
+# From npm: axe-core, which looks for barriers, and a validator of HTML: vnu where there is Java, else html-validate.
 set -eu
 cd "$(dirname "$0")/.."
+AXE=axe-core@4.14.1 VNU=vnu-jar@26.9.27 HTML_VALIDATE=html-validate@10
 
 not_run() {
     echo "NOT RUN: $1"
@@ -16,4 +18,15 @@ if [ -z "${ROADMAP_TEST_CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
         >/dev/null 2>&1 || not_run "apt-get could not install chromium"
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
-exec .venv/bin/python -m pytest tests/browser
+
+command -v java >/dev/null && validator=$VNU || validator=$HTML_VALIDATE
+if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then
+    if ! command -v npm >/dev/null; then
+        echo "NOT RUN, of these tests: barriers (axe-core) and the validity of HTML, for want of npm"
+    elif npm install --silent --no-fund --no-audit --ignore-scripts --prefix .venv/npm "$AXE" "$validator" >/dev/null; then
+        echo "$AXE $validator" >.venv/npm/brought
+    else
+        echo "NOT RUN, of these tests: barriers (axe-core) and the validity of HTML; npm could not bring $AXE and $validator"
+    fi
+fi
+exec .venv/bin/python -m pytest -rs tests/browser "$@"

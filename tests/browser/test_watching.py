@@ -9,7 +9,8 @@ WATCH = """async (goal) => {
     method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({goal}),
   });
   const path = answer.headers.get("Location");
-  const types = ["roadmap.queued", "roadmap.planning", "roadmap.outlined", "content.ready", "roadmap.ready"];
+  const types = ["queued", "planning", "analysed", "drafted", "outlined", "ready"].map((step) => "roadmap." + step);
+  types.push("content.ready");
   return await new Promise((resolve) => {
     const seen = [];
     const source = new EventSource(path + "/events");

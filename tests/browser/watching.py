@@ -1,10 +1,12 @@
 """What a page shows of a roadmap that is being made, and how to tell that it was not loaded anew meanwhile."""
 
 import re
+from difflib import unified_diff
 
 from playwright.sync_api import Page, expect
 
 from tests.stack import Stack
+from tests.waiting import wait_until
 
 FINISHED = re.compile("^(Ready|Ready in part|Failed|Cancelled)$")
 STAY = "window.stayed = true"
@@ -52,8 +54,17 @@ def expect_everything(page: Page, stack: Stack, path: str, headers: dict[str, st
 
 
 def expect_as_loaded_anew(page: Page) -> None:
-    """What has come by and by is what one gets at once."""
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
-    here = page.evaluate(SHOWN)
-    page.reload()
-    assert here == page.evaluate(SHOWN)
+    """What has come by and by is, when the last picture is there too, what somebody else gets at once."""
+    another = page.context.new_page()
+    another.goto(page.url)
+    anew = another.evaluate(SHOWN)
+    another.close()
+    try:
+        wait_until(lambda: page.evaluate(SHOWN) == anew, timeout=15)
+    except AssertionError:
+        difference = unified_diff(_lines(page.evaluate(SHOWN)), _lines(anew), "by and by", "anew", n=1, lineterm="")
+        raise AssertionError("\n".join(difference)) from None
+
+
+def _lines(html: str) -> list[str]:
+    return html.replace("<", "\n<").splitlines()
