@@ -32,7 +32,6 @@ PATIENCE = 15_000  # milliseconds: of a machine that has other things to do
 PATIENT = {  # the teacher takes its time when a test wants it
     "MODEL_TIMEOUT_SECONDS": "300",
     "LEASE_SECONDS": "600",
-    "CONTENT_WORKERS": "16",
     "MODEL_CONCURRENCY": "16",
     "SHUTDOWN_GRACE_SECONDS": "1",
 }
@@ -139,7 +138,8 @@ def town(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, broker: R
     """For many people."""
     with teaching(Teacher()) as teacher:
         folder = tmp_path_factory.mktemp("town")
-        with running(server_stack(folder, postgres, broker, **PATIENT, **teacher.environment())) as stack:
+        environment = {**PATIENT, **teacher.environment(), "CONTENT_WORKERS": "16"}  # some of which a test keeps waiting
+        with running(server_stack(folder, postgres, broker, **environment)) as stack:
             yield School(stack, teacher)
 
 

@@ -104,11 +104,12 @@ WORDS = {
 
 
 class Gate:
-    """Open, closed, or letting some through."""
+    """Open, closed, or letting some through: who came first, goes first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left: float = float("inf")
+        self._waiting: list[object] = []
 
     def set(self) -> None:
         self._left = float("inf")
@@ -121,10 +122,13 @@ class Gate:
         with self._lock:
             self._left += count
 
-    def passed(self) -> bool:
+    def passed(self, who: object) -> bool:
         with self._lock:
-            if self._left < 1:
+            if who not in self._waiting:
+                self._waiting.append(who)
+            if self._waiting.index(who) >= self._left:
                 return False
+            self._waiting.remove(who)
             self._left -= 1
             return True
 
@@ -160,7 +164,7 @@ class Teacher:
         step = asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()
         facts = json.loads(asked["messages"][1]["content"])
         gate = self.designs if step in ("analysis", "outline") else self.writes
-        while (step, facts["request"]["goal"]) in self.held or not gate.passed():
+        while (step, facts["request"]["goal"]) in self.held or not gate.passed(handler):
             if handler.server.released.wait(0.05):
                 return
         if (step, facts.get("concept", {}).get("title")) in self.refused:
