@@ -175,6 +175,12 @@ def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
     return row.last_seq, row.status in FINAL
 
 
+def status_of(owner_id: UUID, roadmap_id: UUID) -> RoadmapStatus:
+    """Raises NotFound."""
+    with session():
+        return RoadmapStatus(owned(owner_id, roadmap_id).status)
+
+
 def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
     """The whole roadmap as it is planned now, in six queries. Raises NotFound."""
     with session():

@@ -16,9 +16,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import NotFound, Unavailable
+from core.errors import NotFound, TooMany, Unavailable
+from core.runtime import settings
 from roadmap import reading
 from roadmap.events import Event, EventType
+from roadmap.statuses import RoadmapStatus
 from web.api.roadmaps import LARGEST_SEQ, last_event_id
 from web.callers import Caller
 from web.endpoint import Call
@@ -26,11 +28,13 @@ from web.events import RETRY, STILL_HERE, poller, streamed
 from web.pages.page import AnyQuery
 from web.pages.rendering import rendered
 from web.pages.roadmap import view_of
+from web.turns import turn
 
 logger = logging.getLogger(__name__)
 
 SILENCE = 4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
 OF_PARTS = (EventType.content_ready, EventType.content_failed)
+BUSY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
 CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
 PICTURE = "event: picture\ndata: \n\n"  # the page fetches it anew, compressed and not too often
 END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
@@ -48,6 +52,8 @@ async def watch(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(RETRY + END, media_type="text/event-stream")
+    if call.request.method == "HEAD":
+        return Response(media_type="text/event-stream")
     poller.check_room(call.caller)
     return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
 
@@ -59,19 +65,29 @@ async def _messages(request: Request, caller: Caller, roadmap_id: UUID, after: i
     try:
         async with aclosing(poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)) as batches:
             async for events in batches:
-                message = await run_in_threadpool(_message, request, caller.account_id, roadmap_id, events)
-                yield STILL_HERE if message == last else message
+                message = await _rendered(request, caller, roadmap_id, events)
+                yield STILL_HERE if message in (last, b"") else message
                 last = b"" if events else message
                 if events and events[-1].is_terminal and events[-1].seq >= last_seq:
                     yield END
                     return
                 await asyncio.sleep(CALM)
-    except (NotFound, Unavailable) as error:
+    except (NotFound, TooMany, Unavailable) as error:
         logger.warning("a page is not told of its roadmap any more: %s", error)
+
+
+async def _rendered(request: Request, caller: Caller, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
+    """The message; empty when there is nothing to tell. Raises NotFound, Unavailable, and TooMany."""
+    if settings.embedded:
+        return await run_in_threadpool(_message, request, caller.account_id, roadmap_id, events)
+    async with turn(caller.account_id):  # watchers, too, leave threads to other accounts
+        return await run_in_threadpool(_message, request, caller.account_id, roadmap_id, events)
 
 
 def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
     """All that these events have changed on the page; without events, what is being done. Raises NotFound, Unavailable."""
+    if not events and reading.status_of(owner_id, roadmap_id) not in BUSY:
+        return b""
     view = view_of(owner_id, roadmap_id)
     named = {UUID(event.data["concept_id"]) for event in events if "concept_id" in event.data}
     named |= {writing.concept_id for writing in view.activity.writing}
