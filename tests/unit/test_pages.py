@@ -233,7 +233,7 @@ class TestRoadmap:
     @pytest.mark.parametrize("headers", [HTML, PART])
     def test_what_is_not_there_is_said_by_a_page(self, person: TestClient, headers: dict[str, str]) -> None:
         answer = person.get(f"/roadmaps/{UUID(int=7)}", headers=headers)
-        assert "There is no such page here" in text_of(answer, 404)
+        assert "This does not exist" in text_of(answer, 404)
         assert ("<html" in answer.text) == (headers is HTML)
         assert person.get(f"/roadmaps/{UUID(int=7)}", headers={"Accept": "*/*"}).json()["status"] == 404
 
