@@ -15,9 +15,12 @@ import pytest
 from tests.scratch import write_in_memory
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import OPEN_TO_TESTS, SHORT, Stack, clean_environment, embedded_stack, running, server_stack
+from tests.waiting import wait_until
 
+TESTER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that run tests; another one gives them out
 write_in_memory()
-SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-"))
+SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-", dir=os.environ.get("ROADMAP_TEST_SCRATCH") if TESTER else None))
+os.environ["ROADMAP_TEST_SCRATCH"] = str(SCRATCH)  # those of the testers are in it
 PLACE = {"SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
 ENVIRONMENT = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **PLACE}
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what the tests start must hear Ctrl-C
@@ -51,6 +54,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=long)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Ctrl-C waits until everything is ended that the test has started."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            raise KeyboardInterrupt
+
+
+def pytest_keyboard_interrupt() -> None:
+    """A tester that was interrupted is so again within seconds, by the one who gives out the tests."""
+    if TESTER:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
+    """After Ctrl-C who gives out the tests waits for the testers, which would be killed within seconds otherwise."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.pluginmanager.hasplugin("dsession"):
+        wait_until(lambda: not list(SCRATCH.glob("roadmap-tests-*")), timeout=60, reason="every tester has ended")
+    try:
+        yield
+    finally:
+        if TESTER:
+            shutil.rmtree(SCRATCH)  # what the test has started is ended
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
@@ -58,17 +92,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _postgres() -> Iterator[Postgres]:
     with scratch_folder() as folder:
         server = Postgres(folder)
-        server.start()
-        yield server
-        server.stop()
+        try:
+            server.start()
+            yield server
+        finally:  # also when somebody interrupts the start
+            server.stop()
 
 
 def _broker() -> Iterator[Redis]:
     with scratch_folder() as folder:
         server = Redis(folder)
-        server.start()
-        yield server
-        server.stop()
+        try:
+            server.start()
+            yield server
+        finally:  # also when somebody interrupts the start
+            server.stop()
 
 
 # Shared by tests that only use them, and of a test's own for those that harm them.
