@@ -29,4 +29,4 @@ if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then
         echo "NOT RUN, of these tests: barriers (axe-core) and the validity of HTML; npm could not bring $AXE and $validator"
     fi
 fi
-exec .venv/bin/python -m pytest -rs tests/browser "$@"
+exec .venv/bin/python -m pytest --numprocesses "${TESTERS:-2}" --dist loadfile -rs tests/browser "$@"
