@@ -1,7 +1,7 @@
 """What is interrupted goes on by itself: nothing that has happened is missing on the page, and nothing is there twice."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
@@ -58,6 +58,27 @@ def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(visit: 
         expect_the_rest(page, small, path)
         assert stayed(page)
         expect_as_loaded_anew(page)
+
+
+@pytest.mark.parametrize("answer", [None, 503])
+def test_a_page_that_cannot_be_connected_at_first_is_connected_later(visit: Visiting, small: School, answer: int | None) -> None:
+    visitor = visit()
+    visitor.expected += AWAY
+    page = visitor.open()
+    failed = []
+
+    def fail(route: Route) -> None:
+        failed.append(route.request.url)
+        route.fulfill(status=answer, content_type="text/html") if answer else route.abort()
+
+    page.route("**/live?*", fail, times=2)
+    small.teacher.designs.clear()
+    path = begin(page, small.url, GOAL)
+    expect(page.locator("#offline")).to_be_visible()
+    small.teacher.designs.set()
+    expect_the_rest(page, small, path)
+    assert len(failed) == 2
+    assert stayed(page)
 
 
 def test_a_page_loaded_anew_in_the_middle_has_everything_once(page: Page, small: School) -> None:
