@@ -35,8 +35,7 @@ test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh
 
 screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
-	@$(BIN)/python -m scripts.screenshots
+	@./scripts/screenshots.sh
 
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
 	@./scripts/image.sh
