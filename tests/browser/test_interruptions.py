@@ -1,5 +1,7 @@
 """What is interrupted goes on by itself: nothing that has happened is missing on the page, and nothing is there twice."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -7,7 +9,6 @@ from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
 from tests.browser.watching import STAY, begin, expect_as_loaded_anew, expect_everything, stayed, told
 from tests.browser.wire import wire_to
-from tests.waiting import wait_until
 
 GOAL = "Bake bread"
 AWAY = [r"net::ERR_", "status of 503", "htmx:sse:error: ", "htmx:error: Failed to fetch"]  # what a browser says meanwhile
@@ -59,20 +60,6 @@ def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(visit: 
         expect_the_rest(page, small, path)
         assert stayed(page)
         expect_as_loaded_anew(page)
-
-
-def test_scripts_that_come_slowly_connect_the_page_nevertheless(page: Page, small: School) -> None:
-    small.teacher.designs.clear()
-    path = small.stack.create(GOAL).removeprefix("/api/v1")
-    held: list[Route] = []
-    page.route("**/static/hx-sse*", lambda route: held.append(route))
-    page.goto(small.url + path, wait_until="commit")
-    wait_until(lambda: page.evaluate("'htmx' in window") and held)
-    page.evaluate("new Promise(resolve => setTimeout(resolve, 50))")  # what htmx has left for later comes first
-    held[0].continue_()
-    page.wait_for_load_state()
-    small.teacher.designs.set()
-    expect_the_rest(page, small, path)
 
 
 @pytest.mark.parametrize("answer", [None, 503])
@@ -137,3 +124,20 @@ def test_a_roadmap_becomes_ready_on_the_page_when_its_writer_was_killed(visit: V
     expect_the_rest(page, among_others, path, person.headers)
     assert stayed(page)
     expect_as_loaded_anew(page)
+
+
+def test_a_page_whose_login_has_ended_elsewhere_leads_to_the_login(visit: Visiting, town: School) -> None:
+    town.teacher.as_usual()
+    visitor = visit()
+    visitor.expected += [*AWAY, "status of 401"]
+    person = Person(town.stack).register()
+    person.enter(visitor.context)
+    page = visitor.open()
+    town.teacher.writes.clear()
+    path = begin(page, town.url, GOAL)
+    logins = town.stack.get("/api/v1/auth/sessions", headers=person.headers).json()["items"]
+    for login in logins:
+        if not login["current"]:
+            town.stack.request("DELETE", f"/api/v1/auth/sessions/{login['id']}", headers=person.headers)
+    page.wait_for_url(re.compile(rf"/login\?next={re.escape(path.replace('/', '%2F'))}$"))
+    town.teacher.writes.set()

@@ -259,7 +259,7 @@ class TestLive:
         for told in ({"Last-Event-ID": str(last)}, {}):
             query = "" if told else f"?after={last}"
             answer = person.get(f"{roadmap}/live{query}", headers=told)
-            assert answer.text == "retry: 2000\n\nevent: end\ndata: \n\n"
+            assert answer.text == "retry: 2000\n\nevent: picture\ndata: \n\nevent: end\ndata: \n\n"
 
     def test_who_comes_back_gets_what_came_since(self, person: TestClient, roadmap: str) -> None:
         html = "\n".join(self.messages(person, roadmap, **{"Last-Event-ID": "50"}))

@@ -51,7 +51,7 @@ async def watch(call: Call) -> Response:
     after = max(call.query.after, last_event_id(call))
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
-        return Response(RETRY + END, media_type="text/event-stream")
+        return Response(RETRY + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     poller.check_room(call.caller)

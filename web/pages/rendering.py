@@ -69,7 +69,6 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(texts(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(
         address=files.address,
-        scripts=files.SCRIPTS,
         words=sentences.Sentences(texts(language)),
         languages=LANGUAGES,
         themes=THEMES,

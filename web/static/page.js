@@ -1,13 +1,18 @@
 // Says when the stream of a watched roadmap is interrupted, and when it is there again. All else is HTML.
-document.addEventListener("htmx:sse:error", () => show(true));
+document.addEventListener("htmx:sse:error", ({ detail }) => interrupted(detail.status));
 document.addEventListener("htmx:sse:after:connection", () => show(false));
 // What was connected once is connected again by the extension; what never was, by this.
 for (const failure of ["htmx:error", "htmx:response:error"]) {
-  document.addEventListener(failure, ({ target }) => {
+  document.addEventListener(failure, ({ target, detail }) => {
     if (target.id !== "live") return;
-    show(true);
+    interrupted(detail.ctx?.response?.status);
     setTimeout(() => htmx.trigger(target, "again"), 2000);
   });
+}
+
+function interrupted(status) {
+  if (status === 401 || status === 404) location.reload(); // which leads to the login, or says what is wrong
+  else show(true);
 }
 
 function show(isOffline) {
