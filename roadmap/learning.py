@@ -17,6 +17,7 @@ from core.runtime import session, transaction
 from models.accounts import Account
 from models.learning import QuizAttempt
 from models.roadmaps import Concept, Content, ContentVersion
+from roadmap.notes import notes_tag
 from roadmap.outline import ContentKind, Level, Question, Quiz
 from roadmap.ownership import owned
 from roadmap.requests import LanguageTag, Number, printable
@@ -33,10 +34,11 @@ class ProgressRequest(BaseModel):
 
 
 class NotesRequest(BaseModel):
-    """Replaces what was there; empty: nothing."""
+    """Replaces what was there; empty: nothing. With `base`, only if the notes are still those of this tag."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), AfterValidator(printable)]
+    base: Annotated[str, Field(max_length=64)] | None = None
 
 
 class LearnerConcept(BaseModel):
@@ -45,6 +47,7 @@ class LearnerConcept(BaseModel):
     concept_id: UUID
     progress: ConceptProgress
     notes: str
+    notes_tag: str
 
 
 class AttemptRequest(BaseModel):
@@ -106,8 +109,13 @@ def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Pr
 
 
 def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest) -> LearnerConcept:
-    """Raises NotFound."""
-    return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
+    """Raises NotFound, and Conflict when they were changed since. To say the same twice is no conflict."""
+    with transaction():
+        _check(owner_id, roadmap_id, concept_id)
+        before = Concept.select(Concept.notes).where(Concept.id == concept_id).scalar()
+        if request.base not in (None, notes_tag(before)) and request.notes != before:
+            raise Conflict("The notes were changed since they were read. Read them again.")
+        return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
@@ -180,7 +188,7 @@ def _change(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, **changes: objec
         row = next(iter(changed.execute()), None)
         if row is None:
             raise _no_concept()
-        return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes)
+        return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes))
 
 
 def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:

@@ -14,6 +14,7 @@ from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
 from roadmap.applying import key_of
 from roadmap.contents import QuizDetail, without_answers
+from roadmap.notes import notes_tag
 from roadmap.outline import Analysis, ContentKind, Quiz, Resource
 from roadmap.ownership import owned
 from roadmap.receipts import Estimate, pending_estimate
@@ -132,6 +133,7 @@ class ConceptDetail(ConceptNode):
 
     roadmap_id: UUID
     notes: str
+    notes_tag: str
     tutorial: TutorialDetail | None
     resources: list[Resource] | None
     quiz: QuizDetail | None
@@ -210,7 +212,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
         versions = {version.content.kind: version for version in written.where(Content.concept == concept_id)}
     node = _concept_node(concept, contents)
-    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, notes=concept.notes, **_written(versions))
+    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, **_notes(concept), **_written(versions))
 
 
 def list_logs(
@@ -288,6 +290,10 @@ def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
     ordered = {kind: states[kind] for kind in ContentKind if kind in states}
     fields = (name for name in ConceptNode.model_fields if name != "contents")
     return ConceptNode(**{name: getattr(concept, name) for name in fields}, contents=ordered)
+
+
+def _notes(concept: Concept) -> dict[str, str]:
+    return {"notes": concept.notes, "notes_tag": notes_tag(concept.notes)}
 
 
 def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:

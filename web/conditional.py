@@ -11,4 +11,5 @@ def etag(content: bytes) -> str:
 
 def has_it(request: Request, tag: str) -> bool:
     """Whether one of the tags that the request names is this one."""
-    return tag in {given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")}
+    given = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    return bool(given & {tag, "*"})

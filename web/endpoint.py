@@ -94,7 +94,7 @@ class Endpoint:
         call = Call(
             caller=caller,
             ids=_ids(request),
-            query=_query(self.query, request),
+            query=self._asked(request),
             body=await self._content(request),
             request=request,
         )
@@ -105,6 +105,10 @@ class Endpoint:
             return self._respond(await run_in_threadpool(handler, call))
         async with turn(call.owner):
             return self._respond(await run_in_threadpool(handler, call))
+
+    def _asked(self, request: Request) -> Any:
+        """The query. Raises Invalid."""
+        return _query(self.query, request)
 
     async def _content(self, request: Request) -> Any:
         """What is sent, as JSON. Raises Malformed, Unsupported, TooLarge, TooSlow, Invalid."""

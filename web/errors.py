@@ -26,7 +26,7 @@ from core.errors import (
 )
 from web.middleware import CAREFUL
 from web.noting import note_refusal
-from web.pages.page import is_part, login_path, see_other, wants_page
+from web.pages.page import is_part, login_path, page_of, see_other, wants_page
 from web.pages.problems import problem_page
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,8 @@ def answer_http(request: Request, error: Exception) -> Response:
     slug, title = HTTP_PROBLEMS.get(error.status_code, ("error", "The request cannot be answered"))
     detail = f"{request.method} {request.url.path} is not part of this service."
     if wants_page(request):
+        if error.status_code == 405 and request.method in ("GET", "HEAD"):  # the address of a form that was sent, opened again
+            return see_other(page_of(request))
         response = problem_page(request, error.status_code, error)
     else:
         response = problem(request, error.status_code, slug, title, detail)

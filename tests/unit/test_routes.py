@@ -30,6 +30,14 @@ PUBLIC = {  # whoever adds to these opens a door
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
 }
+PUBLIC_PAGES = {
+    ("GET", "/login"),
+    ("POST", "/login"),
+    ("GET", "/register"),
+    ("POST", "/register"),
+    ("POST", "/look"),
+    ("GET", "/static/{file}"),
+}
 NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics"}
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT"}
@@ -107,6 +115,7 @@ def test_the_application_serves_the_table_and_nothing_else() -> None:
 
 def test_only_the_named_endpoints_are_public() -> None:
     assert {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS if endpoint.public} == PUBLIC
+    assert {(page.method, page.path) for page in PAGES if page.public} == PUBLIC_PAGES
 
 
 @each_endpoint

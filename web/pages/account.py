@@ -53,6 +53,8 @@ def show_login(call: Call) -> Response:
 
 
 async def log_in(call: Call) -> Response:
+    if settings.embedded:
+        return see_other("/")
     form: Form = call.body
     try:
         credentials = filled(Credentials, {**form.given("email", "password"), "cookie": True})
@@ -68,6 +70,8 @@ def show_registration(call: Call) -> Response:
 
 
 async def register(call: Call) -> Response:
+    if settings.embedded:
+        return see_other("/")
     form: Form = call.body
     try:
         registration = filled(Registration, {**form.given("email", "name", "password", "invitation"), "cookie": True})

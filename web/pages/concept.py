@@ -1,5 +1,6 @@
 """One concept: what there is to learn, what was understood of it, and where to go on."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -8,11 +9,11 @@ from markupsafe import Markup
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotFound
 from core.texts import mark, texts
 from roadmap import learning, reading
 from roadmap.course import Course, CourseStep, course
-from roadmap.learning import AttemptRequest, NotesRequest, ProgressRequest
+from roadmap.learning import Attempt, AttemptRequest, NotesRequest, ProgressRequest
 from roadmap.outline import ContentKind
 from roadmap.picture.marks import mark_of
 from roadmap.reading import ConceptDetail
@@ -27,11 +28,18 @@ from web.pages.rendering import page
 from web.pages.start import CHOICES
 
 RENDERED = 64  # tutorials that are kept as HTML: versions never change
+EMPTY = mark("Answer at least one question.")
 QUIZ = {
     Conflict: mark("This quiz was written anew meanwhile. Here is the new one."),
     Invalid: mark("These answers do not belong to this quiz. Answer it here."),
 }
 OPEN = (ContentStatus.pending, ContentStatus.building)
+
+
+class Following(BaseModel):
+    """Where one goes on, if one does."""
+
+    next: UUID | None = None
 
 
 class ConceptQuery(AnyQuery):
@@ -66,23 +74,29 @@ def show(call: Call) -> Response:
 
 def set_progress(call: Call) -> Response:
     """With `next`, on to the next concept."""
+    following = filled(Following, call.body.given("next")).next
     learning.set_progress(*_place(call), filled(ProgressRequest, {"status": call.body.text("status")}))
-    if following := call.body.text("next"):
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{_uuid(following)}")
+    if following is not None:
+        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{following}")
     return see_other(_path(call) + "#progress")
 
 
 def set_notes(call: Call) -> Response:
-    """As a part of the page only that they are saved; otherwise back to them."""
-    text = call.body.text("notes").replace("\r\n", "\n")
+    """As a part of the page only that they are saved; otherwise back to them. What another window has saved meanwhile stays."""
+    form: Form = call.body
+    text = {"notes": form.text("notes").replace("\r\n", "\n")} if "notes" in form else {}
     try:
-        learning.set_notes(*_place(call), filled(NotesRequest, {"notes": text}))
+        made = learning.set_notes(*_place(call), filled(NotesRequest, {**text, **form.given("base")}))
+    except Conflict as error:
+        if is_part(call.request):
+            return page(call.request, "parts/saved.html", status=409, tag=form.text("base"), is_old=True)
+        return _page(call, error=error, notes=form.text("notes"))
     except Invalid as error:
         if is_part(call.request):
             raise
-        return _page(call, error=error, notes=text)
+        return _page(call, error=error, notes=form.text("notes"))
     if is_part(call.request):
-        return page(call.request, "parts/saved.html")
+        return page(call.request, "parts/saved.html", tag=made.notes_tag, is_old=False)
     return see_other(_path(call) + "#notes")
 
 
@@ -90,6 +104,8 @@ def answer(call: Call) -> Response:
     """Grade what was chosen. What does not go is said above the questions, with the answers still in their places."""
     form: Form = call.body
     count = min(int(text), learning.MOST_QUESTIONS) if (text := form.text("questions")).isdecimal() and len(text) < 5 else 0
+    if not any(form.all(f"q{number}") for number in range(count)):
+        return _page(call, error=Invalid("Nothing was answered."), chosen=[], is_empty=True)
     answers = [[int(n) for n in form.all(f"q{number}") if n.isdecimal() and len(n) < 5] for number in range(count)]
     try:
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
@@ -106,12 +122,13 @@ def _page(
     error: Invalid | Conflict | None = None,
     notes: str | None = None,
     chosen: list[list[int]] | None = None,
+    is_empty: bool = False,
 ) -> Response:
     owner_id, roadmap_id, concept_id = _place(call)
     concept = reading.concept_detail(owner_id, roadmap_id, concept_id)
     way = course(owner_id, roadmap_id)
     at = next(number for number, step in enumerate(way.steps) if step.id == concept_id)
-    attempt = learning.read_attempt(owner_id, roadmap_id, concept_id, attempt_id) if attempt_id else None
+    attempt = _attempt(call, attempt_id)
     words = texts(language_of(call.request))
     is_about_quiz = error is not None and chosen is not None
     return page(
@@ -126,14 +143,24 @@ def _page(
         statuses=list(ConceptProgress),
         open=OPEN,
         kinds=list(ContentKind),
-        last=attempt if attempt and concept.quiz and attempt.version == concept.quiz.version else None,
+        shown=attempt if attempt and concept.quiz and attempt.version == concept.quiz.version else None,
         attempts=learning.list_attempts(owner_id, roadmap_id, concept_id, limit=5).items,
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
         errors=problems.of_fields(words, error.fields) if error and not is_about_quiz else {},
-        quiz_problem=words.gettext(QUIZ[type(error)]) if error and is_about_quiz else "",
+        stored=concept.notes if isinstance(error, Conflict) and not is_about_quiz else None,
+        quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)]) if error and is_about_quiz else "",
         choices=CHOICES,
     )
+
+
+def _attempt(call: Call, attempt_id: UUID | None) -> Attempt | None:
+    """None also when it is not there any more: the lesson is."""
+    if attempt_id is None:
+        return None
+    with suppress(NotFound):
+        return learning.read_attempt(*_place(call), attempt_id)
+    return None
 
 
 def _tutorial(call: Call, concept: ConceptDetail) -> Markup | None:
@@ -154,10 +181,3 @@ def _place(call: Call) -> tuple[UUID, UUID, UUID]:
 
 def _path(call: Call) -> str:
     return f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}"
-
-
-def _uuid(text: str) -> UUID:
-    class Following(BaseModel):
-        next: UUID
-
-    return filled(Following, {"next": text}).next

@@ -27,7 +27,7 @@ from web.endpoint import Call
 from web.events import RETRY, STILL_HERE, poller, streamed
 from web.pages.page import AnyQuery
 from web.pages.rendering import rendered
-from web.pages.roadmap import view_of
+from web.pages.roadmap import follows_words, view_of
 from web.turns import turn
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ SILENCE = 4.0  # seconds, after which it is looked what is being done: that a pa
 OF_PARTS = (EventType.content_ready, EventType.content_failed)
 BUSY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
 CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
+NEW_PLAN = (EventType.outlined, EventType.revised)
+PLAN = "event: plan\ndata: \n\n"  # the same at once
 PICTURE = "event: picture\ndata: \n\n"  # the page fetches it anew, compressed and not too often
 END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
 
@@ -99,10 +101,12 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         told=events[::-1],
         is_new_plan=any(event.type not in OF_PARTS for event in events),
         changed=[concept for concept in view.concepts if concept.id in named],
+        follows_words=follows_words(),
         errors={},
         feedback="",
     )
     data = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", html) if line.strip())
     if not events:
         return f"{data}\n".encode()
-    return f"id: {events[-1].seq}\n{data}\n{PICTURE}".encode()
+    picture = PLAN if any(event.type in NEW_PLAN for event in events) else PICTURE
+    return f"id: {events[-1].seq}\n{data}\n{picture}".encode()

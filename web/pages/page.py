@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from core.errors import Invalid, Malformed, Unsupported
 from web.endpoint import Endpoint, field_errors, read_body
@@ -18,6 +19,8 @@ LARGEST_FORM = 256 * 1024  # bytes: the longest notes in Chinese, with three byt
 MOST_FIELDS = 1000
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
+
+ACCEPTED = re.compile(r"(?:^|,)\s*text/html\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?=,|$)", re.IGNORECASE)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,13 +40,16 @@ class Form:
     def all(self, name: str) -> list[str]:
         return self._values.get(name, [])
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
     def given(self, *names: str) -> dict[str, str]:
         """What was filled in of these."""
         return {name: self.text(name) for name in names if self.text(name).strip()}
 
 
 class AnyQuery(BaseModel):
-    """What others add to a link does not matter."""
+    """What others add to a link does not matter. Every field has a default, which takes the place of what does not fit."""
 
     model_config = {"extra": "ignore"}
 
@@ -61,13 +67,20 @@ class Page(Endpoint):
             return await self.instead.handle(request)
         return await Endpoint.handle(self, request)
 
+    def _asked(self, request: Request) -> Any:
+        given = dict(reversed(request.query_params.multi_items()))  # the first of each name
+        try:
+            return self.query.model_validate(given)
+        except ValidationError:
+            return self.query()
+
     async def _content(self, request: Request) -> Any:
         return await _form(request) if self.method == "POST" else None
 
 
 def wants_page(request: Request) -> bool:
     """Whether the answer is for a person who looks at it."""
-    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+    return not request.url.path.startswith("/api/") and bool(ACCEPTED.search(request.headers.get("accept", "")))
 
 
 def is_part(request: Request) -> bool:
@@ -92,6 +105,19 @@ def login_path(request: Request) -> str:
     """Of the page where one logs in, and from there comes back to this one."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return "/login" if path == "/" else "/login?" + urlencode({"next": path})
+
+
+def page_of(request: Request) -> str:
+    """The path of the page on which it was asked for: the nearest one, at its own path or above, that can be looked at."""
+    path = request.url.path
+    while path and not _can_be_looked_at(request, path):
+        path = path.rpartition("/")[0]
+    return path or "/"
+
+
+def _can_be_looked_at(request: Request, path: str) -> bool:
+    asked = {**request.scope, "path": path, "method": "GET"}
+    return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
 
 
 def local_path(path: str) -> str:

@@ -19,7 +19,7 @@ from core.errors import (
 )
 from core.texts import mark, texts
 from web.pages.look import language_of
-from web.pages.page import is_part
+from web.pages.page import is_part, page_of
 from web.pages.rendering import page
 
 FIELDS = {
@@ -74,7 +74,8 @@ def problem_page(request: Request, status: int, error: Exception) -> Response:
         sentence = said(words, error)
     else:
         sentence = words.gettext(PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER)
-    detail = error.detail if isinstance(error, RoadmapError) and not isinstance(error, NotFound) else ""
+    detail = error.detail if isinstance(error, Forbidden | Unavailable) else ""  # in words for operators
     request_id = request.scope.get("state", {}).get("request_id", "")
     template = "parts/problem.html" if is_part(request) else "problem.html"
-    return page(request, template, status=status, sentence=sentence, detail=detail, code=status, request_id=request_id)
+    told = {"sentence": sentence, "detail": detail, "code": status, "request_id": request_id}
+    return page(request, template, status=status, back=page_of(request), **told)

@@ -21,6 +21,7 @@ from web.callers import login_in_cookie
 from web.compressing import compressed
 from web.pages import files, sentences
 from web.pages.look import THEMES, language_of, theme_of
+from web.pages.page import page_of
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 POLICY = (
@@ -46,12 +47,20 @@ def rendered(request: Request, template: str, **context: Any) -> str:
     language = language_of(request)
     around = {
         "request": request,
+        "here": _here(request) if context.get("code") is None else "/",
         "language": language,
         "theme": theme_of(request),
         "embedded": settings.embedded,
         "is_known": settings.embedded or login_in_cookie(request) is not None,
     }
     return _environment(language).get_template(template).render(**around, **context)
+
+
+def _here(request: Request) -> str:
+    """To come back to after another language or other colours were chosen."""
+    if request.method != "GET":
+        return page_of(request)
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 @cache

@@ -1,6 +1,7 @@
 """One roadmap: what is done for it now, its picture, its plan, and what can be decided."""
 
 from dataclasses import dataclass, replace
+from gettext import NullTranslations
 from uuid import UUID
 
 from markupsafe import Markup
@@ -8,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Invalid
-from core.texts import texts
+from core.texts import mark, texts
 from roadmap import events, reading
 from roadmap.activity import Activity, activity
 from roadmap.events import Event
@@ -18,6 +19,7 @@ from roadmap.picture.marks import next_of
 from roadmap.reading import ConceptNode, RoadmapTree, nodes_of
 from roadmap.requests import ApproveRequest, ReviseRequest
 from roadmap.statuses import FINAL, ContentStatus
+from tasks.content import generator
 from web.api import decisions
 from web.endpoint import Call, NoBody
 from web.errors import status_of
@@ -26,6 +28,7 @@ from web.pages.look import language_of
 from web.pages.page import Form, filled, see_other
 from web.pages.rendering import page
 
+NO_WORDS = mark("Without a model key nobody understands such words. The plan can only be taken as it is.")
 TOLD = 20  # newest events on the page
 
 
@@ -107,6 +110,15 @@ def revise(call: Call) -> Response:
     return _back(call)
 
 
+def follows_words() -> bool:
+    """Whether somebody is there who understands what should be different."""
+    try:
+        generator().check_feedback("/feedback")
+    except Invalid:
+        return False
+    return True
+
+
 def cancel(call: Call) -> Response:
     decisions.cancel(replace(call, body=NoBody()))
     return _back(call)
@@ -142,9 +154,16 @@ def _page(call: Call, *, error: Invalid | None = None) -> Response:
         tree=view.tree,
         told=_told(roadmap_id, view.seq),
         drawn=drawn(call.request, view.tree),
-        errors=problems.of_fields(words, error.fields) if error else {},
+        errors=_said(words, error) if error else {},
+        follows_words=follows_words(),
         feedback=call.body.text("feedback") if error else "",
     )
+
+
+def _said(words: NullTranslations, error: Invalid) -> dict[str, str]:
+    if not follows_words():
+        return {"feedback": words.gettext(NO_WORDS)}
+    return problems.of_fields(words, error.fields)
 
 
 def _told(roadmap_id: UUID, seq: int) -> list[Event]:

@@ -57,7 +57,7 @@ NOT_WRITTEN = {
 NEXT = {  # when nobody is before it
     RoadmapStatus.queued: mark("Your roadmap is the next one"),
     RoadmapStatus.planning: mark("Designing the plan"),
-    RoadmapStatus.building: mark("The next part is about to be written"),
+    RoadmapStatus.building: mark("The parts are being written"),
 }
 PARTS = {
     ContentStatus.pending: mark("It will be written."),

@@ -1,4 +1,4 @@
-// Says when the stream of a watched roadmap is interrupted, and when it is there again. All else is HTML.
+// What HTML cannot do: to say that a stream is interrupted, and to keep notes of somebody who leaves at once.
 document.addEventListener("htmx:sse:error", ({ detail }) => interrupted(detail.status));
 document.addEventListener("htmx:sse:after:connection", () => show(false));
 // What was connected once is connected again by the extension; what never was, by this.
@@ -19,3 +19,13 @@ function show(isOffline) {
   const note = document.getElementById("offline");
   if (note) note.hidden = !isOffline;
 }
+
+const notes = document.getElementById("own-notes");
+let saved = notes?.value;
+notes?.addEventListener("input", () => document.querySelector("#saved > :not(input)")?.remove());
+document.addEventListener("htmx:before:request", ({ target }) => {
+  if (target === notes?.form) saved = notes.value;
+});
+addEventListener("pagehide", () => {
+  if (notes && notes.value !== saved) navigator.sendBeacon(notes.form.action, new URLSearchParams(new FormData(notes.form)));
+});
