@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import School, Visiting
 from tests.browser.watching import STAY, begin, stayed
+from tests.waiting import wait_until
 
 GOAL = "Bake bread"
 NEXT = "Next Sourdough 2"
@@ -78,6 +79,28 @@ def test_notes_are_saved_by_themselves(page: Page, lessons: list[str]) -> None:
     assert stayed(page)
     page.reload()
     expect(notes).to_have_value("Wait for the dough.\n面团 <b>& patience</b>")
+
+
+def test_notes_of_who_goes_on_at_once_are_kept(page: Page, lessons: list[str]) -> None:
+    notes = page.get_by_label("Your notes")
+    for typed, leave in (
+        ("before a form", lambda: page.get_by_role("button", name="Learning", exact=True).click()),
+        ("before a link", lambda: page.get_by_role("link", name="Roadmap", exact=True).click()),
+        ("before the end of the page", lambda: page.goto("about:blank")),
+    ):
+        page.goto(lessons[1])
+        notes.fill("saved")
+        expect(page.locator("#saved")).to_have_text("Saved")
+        notes.fill(typed)
+        expect(page.locator("#saved")).to_have_text("")
+        leave()
+        page.wait_for_load_state()
+
+        def is_kept(typed: str = typed) -> bool:
+            page.goto(lessons[1])
+            return notes.input_value() == typed
+
+        wait_until(is_kept, reason=f"what was typed {typed} is there")
 
 
 def test_how_far_one_is_stands_on_the_page_and_on_the_map(page: Page, lessons: list[str], home: School, written: str) -> None:
