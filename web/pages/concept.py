@@ -27,7 +27,7 @@ from web.pages.prose import prose
 from web.pages.rendering import page
 from web.pages.start import CHOICES
 
-RENDERED = 64  # tutorials that are kept as HTML: versions never change
+RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
 EMPTY = mark("Answer at least one question.")
 QUIZ = {
     Conflict: mark("This quiz was written anew meanwhile. Here is the new one."),
@@ -127,7 +127,9 @@ def _page(
     owner_id, roadmap_id, concept_id = _place(call)
     concept = reading.concept_detail(owner_id, roadmap_id, concept_id)
     way = course(owner_id, roadmap_id)
-    at = next(number for number, step in enumerate(way.steps) if step.id == concept_id)
+    at = next((number for number, step in enumerate(way.steps) if step.id == concept_id), None)
+    if at is None:
+        raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     attempt = _attempt(call, attempt_id)
     words = texts(language_of(call.request))
     is_about_quiz = error is not None and chosen is not None
