@@ -20,7 +20,7 @@ MOST_ASKED = 20  # languages of one header
 TRADITIONAL = ("hant", "tw", "hk", "mo")
 
 
-def mark(text: str) -> str:
+def gettext_noop(text: str) -> str:
     """Says to `make texts` that this is to be translated, where it is said later."""
     return text
 

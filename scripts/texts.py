@@ -27,7 +27,7 @@ OPTIONS = {
 KEYWORDS = {
     "_": None,
     "gettext": None,
-    "mark": None,
+    "gettext_noop": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from uuid import UUID
 
-from core.texts import mark
+from core.texts import gettext_noop
 from roadmap.reading import ConceptNode
 from roadmap.statuses import ConceptProgress, ContentStatus
 
@@ -21,14 +21,14 @@ class Mark(StrEnum):
 
 
 WORDS = {
-    Mark.queued: mark("waiting to be written"),
-    Mark.building: mark("being written"),
-    Mark.failed: mark("could not be written"),
-    Mark.cancelled: mark("cancelled"),
-    Mark.ready: mark("ready to learn"),
-    Mark.learning: mark("learning"),
-    Mark.done: mark("done"),
-    Mark.skipped: mark("skipped"),
+    Mark.queued: gettext_noop("waiting to be written"),
+    Mark.building: gettext_noop("being written"),
+    Mark.failed: gettext_noop("could not be written"),
+    Mark.cancelled: gettext_noop("cancelled"),
+    Mark.ready: gettext_noop("ready to learn"),
+    Mark.learning: gettext_noop("learning"),
+    Mark.done: gettext_noop("done"),
+    Mark.skipped: gettext_noop("skipped"),
 }
 BEHIND = (Mark.done, Mark.skipped)
 

@@ -92,7 +92,7 @@ class TestCollecting:
     def root(self, tmp_path: Path) -> Path:
         """Sources of another application."""
         for file, text in {
-            "web/pages.py": 'told = texts.gettext("Hello, %(name)s") % who\nlater = mark("Later")\nother = print("nothing")\n',
+            "web/pages.py": 'told = texts.gettext("Hello, %(name)s") % who\nlater = gettext_noop("Later")\nprint("nothing")\n',
             "core/counts.py": 'texts.ngettext("%(count)d page", "%(count)d pages", n), texts.pgettext("a verb", "Open")\n',
             "web/templates/_parts/a.html": "{{ _('Open') }} {{ gettext('Hello, %(name)s', name=name) }}"
             "{% trans count=n %}\n  {{ count }} line\n  of it\n{% pluralize %}\n  {{ count }} lines\n  of it\n{% endtrans %}",

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from core.errors import Conflict, Forbidden, Invalid, RoadmapError, TooMany, Unauthenticated, Unavailable
 from core.runtime import settings
 from core.settings import Admission
-from core.texts import mark, texts
+from core.texts import gettext_noop, texts
 from roadmap import accounts, learning, sessions
 from roadmap.accounts import Credentials, PasswordChange, Registration
 from roadmap.learning import Profile
@@ -27,12 +27,12 @@ from web.pages.start import CHOICES, REMEMBERED
 REFUSALS = (Conflict, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable)
 Sentences = Mapping[type[RoadmapError], str]
 
-LOGIN: Sentences = {Unauthenticated: mark("The address or the password is wrong.")}
+LOGIN: Sentences = {Unauthenticated: gettext_noop("The address or the password is wrong.")}
 REGISTRATION: Sentences = {
-    Conflict: mark("There is an account with this address. Log in instead."),
-    Forbidden: mark("Registration is by invitation only. Ask the administrator for an invitation."),
+    Conflict: gettext_noop("There is an account with this address. Log in instead."),
+    Forbidden: gettext_noop("Registration is by invitation only. Ask the administrator for an invitation."),
 }
-PASSWORD: Sentences = {Unauthenticated: mark("The current password is wrong.")}
+PASSWORD: Sentences = {Unauthenticated: gettext_noop("The current password is wrong.")}
 
 
 class LoginQuery(AnyQuery):

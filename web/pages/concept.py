@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
-from core.texts import mark, texts
+from core.texts import gettext_noop, texts
 from roadmap import learning, reading
 from roadmap.course import Course, CourseStep, course
 from roadmap.learning import Attempt, AttemptRequest, NotesRequest, ProgressRequest
@@ -28,10 +28,10 @@ from web.pages.rendering import page
 from web.pages.start import CHOICES
 
 RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
-EMPTY = mark("Answer at least one question.")
+EMPTY = gettext_noop("Answer at least one question.")
 QUIZ = {
-    Conflict: mark("This quiz was written anew meanwhile. Here is the new one."),
-    Invalid: mark("These answers do not belong to this quiz. Answer it here."),
+    Conflict: gettext_noop("This quiz was written anew meanwhile. Here is the new one."),
+    Invalid: gettext_noop("These answers do not belong to this quiz. Answer it here."),
 }
 OPEN = (ContentStatus.pending, ContentStatus.building)
 
@@ -49,8 +49,8 @@ class ConceptQuery(AnyQuery):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a concept stands on the way."""
+class Way:
+    """The way through the roadmap, and where on it this concept stands."""
 
     course: Course
     at: int
@@ -75,7 +75,7 @@ def show(call: Call) -> Response:
 def set_progress(call: Call) -> Response:
     """With `next`, on to the next concept."""
     following = filled(Following, call.body.given("next")).next
-    learning.set_progress(*_place(call), filled(ProgressRequest, {"status": call.body.text("status")}))
+    learning.set_progress(*_ids(call), filled(ProgressRequest, {"status": call.body.text("status")}))
     if following is not None:
         return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{following}")
     return see_other(_path(call) + "#progress")
@@ -86,7 +86,7 @@ def set_notes(call: Call) -> Response:
     form: Form = call.body
     text = {"notes": form.text("notes").replace("\r\n", "\n")} if "notes" in form else {}
     try:
-        made = learning.set_notes(*_place(call), filled(NotesRequest, {**text, **form.given("base")}))
+        made = learning.set_notes(*_ids(call), filled(NotesRequest, {**text, **form.given("base")}))
     except Conflict as error:
         if is_part(call.request):
             return page(call.request, "parts/saved.html", status=409, tag=form.text("base"), is_old=True)
@@ -109,7 +109,7 @@ def answer(call: Call) -> Response:
     answers = [[int(n) for n in form.all(f"q{number}") if n.isdecimal() and len(n) < 5] for number in range(count)]
     try:
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
-        made = learning.attempt(*_place(call), request)
+        made = learning.attempt(*_ids(call), request)
     except (Conflict, Invalid) as error:
         return _page(call, error=error, chosen=answers)
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
@@ -124,10 +124,10 @@ def _page(
     chosen: list[list[int]] | None = None,
     is_empty: bool = False,
 ) -> Response:
-    owner_id, roadmap_id, concept_id = _place(call)
+    owner_id, roadmap_id, concept_id = _ids(call)
     concept = reading.concept_detail(owner_id, roadmap_id, concept_id)
-    way = course(owner_id, roadmap_id)
-    at = next((number for number, step in enumerate(way.steps) if step.id == concept_id), None)
+    walked = course(owner_id, roadmap_id)
+    at = next((number for number, step in enumerate(walked.steps) if step.id == concept_id), None)
     if at is None:
         raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     attempt = _attempt(call, attempt_id)
@@ -138,8 +138,8 @@ def _page(
         "concept.html",
         status=status_of(error) if error else 200,
         concept=concept,
-        place=Place(way, at),
-        needs=[step for step in way.steps if step.id in concept.prerequisites],
+        way=Way(walked, at),
+        needs=[step for step in walked.steps if step.id in concept.prerequisites],
         tutorial=_tutorial(call, concept),
         mark=mark_of(concept),
         statuses=list(ConceptProgress),
@@ -161,7 +161,7 @@ def _attempt(call: Call, attempt_id: UUID | None) -> Attempt | None:
     if attempt_id is None:
         return None
     with suppress(NotFound):
-        return learning.read_attempt(*_place(call), attempt_id)
+        return learning.read_attempt(*_ids(call), attempt_id)
     return None
 
 
@@ -177,7 +177,7 @@ def _prose(markdown: str, code: str, table: str) -> Markup:
     return prose(markdown, code_label=code, table_label=table)
 
 
-def _place(call: Call) -> tuple[UUID, UUID, UUID]:
+def _ids(call: Call) -> tuple[UUID, UUID, UUID]:
     return call.owner, call.ids["roadmap_id"], call.ids["concept_id"]
 
 

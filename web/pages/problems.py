@@ -17,40 +17,40 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from core.texts import mark, texts
+from core.texts import gettext_noop, texts
 from web.pages.look import language_of
 from web.pages.page import is_part, page_of
 from web.pages.rendering import page
 
 FIELDS = {
-    "goal": mark("Say in 2 to 1000 characters what you want to learn."),
-    "level": mark("Choose one of these."),
-    "hours_per_week": mark("A whole number from 1 to 80."),
-    "deadline": mark("A day in the future, within ten years."),
-    "language": mark("Choose one of these."),
-    "resource_language": mark("Choose one of these."),
-    "background": mark("At most 2000 characters."),
-    "motivation": mark("At most 2000 characters."),
-    "preferences": mark("At most 2000 characters."),
-    "feedback": mark("Say in 2 to 4000 characters what should be different."),
-    "notes": mark("At most 20,000 characters, and no control characters."),
-    "email": mark("An address such as you@example.org."),
-    "name": mark("At most 100 characters, in one line."),
-    "password": mark("At least 12 characters, not a common password, and without your address."),
-    "new_password": mark("At least 12 characters, not a common password, and without your address."),
-    "invitation": mark("This invitation is not valid, was used, or has expired. Ask for another."),
+    "goal": gettext_noop("Say in 2 to 1000 characters what you want to learn."),
+    "level": gettext_noop("Choose one of these."),
+    "hours_per_week": gettext_noop("A whole number from 1 to 80."),
+    "deadline": gettext_noop("A day in the future, within ten years."),
+    "language": gettext_noop("Choose one of these."),
+    "resource_language": gettext_noop("Choose one of these."),
+    "background": gettext_noop("At most 2000 characters."),
+    "motivation": gettext_noop("At most 2000 characters."),
+    "preferences": gettext_noop("At most 2000 characters."),
+    "feedback": gettext_noop("Say in 2 to 4000 characters what should be different."),
+    "notes": gettext_noop("At most 20,000 characters, and no control characters."),
+    "email": gettext_noop("An address such as you@example.org."),
+    "name": gettext_noop("At most 100 characters, in one line."),
+    "password": gettext_noop("At least 12 characters, not a common password, and without your address."),
+    "new_password": gettext_noop("At least 12 characters, not a common password, and without your address."),
+    "invitation": gettext_noop("This invitation is not valid, was used, or has expired. Ask for another."),
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
-    NotFound: mark("This does not exist, or it belongs to somebody else."),
-    Forbidden: mark("This is not allowed."),
-    Unauthenticated: mark("Log in first. What you have typed is still there when you go back."),
-    Conflict: mark("This cannot be done at the moment: it has changed meanwhile. Look at it again."),
-    Invalid: mark("Something does not fit. Look at what is marked."),
-    TooMany: mark("Too many requests. Wait a moment, then try again."),
-    Unavailable: mark("This is not possible at the moment, and nothing has changed. Try again in a moment."),
+    NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
+    Forbidden: gettext_noop("This is not allowed."),
+    Unauthenticated: gettext_noop("Log in first. What you have typed is still there when you go back."),
+    Conflict: gettext_noop("This cannot be done at the moment: it has changed meanwhile. Look at it again."),
+    Invalid: gettext_noop("Something does not fit. Look at what is marked."),
+    TooMany: gettext_noop("Too many requests. Wait a moment, then try again."),
+    Unavailable: gettext_noop("This is not possible at the moment, and nothing has changed. Try again in a moment."),
 }
-OTHER = mark("The request cannot be answered.")
-UNEXPECTED = mark("Something went wrong on our side. The request ID below finds it in the log.")
+OTHER = gettext_noop("The request cannot be answered.")
+UNEXPECTED = gettext_noop("Something went wrong on our side. The request ID below finds it in the log.")
 
 
 def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str, str]:

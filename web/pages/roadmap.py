@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Invalid
-from core.texts import mark, texts
+from core.texts import gettext_noop, texts
 from roadmap import events, reading
 from roadmap.activity import Activity, activity
 from roadmap.events import Event
@@ -28,7 +28,7 @@ from web.pages.look import language_of
 from web.pages.page import Form, filled, see_other
 from web.pages.rendering import page
 
-NO_WORDS = mark("Without a model key nobody understands such words. The plan can only be taken as it is.")
+NO_WORDS = gettext_noop("Without a model key nobody understands such words. The plan can only be taken as it is.")
 TOLD = 20  # newest events on the page
 
 

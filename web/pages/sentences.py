@@ -6,7 +6,7 @@ from gettext import NullTranslations
 from typing import Any
 from uuid import UUID
 
-from core.texts import mark
+from core.texts import gettext_noop
 from roadmap.activity import Activity
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind, Level
@@ -14,73 +14,73 @@ from roadmap.picture.marks import WORDS
 from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 
 STATUSES = {
-    RoadmapStatus.queued: mark("Waiting"),
-    RoadmapStatus.planning: mark("Being planned"),
-    RoadmapStatus.awaiting_review: mark("Waits for your approval"),
-    RoadmapStatus.building: mark("Being written"),
-    RoadmapStatus.ready: mark("Ready"),
-    RoadmapStatus.partial: mark("Ready in part"),
-    RoadmapStatus.failed: mark("Failed"),
-    RoadmapStatus.cancelled: mark("Cancelled"),
+    RoadmapStatus.queued: gettext_noop("Waiting"),
+    RoadmapStatus.planning: gettext_noop("Being planned"),
+    RoadmapStatus.awaiting_review: gettext_noop("Waits for your approval"),
+    RoadmapStatus.building: gettext_noop("Being written"),
+    RoadmapStatus.ready: gettext_noop("Ready"),
+    RoadmapStatus.partial: gettext_noop("Ready in part"),
+    RoadmapStatus.failed: gettext_noop("Failed"),
+    RoadmapStatus.cancelled: gettext_noop("Cancelled"),
 }
 LEVELS = {
-    Level.beginner: mark("Beginner"),
-    Level.intermediate: mark("Intermediate"),
-    Level.advanced: mark("Advanced"),
+    Level.beginner: gettext_noop("Beginner"),
+    Level.intermediate: gettext_noop("Intermediate"),
+    Level.advanced: gettext_noop("Advanced"),
 }
 PROGRESS = {
-    ConceptProgress.todo: mark("Not begun"),
-    ConceptProgress.learning: mark("Learning"),
-    ConceptProgress.done: mark("Done"),
-    ConceptProgress.skipped: mark("Skipped"),
+    ConceptProgress.todo: gettext_noop("Not begun"),
+    ConceptProgress.learning: gettext_noop("Learning"),
+    ConceptProgress.done: gettext_noop("Done"),
+    ConceptProgress.skipped: gettext_noop("Skipped"),
 }
 KINDS = {
-    ContentKind.tutorial: mark("Tutorial"),
-    ContentKind.resources: mark("Resources"),
-    ContentKind.quiz: mark("Quiz"),
+    ContentKind.tutorial: gettext_noop("Tutorial"),
+    ContentKind.resources: gettext_noop("Resources"),
+    ContentKind.quiz: gettext_noop("Quiz"),
 }
 WRITING = {
-    ContentKind.tutorial: mark("Writing the tutorial on “%(concept)s”"),
-    ContentKind.resources: mark("Looking for resources on “%(concept)s”"),
-    ContentKind.quiz: mark("Writing the quiz on “%(concept)s”"),
+    ContentKind.tutorial: gettext_noop("Writing the tutorial on “%(concept)s”"),
+    ContentKind.resources: gettext_noop("Looking for resources on “%(concept)s”"),
+    ContentKind.quiz: gettext_noop("Writing the quiz on “%(concept)s”"),
 }
 WRITTEN = {
-    ContentKind.tutorial: mark("The tutorial on “%(concept)s” is written"),
-    ContentKind.resources: mark("The resources on “%(concept)s” are there"),
-    ContentKind.quiz: mark("The quiz on “%(concept)s” is written"),
+    ContentKind.tutorial: gettext_noop("The tutorial on “%(concept)s” is written"),
+    ContentKind.resources: gettext_noop("The resources on “%(concept)s” are there"),
+    ContentKind.quiz: gettext_noop("The quiz on “%(concept)s” is written"),
 }
 NOT_WRITTEN = {
-    ContentKind.tutorial: mark("The tutorial on “%(concept)s” could not be written"),
-    ContentKind.resources: mark("The resources on “%(concept)s” could not be found"),
-    ContentKind.quiz: mark("The quiz on “%(concept)s” could not be written"),
+    ContentKind.tutorial: gettext_noop("The tutorial on “%(concept)s” could not be written"),
+    ContentKind.resources: gettext_noop("The resources on “%(concept)s” could not be found"),
+    ContentKind.quiz: gettext_noop("The quiz on “%(concept)s” could not be written"),
 }
 NEXT = {  # when nobody is before it
-    RoadmapStatus.queued: mark("Your roadmap is the next one"),
-    RoadmapStatus.planning: mark("Designing the plan"),
-    RoadmapStatus.building: mark("The parts are being written"),
+    RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
+    RoadmapStatus.planning: gettext_noop("Designing the plan"),
+    RoadmapStatus.building: gettext_noop("The parts are being written"),
 }
 PARTS = {
-    ContentStatus.pending: mark("It will be written."),
-    ContentStatus.building: mark("It is being written now."),
-    ContentStatus.failed: mark("It could not be written."),
-    ContentStatus.cancelled: mark("It was cancelled."),
+    ContentStatus.pending: gettext_noop("It will be written."),
+    ContentStatus.building: gettext_noop("It is being written now."),
+    ContentStatus.failed: gettext_noop("It could not be written."),
+    ContentStatus.cancelled: gettext_noop("It was cancelled."),
 }
 HAPPENED = {
-    EventType.queued: mark("Accepted"),
-    EventType.planning: mark("The planning has begun"),
-    EventType.analysed: mark("The goal is understood"),
-    EventType.drafted: mark("There is a draft of the plan"),
-    EventType.outlined: mark("The plan was made"),
-    EventType.revised: mark("The plan was changed"),
-    EventType.revision_failed: mark("The change of the plan has failed"),
-    EventType.revision_cancelled: mark("The change of the plan was stopped"),
-    EventType.awaiting_review: mark("The plan waits for your approval"),
-    EventType.approved: mark("The plan was approved"),
-    EventType.content_queued: mark("Parts will be written anew"),
-    EventType.ready: mark("Everything is written"),
-    EventType.partial: mark("Everything that could be written is ready"),
-    EventType.failed: mark("Failed"),
-    EventType.cancelled: mark("Stopped"),
+    EventType.queued: gettext_noop("Accepted"),
+    EventType.planning: gettext_noop("The planning has begun"),
+    EventType.analysed: gettext_noop("The goal is understood"),
+    EventType.drafted: gettext_noop("There is a draft of the plan"),
+    EventType.outlined: gettext_noop("The plan was made"),
+    EventType.revised: gettext_noop("The plan was changed"),
+    EventType.revision_failed: gettext_noop("The change of the plan has failed"),
+    EventType.revision_cancelled: gettext_noop("The change of the plan was stopped"),
+    EventType.awaiting_review: gettext_noop("The plan waits for your approval"),
+    EventType.approved: gettext_noop("The plan was approved"),
+    EventType.content_queued: gettext_noop("Parts will be written anew"),
+    EventType.ready: gettext_noop("Everything is written"),
+    EventType.partial: gettext_noop("Everything that could be written is ready"),
+    EventType.failed: gettext_noop("Failed"),
+    EventType.cancelled: gettext_noop("Stopped"),
 }
 
 

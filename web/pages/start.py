@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from core.errors import Invalid, RoadmapError, TooMany, Unavailable
-from core.texts import mark, texts
+from core.texts import gettext_noop, texts
 from roadmap import learning, reading
 from roadmap.catalogue import Catalogue, tracks
 from roadmap.learning import Profile
@@ -47,8 +47,8 @@ CHOICES = {  # what the lists of languages offer; each in its own words
     "vi": "Tiếng Việt",
 }
 LIMITS_OF_CATALOGUE = {
-    "goal": mark("Without a model key there are only the roadmaps named here. With one, any goal works."),
-    "language": mark("Without a model key there are texts in English only."),
+    "goal": gettext_noop("Without a model key there are only the roadmaps named here. With one, any goal works."),
+    "language": gettext_noop("Without a model key there are texts in English only."),
 }
 NOTHING: Mapping[str, str] = {}
 REMEMBERED = ("level", "hours_per_week", "language", "resource_language")
@@ -66,7 +66,7 @@ class ListQuery(AnyQuery):
 def show(call: Call) -> Response:
     profile = learning.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
     values = {**_defaults(call), **profile, "goal": call.query.goal[:1000]}
-    return _form(call, values)
+    return _shown(call, values)
 
 
 async def create(call: Call) -> Response:
@@ -110,10 +110,10 @@ def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING
     errors |= {name: words.gettext(instead[name]) for name in errors.keys() & instead.keys()}
     form: Form = call.body
     values = _defaults(call) | {name: form.text(name) for name in (*ASKED, "review")}
-    return _form(call, values, status=status_of(error), errors=errors, problem=problems.said(words, error))
+    return _shown(call, values, status=status_of(error), errors=errors, problem=problems.said(words, error))
 
 
-def _form(
+def _shown(
     call: Call, values: dict[str, Any], *, status: int = 200, errors: dict[str, str] | None = None, problem: str = ""
 ) -> Response:
     return page(
