@@ -196,7 +196,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
         remarks = Revision.select(Revision.problems).where(current).scalar() or []
     nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
     more = {name: getattr(row, name) for name in ("review", "resource_language", "analysis")}
-    learned = _learned([concept for module in nodes_of(nodes) for concept in module.concepts])
+    learned = _learned(_concepts(nodes))
     return RoadmapTree(**_summary(row), **more, remarks=remarks, estimate=estimate, learned=learned, stages=nodes)
 
 
@@ -232,8 +232,13 @@ def list_logs(
     return _page([LogRecord.model_validate(row, from_attributes=True) for row in rows], limit)
 
 
-def nodes_of(stages: list[StageNode]) -> list[ModuleNode]:
-    return [module for stage in stages for module in stage.modules]
+def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:
+    """In the order of learning."""
+    return _concepts(tree.stages)
+
+
+def _concepts(stages: list[StageNode]) -> list[ConceptNode]:
+    return [concept for stage in stages for module in stage.modules for concept in module.concepts]
 
 
 def _learned(concepts: list[ConceptNode]) -> Learned:

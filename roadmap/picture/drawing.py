@@ -8,27 +8,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from core.text import one_line, storable
 from core.texts import ENGLISH, language_of
-from roadmap.picture.layout import (
-    Bar,
-    Box,
-    Card,
-    Curve,
-    Direction,
-    Key,
-    Label,
-    Layout,
-    Pill,
-    Point,
-    StageBlock,
-    arrange,
-    concepts_of,
-    done_of,
-    facts_of,
-    hours_of,
-)
+from roadmap.picture.layout import arrange, done_of, facts_of, hours_of
 from roadmap.picture.marks import WORDS, Mark, written_of
+from roadmap.picture.shapes import Bar, Box, Card, Curve, Direction, Key, Label, Layout, Pill, Point, StageBlock
 from roadmap.picture.style import STYLE
-from roadmap.reading import ConceptNode, RoadmapTree
+from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 
 Href = Callable[[UUID], str]
 

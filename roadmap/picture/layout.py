@@ -1,16 +1,16 @@
 """Where everything stands: pure geometry. Stages are columns from left to right, or rows from top to bottom."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from gettext import NullTranslations
 from uuid import UUID
 
 from core.text import one_line
 from core.texts import ENGLISH
 from roadmap.picture.marks import BEHIND, WORDS, Mark, mark_of, next_of
+from roadmap.picture.shapes import Bar, Bend, Box, Card, Curve, Direction, Key, Label, Layout, Pill, Point, StageBlock
 from roadmap.picture.text_width import text_width, wrap
-from roadmap.reading import ConceptNode, ModuleNode, RoadmapTree, StageNode, nodes_of
+from roadmap.reading import ConceptNode, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.statuses import FINAL
 
 COLUMN = 240.0  # the width of a stage that stands upright
@@ -24,136 +24,7 @@ CARD_GAP = 16.0
 DOT = 18.0  # from the edge of a pill to the middle of its mark
 PILL_LEFT, PILL_RIGHT, PILL_PAD = 34.0, 14.0, 9.0
 BAR = 4.0
-ASCENT, DESCENT = 0.95, 0.25  # of a line, in em
 NEAREST_RAIL, FARTHEST_RAIL = 8.0, 21.0  # left of the pills, for curves that stay in their column
-
-
-Point = tuple[float, float]
-Bend = tuple[Point, Point, Point]
-
-
-class Direction(StrEnum):
-    columns = "columns"
-    rows = "rows"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    @property
-    def middle(self) -> float:
-        return self.y + self.height / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Lines of text; `box` is what they need at most."""
-
-    lines: tuple[str, ...]
-    box: Box
-    size: float
-    leading: float
-    bold: bool = False
-
-    @property
-    def baselines(self) -> tuple[float, ...]:
-        first = self.box.y + (self.leading - self.size * (ASCENT + DESCENT)) / 2 + self.size * ASCENT
-        return tuple(first + number * self.leading for number in range(len(self.lines)))
-
-
-@dataclass(frozen=True, slots=True)
-class Pill:
-    concept: ConceptNode
-    box: Box
-    label: Label
-    mark: Mark
-    is_next: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    module: ModuleNode
-    box: Box
-    label: Label
-    pills: tuple[Pill, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """How much is done: a part of the whole."""
-
-    box: Box
-    done: float
-
-
-@dataclass(frozen=True, slots=True)
-class StageBlock:
-    stage: StageNode
-    number: int
-    box: Box
-    labels: tuple[Label, Label, Label]  # number, title, counts
-    bar: Bar
-    cards: tuple[Card, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """From a prerequisite to what needs it: bends of three points each (cubic), and the ends of the arrow's head.
-
-    `is_past`: both are behind the learner.
-    """
-
-    source: UUID
-    target: UUID
-    start: Point
-    bends: tuple[Bend, ...]
-    head: tuple[Point, Point]
-    is_past: bool
-
-    @property
-    def tip(self) -> Point:
-        return self.bends[-1][-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An entry of the legend; `mark` is None for the arrow."""
-
-    mark: Mark | None
-    is_next: bool
-    box: Box
-    label: Label
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """`empty`: what is said instead of stages."""
-
-    direction: Direction
-    width: float
-    height: float
-    heading: tuple[Label, ...]
-    bar: Bar | None
-    stages: tuple[StageBlock, ...]
-    curves: tuple[Curve, ...]
-    legend: tuple[Key, ...]
-    empty: Label | None
-
-    @property
-    def pills(self) -> tuple[Pill, ...]:
-        return tuple(pill for block in self.stages for card in block.cards for pill in card.pills)
 
 
 def arrange(
@@ -183,10 +54,6 @@ def arrange(
     curves = tuple(_curves(blocks))
     legend = _legend(blocks, bool(curves), margin, max(block.box.bottom for block in blocks) + 28, inside, texts=texts)
     return Layout(direction, width, legend[-1].box.bottom + margin, labels, bar, blocks, curves, legend, None)
-
-
-def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:
-    return [concept for module in nodes_of(tree.stages) for concept in module.concepts]
 
 
 def counts_of(concepts: Sequence[ConceptNode]) -> tuple[int, int]:

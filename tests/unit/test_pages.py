@@ -12,11 +12,15 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from core import clock
 from core.runtime import database, session, transaction
+from core.texts import ENGLISH, texts
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from tests.stack import GOAL
+from web.pages.sentences import Sentences
 from web.routes import PAGES
 
 HTML = {"Accept": "text/html"}
@@ -594,3 +598,12 @@ def test_an_error_of_ours_is_a_page_with_its_number(person: TestClient, monkeypa
     assert answer.headers["x-request-id"] in text_of(answer, 500)
     assert "a detail" not in answer.text
     assert "script-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_every_event_has_its_sentence(kind: EventType) -> None:
+    concept = UUID(int=7)
+    event = Event(seq=1, type=kind, data={"kind": "quiz", "concept_id": str(concept)}, at=clock.now())
+    said = Sentences(ENGLISH).happened(event, {concept: "Baking"})
+    assert ("Baking" in said) == kind.startswith(("content.ready", "content.failed"))
+    assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != said

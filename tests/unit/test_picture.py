@@ -20,11 +20,12 @@ from core.texts import LANGUAGES
 from core.texts import texts as texts_in
 from roadmap.outline import ContentKind
 from roadmap.picture.drawing import SHAPES, described, draw, exported, inlined
-from roadmap.picture.layout import Box, Curve, Direction, Label, Layout, Point, arrange, concepts_of
+from roadmap.picture.layout import arrange
 from roadmap.picture.marks import WORDS, Mark, mark_of, next_of
+from roadmap.picture.shapes import Box, Curve, Direction, Label, Layout, Point
 from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
-from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, Progress, RoadmapTree, StageNode
+from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, Progress, RoadmapTree, StageNode, concepts_of
 from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 from tests.stack import GOAL
 

@@ -9,7 +9,7 @@ from core.text import one_line
 from core.texts import negotiated, texts
 from roadmap import reading
 from roadmap.picture.drawing import exported
-from roadmap.picture.layout import Direction
+from roadmap.picture.shapes import Direction
 from roadmap.picture.style import STYLE_SOURCE
 from web.conditional import etag, has_it
 from web.endpoint import Call

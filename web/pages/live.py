@@ -28,12 +28,12 @@ from web.events import RETRY, STILL_HERE, poller, streamed
 from web.pages.page import AnyQuery
 from web.pages.rendering import rendered
 from web.pages.roadmap import follows_words, view_of
+from web.pages.sentences import OF_PART
 from web.turns import turn
 
 logger = logging.getLogger(__name__)
 
 SILENCE = 4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
-OF_PARTS = (EventType.content_ready, EventType.content_failed)
 BUSY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
 CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
 NEW_PLAN = (EventType.outlined, EventType.revised)
@@ -99,7 +99,7 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         view=view,
         tree=view.tree,
         told=events[::-1],
-        is_new_plan=any(event.type not in OF_PARTS for event in events),
+        is_new_plan=any(EventType(event.type) not in OF_PART for event in events),
         changed=[concept for concept in view.concepts if concept.id in named],
         follows_words=follows_words(),
         errors={},

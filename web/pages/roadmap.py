@@ -16,7 +16,7 @@ from roadmap.events import Event
 from roadmap.outline import ContentKind
 from roadmap.picture.drawing import inlined
 from roadmap.picture.marks import next_of
-from roadmap.reading import ConceptNode, RoadmapTree, nodes_of
+from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.requests import ApproveRequest, ReviseRequest
 from roadmap.statuses import FINAL, ContentStatus
 from tasks.content import generator
@@ -58,7 +58,7 @@ class View:
 
     @property
     def concepts(self) -> list[ConceptNode]:
-        return [concept for module in nodes_of(self.tree.stages) for concept in module.concepts]
+        return concepts_of(self.tree)
 
     @property
     def names(self) -> dict[UUID, str]:

@@ -65,6 +65,7 @@ PARTS = {
     ContentStatus.failed: gettext_noop("It could not be written."),
     ContentStatus.cancelled: gettext_noop("It was cancelled."),
 }
+OF_PART = {EventType.content_ready: WRITTEN, EventType.content_failed: NOT_WRITTEN}
 HAPPENED = {
     EventType.queued: gettext_noop("Accepted"),
     EventType.planning: gettext_noop("The planning has begun"),
@@ -140,11 +141,10 @@ class Sentences:
         return self._counted(self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours)
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
-        kind = event.data.get("kind")
-        if kind is not None:
-            said = WRITTEN if event.type == EventType.content_ready else NOT_WRITTEN
+        if (said := OF_PART.get(EventType(event.type))) is not None:
             name = concepts.get(UUID(event.data["concept_id"]))
-            return self._said(said[ContentKind(kind)], concept=name) if name else self.texts.gettext("A part of an earlier plan")
+            words = said[ContentKind(event.data["kind"])]
+            return self._said(words, concept=name) if name else self.texts.gettext("A part of an earlier plan")
         return self._said(HAPPENED[EventType(event.type)])
 
     def hours(self, count: int) -> str:
