@@ -24,6 +24,7 @@ RECENT = 5  # finished roadmaps of the owner whose times are looked at, among th
 LOOKED_AT = 20
 ENOUGH = 3  # parts that were written since it was begun, before its own times count
 WRITTEN = (EventType.content_ready, EventType.content_failed)
+GONE_ON = (EventType.revised, EventType.content_queued)  # it was finished once before
 BEGUN = (EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued)
 
 
@@ -93,7 +94,8 @@ def _parts_before(roadmap_id: UUID) -> int:
     first = mine.order_by(Content.due_at).limit(1).scalar()
     if first is None:
         return 0
-    others = Content.select(Content.id).where(pending, Content.due_at < first, Content.roadmap != roadmap_id)
+    others = Content.select(Content.id).join(Roadmap).where(pending, Content.due_at < first, Content.roadmap != roadmap_id)
+    others = others.where(Roadmap.status == RoadmapStatus.building)  # what waits for review is not in line
     return int(others.limit(MOST_AHEAD).count())
 
 
@@ -131,7 +133,7 @@ def _recent_pace(row: Roadmap) -> Pace | None:
     planning, part, parts = [], [], []
     for each in done:
         outlined = told.get((each.id, EventType.outlined))
-        if outlined is None:
+        if outlined is None or any((each.id, kind) in told for kind in GONE_ON):
             continue
         begun = told.get((each.id, EventType.approved), outlined)
         planning.append((outlined - told.get((each.id, EventType.planning), each.created_at)).total_seconds())
@@ -152,7 +154,7 @@ def _finished_before(row: Roadmap) -> list[Roadmap]:
 
 def _times(roadmap_ids: Sequence[UUID]) -> dict[tuple[UUID, str], datetime]:
     """When each of them reached its last step of each kind."""
-    steps = (EventType.planning, EventType.outlined, EventType.approved)
+    steps = (EventType.planning, EventType.outlined, EventType.approved, *GONE_ON)
     columns = (RoadmapEvent.roadmap, RoadmapEvent.type, RoadmapEvent.at)
     query = RoadmapEvent.select(*columns).where(RoadmapEvent.roadmap.in_(roadmap_ids), RoadmapEvent.type.in_(steps))
     return {(roadmap, type_): at for roadmap, type_, at in query.order_by(RoadmapEvent.seq).tuples()}

@@ -110,12 +110,16 @@ def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Pr
 
 def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest) -> LearnerConcept:
     """Raises NotFound, and Conflict when they were changed since. To say the same twice is no conflict."""
+    if request.base is None:
+        return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
+    changed = Conflict("The notes were changed since they were read. Read them again.")
     with transaction():
         _check(owner_id, roadmap_id, concept_id)
         before = Concept.select(Concept.notes).where(Concept.id == concept_id).scalar()
-        if request.base not in (None, notes_tag(before)) and request.notes != before:
-            raise Conflict("The notes were changed since they were read. Read them again.")
-        return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
+        if request.base != notes_tag(before) and request.notes != before:
+            raise changed
+        still = Concept.notes == before  # somebody else may be at it just now
+        return _change(owner_id, roadmap_id, concept_id, still, otherwise=changed, notes=request.notes)
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
@@ -181,13 +185,15 @@ def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
         raise _no_concept()
 
 
-def _change(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, **changes: object) -> LearnerConcept:
+def _change(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *conditions: object, otherwise: Conflict | None = None, **changes: object
+) -> LearnerConcept:
     with transaction():
         owned(owner_id, roadmap_id)
-        changed = Concept.update(changes).where(_in_plan(roadmap_id, concept_id)).returning(Concept)
+        changed = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions).returning(Concept)
         row = next(iter(changed.execute()), None)
         if row is None:
-            raise _no_concept()
+            raise otherwise or _no_concept()
         return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes))
 
 

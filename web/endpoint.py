@@ -16,13 +16,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unauthenticated, Unsupported
-from core.runtime import settings
 from roadmap.api_keys import Scope
 from roadmap.outline import ContentKind
 from web import limits
 from web.callers import NOBODY, Caller, check_scope, identify
 from web.origins import check_host, check_same_site
-from web.turns import turn
+from web.turns import in_turn
 
 LARGEST_BODY = 64 * 1024  # bytes
 BODY_SECONDS = 30  # for the whole body
@@ -101,10 +100,9 @@ class Endpoint:
         handler: Any = self.handler
         if self.is_async:
             return self._respond(await handler(call))
-        if self.public or settings.embedded:
+        if self.public:
             return self._respond(await run_in_threadpool(handler, call))
-        async with turn(call.owner):
-            return self._respond(await run_in_threadpool(handler, call))
+        return self._respond(await in_turn(call.owner, handler, call))
 
     def _asked(self, request: Request) -> Any:
         """The query. Raises Invalid."""

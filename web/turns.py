@@ -1,12 +1,18 @@
 """The threads that run handlers are few: no account may keep all of them busy; its requests wait for each other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 from uuid import UUID
 
+from starlette.concurrency import run_in_threadpool
+
 from core.errors import TooMany
+from core.runtime import settings
 from core.storage import API_HANDLERS
+
+Result = TypeVar("Result")
 
 AT_ONCE = max(API_HANDLERS // 2, 1)  # of one account
 WAITING = 100  # of one account, beside those
@@ -18,6 +24,14 @@ class _Line:
 
 
 _lines: dict[UUID, _Line] = {}
+
+
+async def in_turn(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread, when it is this account's turn. One person at one machine need not wait. Raises TooMany."""
+    if settings.embedded:
+        return await run_in_threadpool(function, *given)
+    async with turn(account_id):
+        return await run_in_threadpool(function, *given)
 
 
 @asynccontextmanager

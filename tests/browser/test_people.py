@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
 from tests.stack import PASSWORD
+from tests.waiting import wait_until
 from web.routes import PAGES
 
 GOAL = "Bake bread"
@@ -133,7 +134,7 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     expect(elsewhere.get_by_text("this one")).to_be_visible()
 
     page.get_by_label("Your notes").fill("What I have typed stays.")
-    expect(page.locator("#saved")).to_contain_text("Log in first.")
+    expect(page.locator("#problems")).to_contain_text("Log in first.")
     expect(page.get_by_label("Your notes")).to_have_value("What I have typed stays.")
     page.get_by_role("link", name="My roadmaps").click()
     expect(page).to_have_url(f"{town.url}/login?next=%2Froadmaps")
@@ -164,3 +165,23 @@ def test_nobody_sees_anything_of_somebody_else(visit: Visiting, town: School, ow
             assert GOAL not in sent.text()
         seen += 1
     assert seen >= 11
+
+
+def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: School) -> None:
+    town.teacher.as_usual()
+    visitor = visit()
+    visitor.expected += ["status of 401", "htmx"]
+    person = Person(town.stack).register()
+    person.enter(visitor.context)
+    answer = town.stack.request("POST", "/api/v1/roadmaps", json={"goal": "Bake bread"}, headers=person.headers)
+    path = answer.headers["location"]
+    wait_until(lambda: town.stack.get(path, headers=person.headers).json()["status"] == "ready", timeout=60)
+    tree = town.stack.get(path, headers=person.headers).json()
+    concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
+    page = visitor.open(f"{town.url}{path.removeprefix('/api/v1')}/concepts/{concept}")
+    chosen = page.locator("#quiz input[type=radio]").first
+    chosen.check()
+    visitor.context.clear_cookies()
+    page.get_by_role("button", name="Check my answers").click()
+    expect(page.locator("#problems")).to_contain_text("Log in first")
+    expect(chosen).to_be_checked()

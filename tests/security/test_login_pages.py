@@ -140,6 +140,17 @@ class TestServerMode:
         assert other.get("/account").status_code == 303
         assert browser.get("/account").status_code == 200
 
+    def test_a_key_is_not_told_of_logins(self, browser: Browser) -> None:
+        email = browser.registered()
+        stack = browser.stack
+        answer = httpx2.post(f"{stack.url}/api/v1/auth/login", json={"email": email, "password": PASSWORD}, timeout=30)
+        bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        body = {"name": "reader", "scopes": ["read"]}
+        key = httpx2.post(f"{stack.url}/api/v1/api-keys", json=body, headers=bearer, timeout=30).json()["key"]
+        page = httpx2.get(f"{stack.url}/account", headers={**HTML, "Authorization": f"Bearer {key}"}, timeout=30)
+        assert (page.status_code, "127.0.0.1" in page.text) == (200, False)
+        assert "127.0.0.1" in browser.get("/account").text
+
     def test_a_form_whose_login_has_ended_changes_nothing_and_says_so(self, browser: Browser) -> None:
         browser.registered()
         before = browser.cookie

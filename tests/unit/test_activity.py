@@ -95,6 +95,9 @@ def test_parts_of_others_that_are_due_before_are_before(client: TestClient) -> N
         Content.update(due_at=clock.now()).where(Content.roadmap == mine).execute()
         Content.update(due_at=clock.now()).where(Content.roadmap == other, Content.id.not_in(parts)).execute()
     assert now(mine).ahead == 7
+    with transaction():  # what waits for its owner is not in line
+        Roadmap.update(status=RoadmapStatus.awaiting_review).where(Roadmap.id == other).execute()
+    assert now(mine).ahead == 0
 
 
 class TestTimeLeft:
@@ -119,6 +122,14 @@ class TestTimeLeft:
         with transaction():
             Roadmap.update(generator="model:another").where(Roadmap.id == other).execute()
         assert now(being_written(client, written=0, ago=1)).seconds_left is None
+
+    @pytest.mark.parametrize("later", [EventType.revised, EventType.content_queued])
+    def test_one_that_was_gone_on_with_later_tells_nothing(self, client: TestClient, later: EventType) -> None:
+        other = finished(client, seconds=7 * 24 * 3600)
+        with transaction():
+            its = (RoadmapEvent.roadmap == other) & (RoadmapEvent.seq == 50)
+            RoadmapEvent.update(type=later).where(its).execute()
+        assert now(waiting()).seconds_left is None
 
     def test_one_that_stops_for_review_is_only_planned(self, client: TestClient) -> None:
         finished(client, seconds=180)

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.runtime import database, session, transaction
 from core.texts import ENGLISH, texts
-from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEvent
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind
 from roadmap.statuses import ContentStatus, RoadmapStatus
@@ -134,6 +134,7 @@ class TestStart:
         assert "Say &#34;hi&#34; &lt;b&gt;</textarea>" in page
 
     def test_a_full_backlog_keeps_what_was_typed(self, person: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("roadmap.creating.count_queued", lambda most: most)  # also when it is counted just now
         monkeypatch.setattr("web.backlog.backlog._waiting", 10**9)
         answer = person.post("/roadmaps", data={"goal": GOAL, "background": "ten years of Java"})
         assert "not possible at the moment" in text_of(answer, 503)
@@ -607,3 +608,29 @@ def test_every_event_has_its_sentence(kind: EventType) -> None:
     said = Sentences(ENGLISH).happened(event, {concept: "Baking"})
     assert ("Baking" in said) == kind.startswith(("content.ready", "content.failed"))
     assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != said
+
+
+def test_an_event_of_a_newer_version_is_told_of(person: TestClient, roadmap: str) -> None:
+    with transaction():
+        RoadmapEvent.update(type="roadmap.painted").where(RoadmapEvent.seq > 80).execute()
+    assert "Something else has happened" in text_of(person.get(roadmap))
+
+
+def test_an_error_beside_what_is_done_leaves_it_as_it_is(person: TestClient, lesson: str) -> None:
+    answer = person.post(f"{lesson}/quiz", data={"version": "1"}, headers={**PART, "Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    assert {name: answer.headers[name] for name in ("hx-retarget", "hx-reswap", "hx-reselect")} == {
+        "hx-retarget": "#problems",
+        "hx-reswap": "innerHTML",
+        "hx-reselect": ".problem",
+    }
+    assert '<div id="problems" aria-live="assertive">' in person.get(lesson).text
+
+
+def test_what_is_shown_is_not_replaced_while_it_is_written_anew(person: TestClient, lesson: str) -> None:
+    its = (Content.concept == lesson.rpartition("/")[2]) & (Content.kind == ContentKind.quiz)
+    with transaction():
+        Content.update(status=ContentStatus.building).where(its).execute()
+    page = person.get(lesson).text
+    assert "Check my answers" in page
+    assert "every 4s" not in page

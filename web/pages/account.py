@@ -23,6 +23,7 @@ from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, local_path, see_other
 from web.pages.rendering import page
 from web.pages.start import CHOICES, REMEMBERED
+from web.turns import in_turn
 
 REFUSALS = (Conflict, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable)
 Sentences = Mapping[type[RoadmapError], str]
@@ -97,7 +98,7 @@ async def change_password(call: Call) -> Response:
         change = filled(PasswordChange, {**form.given("current_password", "new_password"), "cookie": True})
         begun = await api.change_password(replace(call, body=change))
     except REFUSALS as error:
-        return await run_in_threadpool(_again, call, _account, error, PASSWORD, {})
+        return await in_turn(call.owner, _again, call, _account, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 
@@ -145,7 +146,8 @@ def _account(call: Call, **more: Any) -> Response:
     remembered = learning.read_profile(call.owner).model_dump(mode="json")
     values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
     user = None if settings.embedded else accounts.find(call.owner)
-    logins = [] if settings.embedded else sessions.list_open(call.owner, call.caller.session_id).items
+    own = call.caller.session_id  # a key has none, and is not told of logins
+    logins = [] if own is None else sessions.list_open(call.owner, own).items
     saved = getattr(call.query, "saved", "")
     return _shown(
         call, "account.html", values, user=user, logins=logins, saved=saved, levels=list(Level), choices=CHOICES, **more

@@ -146,7 +146,7 @@ def _page(
         open=OPEN,
         kinds=list(ContentKind),
         shown=attempt if attempt and concept.quiz and attempt.version == concept.quiz.version else None,
-        attempts=learning.list_attempts(owner_id, roadmap_id, concept_id, limit=5).items,
+        attempts=learning.list_attempts(owner_id, roadmap_id, concept_id, limit=1).items,
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
         errors=problems.of_fields(words, error.fields) if error and not is_about_quiz else {},

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import NotFound, TooMany, Unavailable
-from core.runtime import settings
 from roadmap import reading
 from roadmap.events import Event, EventType
 from roadmap.statuses import RoadmapStatus
@@ -29,7 +28,7 @@ from web.pages.page import AnyQuery
 from web.pages.rendering import rendered
 from web.pages.roadmap import follows_words, view_of
 from web.pages.sentences import OF_PART
-from web.turns import turn
+from web.turns import in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ async def _messages(request: Request, caller: Caller, roadmap_id: UUID, after: i
     try:
         async with aclosing(poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)) as batches:
             async for events in batches:
-                message = await _rendered(request, caller, roadmap_id, events)
+                message = await in_turn(caller.account_id, _message, request, caller.account_id, roadmap_id, events)
                 yield STILL_HERE if message in (last, b"") else message
                 last = b"" if events else message
                 if events and events[-1].is_terminal and events[-1].seq >= last_seq:
@@ -76,14 +75,6 @@ async def _messages(request: Request, caller: Caller, roadmap_id: UUID, after: i
                 await asyncio.sleep(CALM)
     except (NotFound, TooMany, Unavailable) as error:
         logger.warning("a page is not told of its roadmap any more: %s", error)
-
-
-async def _rendered(request: Request, caller: Caller, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
-    """The message; empty when there is nothing to tell. Raises NotFound, Unavailable, and TooMany."""
-    if settings.embedded:
-        return await run_in_threadpool(_message, request, caller.account_id, roadmap_id, events)
-    async with turn(caller.account_id):  # watchers, too, leave threads to other accounts
-        return await run_in_threadpool(_message, request, caller.account_id, roadmap_id, events)
 
 
 def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
@@ -99,7 +90,7 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         view=view,
         tree=view.tree,
         told=events[::-1],
-        is_new_plan=any(EventType(event.type) not in OF_PART for event in events),
+        is_new_plan=any(event.type not in OF_PART for event in events),
         changed=[concept for concept in view.concepts if concept.id in named],
         follows_words=follows_words(),
         errors={},

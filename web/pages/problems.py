@@ -49,6 +49,8 @@ PROBLEMS: dict[type[RoadmapError], str] = {
     TooMany: gettext_noop("Too many requests. Wait a moment, then try again."),
     Unavailable: gettext_noop("This is not possible at the moment, and nothing has changed. Try again in a moment."),
 }
+# For htmx: what was to be replaced stays as it is, with all that was chosen and typed there.
+BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
 OTHER = gettext_noop("The request cannot be answered.")
 UNEXPECTED = gettext_noop("Something went wrong on our side. The request ID below finds it in the log.")
 
@@ -76,6 +78,6 @@ def problem_page(request: Request, status: int, error: Exception) -> Response:
         sentence = words.gettext(PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER)
     detail = error.detail if isinstance(error, Forbidden | Unavailable) else ""  # in words for operators
     request_id = request.scope.get("state", {}).get("request_id", "")
-    template = "parts/problem.html" if is_part(request) else "problem.html"
+    template, headers = ("parts/problem.html", BESIDE) if is_part(request) else ("problem.html", {})
     told = {"sentence": sentence, "detail": detail, "code": status, "request_id": request_id}
-    return page(request, template, status=status, back=page_of(request), **told)
+    return page(request, template, status=status, headers=headers, back=page_of(request), **told)

@@ -65,8 +65,8 @@ PARTS = {
     ContentStatus.failed: gettext_noop("It could not be written."),
     ContentStatus.cancelled: gettext_noop("It was cancelled."),
 }
-OF_PART = {EventType.content_ready: WRITTEN, EventType.content_failed: NOT_WRITTEN}
-HAPPENED = {
+OF_PART: Mapping[str, Mapping[ContentKind, str]] = {EventType.content_ready: WRITTEN, EventType.content_failed: NOT_WRITTEN}
+HAPPENED: Mapping[str, str] = {
     EventType.queued: gettext_noop("Accepted"),
     EventType.planning: gettext_noop("The planning has begun"),
     EventType.analysed: gettext_noop("The goal is understood"),
@@ -83,6 +83,7 @@ HAPPENED = {
     EventType.failed: gettext_noop("Failed"),
     EventType.cancelled: gettext_noop("Stopped"),
 }
+ANOTHER = gettext_noop("Something else has happened")  # of a newer version, of which this process does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,11 @@ class Sentences:
         return self._counted(self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours)
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
-        if (said := OF_PART.get(EventType(event.type))) is not None:
+        if (said := OF_PART.get(event.type)) is not None:
             name = concepts.get(UUID(event.data["concept_id"]))
             words = said[ContentKind(event.data["kind"])]
             return self._said(words, concept=name) if name else self.texts.gettext("A part of an earlier plan")
-        return self._said(HAPPENED[EventType(event.type)])
+        return self._said(HAPPENED.get(event.type, ANOTHER))
 
     def hours(self, count: int) -> str:
         return self._counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)

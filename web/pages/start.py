@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from core.errors import Invalid, RoadmapError, TooMany, Unavailable
@@ -22,6 +21,7 @@ from web.pages import problems
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.rendering import page
+from web.turns import in_turn
 
 LATEST = 5  # roadmaps on the first page
 ON_A_PAGE = 20
@@ -75,15 +75,15 @@ async def create(call: Call) -> Response:
     try:
         request = filled(RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))})
     except Invalid as error:
-        return await run_in_threadpool(_again, call, error)
+        return await in_turn(call.owner, _again, call, error)
     try:
-        await run_in_threadpool(_remember, call, request)
+        await in_turn(call.owner, _remember, call, request)
     except Invalid as error:
-        return await run_in_threadpool(_again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
+        return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
         roadmap_id = await accept(call.owner, request)
     except (TooMany, Unavailable) as error:
-        return await run_in_threadpool(_again, call, error)
+        return await in_turn(call.owner, _again, call, error)
     return see_other(f"/roadmaps/{roadmap_id}")
 
 

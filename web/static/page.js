@@ -21,10 +21,15 @@ function show(isOffline) {
 }
 
 const notes = document.getElementById("own-notes");
-let saved = notes?.value;
+let saved = notes?.value, sent;
 notes?.addEventListener("input", () => document.querySelector("#saved > :not(input)")?.remove());
-document.addEventListener("htmx:before:request", ({ target }) => {
-  if (target === notes?.form) saved = notes.value;
+document.addEventListener("htmx:before:request", ({ target, detail }) => {
+  if (!notes || target !== notes.form) return;
+  sent = notes.value;
+  detail.ctx.request.body = new URLSearchParams(new FormData(notes.form)); // as it is now, also after a wait for another
+});
+document.addEventListener("htmx:after:request", ({ target, detail }) => {
+  if (notes && target === notes.form && detail.ctx.response.status < 400) saved = sent;
 });
 addEventListener("pagehide", () => {
   if (notes && notes.value !== saved) navigator.sendBeacon(notes.form.action, new URLSearchParams(new FormData(notes.form)));
