@@ -57,6 +57,18 @@ class Conflict(RoadmapError):
     """The state of the thing does not allow this."""
 
 
+class PreconditionFailed(RoadmapError):
+    """The thing is not as the caller believes: it has another ETag than If-Match names."""
+
+
+class KeyReused(RoadmapError):
+    """The Idempotency-Key stands for another request."""
+
+
+class KeyInUse(RoadmapError):
+    """The request of this Idempotency-Key is still being answered."""
+
+
 class TooMany(RoadmapError):
     """More than this caller may ask for; the request changed nothing and can be repeated after `retry_after`."""
 

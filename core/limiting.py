@@ -68,6 +68,16 @@ class Limiter:
         with self._lock:
             return self._look((limit, key))
 
+    def left(self, limit: Limit, key: str) -> tuple[int, float]:
+        """How often it may still be done, and the seconds after which it may be as often as it can be."""
+        with self._lock:
+            now = self._now()
+            if (closed := self._closed.get((limit, key), 0.0)) > now:
+                return 0, closed - now
+            window, passed = self._window((limit, key), now), now / limit.seconds % 1
+            left = limit.most - window.count - ceil(window.before * (1 - passed))
+            return max(left, 0), (1 - passed) * limit.seconds
+
     def give_back(self, limit: Limit, key: str) -> None:
         """It did not have to be counted. Only for what the others were not told."""
         with self._lock:

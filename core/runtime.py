@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
+from psycopg2.errors import SerializationFailure
 
-from core.errors import Unavailable
+from core.errors import PreconditionFailed, Unavailable
 from core.logging_setup import set_up_logging
 from core.settings import from_environment
 from core.storage import open_database
@@ -50,10 +51,23 @@ def session() -> Iterator[None]:
 
 
 @contextmanager
-def transaction() -> Iterator[None]:
-    """A session whose block is committed as a whole, or not at all."""
+def transaction(*, as_it_was: bool = False) -> Iterator[None]:
+    """A session whose block is committed as a whole, or not at all.
+
+    With `as_it_was`, for the outermost one: all that the block reads is of one moment, and it raises PreconditionFailed
+    instead of changing what somebody else has changed since. SQLite lets nobody else write meanwhile.
+    """
     with session(), database.atomic():
-        yield
+        if not (as_it_was and isinstance(database.obj, peewee.PostgresqlDatabase)):
+            yield
+            return
+        database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        try:
+            yield
+        except peewee.OperationalError as error:
+            if isinstance(getattr(error, "orig", None), SerializationFailure):
+                raise PreconditionFailed("It was changed by somebody else at the same moment. Read it again.") from error
+            raise
 
 
 def skip_locked(query: peewee.Select) -> peewee.Select:

@@ -95,6 +95,15 @@ def list_keys(account_id: UUID) -> KeyList:
         return KeyList(items=[KeyInfo(**row.__data__) for row in rows])
 
 
+def read(account_id: UUID, key_id: UUID) -> KeyInfo:
+    """Raises NotFound."""
+    with session():
+        row = ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id)
+    if row is None:
+        raise NotFound("There is no such key.")
+    return KeyInfo(**row.__data__)
+
+
 def revoke(account_id: UUID, key_id: UUID) -> None:
     """Raises NotFound."""
     with transaction():

@@ -1,7 +1,7 @@
 """Accepting roadmaps: many requests, one transaction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from core.errors import TooMany, Unauthenticated, Unavailable
 from core.ids import new_id
 from core.runtime import session, settings, transaction
 from models.roadmaps import Roadmap
-from roadmap import events
+from roadmap import events, first_answers
 from roadmap.events import EventType
+from roadmap.first_answers import Answered, Name
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.steps import Step, StepName
@@ -28,23 +29,27 @@ class NewRoadmap:
     owner_id: UUID
     request: RoadmapRequest
     id: UUID
+    answer: Answered | None = None  # to keep, when the request has a name
 
 
 def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
     return NewRoadmap(owner_id=owner_id, request=request, id=new_id())
 
 
-def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
-    """Commit all of them together; a row that breaks the batch is tried alone, so that it fails alone."""
+def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception]:
+    """Commit all of them together; a row that breaks the batch is tried alone, so that it fails alone.
+
+    A request that was answered before gets that answer.
+    """
     try:
-        room = _insert(batch)
+        room, before = _insert(batch)
     except peewee.IntegrityError:
         if len(batch) == 1:
             return [Unauthenticated("The account of this token does not exist any more. Log in again.")]
         return [result for new in batch for result in create_many([new])]
     except Unavailable as error:
         return [error] * len(batch)
-    return [Step(StepName.plan_roadmap, new.id) if new.id in room else _too_many() for new in batch]
+    return [_result(new, room, before) for new in batch]
 
 
 def count_queued(most: int) -> int:
@@ -54,17 +59,47 @@ def count_queued(most: int) -> int:
         return int(waiting.count())
 
 
-def _insert(batch: Sequence[NewRoadmap]) -> set[UUID]:
-    """Those for which there was room: no account may have more than so many under way."""
+def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]]:
+    """Those for which there was room: no account may have more than so many under way; and what was answered before."""
     now = clock.now()
     common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
+    named = [new for new in batch if new.answer is not None]
     with transaction():
-        fit = _fitting(batch)
+        before = first_answers.earlier(_names(named))
+        fit = _fitting(list(_first_of_each(new for new in batch if _hash(new) not in before)))
+        kept = first_answers.keep_all([new.answer for new in fit if new.answer is not None])
+        fit = [new for new in fit if new.answer is None or _hash(new) in kept]
         rows = [{**new.request.model_dump(), **common, "id": new.id, "owner": new.owner_id} for new in fit]
         if rows:
             Roadmap.insert_many(rows).execute()
             events.append_first([new.id for new in fit], EventType.queued)
-    return {new.id for new in fit}
+        ids = {new.id for new in fit}
+        late = [new for new in named if new.id not in ids and _hash(new) not in before]
+        before |= first_answers.earlier(_names(late))  # of what came twice at once, here or in another process
+    return ids, before
+
+
+def _first_of_each(batch: Iterable[NewRoadmap]) -> Iterator[NewRoadmap]:
+    """Without those that have the name of an earlier one."""
+    seen = set()
+    for new in batch:
+        if new.answer is None or _hash(new) not in seen:
+            seen.add(_hash(new))
+            yield new
+
+
+def _names(batch: Iterable[NewRoadmap]) -> list[Name]:
+    return [new.answer.name for new in batch if new.answer is not None]
+
+
+def _result(new: NewRoadmap, room: set[UUID], before: Mapping[str, Answered]) -> Step | Answered | Exception:
+    if new.id in room:
+        return Step(StepName.plan_roadmap, new.id)
+    return before.get(_hash(new)) or _too_many()
+
+
+def _hash(new: NewRoadmap) -> str:
+    return new.answer.name.key_hash if new.answer is not None else ""
 
 
 def _fitting(batch: Sequence[NewRoadmap]) -> list[NewRoadmap]:

@@ -14,7 +14,6 @@ from core.runtime import session, transaction
 from models.accounts import Account, Invitation
 
 LIFE = timedelta(days=7)
-MOST_LISTED = 100
 
 
 class InvitationRequest(BaseModel):
@@ -32,9 +31,10 @@ class InvitationInfo(BaseModel):
 
 
 class InvitationList(BaseModel):
-    """Those that can still be used, the newest first, at most 100."""
+    """Those that can still be used, the newest first. `next_cursor` is null on the last page."""
 
     items: list[InvitationInfo]
+    next_cursor: str | None
 
 
 def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInfo:
@@ -45,10 +45,24 @@ def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInf
     return info
 
 
-def list_open() -> InvitationList:
+def list_open(*, limit: int, before: UUID | None = None) -> InvitationList:
+    """`before` is the id that the page before ended with."""
+    query = Invitation.select().where(_usable())
+    if before is not None:
+        query = query.where(Invitation.id < before)
     with session():
-        rows = Invitation.select().where(_usable()).order_by(Invitation.id.desc()).limit(MOST_LISTED)
-        return InvitationList(items=[InvitationInfo(**row.__data__) for row in rows])
+        rows = list(query.order_by(Invitation.id.desc()).limit(limit + 1))
+    items = [InvitationInfo(**row.__data__) for row in rows[:limit]]
+    return InvitationList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def read_open(invitation_id: UUID) -> InvitationInfo:
+    """Raises NotFound."""
+    with session():
+        row = Invitation.get_or_none(_usable(), Invitation.id == invitation_id)
+    if row is None:
+        raise NotFound("There is no such invitation.")
+    return InvitationInfo(**row.__data__)
 
 
 def withdraw(invitation_id: UUID) -> None:

@@ -88,9 +88,10 @@ class Attempt(AttemptSummary):
 
 
 class Attempts(BaseModel):
-    """The newest first."""
+    """The newest first. `next_cursor` is null on the last page."""
 
     items: list[AttemptSummary]
+    next_cursor: str | None
 
 
 class Profile(BaseModel):
@@ -158,12 +159,26 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
     return Attempt(**_summary(row), questions=questions)
 
 
-def list_attempts(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int) -> Attempts:
-    """Raises NotFound."""
+def list_attempts(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None) -> Attempts:
+    """`before` is the id that the page before ended with. Raises NotFound."""
+    query = QuizAttempt.select().where(QuizAttempt.concept == concept_id)
+    if before is not None:
+        query = query.where(QuizAttempt.id < before)
     with session():
         _check(owner_id, roadmap_id, concept_id)
-        rows = QuizAttempt.select().where(QuizAttempt.concept == concept_id).order_by(QuizAttempt.id.desc()).limit(limit)
-        return Attempts(items=[AttemptSummary(**_summary(row)) for row in rows])
+        rows = list(query.order_by(QuizAttempt.id.desc()).limit(limit + 1))
+    items = [AttemptSummary(**_summary(row)) for row in rows[:limit]]
+    return Attempts(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
+    """Raises NotFound."""
+    with session():
+        owned(owner_id, roadmap_id)
+        row = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
+    if row is None:
+        raise _no_concept()
+    return _learner(row)
 
 
 def read_profile(owner_id: UUID) -> Profile:
@@ -194,7 +209,11 @@ def _change(
         row = next(iter(changed.execute()), None)
         if row is None:
             raise otherwise or _no_concept()
-        return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes))
+        return _learner(row)
+
+
+def _learner(row: Concept) -> LearnerConcept:
+    return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes))
 
 
 def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:

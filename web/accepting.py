@@ -1,12 +1,13 @@
 """The accept path: requests that arrive together are committed together, and answered right after the commit."""
 
 from collections.abc import Sequence
-from uuid import UUID
+from functools import partial
 
 from core.batching import Batcher
-from roadmap.creating import NewRoadmap, create_many, new_roadmap
+from core.runtime import database
+from roadmap.creating import NewRoadmap, create_many
 from roadmap.execution_log import record
-from roadmap.requests import RoadmapRequest
+from roadmap.first_answers import Answered
 from roadmap.steps import Step
 from tasks.sending import Sender
 from web.backlog import backlog
@@ -14,7 +15,7 @@ from web.backlog import backlog
 sender = Sender()
 
 
-def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
+def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception]:
     results = create_many(batch)
     steps = [result for result in results if isinstance(result, Step)]
     for step in steps:  # before a worker can have anything to say about it
@@ -23,15 +24,22 @@ def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Exception]:
     return results
 
 
-accepted: Batcher[NewRoadmap, Step] = Batcher(_commit, name="Writer")
+accepted: Batcher[NewRoadmap, Step | Answered] = Batcher(_commit, name="Writer")
 
 
-async def accept(owner_id: UUID, request: RoadmapRequest) -> UUID:
-    """The id of the new roadmap, once it is committed. Raises Unavailable, TooMany, Unauthenticated."""
+async def accept(new: NewRoadmap) -> Answered | None:
+    """None once it is committed; what was answered to the first request of its name, when there was one before.
+
+    Raises Unavailable, TooMany, Unauthenticated.
+    """
     backlog.check()
-    new = new_roadmap(owner_id, request)
-    await accepted.submit(new)
-    return new.id
+    result = await accepted.submit(new)
+    return result if isinstance(result, Answered) else None
+
+
+def send(steps: Sequence[Step]) -> None:
+    """When what they follow from is committed. Never waits for the broker."""
+    database.after_commit(partial(sender.submit, steps))
 
 
 def start() -> None:

@@ -14,9 +14,13 @@ def takes_gzip(request: Request) -> bool:
     return bool(GZIP.search(request.headers.get("accept-encoding", "")))
 
 
+def is_compressed(request: Request, content: bytes) -> bool:
+    return len(content) >= SHORTEST and takes_gzip(request)
+
+
 def compressed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
     """The content, and the headers that say how it is sent. Takes time: for a thread."""
     vary = {"Vary": "Accept-Encoding"}
-    if len(content) < SHORTEST or not takes_gzip(request):
+    if not is_compressed(request, content):
         return content, vary
     return gzip.compress(content, LEVEL, mtime=0), {**vary, "Content-Encoding": "gzip"}

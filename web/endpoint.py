@@ -1,30 +1,27 @@
 """A row of the route table, and the one way in which every request is read and every answer written."""
 
-import asyncio
-import json
-import re
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unauthenticated, Unsupported
+from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
+from core.runtime import transaction
 from roadmap.api_keys import Scope
-from roadmap.outline import ContentKind
-from web import limits
+from web import idempotency, limits
+from web.answering import Answer, answered, as_reply, content_of
 from web.callers import NOBODY, Caller, check_scope, identify
+from web.conditional import check_match, etag
+from web.idempotency import Named
 from web.origins import check_host, check_same_site
+from web.parsing import body_of, ids_of, query_of
 from web.turns import in_turn
-
-LARGEST_BODY = 64 * 1024  # bytes
-BODY_SECONDS = 30  # for the whole body
 
 
 class NoQuery(BaseModel):
@@ -39,13 +36,14 @@ class NoBody(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, read and checked: who calls, with which body, query and places of the path."""
+    """A request, read and checked: who calls, with which body, query, places of the path, and name (Idempotency-Key)."""
 
     caller: Caller
     body: Any
     query: Any
     ids: Mapping[str, Any]
     request: Request
+    named: Named | None = None
 
     @property
     def owner(self) -> UUID:
@@ -53,16 +51,6 @@ class Call:
         return self.caller.account_id
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer beyond the plain model: another status, or headers."""
-
-    body: BaseModel | None
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-Answer = BaseModel | Reply | Response | None
 Handler = Callable[[Call], Answer] | Callable[[Call], Awaitable[Answer]]
 
 
@@ -83,34 +71,75 @@ class Endpoint:
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
     unlimited: bool = False  # probes are not counted
+    media_type: str = "application/json"
+    current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
+    raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
+    instead: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)  # other good answers, by status
 
     def route(self) -> Route:
         return Route(self.path, self.handle, methods=[self.method], name=self.summary)
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether it makes something, and so honours an Idempotency-Key. That is the caller's: strangers have none."""
+        return self.method == "POST" and self.response is not None and not self.public
 
     async def handle(self, request: Request) -> Response:
         check_host(request)
         caller = await self._admit(request)
         call = Call(
             caller=caller,
-            ids=_ids(request),
+            ids=ids_of(request),
             query=self._asked(request),
             body=await self._content(request),
             request=request,
         )
+        if self.takes_key:
+            call = replace(call, named=idempotency.named(request, caller.account_id, call.body))
+        with idempotency.one_at_a_time(call.named):
+            return await self._answer(call)
+
+    async def _answer(self, call: Call) -> Response:
         handler: Any = self.handler
         if self.is_async:
-            return self._respond(await handler(call))
+            return answered(call.request, await handler(call), self.status)
         if self.public:
-            return self._respond(await run_in_threadpool(handler, call))
-        return self._respond(await in_turn(call.owner, handler, call))
+            return await run_in_threadpool(self._run, call)
+        return await in_turn(call.owner, self._run, call)
+
+    def _run(self, call: Call) -> Response:
+        """In a thread. What a name or an ETag has to do with it is decided in the transaction that does what is asked."""
+        matching = call.request.method not in ("GET", "HEAD") and "if-match" in call.request.headers
+        if call.named is None and not matching:
+            return self._done(call)
+        with transaction(as_it_was=matching):
+            if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
+                return earlier
+            if matching:
+                self._check_match(call)
+            response = self._done(call)
+            return idempotency.keep(call.named, response) if call.named is not None else response
+
+    def _done(self, call: Call) -> Response:
+        handler: Any = self.handler
+        return answered(call.request, handler(call), self.status, may_be_kept=not (self.public or self.login_only))
+
+    def _check_match(self, call: Call) -> None:
+        """Raises PreconditionFailed. No handler is asked to change what nobody could have read."""
+        current: Any = self.current
+        if current is None:
+            raise PreconditionFailed("What is sent here changes nothing that has an ETag. Send it without If-Match.")
+        body = as_reply(current(call)).body
+        assert body is not None
+        check_match(call.request, etag(content_of(body)))
 
     def _asked(self, request: Request) -> Any:
         """The query. Raises Invalid."""
-        return _query(self.query, request)
+        return query_of(self.query, request)
 
     async def _content(self, request: Request) -> Any:
         """What is sent, as JSON. Raises Malformed, Unsupported, TooLarge, TooSlow, Invalid."""
-        return await _body(self.body, request) if self.body else None
+        return await body_of(self.body, request) if self.body else None
 
     async def _admit(self, request: Request) -> Caller:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
@@ -124,144 +153,6 @@ class Endpoint:
         except Unauthenticated:
             limits.count_stranger(request)
             raise
-        limits.count_request(caller.account_id)
+        limits.count_request(request, caller.account_id)
         check_scope(caller, self.scope or (Scope.read if self.method == "GET" else Scope.write), login_only=self.login_only)
         return caller
-
-    def _respond(self, answer: Answer) -> Response:
-        if isinstance(answer, Response):
-            return answer
-        reply = answer if isinstance(answer, Reply) else Reply(answer)
-        headers = {"Cache-Control": "no-store", **reply.headers}
-        if reply.body is None:
-            return Response(status_code=204, headers=headers)
-        content = reply.body.model_dump_json().encode()
-        return Response(content, reply.status or self.status, headers, media_type="application/json")
-
-
-def _number(value: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
-        raise ValueError
-    return int(value)
-
-
-PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
-    "number": (_number, "is not a number from 1"),
-    "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
-    "file": (str, "is not a file"),
-}
-
-
-def _ids(request: Request) -> dict[str, Any]:
-    ids = {}
-    for name, value in request.path_params.items():
-        read, rule = PLACES.get(name, (UUID, "is not a UUID"))
-        try:
-            ids[name] = read(value)
-        except ValueError:
-            thing = name.removesuffix("_id")
-            raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)) from None
-    return ids
-
-
-def _query(model: type[BaseModel], request: Request) -> BaseModel:
-    given = request.query_params.multi_items()
-    counts = Counter(name for name, _ in given)
-    twice = tuple(FieldError(f"?{name}", "stands there twice") for name, count in counts.items() if count > 1)
-    if twice:
-        raise Invalid("The query does not fit.", fields=twice[:20])
-    try:
-        return model.model_validate(dict(given))
-    except ValidationError as error:
-        raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
-
-
-async def _body(model: type[BaseModel], request: Request) -> BaseModel:
-    optional = not any(field.is_required() for field in model.model_fields.values())
-    content = await read_body(request) if optional else None
-    if content == b"":
-        return model()
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if content_type != "application/json" and not content_type.endswith("+json"):
-        raise Unsupported("The body must be sent as Content-Type: application/json.")
-    if content is None:
-        content = await read_body(request)
-    try:
-        return model.model_validate_json(content, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if first["type"] == "json_invalid":
-            raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
-        fields = field_errors(error, prefix="/", document=json.loads(content))
-        raise Invalid("Some fields do not fit.", fields=fields) from None
-
-
-async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
-    """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says."""
-    if "upgrade" in request.headers:  # the server's parser passes over the body then
-        raise Malformed("A request with a body cannot ask for another protocol: send it without Upgrade.")
-    declared = request.headers.get("content-length", "0")
-    too_large = TooLarge(f"The body may have at most {most} bytes.")
-    if not declared.isdigit() or int(declared) > most:
-        raise too_large
-    content = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > most:
-                    raise too_large
-    except TimeoutError:
-        raise TooSlow(f"The body was not there within {BODY_SECONDS} s.") from None
-    return bytes(content)
-
-
-def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
-    problems = error.errors(include_url=False, include_input=False)
-    problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
-    return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p)) for p in problems)
-
-
-def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
-    """What is wrong inside of a list makes it shorter."""
-    return len(inner) > len(outer) and inner[: len(outer)] == outer
-
-
-def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
-    """A JSON pointer (RFC 6901) into the document, or the name of a parameter."""
-    if prefix == "?":
-        return "?" + ".".join(str(part) for part in location)
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in _there(location, document))
-    return "".join(f"/{part}" for part in parts)
-
-
-def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str]:
-    """Without the names of alternatives, which pydantic puts into a location and no document contains."""
-    for part in location[:-1]:
-        if isinstance(document, dict) and part not in document:
-            continue
-        document = document[part] if isinstance(document, dict) or isinstance(part, int) else None
-        yield part
-    yield from location[-1:]
-
-
-def _rule(problem: Any) -> str:
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    if problem["type"] == "extra_forbidden":
-        return "is not a known field"
-    if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
-        bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
-        return f"should have {bound} {problem['ctx'][number]} characters"
-    if problem["type"] == "union_tag_not_found":
-        return f"needs the field {problem['ctx']['discriminator']}"
-    if problem["type"] == "union_tag_invalid":
-        return f"must name one of {problem['ctx']['expected_tags']} as {problem['ctx']['discriminator']}"
-    return (
-        str(problem["msg"])
-        .replace(" after validation", "")
-        .replace("Tuple s", "s")
-        .replace("Input s", "s")
-        .replace("String s", "s")
-        .replace("Field required", "is required")
-    )

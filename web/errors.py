@@ -1,100 +1,99 @@
-"""One table: error type -> status and problem. Handlers raise; only this file answers: programs by RFC 9457, people by a page."""
+"""Handlers raise; only this file answers: programs by a problem document (RFC 9457), people by a page."""
 
-import json
 import logging
 from typing import Any
 
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from core.errors import (
-    Conflict,
-    FieldError,
-    Forbidden,
-    Invalid,
-    Malformed,
-    NotFound,
-    RoadmapError,
-    TooLarge,
-    TooMany,
-    TooSlow,
-    Unauthenticated,
-    Unavailable,
-    Unsupported,
-)
+from core.errors import FieldError, Malformed, NotFound, RoadmapError
 from web.middleware import CAREFUL
 from web.noting import note_refusal
 from web.pages.page import is_part, login_path, page_of, see_other, wants_page
 from web.pages.problems import problem_page
+from web.problem_types import INTERNAL, NOT_A_METHOD, PROBLEMS, ProblemType
 
 logger = logging.getLogger(__name__)
 
-PROBLEMS: dict[type[RoadmapError], tuple[int, str, str]] = {
-    Malformed: (400, "malformed", "The body cannot be read"),
-    Unauthenticated: (401, "unauthenticated", "Who are you?"),
-    Forbidden: (403, "forbidden", "This is not allowed"),
-    NotFound: (404, "not-found", "There is no such thing"),
-    TooSlow: (408, "too-slow", "The body came too slowly"),
-    Conflict: (409, "conflict", "The state does not allow this"),
-    TooLarge: (413, "too-large", "The body is too large"),
-    Unsupported: (415, "unsupported-media-type", "The content type is not supported"),
-    Invalid: (422, "invalid", "Some input does not fit"),
-    TooMany: (429, "too-many-requests", "That was too much"),
-    Unavailable: (503, "unavailable", "Not possible at the moment"),
-}
-HTTP_PROBLEMS = {404: ("not-found", "There is no such page"), 405: ("method-not-allowed", "The method does not exist here")}
+MEDIA_TYPE = "application/problem+json"
 
 
-def problem(request: Request, status: int, slug: str, title: str, detail: str, **more: Any) -> Response:
-    """A problem document; `type` is relative to this service."""
-    document = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail, **more}
+class Wrong(BaseModel):
+    """One field of the body, by a JSON pointer (RFC 6901) as a fragment, or one parameter of the query, the path or a header."""
+
+    pointer: str | None = Field(None, examples=["#/goal"])
+    parameter: str | None = None
+    detail: str = Field(description="The rule that it breaks.", examples=["should have at least 2 characters"])
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457). Programs decide by `type`, which can also be read about at its address."""
+
+    type: str = Field(examples=["/problems/invalid"])
+    title: str = Field(examples=["Some input does not fit"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["Some fields do not fit."])
+    errors: list[Wrong] | None = Field(None, description="Each field that is wrong.")
+    request_id: str | None = Field(None, description="Finds the request in the log.", examples=["9f86d081884c7d65"])
+
+
+def problem(request: Request, kind: ProblemType, detail: str, fields: tuple[FieldError, ...] = (), **headers: str) -> Response:
     request_id = request.scope.get("state", {}).get("request_id")
-    if request_id:
-        document["request_id"] = request_id
-    response = Response(json.dumps(document), status, media_type="application/problem+json")
+    document = Problem(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        errors=[_wrong(field) for field in fields] or None,
+        request_id=request_id,
+    )
+    content = document.model_dump_json(exclude_none=True)
+    response = Response(content, kind.status, headers, media_type=MEDIA_TYPE)
     if request_id:  # the answer to an unexpected error passes by the middleware that sets it otherwise
         response.headers["X-Request-ID"] = request_id
     return response
 
 
 def status_of(error: RoadmapError) -> int:
-    return PROBLEMS[type(error)][0]
+    return PROBLEMS[type(error)].status
 
 
 def answer_expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoadmapError)
-    status, slug, title = PROBLEMS[type(error)]
-    if status == 401 and request.method in ("GET", "HEAD") and wants_page(request) and not is_part(request):
+    kind = PROBLEMS[type(error)]
+    if kind.status == 401 and request.method in ("GET", "HEAD") and wants_page(request) and not is_part(request):
         return see_other(login_path(request))
-    if status in (401, 403, 429):
-        note_refusal(request, status)
-    more = {"errors": [_field(field) for field in error.fields]} if error.fields else {}
+    if kind.status in (401, 403, 429):
+        note_refusal(request, kind.status)
     if wants_page(request):
-        response = problem_page(request, status, error)
+        response = problem_page(request, kind.status, error)
     else:
-        response = problem(request, status, slug, title, error.detail, **more)
+        response = problem(request, kind, error.detail, error.fields)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
-    if status == 401:
+    if kind.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
 def answer_http(request: Request, error: Exception) -> Response:
-    """Starlette's own: no such route, no such method."""
+    """Starlette's own: no such route, no such method. What may be asked of a route is no error."""
     assert isinstance(error, HTTPException)
-    slug, title = HTTP_PROBLEMS.get(error.status_code, ("error", "The request cannot be answered"))
-    detail = f"{request.method} {request.url.path} is not part of this service."
+    allowed = ", ".join(sorted(_methods(request)))
+    if error.status_code == 405 and request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": allowed})
     if wants_page(request):
         if error.status_code == 405 and request.method in ("GET", "HEAD"):  # the address of a form that was sent, opened again
             return see_other(page_of(request))
         response = problem_page(request, error.status_code, error)
     else:
-        response = problem(request, error.status_code, slug, title, detail)
+        kind = NOT_A_METHOD if error.status_code == 405 else PROBLEMS[NotFound]
+        response = problem(request, kind, f"{request.method} {request.url.path} is not part of this service.")
     if error.status_code == 405:
-        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
+        response.headers["Allow"] = allowed
     return response
 
 
@@ -106,8 +105,7 @@ def answer_unexpected(request: Request, error: Exception) -> Response:
         response = problem_page(request, 500, error)
         response.headers["X-Request-ID"] = request_id or ""
     else:
-        detail = "An unexpected error; the request id finds it in the log."
-        response = problem(request, 500, "internal", "Something went wrong", detail)
+        response = problem(request, INTERNAL, "An unexpected error; the request id finds it in the log.")
     for name, value in CAREFUL.items():  # it passes by the middleware that sets them otherwise
         response.headers.setdefault(name, value)
     return response
@@ -115,7 +113,7 @@ def answer_unexpected(request: Request, error: Exception) -> Response:
 
 def answer_nobody(request: Request, error: Exception) -> Response:
     """The client went away while its body was read."""
-    return problem(request, 400, "malformed", "The body cannot be read", "The connection was closed too early.")
+    return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
 
 
 HANDLERS: dict[Any, Any] = {
@@ -126,13 +124,13 @@ HANDLERS: dict[Any, Any] = {
 }
 
 
-def _field(field: FieldError) -> dict[str, str]:
-    """A parameter of the request, or a JSON pointer (RFC 6901) as a fragment."""
-    key, value = ("parameter", field.pointer[1:]) if field.pointer.startswith("?") else ("pointer", "#" + field.pointer)
-    return {key: value, "detail": field.detail}
+def _wrong(field: FieldError) -> Wrong:
+    if field.pointer.startswith("?"):
+        return Wrong(parameter=field.pointer[1:], detail=field.detail)
+    return Wrong(pointer="#" + field.pointer, detail=field.detail)
 
 
 def _methods(request: Request) -> set[str]:
     """Every method of this path; Starlette names those of one route only."""
     matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in matching for method in route.methods}
+    return {method for route in matching for method in route.methods} | {"OPTIONS"}

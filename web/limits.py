@@ -1,8 +1,9 @@
 """How much one account, or one address without an account, may ask for. Decided in the process; Redis is told beside it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -38,9 +39,10 @@ def stop() -> None:
         _exchange.stop()
 
 
-def count_request(account_id: UUID) -> None:
+def count_request(request: Request, account_id: UUID) -> None:
     """Count it. Raises TooMany."""
     if not settings.embedded:  # one person, at this machine
+        request.scope["state"]["counted"] = (REQUESTS, account_id.hex)
         _hit(REQUESTS, account_id.hex)
 
 
@@ -49,10 +51,23 @@ def count_stranger(request: Request, *, count: bool = True) -> None:
     if settings.embedded:
         return
     address = address_of(request)
+    request.scope["state"]["counted"] = (STRANGERS, address)
     if count:
         _hit(STRANGERS, address)
     else:
         _refuse(STRANGERS, limiter.wait(STRANGERS, address))
+
+
+def told(state: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that say how much is left of what this request was counted by (an IETF draft: RateLimit, RateLimit-Policy)."""
+    limit, key = state.get("counted", (None, ""))
+    if limit is None or not limit.most:
+        return {}
+    left, seconds = limiter.left(limit, key)
+    return {
+        "RateLimit-Policy": f'"{limit.name}";q={limit.most};w={limit.seconds}',
+        "RateLimit": f'"{limit.name}";r={left};t={whole_seconds(seconds)}',
+    }
 
 
 @contextmanager

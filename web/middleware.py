@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.runtime import settings
+from web import limits
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -24,6 +25,17 @@ CAREFUL = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 } | ({} if settings.embedded else {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
+
+
+# What pages elsewhere may send, and what they may read of an answer.
+SENT = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"),
+    *("Last-Event-ID", "Prefer", "X-Request-ID"),
+)
+TOLD = (
+    *("ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied"),
+    *("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"),
+)
 
 
 class HeadersMiddleware:
@@ -44,6 +56,7 @@ class HeadersMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                headers.update(limits.told(scope["state"]))
                 for name, value in CAREFUL.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -58,7 +71,7 @@ if settings.cors_origins:  # with a token in the header; a cookie stays with the
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"),
-            expose_headers=("ETag", "Link", "Location", "Retry-After", "X-Request-ID"),
+            allow_headers=SENT,
+            expose_headers=TOLD,
         )
     )

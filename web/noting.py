@@ -4,10 +4,12 @@ At INFO, on a logger of its own. Never what was said to prove it: no password, t
 """
 
 import logging
+from functools import partial
 
 from starlette.requests import Request
 
 from core.limiting import Limit, Limiter
+from core.runtime import database
 from web.origins import address_of
 
 logger = logging.getLogger("roadmap.security")
@@ -17,9 +19,10 @@ _refusals = Limiter()
 
 
 def note(request: Request, event: str, **facts: object) -> None:
-    """`facts` are ids and names of ours, never texts of a person."""
+    """Once what it tells of is committed. `facts` are ids and names of ours, never texts of a person."""
     told = "".join(f" {name}={value}" for name, value in facts.items())
-    logger.info("%s address=%s request=%s%s", event, address_of(request), request.scope["state"]["request_id"], told)
+    request_id = request.scope["state"]["request_id"]
+    database.after_commit(partial(logger.info, "%s address=%s request=%s%s", event, address_of(request), request_id, told))
 
 
 def note_refusal(request: Request, status: int) -> None:

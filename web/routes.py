@@ -1,11 +1,12 @@
 """Every route of the service: those for programs, each with its request and response models, and those for people."""
 
+from core.errors import Conflict, Forbidden, TooMany, Unauthenticated
 from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
-from roadmap.api_keys import KeyList, KeyRequest, NewKey, Scope
+from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.contents import VersionDetail, Versions
-from roadmap.invitations import InvitationList, InvitationRequest
+from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
 from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
@@ -24,53 +25,57 @@ CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 
 ENDPOINTS = (
-    Endpoint("GET", "/", health.index, "What this is", health.Index, public=True, is_async=True),
-    Endpoint("GET", "/health", health.live, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
-    Endpoint("GET", "/health/live", health.live, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
-    Endpoint("GET", "/health/ready", health.ready, "Ready to serve", health.Ready, public=True),
-    Endpoint("GET", "/metrics", metrics.show, "Counts for Prometheus", None, public=True),
-    Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True),
-    Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True),
+    Endpoint("GET", "/", health.show_index, "What this is", health.Index, public=True, is_async=True),
+    Endpoint("GET", "/health", health.show_alive, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
+    Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
+    Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True),
+    Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, public=True, media_type="text/plain"),
+    Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True, raises=(Forbidden, Conflict)),
+    Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated,)),
     Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody, status=204, login_only=True),
-    Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, is_async=True),
-    Endpoint("GET", API + "/auth/me", accounts.me, "Who am I", User),
-    Endpoint("GET", API + "/auth/sessions", accounts.list_sessions, "List my logins", SessionList, login_only=True),
-    Endpoint("DELETE", API + "/auth/sessions/{session_id}", accounts.end_session, "End a login", None, status=204, login_only=True),
-    Endpoint("POST", API + "/api-keys", keys.create_key, "Make an API key", NewKey, body=KeyRequest, status=201, login_only=True),
+    Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, is_async=True, raises=(Conflict,)),
+    Endpoint("GET", API + "/auth/me", accounts.read_me, "Who am I", User),
+    Endpoint("GET", API + "/auth/sessions", accounts.list_logins, "List my logins", SessionList, login_only=True),
+    Endpoint("DELETE", API + "/auth/sessions/{session_id}", accounts.end_login, "End a login", None, status=204, login_only=True),
+    Endpoint("POST", API + "/api-keys", keys.create_key, "Make an API key", NewKey, body=KeyRequest, status=201, login_only=True, raises=(Conflict,)),
     Endpoint("GET", API + "/api-keys", keys.list_keys, "List my API keys", KeyList, login_only=True),
+    Endpoint("GET", API + "/api-keys/{key_id}", keys.read_key, "Read an API key", KeyInfo, login_only=True),
     Endpoint("DELETE", API + "/api-keys/{key_id}", keys.revoke_key, "Revoke an API key", None, status=204, login_only=True),
-    Endpoint("POST", API + "/invitations", keys.invite, "Invite somebody", keys.NewInvitation, body=InvitationRequest, status=201, scope=Scope.admin),
-    Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList, scope=Scope.admin),
+    Endpoint("POST", API + "/invitations", keys.create_invitation, "Invite somebody", keys.NewInvitation, body=InvitationRequest, status=201, scope=Scope.admin),
+    Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList, query=keys.InvitationsQuery, scope=Scope.admin),
+    Endpoint("GET", API + "/invitations/{invitation_id}", keys.read_invitation, "Read an invitation", InvitationInfo, scope=Scope.admin),
     Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation, "Withdraw an invitation", None, status=204, scope=Scope.admin),
-    Endpoint("POST", API + "/roadmaps", roadmaps.create, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True),
-    Endpoint("GET", API + "/roadmaps", roadmaps.list_, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
-    Endpoint("GET", ROADMAP, roadmaps.read, "Read a roadmap", roadmaps.LinkedTree),
-    Endpoint("GET", ROADMAP + "/export.svg", exporting.picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery),
-    Endpoint("GET", ROADMAP + "/events", roadmaps.watch, "Watch a roadmap", None, is_async=True),
+    Endpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True, instead={201: roadmaps.LinkedTree}, raises=(TooMany,)),
+    Endpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
+    Endpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree),
+    Endpoint("GET", ROADMAP + "/export.svg", exporting.export_picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery, media_type="image/svg+xml"),
+    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
-    Endpoint("POST", ROADMAP + "/approve", decisions.approve, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202),
-    Endpoint("POST", ROADMAP + "/revise", decisions.revise, "Ask for changes of the plan", decisions.Decision, body=ReviseRequest, status=202),
-    Endpoint("POST", ROADMAP + "/edits", decisions.edit, "Edit the plan", decisions.Decision, body=decisions.EditRequest, status=202),
-    Endpoint("POST", ROADMAP + "/cancel", decisions.cancel, "Cancel a roadmap", decisions.Decision, body=NoBody, status=202),
-    Endpoint("POST", ROADMAP + "/retry", decisions.retry, "Retry what failed", decisions.Decision, body=NoBody, status=202),
+    Endpoint("POST", ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/revise", decisions.revise_plan, "Ask for changes of the plan", decisions.Decision, body=ReviseRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", decisions.Decision, body=decisions.EditRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/retry", decisions.retry_roadmap, "Retry what failed", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/revisions", history.list_revisions, "List its revisions", Revisions),
     Endpoint("GET", REVISION, history.read_revision, "Read a revision", RevisionDetail),
-    Endpoint("GET", REVISION + "/diff", history.compare, "Compare two revisions", Diff, query=history.DiffQuery),
-    Endpoint("POST", REVISION + "/restore", decisions.restore, "Restore a revision", decisions.Decision, body=NoBody, status=202),
-    Endpoint("POST", CONTENT + "/retry", decisions.retry_part, "Retry a part that failed", decisions.Decision, body=NoBody, status=202),
-    Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202),
+    Endpoint("GET", REVISION + "/diff", history.compare_revisions, "Compare two revisions", Diff, query=history.DiffQuery),
+    Endpoint("POST", REVISION + "/restore", decisions.restore_revision, "Restore a revision", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", CONTENT + "/retry", decisions.retry_part, "Retry a part that failed", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate_part, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", CONTENT + "/versions", history.list_versions, "List versions of a part", Versions),
     Endpoint("GET", CONTENT + "/versions/{number}", history.read_version, "Read a version of a part", VersionDetail),
-    Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Say how far one is", LearnerConcept, body=ProgressRequest),
-    Endpoint("PUT", CONCEPT + "/notes", learning.set_notes, "Write notes", LearnerConcept, body=NotesRequest),
-    Endpoint("POST", CONCEPT + "/quiz/attempts", learning.attempt, "Answer a quiz", Attempt, body=AttemptRequest, status=201),
+    Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read how far one is", LearnerConcept),
+    Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Say how far one is", LearnerConcept, body=ProgressRequest, current=learning.read_progress),
+    Endpoint("GET", CONCEPT + "/notes", learning.read_notes, "Read the notes", LearnerConcept),
+    Endpoint("PUT", CONCEPT + "/notes", learning.set_notes, "Write notes", LearnerConcept, body=NotesRequest, current=learning.read_notes, raises=(Conflict,)),
+    Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt, body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
-    Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile),
-    Endpoint("GET", ROADMAP + "/receipt", history.receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
+    Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
+    Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
 )  # fmt: skip
 
 PAGE = "/roadmaps/{roadmap_id}"
@@ -78,7 +83,7 @@ LESSON = PAGE + "/concepts/{concept_id}"
 INDEX = ENDPOINTS[0]  # for who wants no page
 
 PAGES = (
-    Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, instead=INDEX),
+    Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, for_programs=INDEX),
     Page("GET", "/roadmaps", start.list_, "Look at my roadmaps", query=start.ListQuery),
     Page("POST", "/roadmaps", start.create, "Make a roadmap", is_async=True),
     Page("GET", PAGE, roadmap.show, "Look at a roadmap"),

@@ -160,7 +160,7 @@ def test_a_body_that_is_not_an_object_is_wrong_as_a_whole(stack: Stack, content:
 def test_a_body_whose_length_is_too_large_is_refused(stack: Stack) -> None:
     content = b'{"goal": "' + b"a" * HUGE + b'"}'
     document = problem(stack.post(ROADMAPS, content=content, headers=JSON), 413, "too-large")
-    assert "65536 bytes" in document["detail"]
+    assert "262144 bytes" in document["detail"]
 
 
 def test_a_body_that_does_not_tell_its_length_is_refused_when_it_gets_too_large(stack: Stack) -> None:
@@ -171,7 +171,7 @@ def test_a_body_that_does_not_tell_its_length_is_refused_when_it_gets_too_large(
         yield b'"}'
 
     document = problem(stack.post(ROADMAPS, content=chunks(), headers=JSON), 413, "too-large")
-    assert "65536 bytes" in document["detail"]
+    assert "262144 bytes" in document["detail"]
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])

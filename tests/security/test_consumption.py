@@ -34,7 +34,7 @@ from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
 from web import backlog, events, origins, protocol, turns
 from web.callers import LOCAL
-from web.endpoint import LARGEST_BODY
+from web.parsing import LARGEST_BODY
 
 Factory = pytest.TempPathFactory
 

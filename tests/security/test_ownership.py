@@ -230,8 +230,8 @@ def everything() -> dict[str, list[str]]:
 
 
 def document(answer: httpx2.Response) -> dict[str, Any]:
-    """All that an answer tells, but which request it answers."""
-    headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+    """All that an answer tells, but which request it answers and how many came before it."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "ratelimit")}
     if not answer.content:
         return {"status": answer.status_code, "headers": headers}
     if answer.headers["content-type"].startswith("text/html"):

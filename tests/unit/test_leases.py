@@ -702,7 +702,7 @@ class TestMigration:
         runner = Runner(before, str(DIRECTORY))
 
         applied = runner.up()
-        assert [name[:4] for name in applied] == ["0002", "0003", "0004", "0005"]
+        assert [name[:4] for name in applied] == ["0002", "0003", "0004", "0005", "0006"]
         assert self.dump(before, without=NEW_COLUMNS) == dumped
         assert set(before.get_tables()) - set(dumped) - {"schema_migration"} == NEW_TABLES
 

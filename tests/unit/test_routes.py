@@ -17,8 +17,9 @@ from roadmap import reading
 from roadmap_app import app
 from tests.waiting import wait_until
 from web import callers, limits, origins
-from web.endpoint import PLACES, Endpoint
+from web.endpoint import Endpoint
 from web.events import EventPoller
+from web.parsing import PLACES
 from web.routes import ENDPOINTS, PAGES
 
 PUBLIC = {  # whoever adds to these opens a door
@@ -142,7 +143,9 @@ def test_a_token_opens_what_is_closed_without_one(server_mode: None, client: Tes
 @pytest.mark.parametrize("path", sorted({endpoint.path for endpoint in ENDPOINTS}))
 def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(client: TestClient, path: str) -> None:
     there = {endpoint.method for endpoint in ENDPOINTS if endpoint.path == path}
-    there |= {"HEAD"} if "GET" in there else set()
+    there |= {"OPTIONS"} | ({"HEAD"} if "GET" in there else set())
+    asked = client.options(address(path))
+    assert (asked.status_code, set(asked.headers["allow"].split(", ")), asked.content) == (204, there, b"")
     for method in sorted(METHODS - there):
         answer = client.request(method, address(path))
         assert answer.status_code == 405

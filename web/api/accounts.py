@@ -13,8 +13,9 @@ from roadmap import accounts, sessions
 from roadmap.accounts import User
 from roadmap.sessions import Device, Login, SessionList
 from web import limits, tokens
+from web.answering import Reply
 from web.callers import COOKIE, login_in_cookie
-from web.endpoint import Call, Reply
+from web.endpoint import Call
 from web.hashing import run_hashing
 from web.noting import note
 from web.origins import address_of
@@ -65,15 +66,15 @@ def log_out(call: Call) -> Reply:
     return Reply(None, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'})
 
 
-def me(call: Call) -> User:
+def read_me(call: Call) -> User:
     return accounts.find(call.owner)
 
 
-def list_sessions(call: Call) -> SessionList:
+def list_logins(call: Call) -> SessionList:
     return sessions.list_open(call.owner, call.caller.session_id)
 
 
-def end_session(call: Call) -> None:
+def end_login(call: Call) -> None:
     sessions.end(call.owner, call.ids["session_id"])
     standing.refresh()
     note(call.request, "session-ended", account=call.owner, session=call.ids["session_id"])

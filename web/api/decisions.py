@@ -1,10 +1,12 @@
 """What a person decides about a roadmap. Each answers 202: what follows from it is done by the workers."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.runtime import database
 from roadmap import decisions
 from roadmap.decisions import Decided
 from roadmap.editing import Operation
@@ -12,9 +14,10 @@ from roadmap.execution_log import record
 from roadmap.requests import Number
 from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
-from web.accepting import sender
+from web.accepting import send
+from web.answering import Reply
 from web.api.links import Links, links_of
-from web.endpoint import Call, Reply
+from web.endpoint import Call
 
 MOST_OPERATIONS = 100
 
@@ -37,28 +40,28 @@ class Decision(BaseModel):
     links: Links
 
 
-def approve(call: Call) -> Reply:
+def approve_plan(call: Call) -> Reply:
     return _decided(call, "Approved", decisions.approve(call.owner, call.ids["roadmap_id"], call.body.revision))
 
 
-def revise(call: Call) -> Reply:
+def revise_plan(call: Call) -> Reply:
     generator().check_feedback("/feedback")
     return _decided(call, "Asked for changes", decisions.revise(call.owner, call.ids["roadmap_id"], call.body.feedback))
 
 
-def edit(call: Call) -> Reply:
+def edit_plan(call: Call) -> Reply:
     return _decided(call, "Edited", decisions.edit(call.owner, call.ids["roadmap_id"], call.body.operations, call.body.base))
 
 
-def restore(call: Call) -> Reply:
+def restore_revision(call: Call) -> Reply:
     return _decided(call, "Restored", decisions.restore(call.owner, call.ids["roadmap_id"], call.ids["number"]))
 
 
-def cancel(call: Call) -> Reply:
+def cancel_roadmap(call: Call) -> Reply:
     return _decided(call, "Cancelled", decisions.cancel(call.owner, call.ids["roadmap_id"]))
 
 
-def retry(call: Call) -> Reply:
+def retry_roadmap(call: Call) -> Reply:
     return _decided(call, "Retried", decisions.retry(call.owner, call.ids["roadmap_id"]))
 
 
@@ -67,7 +70,7 @@ def retry_part(call: Call) -> Reply:
     return _decided(call, f"Retried a {kind}", decisions.retry_part(call.owner, roadmap_id, concept_id, kind))
 
 
-def regenerate(call: Call) -> Reply:
+def regenerate_part(call: Call) -> Reply:
     generator().check_feedback("/instructions")
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     made = decisions.regenerate(call.owner, roadmap_id, concept_id, kind, call.body.instructions)
@@ -76,8 +79,9 @@ def regenerate(call: Call) -> Reply:
 
 def _decided(call: Call, what: str, made: Decided) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
-    sender.submit(made.steps)
-    record("api", "decide", f"{what}: revision {made.revision} is {made.status}", roadmap_id=roadmap_id)
+    send(made.steps)
+    told = f"{what}: revision {made.revision} is {made.status}"
+    database.after_commit(partial(record, "api", "decide", told, roadmap_id=roadmap_id))
     links = links_of(roadmap_id)
     body = Decision(id=roadmap_id, status=made.status, revision=made.revision, designing=made.designing, links=links)
     return Reply(body, headers={"Location": links.self, "Retry-After": "1"})

@@ -11,7 +11,7 @@ from roadmap import reading
 from roadmap.picture.drawing import exported
 from roadmap.picture.shapes import Direction
 from roadmap.picture.style import STYLE_SOURCE
-from web.conditional import etag, has_it
+from web.answering import represented
 from web.endpoint import Call
 
 # Of a file that is opened by itself: its own style sheet, and nothing else.
@@ -23,21 +23,17 @@ class PictureQuery(BaseModel):
     layout: Direction = Direction.columns
 
 
-def picture(call: Call) -> Response:
+def export_picture(call: Call) -> Response:
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     language = negotiated(call.request.headers.get("accept-language", ""))
     content = exported(tree, call.query.layout, texts(language)).encode()
     headers = {
         "Content-Language": language,
         "Vary": "Accept-Language",
-        "ETag": etag(content),
-        "Cache-Control": "private, no-cache",
         "Content-Security-Policy": POLICY,
         "Content-Disposition": f"inline; filename=\"roadmap.svg\"; filename*=UTF-8''{_file_name(tree.title)}.svg",
     }
-    if has_it(call.request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type="image/svg+xml")
+    return represented(call.request, content, "image/svg+xml", headers)
 
 
 def _file_name(title: str) -> str:

@@ -52,11 +52,11 @@ class Index(BaseModel):
     links: dict[str, str]
 
 
-async def live(call: Call) -> Alive:
+async def show_alive(call: Call) -> Alive:
     return Alive()
 
 
-def ready(call: Call) -> Ready:
+def show_ready(call: Call) -> Ready:
     """Raises Unavailable, which answers 503, when the database, its schema or the broker is not there."""
     check_database()
     queues = {s.name: Queue(ready=s.ready, held=s.held, scheduled=s.scheduled, dead=s.dead) for s in queue_states()}
@@ -66,7 +66,7 @@ def ready(call: Call) -> Ready:
     return Ready(mode=_mode(), queues=queues, log_buffer=log, log_records=records)
 
 
-async def index(call: Call) -> Index:
+async def show_index(call: Call) -> Index:
     links = {"roadmaps": "/api/v1/roadmaps", "health": "/health", "ready": "/health/ready"}
     return Index(mode=_mode(), links=links)
 

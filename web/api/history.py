@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap import contents, receipts, revisions
 from roadmap.contents import VersionDetail, Versions
-from roadmap.receipts import Receipt
 from roadmap.revisions import Diff, RevisionDetail, Revisions
-from web.api.roadmaps import Limit
+from web.answering import Reply
 from web.endpoint import Call
+from web.paging import CURSOR, Limit, paged
 
 
 class DiffQuery(BaseModel):
@@ -22,7 +22,7 @@ class DiffQuery(BaseModel):
 
 class ReceiptQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = None
+    cursor: UUID | None = CURSOR
     limit: Limit = 50
 
 
@@ -34,7 +34,7 @@ def read_revision(call: Call) -> RevisionDetail:
     return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
 
 
-def compare(call: Call) -> Diff:
+def compare_revisions(call: Call) -> Diff:
     return revisions.compare(call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before)
 
 
@@ -47,5 +47,6 @@ def read_version(call: Call) -> VersionDetail:
     return contents.read_version(call.owner, *place)
 
 
-def receipt(call: Call) -> Receipt:
-    return receipts.receipt(call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor)
+def read_receipt(call: Call) -> Reply:
+    """With the calls of the model, the oldest first."""
+    return paged(call, receipts.receipt(call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor))

@@ -1,12 +1,24 @@
 """API keys of the caller, and invitations that an administrator gives."""
 
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
 from roadmap import api_keys, invitations
-from roadmap.api_keys import KeyList
-from roadmap.invitations import InvitationInfo, InvitationList
+from roadmap.api_keys import KeyInfo, KeyList
+from roadmap.invitations import InvitationInfo
 from web import limits, tokens
-from web.endpoint import Call, Reply
+from web.answering import Reply
+from web.endpoint import Call
 from web.noting import note
+from web.paging import CURSOR, Limit, paged
 from web.standing import standing
+
+
+class InvitationsQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
 
 
 class NewInvitation(InvitationInfo):
@@ -19,7 +31,12 @@ def create_key(call: Call) -> Reply:
     limits.count_new_key(call.owner)
     made = api_keys.create(call.owner, call.body)
     note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
-    return Reply(made)
+    return Reply(made, headers={"Location": f"{call.request.url.path}/{made.id}"})
+
+
+def read_key(call: Call) -> KeyInfo:
+    """Without its secret."""
+    return api_keys.read(call.owner, call.ids["key_id"])
 
 
 def list_keys(call: Call) -> KeyList:
@@ -32,14 +49,20 @@ def revoke_key(call: Call) -> None:
     note(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 
-def invite(call: Call) -> Reply:
+def create_invitation(call: Call) -> Reply:
     made = invitations.invite(call.owner, call.body)
     note(call.request, "invited", account=call.owner, invitation=made.id)
-    return Reply(NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id)))
+    body = NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id))
+    return Reply(body, headers={"Location": f"{call.request.url.path}/{made.id}"})
 
 
-def list_invitations(call: Call) -> InvitationList:
-    return invitations.list_open()
+def read_invitation(call: Call) -> InvitationInfo:
+    return invitations.read_open(call.ids["invitation_id"])
+
+
+def list_invitations(call: Call) -> Reply:
+    """Those that can still be used."""
+    return paged(call, invitations.list_open(limit=call.query.limit, before=call.query.cursor))
 
 
 def withdraw_invitation(call: Call) -> None:

@@ -1,15 +1,19 @@
 """What a learner does with a roadmap."""
 
+from uuid import UUID
+
 from pydantic import BaseModel, ConfigDict
 
 from roadmap import learning
-from roadmap.learning import Attempt, Attempts, LearnerConcept, Profile
-from web.api.roadmaps import Limit
-from web.endpoint import Call, Reply
+from roadmap.learning import Attempt, LearnerConcept, Profile
+from web.answering import Reply
+from web.endpoint import Call
+from web.paging import CURSOR, Limit, paged
 
 
 class AttemptsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = CURSOR
     limit: Limit = 20
 
 
@@ -21,12 +25,26 @@ def set_notes(call: Call) -> LearnerConcept:
     return learning.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
-def attempt(call: Call) -> Reply:
-    return Reply(learning.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body))
+def answer_quiz(call: Call) -> Reply:
+    """Graded here; the answer says what was right, and why."""
+    made = learning.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
+    return Reply(made, headers={"Location": f"{call.request.url.path}/{made.id}"})
 
 
-def list_attempts(call: Call) -> Attempts:
-    return learning.list_attempts(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], limit=call.query.limit)
+def list_attempts(call: Call) -> Reply:
+    query: AttemptsQuery = call.query
+    place = (call.ids["roadmap_id"], call.ids["concept_id"])
+    return paged(call, learning.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor))
+
+
+def read_notes(call: Call) -> LearnerConcept:
+    """What the learner has left at a concept. Its ETag is what a change may be made on the condition of (If-Match)."""
+    return learning.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+
+
+def read_progress(call: Call) -> LearnerConcept:
+    """The same, at the address where progress is set."""
+    return read_notes(call)
 
 
 def read_attempt(call: Call) -> Attempt:

@@ -38,5 +38,5 @@ registry = CollectorRegistry()
 registry.register(Counts())
 
 
-def show(call: Call) -> Response:
+def show_metrics(call: Call) -> Response:
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

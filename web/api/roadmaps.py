@@ -1,33 +1,42 @@
 """Roadmaps: create, read, list, watch."""
 
+import asyncio
 import re
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated
-from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, Invalid, TooMany, Unavailable
 from roadmap import reading
 from roadmap.activity import Activity, activity
-from roadmap.reading import ConceptDetail, LogRecord, Page, RoadmapSummary, RoadmapTree
+from roadmap.creating import new_roadmap
+from roadmap.events import TERMINAL, EventType
+from roadmap.reading import ConceptDetail, RoadmapTree
 from roadmap.requests import printable
 from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
+from web import idempotency
 from web.accepting import accept
-from web.api.links import BASE, Links, links_of
-from web.conditional import etag, has_it
-from web.endpoint import Call, Reply
-from web.events import stream
+from web.answering import Reply, answered
+from web.api.links import Links, links_of
+from web.endpoint import Call
+from web.events import poller, stream
+from web.paging import CURSOR, Limit, paged
+from web.preferring import applied, wait_of
 
 LARGEST_SEQ = 2**31 - 1
-
-Limit = Annotated[int, Field(ge=1, le=100)]
+OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
 class Accepted(BaseModel):
+    """It is committed; its making can be watched."""
+
     id: UUID
     status: RoadmapStatus = RoadmapStatus.queued
     links: Links
@@ -39,39 +48,49 @@ class LinkedTree(RoadmapTree):
 
 class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = None
+    cursor: UUID | None = CURSOR
     limit: Limit = 20
     status: RoadmapStatus | None = None
 
 
 class LogsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = None
+    cursor: UUID | None = CURSOR
     limit: Limit = 50
     level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] | None = None
     category: Annotated[str, Field(max_length=40), AfterValidator(printable)] | None = None
 
 
-async def create(call: Call) -> Reply:
+async def create_roadmap(call: Call) -> Reply | Response:
+    """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer: wait=N`, it comes when there is
+    an outline (201, with the whole roadmap), or after N seconds (202 as well).
+    """
     generator().check(call.body)
-    roadmap_id = await accept(call.owner, call.body)
-    links = links_of(roadmap_id)
-    return Reply(Accepted(id=roadmap_id, links=links), headers={"Location": links.self, "Retry-After": "1"})
+    new = new_roadmap(call.owner, call.body)
+    links = links_of(new.id)
+    headers = {"Location": links.self, "Retry-After": "1"}
+    response = answered(call.request, Reply(Accepted(id=new.id, links=links), headers=headers), 202)
+    if call.named is not None:
+        new = replace(new, answer=idempotency.answered_as(call.named, response))
+    earlier = await accept(new)
+    if earlier is not None:
+        assert call.named is not None
+        response = idempotency.replayed(call.named, earlier)
+    seconds = wait_of(call.request)
+    if not seconds:
+        return response
+    return await _outlined(call, UUID(response.headers["location"].rpartition("/")[2]), seconds, response.headers) or response
 
 
-def list_(call: Call) -> Reply:
+def list_roadmaps(call: Call) -> Reply:
+    """Without what was deleted, the newest first."""
     query: ListQuery = call.query
-    page = reading.list_roadmaps(call.owner, limit=query.limit, before=query.cursor, status=query.status)
-    return _with_next(page, BASE, query)
+    return paged(call, reading.list_roadmaps(call.owner, limit=query.limit, before=query.cursor, status=query.status))
 
 
-def read(call: Call) -> Reply | Response:
-    roadmap_id = call.ids["roadmap_id"]
-    tree = LinkedTree(**dict(reading.roadmap_tree(call.owner, roadmap_id)), links=links_of(roadmap_id))
-    headers = {"ETag": etag(tree.model_dump_json().encode()), "Cache-Control": "private, no-cache"}
-    if has_it(call.request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Reply(tree, headers=headers)
+def read_roadmap(call: Call) -> LinkedTree:
+    """All stages, modules and concepts, with the state of every part."""
+    return _tree(call.owner, call.ids["roadmap_id"])
 
 
 def read_concept(call: Call) -> ConceptDetail:
@@ -85,13 +104,15 @@ def read_activity(call: Call) -> Activity:
 def list_logs(call: Call) -> Reply:
     query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
-    page = reading.list_logs(
-        call.owner, roadmap_id, limit=query.limit, after=query.cursor, level=query.level, category=query.category
+    return paged(
+        call,
+        reading.list_logs(
+            call.owner, roadmap_id, limit=query.limit, after=query.cursor, level=query.level, category=query.category
+        ),
     )
-    return _with_next(page, f"{BASE}/{roadmap_id}/logs", query)
 
 
-async def watch(call: Call) -> Response:
+async def watch_roadmap(call: Call) -> Response:
     """A browser comes back after each end of a stream, until it is told by 204 that there is nothing more."""
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call)
@@ -110,8 +131,21 @@ def last_event_id(call: Call) -> int:
     return int(given)
 
 
-def _with_next(page: Page[RoadmapSummary] | Page[LogRecord], path: str, query: BaseModel) -> Reply:
-    if page.next_cursor is None:
-        return Reply(page)
-    following = {**query.model_dump(mode="json", exclude_none=True), "cursor": page.next_cursor}
-    return Reply(page, headers={"Link": f'<{path}?{urlencode(following)}>; rel="next"'})
+async def _outlined(call: Call, roadmap_id: UUID, seconds: int, headers: Mapping[str, str]) -> Reply | None:
+    """Once there is an outline, or none will come; None when the time is over before, or too many are waiting."""
+    try:
+        poller.check_room(call.caller)
+        async with asyncio.timeout(seconds), aclosing(poller.watch(call.caller, roadmap_id, 0, 0)) as batches:
+            async for events in batches:
+                if any(event.type in OUTLINED for event in events):
+                    break
+            else:
+                return None
+    except (TimeoutError, TooMany, Unavailable):
+        return None
+    told = {name: value for name, value in headers.items() if name in ("location", "idempotency-replayed")}
+    return Reply(await run_in_threadpool(_tree, call.owner, roadmap_id), 201, {**told, **applied(seconds)})
+
+
+def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:
+    return LinkedTree(**dict(reading.roadmap_tree(owner_id, roadmap_id)), links=links_of(roadmap_id))

@@ -15,8 +15,9 @@ from roadmap import accounts, learning, sessions
 from roadmap.accounts import Credentials, PasswordChange, Registration
 from roadmap.learning import Profile
 from roadmap.outline import Level
+from web.answering import Reply
 from web.api import accounts as api
-from web.endpoint import Call, NoBody, Reply
+from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
@@ -111,7 +112,7 @@ def save_profile(call: Call) -> Response:
 
 
 def end_session(call: Call) -> Response:
-    api.end_session(call)
+    api.end_login(call)
     return see_other("/account")
 
 

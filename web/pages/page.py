@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from core.errors import Invalid, Malformed, Unsupported
-from web.endpoint import Endpoint, field_errors, read_body
+from web.endpoint import Endpoint
+from web.parsing import field_errors, read_body
 
-LARGEST_FORM = 256 * 1024  # bytes: the longest notes in Chinese, with three bytes for each that is escaped
 MOST_FIELDS = 1000
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
@@ -56,15 +56,15 @@ class AnyQuery(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Page(Endpoint):
-    """A route for browsers; a POST brings a form. `instead` answers who wants no page."""
+    """A route for browsers; a POST brings a form. `for_programs` answers who wants no page."""
 
     response: None = None
     query: type[BaseModel] = AnyQuery
-    instead: Endpoint | None = None
+    for_programs: Endpoint | None = None
 
     async def handle(self, request: Request) -> Response:
-        if self.instead is not None and not wants_page(request):
-            return await self.instead.handle(request)
+        if self.for_programs is not None and not wants_page(request):
+            return await self.for_programs.handle(request)
         return await Endpoint.handle(self, request)
 
     def _asked(self, request: Request) -> Any:
@@ -131,7 +131,7 @@ async def _form(request: Request) -> Form:
         return Form()  # of a form without fields
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Unsupported("The body must be sent as Content-Type: application/x-www-form-urlencoded.")
-    content = await read_body(request, LARGEST_FORM)
+    content = await read_body(request)
     try:
         return Form(parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
     except ValueError:  # of which UnicodeDecodeError is one

@@ -98,13 +98,13 @@ def picture(call: Call) -> Response:
 
 def approve(call: Call) -> Response:
     revision = call.body.text("revision")
-    decisions.approve(replace(call, body=filled(ApproveRequest, {"revision": revision} if revision else {})))
+    decisions.approve_plan(replace(call, body=filled(ApproveRequest, {"revision": revision} if revision else {})))
     return _back(call)
 
 
 def revise(call: Call) -> Response:
     try:
-        decisions.revise(replace(call, body=filled(ReviseRequest, {"feedback": call.body.text("feedback")})))
+        decisions.revise_plan(replace(call, body=filled(ReviseRequest, {"feedback": call.body.text("feedback")})))
     except Invalid as error:
         return _page(call, error=error)
     return _back(call)
@@ -120,12 +120,12 @@ def follows_words() -> bool:
 
 
 def cancel(call: Call) -> Response:
-    decisions.cancel(replace(call, body=NoBody()))
+    decisions.cancel_roadmap(replace(call, body=NoBody()))
     return _back(call)
 
 
 def retry(call: Call) -> Response:
-    decisions.retry(replace(call, body=NoBody()))
+    decisions.retry_roadmap(replace(call, body=NoBody()))
     return _back(call)
 
 

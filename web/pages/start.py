@@ -1,6 +1,9 @@
 """Where one begins: a goal, and the roadmaps that one has."""
 
+import hashlib
+import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +13,16 @@ from core.errors import Invalid, RoadmapError, TooMany, Unavailable
 from core.texts import gettext_noop, texts
 from roadmap import learning, reading
 from roadmap.catalogue import Catalogue, tracks
+from roadmap.creating import NewRoadmap, new_roadmap
 from roadmap.learning import Profile
 from roadmap.outline import Level
 from roadmap.requests import RoadmapRequest
 from tasks.content import generator
+from web import idempotency
 from web.accepting import accept
 from web.endpoint import Call
 from web.errors import status_of
+from web.idempotency import Named
 from web.pages import problems
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, see_other
@@ -81,15 +87,32 @@ async def create(call: Call) -> Response:
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
-        roadmap_id = await accept(call.owner, request)
+        return await _accepted(replace(call, named=_named(call, request)), new_roadmap(call.owner, request))
     except (TooMany, Unavailable) as error:
         return await in_turn(call.owner, _again, call, error)
-    return see_other(f"/roadmaps/{roadmap_id}")
 
 
 def list_(call: Call) -> Response:
     listed = reading.list_roadmaps(call.owner, limit=ON_A_PAGE, before=call.query.cursor, status=None)
     return page(call.request, "roadmaps.html", roadmaps=listed, is_first=call.query.cursor is None)
+
+
+async def _accepted(call: Call, new: NewRoadmap) -> Response:
+    """Raises TooMany, Unavailable."""
+    response = see_other(f"/roadmaps/{new.id}")
+    if call.named is None:
+        await accept(new)
+        return response
+    earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
+    return idempotency.replayed(call.named, earlier) if earlier is not None else response
+
+
+def _named(call: Call, request: RoadmapRequest) -> Named | None:
+    """The same form sent again with the same words, by a second click or after going back, is the same request."""
+    if not (form := call.body.text("form")):
+        return None
+    words = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    return idempotency.name_of(f"form {form[:100]} {words}", call.owner, call.request, request)
 
 
 def _remember(call: Call, request: RoadmapRequest) -> None:
@@ -120,6 +143,7 @@ def _shown(
         call.request,
         "start.html",
         status=status,
+        form=secrets.token_urlsafe(16),
         values=values,
         errors=errors or {},
         problem=problem,

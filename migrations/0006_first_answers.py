@@ -1,0 +1,34 @@
+"""The first answer to every request with an Idempotency-Key, for a day."""
+
+from typing import Any
+
+import peewee
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    db.create_tables([_first_answer(db)])
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables([_first_answer(db)])
+
+
+def _first_answer(db: peewee.Database) -> type[peewee.Model]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Account(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class FirstAnswer(Table):
+        key_hash = peewee.CharField(max_length=64, primary_key=True)
+        owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+        fingerprint = peewee.CharField(max_length=64)
+        status = peewee.IntegerField(null=True)
+        headers = peewee.JSONField(null=True)
+        content = peewee.BlobField(null=True)
+        created_at = peewee.DateTimeField(index=True)
+
+    return FirstAnswer

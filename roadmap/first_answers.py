@@ -1,0 +1,108 @@
+"""The first answer to each request that has a name of its own (an Idempotency-Key): whoever asks the same again gets the same.
+
+It is written in the transaction that does what was asked: either both are there, or neither is. An error leaves nothing
+behind, and the same request may be sent again.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from core import clock
+from core.errors import KeyReused
+from core.runtime import session, transaction
+from models.first_answers import FirstAnswer
+
+LIFE = timedelta(hours=24)
+FORGOTTEN_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Whose request it is, a hash of that and of the name that the caller gave it, and a fingerprint of what is asked."""
+
+    owner_id: UUID
+    key_hash: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole answer; its content is sealed."""
+
+    name: Name
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def begin(name: Name) -> Answered | None:
+    """None when this is the first request of that name: its row is held until the commit, and `keep` completes it.
+
+    Another process that answers it at this moment is waited for. In the caller's transaction. Raises KeyReused.
+    """
+    if _inserted([_row(name)]):
+        return None
+    return earlier([name])[name.key_hash]
+
+
+def keep(answer: Answered) -> None:
+    """Complete the row that `begin` has made. In the same transaction."""
+    FirstAnswer.update(_told(answer)).where(FirstAnswer.key_hash == answer.name.key_hash).execute()
+
+
+def keep_all(answers: Sequence[Answered]) -> set[str]:
+    """Keep those that are the first of their names; the hashes of these. In the caller's transaction."""
+    return _inserted([{**_row(answer.name), **_told(answer)} for answer in answers]) if answers else set()
+
+
+def earlier(names: Collection[Name]) -> dict[str, Answered]:
+    """What was answered to these names before, by their hashes."""
+    if not names:
+        return {}
+    with session():
+        rows = list(FirstAnswer.select().where(_of(names), FirstAnswer.created_at > clock.now() - LIFE))
+    return {row.key_hash: _answered(row) for row in rows}
+
+
+def check_same(name: Name, answer: Answered) -> Answered:
+    """The answer. Raises KeyReused when the name stands for something else."""
+    if answer.name.fingerprint != name.fingerprint:
+        raise KeyReused("This Idempotency-Key was sent with another request. Use a new key for a new request.")
+    return answer
+
+
+def forget_old() -> None:
+    """Those of yesterday, so many at a time."""
+    old = FirstAnswer.select(FirstAnswer.key_hash).where(FirstAnswer.created_at <= clock.now() - LIFE)
+    with transaction():
+        oldest = old.order_by(FirstAnswer.created_at).limit(FORGOTTEN_AT_ONCE)
+        FirstAnswer.delete().where(FirstAnswer.key_hash.in_(oldest)).execute()
+
+
+def _inserted(rows: Sequence[dict[str, Any]]) -> set[str]:
+    """The hashes of those that were not there, or only as what is to be forgotten."""
+    hashes = [row["key_hash"] for row in rows]
+    FirstAnswer.delete().where(FirstAnswer.key_hash.in_(hashes), FirstAnswer.created_at <= clock.now() - LIFE).execute()
+    made = FirstAnswer.insert_many(rows).on_conflict_ignore().returning(FirstAnswer.key_hash)
+    return {row.key_hash for row in made.execute()}
+
+
+def _of(names: Collection[Name]) -> Any:
+    return FirstAnswer.key_hash.in_([name.key_hash for name in names])
+
+
+def _row(name: Name) -> dict[str, Any]:
+    named = {"key_hash": name.key_hash, "owner": name.owner_id, "fingerprint": name.fingerprint}
+    return {**named, "created_at": clock.now()}
+
+
+def _told(answer: Answered) -> dict[str, Any]:
+    return {"status": answer.status, "headers": dict(answer.headers), "content": answer.content}
+
+
+def _answered(row: FirstAnswer) -> Answered:
+    name = Name(row.owner_id, row.key_hash, row.fingerprint)
+    return Answered(name, row.status, row.headers, bytes(row.content))

@@ -1,0 +1,59 @@
+"""From what a handler returns to an answer: as JSON, with a tag, not sent to who has it, compressed for who can read that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web.compressing import compressed, is_compressed
+from web.conditional import compressed_tag, etag, has_it
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer beyond the plain model: another status, or headers."""
+
+    body: BaseModel | None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = BaseModel | Reply | Response | None
+
+
+def as_reply(answer: BaseModel | Reply | None) -> Reply:
+    return answer if isinstance(answer, Reply) else Reply(answer)
+
+
+def content_of(answer: BaseModel) -> bytes:
+    return answer.model_dump_json().encode()
+
+
+def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool = False) -> Response:
+    """Takes time when it is long: for a thread. `may_be_kept`: by a browser that asks each time whether it is still right."""
+    if isinstance(answer, Response):
+        return answer
+    reply = as_reply(answer)
+    if reply.body is None:
+        return Response(status_code=204, headers=dict(reply.headers))
+    content = content_of(reply.body)
+    if request.method not in ("GET", "HEAD"):
+        return Response(content, reply.status or status, dict(reply.headers), media_type="application/json")
+    return represented(request, content, "application/json", reply.headers, may_be_kept=may_be_kept)
+
+
+def represented(
+    request: Request, content: bytes, media_type: str, headers: Mapping[str, str], *, may_be_kept: bool = True
+) -> Response:
+    """What was asked for by GET, or 304."""
+    tag = etag(content)
+    told = {**headers, "ETag": compressed_tag(tag) if is_compressed(request, content) else tag}
+    told["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    if may_be_kept:
+        told.setdefault("Cache-Control", "private, no-cache")
+    if has_it(request, tag):
+        return Response(status_code=304, headers=told)
+    content, sent = compressed(request, content)
+    return Response(content, 200, {**sent, **told}, media_type=media_type)

@@ -1,0 +1,107 @@
+"""The Idempotency-Key of a request (an IETF draft): sent again with the same key, it is answered as it was, and done once.
+
+The key is the caller's. What was answered is sealed with it, so that nobody else can read it, and kept for a day.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from uuid import UUID
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import FieldError, Invalid, KeyInUse, KeyReused
+from core.runtime import settings
+from core.sealing import opened, sealed
+from core.storage import signing_keys
+from roadmap import first_answers
+from roadmap.first_answers import Answered, Name, check_same
+
+HEADER = "Idempotency-Key"
+REPLAYED = {"Idempotency-Replayed": "true"}
+KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')  # as it is, or a quoted string (RFC 9651)
+OWN = ("content-length", "x-request-id")  # headers of each answer by itself
+
+_running: set[str] = set()  # hashes of the names of requests that this process is answering
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The key as it was given, and what it names."""
+
+    key: str
+    name: Name
+
+
+def named(request: Request, owner_id: UUID, body: BaseModel | None) -> Named | None:
+    """None without a key. Raises Invalid."""
+    given = request.headers.getlist(HEADER)
+    if not given:
+        return None
+    if len(given) > 1 or not KEY.fullmatch(given[0]):
+        rule = FieldError(f"?{HEADER}", "is one text of 1 to 200 visible ASCII characters, such as a UUID")
+        raise Invalid(f"The {HEADER} does not fit.", fields=(rule,))
+    return name_of(given[0].strip('"'), owner_id, request, body)
+
+
+def name_of(key: str, owner_id: UUID, request: Request, body: BaseModel | None) -> Named:
+    """The same request has the same name: method, address, query and what its body means."""
+    told = body.model_dump_json() if body is not None else ""
+    asked = "\n".join((request.method, request.url.path, request.url.query, told))
+    return Named(key, Name(owner_id, _hash(f"{owner_id.hex} {key}"), _hash(asked)))
+
+
+@contextmanager
+def one_at_a_time(of: Named | None) -> Iterator[None]:
+    """For a `with` around the answering. Raises KeyInUse."""
+    if of is None:
+        yield
+        return
+    if of.name.key_hash in _running:
+        raise KeyInUse("A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1)
+    _running.add(of.name.key_hash)
+    try:
+        yield
+    finally:
+        _running.discard(of.name.key_hash)
+
+
+def begin(of: Named) -> Response | None:
+    """The first answer, if there is one. In the transaction that does what is asked. Raises KeyReused."""
+    earlier = first_answers.begin(of.name)
+    return replayed(of, earlier) if earlier is not None else None
+
+
+def keep(of: Named, response: Response) -> Response:
+    """The response, which whoever repeats the request will get. In the same transaction."""
+    first_answers.keep(answered_as(of, response))
+    return response
+
+
+def answered_as(of: Named, response: Response) -> Answered:
+    headers = {name: value for name, value in response.headers.items() if name not in OWN}
+    return Answered(of.name, response.status_code, headers, sealed(bytes(response.body), _keys()[0], of.key))
+
+
+def replayed(of: Named, earlier: Answered) -> Response:
+    """Raises KeyReused."""
+    kept = check_same(of.name, earlier)
+    found = (opened(kept.content, ours, of.key) for ours in _keys())
+    content = next((each for each in found if each is not None), None)
+    if content is None:
+        raise KeyReused("What was answered to this Idempotency-Key cannot be read any more: SECRET_KEY is another one now.")
+    return Response(content, kept.status, {**kept.headers, **REPLAYED})
+
+
+@cache
+def _keys() -> tuple[str, ...]:
+    return signing_keys(settings)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,146 @@
+"""What a request says: the places of its path, its query and its body, each checked before a handler sees it."""
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
+from roadmap.outline import ContentKind
+
+LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
+BODY_SECONDS = 30  # for the whole body
+
+
+def _number(value: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
+        raise ValueError
+    return int(value)
+
+
+PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
+    "number": (_number, "is not a number from 1"),
+    "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
+    "file": (str, "is not a file"),
+}
+
+
+def ids_of(request: Request) -> dict[str, Any]:
+    ids = {}
+    for name, value in request.path_params.items():
+        read, rule = PLACES.get(name, (UUID, "is not a UUID"))
+        try:
+            ids[name] = read(value)
+        except ValueError:
+            thing = name.removesuffix("_id")
+            raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)) from None
+    return ids
+
+
+def query_of(model: type[BaseModel], request: Request) -> BaseModel:
+    given = request.query_params.multi_items()
+    counts = Counter(name for name, _ in given)
+    twice = tuple(FieldError(f"?{name}", "stands there twice") for name, count in counts.items() if count > 1)
+    if twice:
+        raise Invalid("The query does not fit.", fields=twice[:20])
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
+
+
+async def body_of(model: type[BaseModel], request: Request) -> BaseModel:
+    optional = not any(field.is_required() for field in model.model_fields.values())
+    content = await read_body(request) if optional else None
+    if content == b"":
+        return model()
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise Unsupported("The body must be sent as Content-Type: application/json.")
+    if content is None:
+        content = await read_body(request)
+    try:
+        return model.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
+        fields = field_errors(error, prefix="/", document=json.loads(content))
+        raise Invalid("Some fields do not fit.", fields=fields) from None
+
+
+async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
+    """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says."""
+    if "upgrade" in request.headers:  # the server's parser passes over the body then
+        raise Malformed("A request with a body cannot ask for another protocol: send it without Upgrade.")
+    declared = request.headers.get("content-length", "0")
+    too_large = TooLarge(f"The body may have at most {most} bytes.")
+    if not declared.isdigit() or int(declared) > most:
+        raise too_large
+    content = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > most:
+                    raise too_large
+    except TimeoutError:
+        raise TooSlow(f"The body was not there within {BODY_SECONDS} s.") from None
+    return bytes(content)
+
+
+def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
+    problems = error.errors(include_url=False, include_input=False)
+    problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
+    return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p)) for p in problems)
+
+
+def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    """What is wrong inside of a list makes it shorter."""
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
+    """A JSON pointer (RFC 6901) into the document, or the name of a parameter."""
+    if prefix == "?":
+        return "?" + ".".join(str(part) for part in location)
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in _there(location, document))
+    return "".join(f"/{part}" for part in parts)
+
+
+def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str]:
+    """Without the names of alternatives, which pydantic puts into a location and no document contains."""
+    for part in location[:-1]:
+        if isinstance(document, dict) and part not in document:
+            continue
+        document = document[part] if isinstance(document, dict) or isinstance(part, int) else None
+        yield part
+    yield from location[-1:]
+
+
+def _rule(problem: Any) -> str:
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        return "is not a known field"
+    if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
+        bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
+        return f"should have {bound} {problem['ctx'][number]} characters"
+    if problem["type"] == "union_tag_not_found":
+        return f"needs the field {problem['ctx']['discriminator']}"
+    if problem["type"] == "union_tag_invalid":
+        return f"must name one of {problem['ctx']['expected_tags']} as {problem['ctx']['discriminator']}"
+    return (
+        str(problem["msg"])
+        .replace(" after validation", "")
+        .replace("Tuple s", "s")
+        .replace("Input s", "s")
+        .replace("String s", "s")
+        .replace("Field required", "is required")
+    )
