@@ -11,7 +11,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts lock audit licences image bench-accept bench-delivery clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts openapi lock audit licences image bench-accept bench-delivery clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ format: $(VENV)/dev ## Put the style right
 
 texts: $(VENV)/dev ## Collect the texts of pages and pictures into locales/, and compile the translations
 	@$(BIN)/python -m scripts.texts
+
+openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API
+	@$(BIN)/python -m scripts.openapi
 
 lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)

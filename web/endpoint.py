@@ -74,6 +74,7 @@ class Endpoint:
     media_type: str = "application/json"
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
     raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
+    reads: tuple[str, ...] = ()  # headers beyond those that every endpoint of its kind reads
     instead: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)  # other good answers, by status
 
     def route(self) -> Route:
@@ -83,6 +84,11 @@ class Endpoint:
     def takes_key(self) -> bool:
         """Whether it makes something, and so honours an Idempotency-Key. That is the caller's: strangers have none."""
         return self.method == "POST" and self.response is not None and not self.public
+
+    @property
+    def has_tag(self) -> bool:
+        """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
+        return self.method == "GET" and not self.is_async and self.media_type != "text/plain"
 
     async def handle(self, request: Request) -> Response:
         check_host(request)

@@ -28,6 +28,7 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
     "number": (_number, "is not a number from 1"),
     "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
     "file": (str, "is not a file"),
+    "slug": (str, "is not a type of problem"),
 }
 
 

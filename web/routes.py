@@ -1,6 +1,6 @@
 """Every route of the service: those for programs, each with its request and response models, and those for people."""
 
-from core.errors import Conflict, Forbidden, TooMany, Unauthenticated
+from core.errors import Conflict, Forbidden, Unauthenticated
 from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
@@ -13,7 +13,7 @@ from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
-from web.api import accounts, decisions, exporting, health, history, keys, learning, metrics, roadmaps
+from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, files, live, look, roadmap, start
 from web.pages.page import Page
@@ -29,6 +29,8 @@ ENDPOINTS = (
     Endpoint("GET", "/health", health.show_alive, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
     Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
     Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True),
+    Endpoint("GET", "/openapi.json", documentation.show_openapi, "Read this description", None, public=True),
+    Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),
     Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, public=True, media_type="text/plain"),
     Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True, raises=(Forbidden, Conflict)),
     Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated,)),
@@ -45,11 +47,11 @@ ENDPOINTS = (
     Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList, query=keys.InvitationsQuery, scope=Scope.admin),
     Endpoint("GET", API + "/invitations/{invitation_id}", keys.read_invitation, "Read an invitation", InvitationInfo, scope=Scope.admin),
     Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation, "Withdraw an invitation", None, status=204, scope=Scope.admin),
-    Endpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True, instead={201: roadmaps.LinkedTree}, raises=(TooMany,)),
+    Endpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True, instead={201: roadmaps.LinkedTree}, reads=("Prefer",)),
     Endpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree),
     Endpoint("GET", ROADMAP + "/export.svg", exporting.export_picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery, media_type="image/svg+xml"),
-    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}),
+    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),

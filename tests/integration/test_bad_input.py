@@ -256,7 +256,7 @@ def test_an_unknown_page_is_not_found(stack: Stack, path: str) -> None:
 def test_a_method_that_does_not_exist_is_answered_with_those_that_do(stack: Stack) -> None:
     answer = stack.post("/health", json={})
     problem(answer, 405, "method-not-allowed")
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("given", ["a", "7f3c9e2a-1f6b-4c1d", "web.1_42", "a" * 64])

@@ -28,6 +28,8 @@ PUBLIC = {  # whoever adds to these opens a door
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("GET", "/problems/{slug}"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
 }
@@ -39,7 +41,7 @@ PUBLIC_PAGES = {
     ("POST", "/look"),
     ("GET", "/static/{file}"),
 }
-NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics"}
+NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics", "/openapi.json"}
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT"}
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}

@@ -67,7 +67,13 @@ def show_ready(call: Call) -> Ready:
 
 
 async def show_index(call: Call) -> Index:
-    links = {"roadmaps": "/api/v1/roadmaps", "health": "/health", "ready": "/health/ready"}
+    links = {
+        "roadmaps": "/api/v1/roadmaps",
+        "openapi": "/openapi.json",
+        "docs": "/docs",
+        "health": "/health",
+        "ready": "/health/ready",
+    }
     return Index(mode=_mode(), links=links)
 
 

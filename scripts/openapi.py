@@ -1,0 +1,14 @@
+"""Writes web/openapi.json: `make openapi`."""
+
+import os
+import tempfile
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": folder})  # before the settings are read
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            os.environ.pop(name, None)
+        from web.openapi import FILE, written
+
+        FILE.write_text(written(), "utf-8")
+        print(f"{FILE.name}: {FILE.stat().st_size // 1024} KiB")

@@ -1,0 +1,355 @@
+"""The OpenAPI 3.1 document: what the table of routes and the types of its handlers say, in the words of that standard.
+
+`make openapi` writes it to web/openapi.json, which is what is served: a test holds the file to the code, a change of the API is
+seen in it, and no process of the service has to make it. Libraries that generate one (spectree, apispec, FastAPI) want to own the
+routes, the validation or both; here these are a table already, and pydantic makes the schemas.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from inspect import getdoc
+from pathlib import Path
+from sys import modules
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from core.errors import (
+    Forbidden,
+    Invalid,
+    KeyInUse,
+    KeyReused,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    RoadmapError,
+    TooLarge,
+    TooMany,
+    TooSlow,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+from roadmap.api_keys import Scope
+from web.endpoint import Endpoint
+from web.errors import MEDIA_TYPE, Problem
+from web.problem_types import INTERNAL, PROBLEMS, ProblemType
+from web.routes import ENDPOINTS
+
+FILE = Path(__file__).with_name("openapi.json")
+EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
+SCHEMAS = "#/components/schemas/"
+JSON = "application/json"
+
+ABOUT = """\
+Post a goal, get a learning roadmap: stages, modules and concepts in an order that works, and for each concept a tutorial,
+resources and a quiz. It is accepted at once (202) and made by workers; watch it by server-sent events, or be told by a webhook.
+
+**Who calls.** `Authorization: Bearer` with an access token (`POST /api/v1/auth/login`) or an API key (`POST /api/v1/api-keys`).
+On one's own machine (embedded mode) nothing is needed.
+
+**Errors** are problem documents (RFC 9457). Decide by `type`; `errors` names fields by JSON pointers; `request_id` finds the
+request in the log.
+
+**Again.** Every POST that makes something takes an `Idempotency-Key`: sent again within 24 hours, it is answered as it was, and
+done once.
+
+**Lists** come in pages: `Link` has the next one. **Answers to GET** have an `ETag` for `If-None-Match`, and `If-Match` changes
+nothing that was changed meanwhile. `RateLimit` says how much may still be asked.
+"""
+UUID_SCHEMA = {"type": "string", "format": "uuid"}
+PLACE_SCHEMAS = {
+    "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Counts from 1."),
+    "kind": ({"type": "string", "enum": ["tutorial", "resources", "quiz"]}, "Which part of the concept."),
+    "slug": ({"type": "string", "pattern": "^[a-z-]{1,60}$"}, "The last part of a problem's `type`."),
+}
+REQUEST_HEADERS = {
+    "Idempotency-Key": (
+        {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9._-]+$"},
+        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once.",
+    ),
+    "If-Match": ({"type": "string", "maxLength": 200}, "An ETag: change it only while it is still that."),
+    "If-None-Match": ({"type": "string", "maxLength": 200}, "An ETag that is known: 304 while it is still that."),
+    "Last-Event-ID": ({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The number of the last event that was seen."),
+    "Prefer": (
+        {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+        "`wait=N`: answer when it is done, if that is within N seconds (at most 60).",
+    ),
+}
+ANSWER_HEADERS = {
+    "ETag": ({"type": "string"}, "Names this content."),
+    "Link": ({"type": "string"}, 'Where the next page is: `rel="next"`. None on the last page.'),
+    "Location": ({"type": "string", "format": "uri-reference"}, "Where the thing is."),
+    "Preference-Applied": ({"type": "string"}, "What of `Prefer` was done."),
+    "RateLimit": ({"type": "string"}, "How much is left, and after how many seconds it is all there again (IETF draft)."),
+    "RateLimit-Policy": ({"type": "string"}, "How much may be asked in how many seconds."),
+    "Retry-After": ({"type": "integer"}, "Seconds."),
+    "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
+    "X-Request-ID": ({"type": "string"}, "Finds the request in the log. What was sent is taken over when it is harmless."),
+}
+INSIDE = {"read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")}  # ids in an answer that lead further
+
+
+def document() -> dict[str, Any]:
+    """The whole, in an order that does not change."""
+    schemas = _Schemas(ENDPOINTS)
+    examples = json.loads(EXAMPLES.read_text("utf-8")) if EXAMPLES.exists() else {}
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        operation = _operation(endpoint, schemas, examples.get(operation_id(endpoint), {}))
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Roadmap", "version": "1", "description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
+        "servers": [{"url": "/"}],
+        "tags": list(_tags()),
+        "security": [{"bearer": []}, {"cookie": []}, {}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components(),
+            "responses": {_component(status): _problem_response(status) for status in sorted(_statuses())},
+            "headers": {name: {"description": about, "schema": schema} for name, (schema, about) in ANSWER_HEADERS.items()},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An access token, or an API key (`rmk_...`)."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-roadmap", "description": "For our own pages."},
+            },
+        },
+    }
+
+
+def written() -> str:
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def operation_id(endpoint: Endpoint) -> str:
+    """The name of its handler; a path that is only another name for one has its own."""
+    name = endpoint.handler.__name__
+    first = next(each for each in ENDPOINTS if each.handler is endpoint.handler)
+    return name if first is endpoint else f"{name}_at_{endpoint.path.rpartition('/')[2]}"
+
+
+class _Schemas:
+    """Of all models of all endpoints; those of queries are not among the components."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        pairs = sorted(set(_models(endpoints)), key=lambda pair: (pair[0].__name__, pair[1]))
+        refs, definitions = models_json_schema(pairs, ref_template=SCHEMAS + "{model}")
+        self._refs = {pair: str(ref["$ref"]).removeprefix(SCHEMAS) for pair, ref in refs.items()}
+        self._definitions = {_name(name): _tidy(schema) for name, schema in definitions["$defs"].items()}
+
+    def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, str]:
+        return {"$ref": SCHEMAS + _name(self._refs[model, mode])}
+
+    def properties(self, query: type[BaseModel]) -> dict[str, Any]:
+        properties: dict[str, Any] = self._definitions[_name(self._refs[query, "validation"])].get("properties", {})
+        return properties
+
+    def components(self) -> dict[str, Any]:
+        queries = {_name(self._refs[endpoint.query, "validation"]) for endpoint in ENDPOINTS}
+        return {name: schema for name, schema in sorted(self._definitions.items()) if name not in queries}
+
+
+def _models(endpoints: Iterable[Endpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
+    yield Problem, "serialization"
+    for endpoint in endpoints:
+        yield endpoint.query, "validation"
+        if endpoint.body is not None:
+            yield endpoint.body, "validation"
+        for model in (endpoint.response, *endpoint.instead.values()):
+            if model is not None:
+                yield model, "serialization"
+
+
+def _name(name: str) -> str:
+    """Of a component: `Page_LogRecord_` is called LogRecordPage, and what is sent and answered alike has one name."""
+    return re.sub(r"^Page_(\w+)_$", r"\1Page", name).replace("-Output", "").replace("-Input", "Request")
+
+
+def _tidy(schema: Any) -> Any:
+    """Without titles that only repeat names."""
+    if isinstance(schema, list):
+        return [_tidy(each) for each in schema]
+    if not isinstance(schema, dict):
+        return SCHEMAS + _name(schema.removeprefix(SCHEMAS)) if isinstance(schema, str) and schema.startswith(SCHEMAS) else schema
+    properties = {name: _tidy(each) for name, each in schema.get("properties", {}).items()}
+    rest = {name: _tidy(each) for name, each in schema.items() if name not in ("title", "properties")}
+    return {**rest, **({"properties": properties} if properties else {})}
+
+
+def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": operation_id(endpoint),
+        "tags": [_tag(endpoint)],
+        "summary": endpoint.summary,
+        "description": _description(endpoint),
+    }
+    if endpoint.public:
+        operation["security"] = []
+    if parameters := [*_places(endpoint), *_query(endpoint, schemas), *_headers(endpoint)]:
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        required = any(field.is_required() for field in endpoint.body.model_fields.values())
+        content = {"schema": schemas.ref(endpoint.body, "validation")} | _example(example.get("request"))
+        operation["requestBody"] = {"required": required, "content": {JSON: content}}
+    operation["responses"] = dict(_responses(endpoint, schemas, example.get("responses", {})))
+    return operation
+
+
+def _description(endpoint: Endpoint) -> str:
+    about = getdoc(endpoint.handler) or ""
+    scope = endpoint.scope or (Scope.read if endpoint.method == "GET" else Scope.write)
+    who = "Needs a login: no API key can do it." if endpoint.login_only else f"Needs the scope `{scope}`."
+    return "\n\n".join(filter(None, (" ".join(about.split()), "" if endpoint.public else who)))
+
+
+def _places(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for name in _place_names(endpoint):
+        schema, about = PLACE_SCHEMAS.get(name, (UUID_SCHEMA, ""))
+        yield {"name": name, "in": "path", "required": True, "schema": schema} | ({"description": about} if about else {})
+
+
+def _query(endpoint: Endpoint, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    for name, schema in schemas.properties(endpoint.query).items():
+        given = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]  # absent, and never null
+        about = {key: schema[key] for key in ("description",) if key in schema}
+        plain = {key: each for key, each in schema.items() if key not in ("anyOf", "description") and each is not None}
+        yield {"name": name, "in": "query", **about, "schema": (given[0] if given else {}) | plain}
+
+
+def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    names = [
+        *(["Idempotency-Key"] if endpoint.takes_key else []),
+        *(["If-Match"] if endpoint.current is not None else []),
+        *(["If-None-Match"] if endpoint.has_tag else []),
+        *endpoint.reads,
+    ]
+    for name in names:
+        schema, about = REQUEST_HEADERS[name]
+        yield {"name": name, "in": "header", "description": about, "schema": schema}
+
+
+def _responses(endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items():
+        yield str(status), _good(endpoint, status, model, schemas, examples.get(str(status)))
+    if endpoint.has_tag:
+        yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
+    for status in sorted({PROBLEMS[kind].status for kind in _raised(endpoint)}):
+        yield str(status), {"$ref": f"#/components/responses/{_component(status)}"}
+    yield "default", {"$ref": f"#/components/responses/{_component(INTERNAL.status)}"}
+
+
+def _good(endpoint: Endpoint, status: int, model: type[BaseModel] | None, schemas: _Schemas, example: Any) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _told(*_answer_headers(endpoint, status))}
+    if model is not None:
+        response["content"] = {JSON: {"schema": schemas.ref(model, "serialization")} | _example(example)}
+        if links := dict(_links(endpoint, model)):
+            response["links"] = links
+    elif status != HTTPStatus.NO_CONTENT:
+        response["content"] = {endpoint.media_type: {"schema": {"type": "string"}} | _example(example)}
+    return response
+
+
+def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
+    if status in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
+        yield "Location"
+    if status == HTTPStatus.ACCEPTED:
+        yield "Retry-After"
+    if endpoint.has_tag:
+        yield "ETag"
+    if "cursor" in endpoint.query.model_fields:
+        yield "Link"
+    if "Prefer" in endpoint.reads and status == HTTPStatus.CREATED:
+        yield "Preference-Applied"
+    if not endpoint.unlimited:
+        yield from ("RateLimit", "RateLimit-Policy")
+    yield "X-Request-ID"
+
+
+def _told(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _example(example: Any) -> dict[str, Any]:
+    return {} if example is None else {"example": example}
+
+
+def _links(endpoint: Endpoint, model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+    """What can be asked with the ids of the answer: all that is at the thing's own address and needs no other id."""
+    name, where = INSIDE.get(operation_id(endpoint), _id_in(model))
+    own = _place_names(endpoint)
+    for other in ENDPOINTS:
+        new = [place for place in _place_names(other) if place not in own]
+        begins = other.path.startswith(endpoint.path + "/")
+        if where and begins and len(new) == 1 and new[0] not in PLACE_SCHEMAS and new[0] == (name or new[0]):
+            places = {place: f"$request.path.{place}" for place in own} | {new[0]: f"$response.body#{where}"}
+            yield operation_id(other), {"operationId": operation_id(other), "parameters": places}
+
+
+def _id_in(model: type[BaseModel]) -> tuple[str, str]:
+    """Where in an answer the id of a thing is: its own, or that of the first of a list."""
+    items = model.model_fields.get("items")
+    return "", "/id" if "id" in model.model_fields else "/items/0/id" if items is not None else ""
+
+
+def _raised(endpoint: Endpoint) -> Iterator[type[RoadmapError]]:
+    """What an endpoint of this kind can answer instead."""
+    yield from (*endpoint.raises, Forbidden, Invalid)
+    if not endpoint.unlimited:
+        yield from (TooMany, Unavailable)
+    if not endpoint.public:
+        yield Unauthenticated
+    if _place_names(endpoint):
+        yield NotFound
+    if endpoint.body is not None:
+        yield from (Malformed, TooSlow, TooLarge, Unsupported)
+    if endpoint.takes_key:
+        yield from (KeyInUse, KeyReused)
+    if endpoint.current is not None:
+        yield PreconditionFailed
+
+
+def _place_names(endpoint: Endpoint) -> list[str]:
+    return re.findall(r"{(\w+)}", endpoint.path)
+
+
+def _statuses() -> set[int]:
+    return {INTERNAL.status} | {PROBLEMS[kind].status for endpoint in ENDPOINTS for kind in _raised(endpoint)}
+
+
+def _component(status: int) -> str:
+    """The name of the response that tells of its problems: that of the first of them."""
+    return next((kind.__name__ for kind, problem in PROBLEMS.items() if problem.status == status), "Internal")
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    kinds = [kind for kind in (*PROBLEMS.values(), INTERNAL) if kind.status == status]
+    extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
+    return {
+        "description": "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds),
+        "headers": _told(*extra, "X-Request-ID"),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": f"{SCHEMAS}Problem"},
+                "examples": {kind.slug: {"value": _problem_example(kind)} for kind in kinds},
+            }
+        },
+    }
+
+
+def _problem_example(kind: ProblemType) -> dict[str, Any]:
+    errors = {"errors": [{"pointer": "#/goal", "detail": "should have at least 2 characters"}]} if kind.slug == "invalid" else {}
+    about = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": kind.meaning}
+    return {**about, **errors, "request_id": "9f86d081884c7d65"}
+
+
+def _tag(endpoint: Endpoint) -> str:
+    return endpoint.handler.__module__.rpartition(".")[2]
+
+
+def _tags() -> Iterator[dict[str, str]]:
+    """One for each module of handlers."""
+    for name in dict.fromkeys(endpoint.handler.__module__ for endpoint in ENDPOINTS):
+        yield {"name": name.rpartition(".")[2], "description": (modules[name].__doc__ or "").strip()}
