@@ -93,6 +93,8 @@ class Endpoint:
     async def handle(self, request: Request) -> Response:
         check_host(request)
         caller = await self._admit(request)
+        if self._has_condition(request) and self.current is None:
+            raise PreconditionFailed("What is sent here changes nothing that has an ETag. Send it without If-Match.")
         call = Call(
             caller=caller,
             ids=ids_of(request),
@@ -115,7 +117,7 @@ class Endpoint:
 
     def _run(self, call: Call) -> Response:
         """In a thread. What a name or an ETag has to do with it is decided in the transaction that does what is asked."""
-        matching = call.request.method not in ("GET", "HEAD") and "if-match" in call.request.headers
+        matching = self._has_condition(call.request)
         if call.named is None and not matching:
             return self._done(call)
         with transaction(as_it_was=matching):
@@ -130,11 +132,12 @@ class Endpoint:
         handler: Any = self.handler
         return answered(call.request, handler(call), self.status, may_be_kept=not (self.public or self.login_only))
 
+    def _has_condition(self, request: Request) -> bool:
+        return request.method not in ("GET", "HEAD") and "if-match" in request.headers
+
     def _check_match(self, call: Call) -> None:
         """Raises PreconditionFailed. No handler is asked to change what nobody could have read."""
         current: Any = self.current
-        if current is None:
-            raise PreconditionFailed("What is sent here changes nothing that has an ETag. Send it without If-Match.")
         body = as_reply(current(call)).body
         assert body is not None
         check_match(call.request, etag(content_of(body)))

@@ -4,12 +4,15 @@
 """
 
 import asyncio
+import json
 import logging
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from core.errors import Malformed
 from core.limiting import Limit, Limiter
+from web.problem_types import PROBLEMS
 
 LARGEST_HEAD = 64 * 1024  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
 HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
@@ -53,6 +56,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_head, self._head = True, 0
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser cannot read, in the shape of every other problem."""
+        kind = PROBLEMS[Malformed]
+        told = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": msg}
+        body = json.dumps(told).encode()
+        head = {"content-type": "application/problem+json", "content-length": str(len(body)), "connection": "close"}
+        lines = [STATUS_LINE[kind.status], *(f"{name}: {value}\r\n".encode() for name, value in head.items()), b"\r\n", body]
+        self.transport.write(b"".join(lines))
+        self.transport.close()
 
     def _refuse(self, reason: str) -> None:
         self._forget_deadline()

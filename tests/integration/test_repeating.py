@@ -1,5 +1,7 @@
 """Requests that are sent again because an answer was lost, over real processes in both modes: never twice, never lost."""
 
+import json
+import socket
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,12 @@ def two_processes(postgres: Postgres, module_broker: Redis, tmp_path_factory: py
     """Two processes of the API that share nothing but the database."""
     with running(server_stack(tmp_path_factory.mktemp("two"), postgres, module_broker, API_WORKERS="2")) as made:
         yield made
+
+
+def stack_of(request: pytest.FixtureRequest, mode: str) -> Stack:
+    name = {"embedded": "shared_embedded", "server": "shared_server", "two processes": "two_processes"}[mode]
+    stack: Stack = request.getfixturevalue(name)
+    return stack
 
 
 def ids(stack: Stack) -> set[str]:
@@ -49,9 +57,7 @@ def check_once(answers: list[httpx2.Response], status: int) -> dict:
 class TestAtOnce:
     @pytest.fixture
     def stack(self, request: pytest.FixtureRequest, mode: str) -> Stack:
-        name = {"embedded": "shared_embedded", "server": "shared_server", "two processes": "two_processes"}[mode]
-        stack: Stack = request.getfixturevalue(name)
-        return stack
+        return stack_of(request, mode)
 
     def test_a_goal_that_is_posted_many_times_at_once_is_one_roadmap(self, stack: Stack) -> None:
         before = ids(stack)
@@ -90,3 +96,30 @@ def test_who_gets_no_answer_asks_again_and_finds_what_was_made(postgres: Postgre
         assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
         assert ids(stack) == {again.json()["id"]}
         assert stack.finished(again.headers["location"])["status"] == "ready"
+
+
+@pytest.mark.parametrize("mode", ["embedded", "server", "two processes"])
+def test_of_many_that_change_at_once_what_they_have_read_one_succeeds(request: pytest.FixtureRequest, mode: str) -> None:
+    """Each names the tag of what it has read, and all have read the same."""
+    stack = stack_of(request, mode)
+    for round_ in range(5):
+        tag = stack.get("/api/v1/profile").headers["etag"]
+
+        def change(hours: int, tag: str = tag) -> httpx2.Response:
+            return stack.request("PUT", "/api/v1/profile", json={"hours_per_week": hours}, headers={"If-Match": tag})
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(change, range(1 + round_ * 12, 13 + round_ * 12)))
+        (winner,) = [answer for answer in answers if answer.status_code == 200]
+        losers = [answer for answer in answers if answer.status_code != 200]
+        assert {(answer.status_code, answer.json()["type"]) for answer in losers} == {(412, "/problems/precondition-failed")}
+        assert stack.get("/api/v1/profile").json() == winner.json()
+
+
+def test_what_is_no_http_is_answered_with_a_problem_too(stack: Stack) -> None:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: connection.recv(65_536), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head
+    assert json.loads(body)["type"] == "/problems/malformed"

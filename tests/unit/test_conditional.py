@@ -1,0 +1,191 @@
+"""What is known already is not sent again; what was changed meanwhile is not overwritten unseen."""
+
+import gzip
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from tests.stack import GOAL
+from web.routes import ENDPOINTS
+
+API = "/api/v1"
+ROADMAPS = f"{API}/roadmaps"
+PROFILE = f"{API}/profile"
+PLAIN = {"Accept-Encoding": "identity"}
+
+
+@pytest.fixture
+def roadmap(client: TestClient) -> str:
+    return str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"])
+
+
+@pytest.fixture
+def concept(client: TestClient, roadmap: str) -> str:
+    node = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]
+    return f"{roadmap}/concepts/{node['id']}"
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["type"]
+
+
+class TestKnownAlready:
+    @pytest.mark.parametrize(
+        "below",
+        ["", "/concepts/{concept}", "/activity", "/logs", "/revisions", "/revisions/1", "/receipt", "/export.svg"],
+    )
+    def test_what_has_not_changed_is_not_sent_again(self, client: TestClient, roadmap: str, concept: str, below: str) -> None:
+        path = roadmap + below.format(concept=concept.rpartition("/")[2])
+        first = client.get(path, headers=PLAIN)
+        assert first.status_code == 200
+        again = client.get(path, headers={**PLAIN, "If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        same = ("etag", "cache-control", "vary")
+        assert {name: again.headers[name] for name in same} == {name: first.headers[name] for name in same}
+        assert first.headers["cache-control"] == "private, no-cache"
+
+    def test_what_has_changed_is_sent(self, client: TestClient, roadmap: str, concept: str) -> None:
+        tag = client.get(roadmap).headers["etag"]
+        client.put(f"{concept}/progress", json={"status": "done"})
+        changed = client.get(roadmap, headers={"If-None-Match": tag})
+        assert changed.status_code == 200
+        assert changed.headers["etag"] != tag
+
+    @pytest.mark.parametrize("of", ["{}", "W/{}", '"other", {}', "*"])
+    def test_tags_are_compared_weakly_and_in_lists(self, client: TestClient, roadmap: str, of: str) -> None:
+        tag = client.get(roadmap).headers["etag"]
+        assert client.get(roadmap, headers={"If-None-Match": of.format(tag)}).status_code == 304
+
+    def test_an_answer_that_changes_something_has_no_tag(self, client: TestClient) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"If-None-Match": "*"})
+        assert answer.status_code == 202
+        assert "etag" not in answer.headers
+
+    def test_head_tells_what_get_tells(self, client: TestClient, roadmap: str) -> None:
+        get, head = client.get(roadmap), client.head(roadmap)
+        own = ("x-request-id",)
+        kept = [{name: value for name, value in answer.headers.items() if name not in own} for answer in (get, head)]
+        assert kept[0] == kept[1]
+        assert head.status_code == 200
+
+
+class TestCompressed:
+    def test_long_answers_are_compressed_for_who_reads_that(self, client: TestClient, roadmap: str) -> None:
+        packed, plain = client.get(roadmap, headers={"Accept-Encoding": "gzip"}), client.get(roadmap, headers=PLAIN)
+        assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+        assert packed.json() == plain.json()
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 3
+        assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+
+    def test_short_ones_are_not(self, client: TestClient) -> None:
+        assert "content-encoding" not in client.get(PROFILE, headers={"Accept-Encoding": "gzip"}).headers
+
+    def test_each_representation_has_its_own_tag_and_either_is_known(self, client: TestClient, roadmap: str) -> None:
+        packed, plain = client.get(roadmap, headers={"Accept-Encoding": "gzip"}), client.get(roadmap, headers=PLAIN)
+        assert packed.headers["etag"] != plain.headers["etag"]
+        for tag in (packed.headers["etag"], plain.headers["etag"]):
+            assert client.get(roadmap, headers={**PLAIN, "If-None-Match": tag}).status_code == 304
+
+    def test_what_holds_a_secret_is_never_compressed(self, client: TestClient) -> None:
+        """How long it gets beside what an attacker sends would tell of it."""
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Accept-Encoding": "gzip"})
+        assert "content-encoding" not in answer.headers
+        assert gzip.compress(answer.content)
+
+
+class TestChangingWhatWasRead:
+    def test_it_is_changed_while_it_is_as_it_was_read(self, client: TestClient) -> None:
+        tag = client.get(PROFILE).headers["etag"]
+        changed = client.put(PROFILE, json={"level": "advanced"}, headers={"If-Match": tag})
+        assert (changed.status_code, client.get(PROFILE).json()["level"]) == (200, "advanced")
+
+    def test_who_read_it_before_somebody_changed_it_is_told_so(self, client: TestClient) -> None:
+        tag = client.get(PROFILE).headers["etag"]
+        client.put(PROFILE, json={"level": "advanced"})
+        refused = client.put(PROFILE, json={"level": "beginner"}, headers={"If-Match": tag})
+        assert problem(refused) == (412, "/problems/precondition-failed")
+        assert client.get(PROFILE).json()["level"] == "advanced"
+
+    @pytest.mark.parametrize("kind", ["notes", "progress"])
+    def test_notes_and_progress_have_tags_too(self, client: TestClient, concept: str, kind: str) -> None:
+        body = {"notes": {"notes": "Mine."}, "progress": {"status": "done"}}[kind]
+        path = f"{concept}/{kind}"
+        tag = client.get(path).headers["etag"]
+        assert client.put(path, json=body, headers={"If-Match": f'"other", {tag}'}).status_code == 200
+        assert problem(client.put(path, json=body, headers={"If-Match": tag})) == (412, "/problems/precondition-failed")
+
+    def test_a_plan_is_edited_as_it_was_read(self, client: TestClient, roadmap: str) -> None:
+        tree = client.get(roadmap)
+        key = tree.json()["stages"][0]["modules"][0]["concepts"][0]["key"]
+        edit = {"operations": [{"op": "rewrite", "what": "concept", "key": key, "title": "Another title"}]}
+        headers = {"If-Match": tree.headers["etag"]}  # of the compressed one
+        assert client.post(f"{roadmap}/edits", json=edit, headers=headers).status_code == 202
+        assert problem(client.post(f"{roadmap}/edits", json=edit, headers=headers)) == (412, "/problems/precondition-failed")
+        assert len(client.get(f"{roadmap}/revisions").json()["items"]) == 2
+
+    @pytest.mark.parametrize(("tag", "status"), [("*", 200), ('W/"{}"', 412), ("no tag", 412), ("", 412)])
+    def test_only_a_strong_tag_or_a_star_will_do(self, client: TestClient, tag: str, status: int) -> None:
+        known = client.get(PROFILE).headers["etag"].strip('"')
+        assert client.put(PROFILE, json={}, headers={"If-Match": tag.format(known)}).status_code == status
+
+    def test_a_condition_that_nobody_can_check_is_refused(self, client: TestClient) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"If-Match": "*"})
+        assert problem(answer) == (412, "/problems/precondition-failed")
+        assert client.get(ROADMAPS).json()["items"] == []
+
+    def test_what_is_not_there_is_not_found(self, client: TestClient, roadmap: str) -> None:
+        path = f"{roadmap}/concepts/00000000-0000-7000-8000-000000000001/notes"
+        assert client.put(path, json={"notes": ""}, headers={"If-Match": "*"}).status_code == 404
+
+    def test_the_first_answer_counts_more_than_the_condition(self, client: TestClient, roadmap: str) -> None:
+        """Who asks again because the answer was lost names the tag from before its own change."""
+        tree = client.get(roadmap)
+        key = tree.json()["stages"][0]["modules"][0]["concepts"][0]["key"]
+        edit = {"operations": [{"op": "rewrite", "what": "concept", "key": key, "title": "Another title"}]}
+        headers = {"If-Match": tree.headers["etag"], "Idempotency-Key": "once"}
+        first, again = (client.post(f"{roadmap}/edits", json=edit, headers=headers) for _ in range(2))
+        assert (first.status_code, again.status_code, again.content) == (202, 202, first.content)
+
+    def test_whatever_is_replaced_can_be_replaced_on_condition(self) -> None:
+        no_condition = {e.path for e in ENDPOINTS if e.method in ("PUT", "PATCH") and e.current is None}
+        assert no_condition == {f"{API}/auth/password"}  # nobody reads it
+
+
+class TestPaging:
+    def visited(self, client: TestClient, path: str) -> list[Any]:
+        """Everything, by following the links."""
+        items = []
+        while path:
+            answer = client.get(path)
+            assert answer.status_code == 200
+            items += answer.json()["items"]
+            assert bool(answer.json()["next_cursor"]) == ("next" in answer.links)
+            path = answer.links["next"]["url"] if "next" in answer.links else ""
+        return [item["id"] for item in items]
+
+    @pytest.mark.parametrize("number", [0, 1, 4, 5])
+    def test_links_lead_through_everything_once(self, client: TestClient, number: int) -> None:
+        made = [client.post(ROADMAPS, json={"goal": GOAL}).json()["id"] for _ in range(number)]
+        assert self.visited(client, f"{ROADMAPS}?limit=2&status=ready") == made[::-1]
+
+    def test_attempts_at_a_quiz_too(self, client: TestClient, concept: str) -> None:
+        path = f"{concept}/quiz/attempts"
+        questions = client.get(concept).json()["quiz"]["questions"]
+        answers = {"version": 1, "answers": [[]] * len(questions)}
+        made = [client.post(path, json=answers).headers["location"].rpartition("/")[2] for _ in range(5)]
+        assert self.visited(client, f"{path}?limit=2") == made[::-1]
+
+    def test_a_log_is_read_in_its_order(self, client: TestClient, roadmap: str) -> None:
+        pages = self.visited(client, f"{roadmap}/logs?limit=7")
+        assert pages == sorted(set(pages))
+        assert pages == self.visited(client, f"{roadmap}/logs?limit=100")
+
+
+class TestLocation:
+    def test_what_is_made_is_where_it_is_said_to_be(self, client: TestClient, concept: str) -> None:
+        questions = client.get(concept).json()["quiz"]["questions"]
+        made = client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": [[]] * len(questions)})
+        assert made.status_code == 201
+        assert client.get(made.headers["location"]).json() == made.json()

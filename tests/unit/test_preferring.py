@@ -1,0 +1,98 @@
+"""`Prefer: wait=N`: who would rather wait gets the outline with the answer."""
+
+import threading
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from tests.stack import GOAL
+from tests.waiting import wait_until
+from web.events import poller
+from web.preferring import LONGEST_WAIT, wait_of
+
+ROADMAPS = "/api/v1/roadmaps"
+
+
+def asked(*values: str) -> int:
+    headers = [(b"prefer", value.encode()) for value in values]
+    return wait_of(Request({"type": "http", "headers": headers}))
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ([], 0),
+        (["wait=5"], 5),
+        (["Wait = 5"], 5),
+        (['wait="5"'], 5),
+        (["respond-async, wait=7"], 7),
+        (["respond-async", "wait=7"], 7),
+        (["wait=7; strict"], 7),
+        (["wait=3, wait=9"], 3),
+        (["wait=0"], 0),
+        (["wait=100000"], LONGEST_WAIT),
+        (["wait=-1"], 0),
+        (["wait=1.5"], 0),
+        (["wait"], 0),
+        (["wait=" + "9" * 5000], 0),
+        (["return=minimal"], 0),
+        ([""], 0),
+    ],
+)
+def test_what_is_understood(values: list[str], seconds: int) -> None:
+    assert asked(*values) == seconds
+
+
+class TestWaiting:
+    def test_who_waits_gets_the_outline(self, client: TestClient) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
+        assert (answer.status_code, answer.headers["preference-applied"]) == (201, "wait=20")
+        assert len(answer.json()["stages"]) > 3
+        assert answer.headers["location"] == answer.json()["links"]["self"]
+        assert client.get(answer.headers["location"]).json()["id"] == answer.json()["id"]
+
+    def test_who_does_not_wait_does_not(self, client: TestClient) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "respond-async"})
+        assert answer.status_code == 202
+        assert "preference-applied" not in answer.headers
+
+    def test_when_the_time_is_over_it_is_accepted_all_the_same(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # nobody makes it
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=1"})
+        assert answer.status_code == 202
+        assert "preference-applied" not in answer.headers
+        assert client.get(answer.headers["location"]).json()["status"] == "queued"
+
+    def test_a_plan_that_waits_for_review_is_an_outline(self, client: TestClient) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL, "review": True}, headers={"Prefer": "wait=20"})
+        assert (answer.status_code, answer.json()["status"]) == (201, "awaiting_review")
+
+    def test_asked_again_with_a_key_it_is_the_same_roadmap(self, client: TestClient) -> None:
+        headers = {"Prefer": "wait=20", "Idempotency-Key": "once"}
+        first, again = (client.post(ROADMAPS, json={"goal": GOAL}, headers=headers) for _ in range(2))
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert first.json()["id"] == again.json()["id"]
+        assert again.headers["idempotency-replayed"] == "true"
+        accepted = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Idempotency-Key": "once"})
+        assert (accepted.status_code, accepted.json()["id"]) == (202, first.json()["id"])
+
+    def test_when_too_many_wait_already_nobody_has_to(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("web.events.MOST_OF_ONE", 0)
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
+        assert answer.status_code == 202
+
+    def test_an_end_of_the_process_ends_the_waiting(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        answers: list[Any] = []
+
+        def ask() -> None:
+            answers.append(client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=50"}))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until(lambda: poller._watchers, reason="it waits")
+        poller.close()
+        asking.join(10)
+        assert [answer.status_code for answer in answers] == [202]
