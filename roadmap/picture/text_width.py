@@ -28,8 +28,8 @@ CLOSING, OPENING = ("Pe", "Pf", "Po"), ("Ps", "Pi")
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """In the unit of `size`."""
-    return sum(_em(character, bold) for character in text) * size
+    """In the unit of `size`, to a millionth: the order in which widths are added shall not matter."""
+    return round(sum(_em(character, bold) for character in text) * size, 6)
 
 
 def wrap(text: str, width: float, size: float, *, bold: bool = False, most: int = 3) -> tuple[str, ...]:

@@ -600,7 +600,17 @@ class TestNewRows:
         assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (1, 0, None, None)
 
 
-NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
+NEW_TABLES = {
+    "log_source",
+    "revision",
+    "model_call",
+    "spending",
+    "login_session",
+    "api_key",
+    "invitation",
+    "quiz_attempt",
+    "first_answer",
+}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "disabled_at", "profile", "notes"),
     *(

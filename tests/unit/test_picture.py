@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -434,6 +434,7 @@ class TestMarks:
 class TestText:
     @settings(deadline=None)
     @given(text=texts, width=st.integers(110, 400), bold=st.booleans())
+    @example(text="DonaudampfschifffahrtsgesellschaftDonaudampfschifffahrtsgesellschaftDonaudampfsc", width=390, bold=False)
     def test_no_line_is_wider_than_it_may_be(self, text: str, width: int, bold: bool) -> None:
         lines = wrap(" ".join(text.split()), width, 13, bold=bold)
         assert len(lines) <= 3
