@@ -155,6 +155,8 @@ class Ledger:
         self._line("finished after the last fault", f"{self._left.took:.1f} s")
         gone, stuck = [id_ for id_, row in self.accepted.items() if row is None], self.stuck()
         self._line("lost", f"{len(gone)} without a row, {len(stuck)} without an end", wrong=bool(gone or stuck))
+        twice = [goal for goal, count in Counter(goal for _, _, goal in self._rows.values()).items() if count > 1]
+        self._line("made twice", len(twice), wrong=bool(twice))
         failed = Counter(f"{row[0]}: {row[1]}" for row in self.accepted.values() if row and row[0] in FINAL and row[0] != "ready")
         self._line("visibly failed", _told(failed), wrong=bool(failed))
         unanswered = Counter(row[0] for id_, row in self._rows.items() if id_ not in self.accepted)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +25,20 @@ from tests.waiting import wait_until
 
 PEOPLE = 8  # who wait for their answers at the same time
 LATEST = 2.0  # seconds that a request may be late before it is left out: what an outage kept back does not come as a flood
-ENOUGH = 10  # seconds until a person gives up
+ENOUGH = 10  # seconds that a person waits for an answer
+PATIENCE = 30  # seconds until a person gives up
+PAUSE = 0.5  # seconds until the same is asked again
+AGAIN = (409, 503)  # it is still being answered; not possible at the moment
 LAST_FLUSH = 30  # seconds
 CATEGORY = "soak"
 NUMBER = re.compile(rf'"{CATEGORY}": ?([0-9]+)'.encode())  # of a record, in JSON
 
 
 class Creators:
-    """Post a new goal `rate` times a second. Only an answer 202 with its Location counts as accepted."""
+    """Post a new goal `rate` times a second. Only an answer 202 with its Location counts as accepted.
+
+    Who gets no answer, or is told that it is not possible at the moment, sends the same again with the same key.
+    """
 
     def __init__(self, url: str, headers: dict[str, str], rate: float) -> None:
         self.accepted: dict[str, str] = {}  # roadmap id -> goal
@@ -66,14 +73,26 @@ class Creators:
             return self._ticks, self._began + self._ticks / self._rate
 
     def _create(self, client: httpx2.Client, goal: str) -> None:
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        until = time.monotonic() + PATIENCE
+        while not self._asked(client, goal, key):
+            if time.monotonic() > until or self._ended.wait(PAUSE):
+                return self._count("given up")
+            self._count("asked again")
+
+    def _asked(self, client: httpx2.Client, goal: str, key: dict[str, str]) -> bool:
+        """Whether that is settled."""
         try:
-            answer = client.post("/api/v1/roadmaps", json={"goal": goal})
+            answer = client.post("/api/v1/roadmaps", json={"goal": goal}, headers=key)
         except httpx2.TransportError as error:
-            return self._count(type(error).__name__)
-        if answer.status_code != 202 or "location" not in answer.headers:
-            return self._count(f"status {answer.status_code}")
-        with self._lock:
-            self.accepted[answer.headers["location"].rsplit("/", 1)[-1]] = goal
+            self._count(type(error).__name__)
+            return False
+        if answer.status_code == 202 and "location" in answer.headers:
+            with self._lock:
+                self.accepted[answer.headers["location"].rsplit("/", 1)[-1]] = goal
+            return True
+        self._count(f"status {answer.status_code}")
+        return answer.status_code not in AGAIN
 
     def _count(self, reason: str) -> None:
         with self._lock:
