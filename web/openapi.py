@@ -90,6 +90,7 @@ ANSWER_HEADERS = {
     "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
     "X-Request-ID": ({"type": "string"}, "Finds the request in the log. What was sent is taken over when it is harmless."),
 }
+ALWAYS = ("ETag", "Location", "X-Request-ID")  # wherever they are named
 INSIDE = {"read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")}  # ids in an answer that lead further
 
 
@@ -111,7 +112,10 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas.components(),
             "responses": {_component(status): _problem_response(status) for status in sorted(_statuses())},
-            "headers": {name: {"description": about, "schema": schema} for name, (schema, about) in ANSWER_HEADERS.items()},
+            "headers": {
+                name: {"description": about, "required": name in ALWAYS, "schema": schema}
+                for name, (schema, about) in ANSWER_HEADERS.items()
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An access token, or an API key (`rmk_...`)."},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-roadmap", "description": "For our own pages."},

@@ -68,7 +68,7 @@ def registered(client: TestClient, **fields: Any) -> dict[str, Any]:
     """A new account: its credentials, and the headers of its first login."""
     credentials = person(**fields)
     answer = client.post(f"{AUTH}/register", json=credentials)
-    assert answer.status_code == 201, answer.text
+    assert (answer.status_code, answer.headers["location"]) == (201, f"{AUTH}/me"), answer.text
     return {**credentials, "id": answer.json()["user"]["id"], "headers": bearer(answer.json()["access_token"])}
 
 

@@ -320,6 +320,8 @@ class TestEveryPlaceOfEveryPath:
 
         answer = owner.ask(endpoint, things)
         assert answer.status_code == success_of(endpoint), f"the path is not one of the owner's: {answer.text}"
+        if isinstance(endpoint, Endpoint) and answer.status_code in (201, 202):
+            assert owner.call("GET", answer.headers["location"]).status_code == 200
 
     @each([endpoint for endpoint in WITH_PLACES if endpoint.method == "GET" and endpoint.scope is not Scope.admin])
     def test_no_header_and_no_head_tells_that_something_of_another_is_there(

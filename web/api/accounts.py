@@ -1,6 +1,7 @@
 """Registering, logging in and out, new passwords, and the logins that one has."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from web.origins import address_of
 from web.standing import standing
 
 
+ME = "/api/v1/auth/me"
+
+
 class Session(BaseModel):
     """Send `access_token` as `Authorization: Bearer`; it is valid for `expires_in` seconds, unless it ends before.
 
@@ -40,7 +44,8 @@ async def register(call: Call) -> Reply:
     limits.count_registration(call.request)
     given = call.body.invitation
     invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
-    return _begun(call, "registered", *await run_hashing(_register, call, invitation_id))
+    begun = _begun(call, "registered", *await run_hashing(_register, call, invitation_id))
+    return replace(begun, headers={**begun.headers, "Location": ME})
 
 
 async def log_in(call: Call) -> Reply:
