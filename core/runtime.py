@@ -77,6 +77,20 @@ def skip_locked(query: peewee.Select) -> peewee.Select:
     return query
 
 
+def keep_rows(query: peewee.Select) -> peewee.Select:
+    """The same, and none of its rows is deleted before the commit: rows that refer to them can be written."""
+    if isinstance(database.obj, peewee.PostgresqlDatabase):
+        return query.for_update("FOR KEY SHARE")
+    return query
+
+
+def change_rows(query: peewee.Select) -> peewee.Select:
+    """The same, and nobody else changes its rows before the commit."""
+    if isinstance(database.obj, peewee.PostgresqlDatabase):
+        return query.for_update("FOR NO KEY UPDATE")
+    return query
+
+
 class Outage:
     """Says why the database is away, but not to everybody who asks meanwhile."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from core.addresses import in_one_spelling
 from core.strength import weakness
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
 RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN")  # variables that it sets
 RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
@@ -126,15 +127,18 @@ def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(origin.lower() for origin in origins)
 
 
-def _networks(networks: tuple[str, ...]) -> tuple[str, ...]:
-    for network in networks:
-        try:
-            parsed = ip_network(network)
-        except ValueError:
-            raise ValueError("must be addresses or networks of proxies, such as 10.0.0.0/8, separated by commas") from None
-        if parsed.prefixlen == 0:
-            raise ValueError("must not be everybody: a client could then claim any address")
-    return networks
+def _networks(whose: str, everybody: str) -> AfterValidator:
+    def check(networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                parsed = ip_network(network)
+            except ValueError:
+                raise ValueError(f"must be addresses or networks {whose}, such as 10.0.0.0/8, separated by commas") from None
+            if parsed.prefixlen == 0:
+                raise ValueError(f"must not be everybody: {everybody}")
+        return networks
+
+    return AfterValidator(check)
 
 
 PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
@@ -146,7 +150,10 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 AdminEmail = Annotated[str, AfterValidator(lambda text: text and in_one_spelling(text))]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
-Networks = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_networks)]
+Proxies = Annotated[tuple[str, ...], BeforeValidator(_listed), _networks("of proxies", "a client could then claim any address")]
+Receivers = Annotated[
+    tuple[str, ...], BeforeValidator(_listed), _networks("of receivers", "a webhook could then go to every server inside")
+]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -193,7 +200,8 @@ class Settings(BaseModel):
     allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
     client_address_header: str = Field("X-Forwarded-For", pattern=r"^[A-Za-z0-9-]{1,40}$", description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
-    trusted_proxies: Networks = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
+    trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
+    webhook_networks: Receivers = Field((), description="Private addresses or networks to which webhooks may go, also over http. Default: none, webhooks go to the public internet; in embedded mode always this machine.")  # fmt: skip
     requests_per_minute: Count = Field(600, ge=0, le=100_000_000, description="Requests of one account; half as many of one address without an account. 0: no limit. Server mode only.")  # fmt: skip
     login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and from one address in 15 minutes. Twice as many new accounts from one address in an hour. 0: no limit.")  # fmt: skip
     most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
@@ -210,6 +218,12 @@ class Settings(BaseModel):
         """The first signs, all verify. Empty in embedded mode until `core.storage` has made one."""
         given = self.secret_key.get_secret_value() if self.secret_key else ""
         return tuple(key.strip() for key in given.split(",") if key.strip())
+
+    @property
+    def receivers(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks to which webhooks may go beside the public internet. Who sits at an embedded service owns its machine."""
+        given = (*self.webhook_networks, *(LOOPBACK_NETWORKS if self.embedded else ()))
+        return tuple(ip_network(network) for network in given)
 
     @property
     def has_budget(self) -> bool:

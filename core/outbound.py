@@ -1,0 +1,352 @@
+"""Requests to addresses that other people have named: to the public internet only, or to networks that the operator allows.
+
+A name is looked up once, every address that it has must be allowed, and the connection goes to the very address that was
+checked, so that a name which changes in between (DNS rebinding) leads nowhere else. No redirect is followed, no proxy of the
+environment is asked, and nothing of an answer is kept but its status and how long it asks to wait.
+"""
+
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from time import monotonic
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+LIMIT = 15.0  # seconds for all of it: name, connection, handshake, request, answer
+CONNECTING = 5.0  # seconds for one address, while there are others
+PARTING = 1.0  # seconds in which the rest of an answer is read, so that its sender sees no broken connection
+LARGEST_ANSWER = 16 * 1024  # bytes that are read of it
+LONGEST_URL = 500
+MOST_ADDRESSES = 8  # of one name that are tried
+
+Address = IPv4Address | IPv6Address
+Networks = Sequence[IPv4Network | IPv6Network]
+
+NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # deprecated, and routed by some
+OF_CLOUDS = ipaddress.ip_network("168.63.129.16/32")  # public by its number; inside Azure it is the machine's own agent
+LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
+STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
+RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+HEAD_END = re.compile(rb"\r?\n\r?\n")
+
+NOWHERE = "the name was not found, or it leads to an address that is not on the public internet"
+PLAIN = "http is for networks that the operator allows; use https"
+UNREACHED = "the receiver could not be reached"
+TOO_SLOW = "it did not answer in time"
+NO_ANSWER = "the connection ended before an answer"
+NOT_HTTP = "what it answered is not HTTP"
+
+
+class Unreachable(Exception):
+    """There is no status. The message says what class of problem it was, and nothing of what another server has said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`retry_after` is in seconds, where the answer says so in digits."""
+
+    status: int
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL in its parts. `host` is in lower case, an IPv6 address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str  # with the query
+
+    @property
+    def literal(self) -> Address | None:
+        return _literal(self.host)
+
+    @property
+    def host_header(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+
+
+def parse(url: str, networks: Networks) -> Target:
+    """Check what can be known without asking anybody: the form, and an address that is written out.
+
+    Raises ValueError with the rule that is broken, as a sentence goes on behind the name of a field.
+    """
+    if len(url) > LONGEST_URL:
+        raise ValueError(f"should have at most {LONGEST_URL} characters")
+    if not re.fullmatch(r"[!-~]+", url) or any(c in url for c in '\\"<>^`{|}'):
+        raise ValueError("must be a URL of ASCII characters, others percent-encoded and a name in its punycode (xn--)")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a readable URL") from None
+    _check_form(parts, networks)
+    scheme, host = parts.scheme, (parts.hostname or "").lower()
+    number = port if port is not None else (443 if scheme == "https" else 80)
+    if not (number == 443 or number >= 1024 or (scheme == "http" and number == 80)):
+        raise ValueError("must name port 443, none, or one from 1024")
+    target = Target(scheme, host, number, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    literal = target.literal
+    if literal is not None:
+        if not is_allowed(literal, networks):
+            raise ValueError("must not name an address that is not on the public internet")
+        if scheme == "http" and not _is_in(literal, networks):
+            raise ValueError("must begin with https://")
+    elif len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
+        raise ValueError("must name a host by its name, in ASCII letters, or by its address in the usual form")
+    return target
+
+
+def _check_form(parts: SplitResult, networks: Networks) -> None:
+    if parts.scheme != "https" and not (parts.scheme == "http" and networks):
+        raise ValueError("must begin with https://")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user or a password")
+    if parts.fragment or "#" in parts.geturl():
+        raise ValueError("must not have a fragment (#)")
+    if not parts.hostname:
+        raise ValueError("must name a host")
+
+
+def is_allowed(address: Address, networks: Networks) -> bool:
+    """Whether a request may go there: to the public internet, or to one of these networks."""
+    return _is_in(address, networks) or is_public(address)
+
+
+def is_public(address: Address) -> bool:
+    """Whether everybody reaches the same there. Of an address that carries others in it, all of them count."""
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return False
+        inside = _embedded(address)
+        if inside:
+            return all(is_public(each) for each in inside)
+        special = address.is_site_local
+    else:
+        special = address in OF_CLOUDS
+    closed = address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified
+    return address.is_global and not (closed or special)
+
+
+def _embedded(address: IPv6Address) -> list[Address]:
+    """The IPv4 addresses to which packets for this one may go in the end."""
+    if address.ipv4_mapped is not None:
+        return [address.ipv4_mapped]
+    if address.sixtofour is not None:
+        return [address.sixtofour]
+    if address.teredo is not None:
+        return list(address.teredo)
+    if any(address in network for network in NAT64) or address in IPV4_COMPATIBLE:
+        return [IPv4Address(int(address) & 0xFFFF_FFFF)]
+    return []
+
+
+def _is_in(address: Address, networks: Networks) -> bool:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return any((mapped or address) in network for network in networks)
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def post(
+    url: str, body: bytes, headers: dict[str, str], *, networks: Networks = (), discreet: bool = True, limit: float = LIMIT
+) -> Answered:
+    """Send it, once. Raises Unreachable when no status comes back within `limit` seconds.
+
+    `discreet`: of what stands in one of the networks it is not told how it failed, so that nobody can tell its hosts and
+    ports apart.
+    """
+    until = monotonic() + limit
+    try:
+        target = parse(url, networks)
+    except ValueError as error:
+        raise Unreachable(f"the URL {error}") from None
+    addresses = _resolved(target, networks, until)
+    try:
+        with _Connection(target, addresses, until) as connection:
+            connection.send(_request(target, body, headers))
+            return connection.answer()
+    except Unreachable:
+        if discreet and any(_is_in(address, networks) for address in addresses):
+            raise Unreachable(UNREACHED) from None
+        raise
+
+
+def _request(target: Target, body: bytes, headers: dict[str, str]) -> bytes:
+    lines = [f"POST {target.path} HTTP/1.1", f"Host: {target.host_header}", f"Content-Length: {len(body)}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def _resolved(target: Target, networks: Networks, until: float) -> list[Address]:
+    """Every address of the host, all of them allowed. Raises Unreachable, in the same words for none and for a private one."""
+    found = [target.literal] if target.literal is not None else _looked_up(target, until)
+    addresses = [address for address in found if address is not None]
+    if not addresses or not all(is_allowed(address, networks) for address in addresses):
+        raise Unreachable(NOWHERE)
+    if target.scheme == "http" and not all(_is_in(address, networks) for address in addresses):
+        raise Unreachable(PLAIN)
+    return addresses[:MOST_ADDRESSES]
+
+
+def _looked_up(target: Target, until: float) -> list[Address | None]:
+    """In a thread, since nothing else can end a lookup that takes too long; it is left behind and ends by itself."""
+    found: list[Address | None] = []
+
+    def ask() -> None:
+        try:
+            told = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        found.extend(_literal(str(address[0])) for *_, address in told)
+
+    thread = threading.Thread(target=ask, name="Lookup", daemon=True)
+    thread.start()
+    thread.join(max(0.0, until - monotonic()))
+    if thread.is_alive():
+        raise Unreachable(NOWHERE)  # whoever serves a name could tell by slowness what is inside
+    if None in found:  # an address of a kind that nobody has checked
+        raise Unreachable(NOWHERE)
+    return list(dict.fromkeys(found))
+
+
+class _Connection:
+    """To one of these addresses, for a `with`. Each wait ends at `until`, by the monotonic clock, whatever comes meanwhile."""
+
+    def __init__(self, target: Target, addresses: list[Address], until: float) -> None:
+        self._target, self._addresses, self._until = target, addresses, until
+        self._socket: Any = None
+
+    def __enter__(self) -> "_Connection":
+        self._socket = plain = _classed(self._connected)
+        if self._target.scheme == "https":
+            try:
+                self._socket = _classed(lambda: self._encrypted(plain))
+            except BaseException:
+                plain.close()
+                raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._waiting(lambda rest=rest: self._socket.send(rest)) :]  # type: ignore[misc]
+
+    def answer(self) -> Answered:
+        """From the head; what comes behind it is passed over."""
+        received = b""
+        while (ended := _final_head(received)) is None:
+            if len(received) >= LARGEST_ANSWER:
+                raise Unreachable(NOT_HTTP)
+            more = self._waiting(lambda: self._socket.recv(4096))
+            if not more:
+                raise Unreachable(NOT_HTTP if received else NO_ANSWER)
+            received += more
+        self._pass_over(len(received))
+        asked = RETRY_AFTER.search(ended[1])
+        return Answered(ended[0], float(asked[1]) if asked else None)
+
+    def _pass_over(self, received: int) -> None:
+        until = min(self._until, monotonic() + PARTING)
+        try:
+            while received < LARGEST_ANSWER and (left := until - monotonic()) > 0:
+                self._socket.settimeout(left)
+                more = self._socket.recv(4096)
+                if not more:
+                    return
+                received += len(more)
+        except OSError:
+            return  # the answer is there: nobody needs the rest
+
+    def _connected(self) -> socket.socket:
+        for address in self._addresses[:-1]:
+            try:
+                return self._connected_to(address, CONNECTING)
+            except OSError:
+                continue  # another address may be there
+        return self._connected_to(self._addresses[-1], LIMIT)
+
+    def _connected_to(self, address: Address, longest: float) -> socket.socket:
+        """To the address itself: nobody looks the name up once more."""
+        made = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            made.settimeout(min(longest, self._left()))
+            made.connect((str(address), self._target.port))
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _encrypted(self, plain: socket.socket) -> ssl.SSLSocket:
+        plain.settimeout(self._left())  # of the whole handshake
+        return tls_context().wrap_socket(plain, server_hostname=self._target.host)
+
+    def _waiting(self, step: Callable[[], Any]) -> Any:
+        self._socket.settimeout(self._left())
+        return _classed(step)
+
+    def _left(self) -> float:
+        left = self._until - monotonic()
+        if left <= 0:
+            raise Unreachable(TOO_SLOW)
+        return left
+
+
+@lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """Certificates are checked against the authorities of this machine, and against the name of the host."""
+    return ssl.create_default_context()
+
+
+def _classed(step: Callable[[], Any]) -> Any:
+    """Raises Unreachable, with the class of what went wrong alone."""
+    try:
+        return step()
+    except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
+        raise Unreachable(_class_of(error)) from None
+
+
+def _class_of(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "its TLS certificate is not valid for this host"
+    if isinstance(error, TimeoutError):
+        return TOO_SLOW
+    if isinstance(error, ssl.SSLError | ValueError):
+        return "no TLS connection could be made"
+    if isinstance(error, ConnectionRefusedError):
+        return "it refused the connection"
+    return NO_ANSWER if isinstance(error, ConnectionError) else UNREACHED
+
+
+def _final_head(received: bytes) -> tuple[int, bytes] | None:
+    """Status and head of the answer itself, once it is there: those before it (1xx) say that it will come."""
+    start = 0
+    while (end := HEAD_END.search(received, start)) is not None:
+        head = received[start : end.end()]
+        found = STATUS.match(head)
+        if found is None:
+            raise Unreachable(NOT_HTTP)
+        status = int(found[1])
+        if status >= 200:
+            return status, head
+        start = end.end()
+    return None
