@@ -1,6 +1,7 @@
 """When a plan changes: it is made the roadmap's own, then it waits for review, is built, or is finished already.
 
-Everything but `unstarted` runs in a transaction that holds the roadmap's row.
+Everything but `unstarted` runs in a transaction that holds the roadmap's row. What tells something returns a step for each
+webhook that is told.
 """
 
 from typing import Any
@@ -34,28 +35,28 @@ def waits_for_review(row: Roadmap) -> bool:
     return bool(row.review and not row.approved)
 
 
-def begin(row: Roadmap) -> None:
+def begin(row: Roadmap) -> list[Step]:
     """Behind a new plan comes its review, its end when nothing is to be written, or its building, which needs no word."""
     if finishing.is_finished(row):
-        finishing.finish(row.id, finishing.outcome(row))
-    elif row.status == RoadmapStatus.awaiting_review:
-        ask_for_review(row.id)
+        return finishing.finish(row.id, finishing.outcome(row))
+    if row.status == RoadmapStatus.awaiting_review:
+        return ask_for_review(row.id)
+    return []
 
 
-def ask_for_review(roadmap_id: UUID) -> None:
+def ask_for_review(roadmap_id: UUID) -> list[Step]:
     """Tell the person that the plan waits, and what it will cost."""
     estimate = pending_estimate(roadmap_id).model_dump(mode="json")
     row = events.advance(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
-    events.append(row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
+    return events.append(row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
 
 
-def go_back(roadmap_id: UUID, revision: Revision) -> None:
+def go_back(roadmap_id: UUID, revision: Revision) -> list[Step]:
     """To what the roadmap was before somebody wanted it changed. Holds its row."""
     before = RoadmapStatus(revision.before)
     if before == RoadmapStatus.awaiting_review:
-        ask_for_review(roadmap_id)
-    else:
-        finishing.finish(roadmap_id, before)
+        return ask_for_review(roadmap_id)
+    return finishing.finish(roadmap_id, before)
 
 
 def unstarted(roadmap_id: UUID) -> list[Step]:

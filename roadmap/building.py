@@ -89,11 +89,11 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
             written = asked(lambda: generator.metered(ledger).write(kind, brief))
         except GeneratorFault as fault:
             return saved(partial(_after_fault, content, token, brief, fault, paid=ledger.calls > 0))
-        saved(partial(_save_content, content, token, written, generator))
+        steps = saved(partial(_save_content, content, token, written, generator))
     message = f"Wrote the {kind} of '{brief.title}'"
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     record("building", kind, message, **place, duration_ms=ms_since(started))
-    return []
+    return steps
 
 
 def _purpose(content: Content) -> Purpose:
@@ -101,7 +101,7 @@ def _purpose(content: Content) -> Purpose:
     return Purpose(owner_id=content.concept.module.stage.roadmap.owner_id, **place, attempt=content.attempts)
 
 
-def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> None:
+def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> list[Step]:
     """Raises Lost when the lease is not ours any more: then nothing is saved."""
     with transaction():
         row = events.advance(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
@@ -120,7 +120,7 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
         ).execute()
         told = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **progress(row)}
         events.append(row, EventType.content_ready, told)
-        finishing.finish_if_last(row)
+        return finishing.finish_if_last(row)
 
 
 def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool) -> list[Step]:
@@ -146,6 +146,6 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Step]:
         leases.settle(Content, content.id, token, status=status, error=reason, instruction="")
         told = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason, **progress(row)}
         events.append(row, EventType.content_failed, told)
-        finishing.finish_if_last(row)
+        steps = finishing.finish_if_last(row)
     record("building", content.kind, reason, level=LogLevel.error, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
-    return []
+    return steps

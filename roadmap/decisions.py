@@ -54,8 +54,8 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
         row = taken(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved")
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
-        finishing.finish_if_last(events.tell(row.id, EventType.approved, {"revision": row.revision}, **building))
-        return _decided(row, unstarted(roadmap_id))
+        told = finishing.finish_if_last(events.tell(row.id, EventType.approved, {"revision": row.revision}, **building))
+        return _decided(row, told + unstarted(roadmap_id))
 
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
@@ -107,12 +107,12 @@ def cancel(owner_id: UUID, roadmap_id: UUID) -> Decided:
         revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
         if revision is not None and row.revision:
             events.tell(row.id, EventType.revision_cancelled, {"revision": revision.number})
-            go_back(roadmap_id, revision)
+            told = go_back(roadmap_id, revision)
         else:
             nothing = _cancel_contents(roadmap_id) == 0 and row.revision > 0
             finishing.save_counts(row)
-            finishing.finish(roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled)
-        return _decided(row, [])
+            told = finishing.finish(roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled)
+        return _decided(row, told)
 
 
 def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
@@ -170,8 +170,7 @@ def _adopt(
     changed, opened = adopt_outline(row.id, outline, number, as_written=as_written, **AFRESH, status=_status(row))
     told = {"revision": number, "title": outline.title, "contents": changed.contents_total}
     events.append(changed, EventType.revised, told)
-    begin(changed)
-    return _build(changed, opened)
+    return begin(changed) + _build(changed, opened)
 
 
 def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Step]:
@@ -184,8 +183,7 @@ def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Step]
     finishing.save_counts(row)
     status = _status(row)
     changed = events.tell(row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status)
-    begin(changed)
-    return _build(changed, ids)
+    return begin(changed) + _build(changed, ids)
 
 
 def _status(row: Roadmap) -> RoadmapStatus:

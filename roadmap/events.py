@@ -11,7 +11,9 @@ from pydantic import BaseModel
 from core import clock
 from core.runtime import session
 from models.roadmaps import Roadmap, RoadmapEvent
+from roadmap.outbox import OFFERED, tell_webhooks
 from roadmap.statuses import FINAL
+from roadmap.steps import Step
 from roadmap.stopping import Lost
 
 MOST_AT_ONCE = 500
@@ -66,14 +68,17 @@ def advance(roadmap_id: UUID, **changes: Any) -> Roadmap:
     return rows[0]
 
 
-def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> None:
-    """Write the event whose number was taken last."""
-    event = {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": clock.now()}
+def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> list[Step]:
+    """Write the event whose number was taken last; a step for each webhook that is told of it."""
+    now = clock.now()
+    event = {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": now}
     RoadmapEvent.insert(event).execute()
+    return tell_webhooks(row, kind, data, now)
 
 
 def tell(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: Any) -> Roadmap:
-    """Both at once, for an event that does not depend on what the row is then."""
+    """Both at once, for an event that does not depend on what the row is then, and that no webhook is told of."""
+    assert kind not in OFFERED
     row = advance(roadmap_id, **changes)
     append(row, kind, data)
     return row

@@ -13,6 +13,7 @@ from roadmap import events
 from roadmap.events import EventType
 from roadmap.execution_log import record
 from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.steps import Step
 
 OPEN = (ContentStatus.pending, ContentStatus.building)
 
@@ -41,10 +42,11 @@ def is_finished(row: Roadmap) -> bool:
     return bool(row.contents_ready + row.contents_failed >= row.contents_total)
 
 
-def finish_if_last(row: Roadmap) -> None:
+def finish_if_last(row: Roadmap) -> list[Step]:
     """The row as it is after the last change: when nothing of it is open any more, it ends here."""
     if row.status == RoadmapStatus.building and is_finished(row):
-        finish(row.id, outcome(row))
+        return finish(row.id, outcome(row))
+    return []
 
 
 def outcome(row: Roadmap) -> RoadmapStatus:
@@ -58,17 +60,17 @@ def outcome(row: Roadmap) -> RoadmapStatus:
     return RoadmapStatus.partial
 
 
-def finish(roadmap_id: UUID, status: RoadmapStatus) -> Roadmap:
-    """End it so, and tell it."""
+def finish(roadmap_id: UUID, status: RoadmapStatus) -> list[Step]:
+    """End it so, and tell it; a step for each webhook that is told."""
     row = events.advance(roadmap_id, status=status, finished_at=clock.now())
     missing = f"{row.contents_failed} of {row.contents_total} parts"
     reason = f"{missing} could not be written" if row.contents_failed else ""
     if status == RoadmapStatus.cancelled:
         reason = f"{missing} are not written" if row.contents_failed else "It was cancelled before anything was written"
     Roadmap.update(error=reason).where(Roadmap.id == roadmap_id).execute()
-    events.append(row, EventType(f"roadmap.{status}"), {**progress(row), "reason": reason})
+    steps = events.append(row, EventType(f"roadmap.{status}"), {**progress(row), "reason": reason})
     database.after_commit(partial(record, "building", "finish", f"The roadmap is {status}", roadmap_id=roadmap_id))
-    return row
+    return steps
 
 
 def progress(row: Roadmap) -> dict[str, int]:

@@ -24,13 +24,14 @@ from core.errors import Unavailable
 from core.ids import new_id
 from core.runtime import session, settings, skip_locked, transaction
 from models.roadmaps import Content, Roadmap
-from roadmap.statuses import ContentStatus, RoadmapStatus
+from models.webhooks import WebhookDelivery
+from roadmap.statuses import ContentStatus, DeliveryStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
 
 logger = logging.getLogger(__name__)
 
-Row = TypeVar("Row", Roadmap, Content)
+Row = TypeVar("Row", Roadmap, Content, WebhookDelivery)
 
 LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
 CHALLENGE = LASTS / 2  # what a live worker has to renew a lease that ran out
@@ -45,7 +46,7 @@ class Work:
     may be worked on now.
     """
 
-    table: type[Roadmap] | type[Content]
+    table: type[Roadmap] | type[Content] | type[WebhookDelivery]
     waiting: str
     held: str
     step: StepName
@@ -57,6 +58,7 @@ PLANNING = Work(Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, StepName.
 BUILDING = Work(
     Content, ContentStatus.pending, ContentStatus.building, StepName.build_content, among=Content.roadmap.in_(_being_built)
 )
+DELIVERING = Work(WebhookDelivery, DeliveryStatus.pending, DeliveryStatus.delivering, StepName.deliver_webhook, among=True)
 
 
 def claim(work: Work, row_id: UUID, **changes: Any) -> UUID | None:

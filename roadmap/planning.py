@@ -37,7 +37,7 @@ DIED = "Its worker died or hung too often while planning it; retry it."
 
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
-    """Design the outline and save it with its pending contents; returns a step for each of them."""
+    """Design the outline and save it with its pending contents; returns a step for each of them, and for webhooks."""
     try:
         with generator.slot(first=True), leases.Quarantine() as quarantine:
             claimed = _claim_roadmap(roadmap_id, quarantine)
@@ -92,8 +92,8 @@ class Planning:
             with suppress(Lost):  # whoever has taken it over tells of its own tries
                 return saved(partial(self._after_fault, fault))
             return []
-        saved(partial(self._accept, made.outline))
-        return unstarted(self.row.id)
+        told = saved(partial(self._accept, made.outline))
+        return told + unstarted(self.row.id)
 
     def _brief(self, analysis: Analysis) -> DesignBrief:
         if self.revision.source == RevisionSource.goal:
@@ -182,7 +182,7 @@ class Planning:
         rounds = f" after {self.revision.rounds} rounds of repair" if self.revision.rounds else ""
         raise GeneratorFault(f"The outline does not hold together{rounds}: {' '.join(made.problems[:3])}", lasting=True)
 
-    def _accept(self, outline: Outline) -> None:
+    def _accept(self, outline: Outline) -> list[Step]:
         """Make the outline the roadmap's plan: what it needs is pending, or waits for review."""
         number, first = self.revision.number, self.revision.source == RevisionSource.goal
         status = RoadmapStatus.awaiting_review if self.row.review else RoadmapStatus.building
@@ -192,10 +192,10 @@ class Planning:
             revisions.close(self.revision, RevisionStatus.done)
             told = {"revision": number, "title": outline.title, "stages": len(outline.stages)}
             told |= {"concepts": len(list(outline.concepts())), "contents": row.contents_total}
-            events.append(row, EventType.outlined if first else EventType.revised, told)
-            begin(row)
+            steps = events.append(row, EventType.outlined if first else EventType.revised, told) + begin(row)
         message = f"Planned '{outline.title}' in {row.weeks} weeks"
         record("planning", "plan", message, roadmap_id=row.id)
+        return steps
 
     def _after_fault(self, fault: GeneratorFault) -> list[Step]:
         if isinstance(fault, NotYet) and self.ledger.calls == self.saved_calls:
@@ -216,10 +216,10 @@ class Planning:
             revisions.close(self.revision, RevisionStatus.failed, reason)
             if self.revision.source == RevisionSource.goal:
                 ended = {"status": RoadmapStatus.failed, "error": reason, "finished_at": clock.now()}
-                events.tell(self.row.id, EventType.failed, {"reason": reason}, **ended)
+                steps = events.append(events.advance(self.row.id, **ended), EventType.failed, {"reason": reason})
             else:
                 told = {"revision": self.revision.number, "reason": reason}
                 events.tell(self.row.id, EventType.revision_failed, told)
-                go_back(self.row.id, self.revision)
+                steps = go_back(self.row.id, self.revision)
         record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
-        return []
+        return steps

@@ -9,17 +9,17 @@ from uuid import UUID
 
 from core import clock
 from core.runtime import settings, skip_locked, transaction
-from roadmap.leases import BUILDING, PLANNING, Work
+from roadmap.leases import BUILDING, DELIVERING, PLANNING, Work
 from roadmap.steps import Step
 
 MOST_AT_ONCE = 500  # of each kind
 FEW = 50  # the same while many messages wait
 MANY, TOO_MANY = 500, 5000  # messages waiting
-CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines do not
+CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines and deliveries do not
 
 
 def overdue(waiting: int = 0) -> list[Step]:
-    """Steps for at most 500 roadmaps and 500 contents that nobody has taken for RESCUE_AFTER_SECONDS.
+    """Steps for at most 500 roadmaps, contents and deliveries each that nobody has taken for RESCUE_AFTER_SECONDS.
 
     `waiting` is the number of messages in the content queue. When there are none, what is overdue is surely lost. When
     there are many it is probably among them, so that few contents are added, and none to a queue that nobody seems to
@@ -28,8 +28,9 @@ def overdue(waiting: int = 0) -> list[Step]:
     if waiting >= TOO_MANY:
         return []
     plans = _overdue(PLANNING, MOST_AT_ONCE, patience=1)
+    deliveries = _overdue(DELIVERING, MOST_AT_ONCE, patience=1)
     builds = _overdue(BUILDING, MOST_AT_ONCE if waiting < MANY else FEW, patience=CONTENT_PATIENCE if waiting else 1)
-    return plans + builds
+    return plans + deliveries + builds
 
 
 def _overdue(work: Work, most: int, patience: int) -> list[Step]:

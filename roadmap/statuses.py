@@ -48,3 +48,12 @@ class ConceptProgress(StrEnum):
     learning = "learning"
     done = "done"
     skipped = "skipped"
+
+
+class DeliveryStatus(StrEnum):
+    """Of a message to a webhook."""
+
+    pending = "pending"
+    delivering = "delivering"
+    delivered = "delivered"
+    failed = "failed"

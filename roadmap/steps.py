@@ -8,6 +8,7 @@ from uuid import UUID
 class StepName(StrEnum):
     plan_roadmap = "plan_roadmap"
     build_content = "build_content"
+    deliver_webhook = "deliver_webhook"
 
 
 @dataclass(frozen=True, slots=True)

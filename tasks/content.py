@@ -1,4 +1,4 @@
-"""The content queue: outlines overtake contents, so that a person who has just asked waits for one outline only."""
+"""The content queue: outlines and what webhooks are told overtake contents, so that nobody waits behind another's roadmap."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -12,17 +12,17 @@ from huey.signals import SIGNAL_INTERRUPTED
 from core import clock
 from core.errors import Unavailable
 from core.runtime import settings
-from roadmap import building, leases, planning
+from roadmap import building, delivering, leases, planning
 from roadmap.generator import Generator, choose_generator
 from roadmap.steps import Step, StepName
 from tasks.queues import content_queue, job
 
 logger = logging.getLogger(__name__)
 
-OUTLINE_PRIORITY = 1
+BEFORE_CONTENTS = 1  # priority
 
 
-@job(content_queue, priority=OUTLINE_PRIORITY)
+@job(content_queue, priority=BEFORE_CONTENTS)
 def plan_roadmap(roadmap_id: str) -> None:
     follow(planning.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
 
@@ -30,6 +30,11 @@ def plan_roadmap(roadmap_id: str) -> None:
 @job(content_queue)
 def build_content(content_id: str) -> None:
     follow(building.build_content(UUID(content_id), generator()), UUID(content_id))
+
+
+@job(content_queue, priority=BEFORE_CONTENTS)
+def deliver_webhook(delivery_id: str) -> None:
+    follow(delivering.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
@@ -41,7 +46,11 @@ def hand_back_leases(*_: Any) -> None:
         logger.warning("leases cannot be handed back, they run out by themselves: %s", error)
 
 
-TASKS = {StepName.plan_roadmap: plan_roadmap, StepName.build_content: build_content}
+TASKS = {
+    StepName.plan_roadmap: plan_roadmap,
+    StepName.build_content: build_content,
+    StepName.deliver_webhook: deliver_webhook,
+}
 
 
 def follow(steps: Sequence[Step], own: UUID) -> None:

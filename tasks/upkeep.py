@@ -7,7 +7,7 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import api_keys, first_answers, rescue, sessions
+from roadmap import api_keys, first_answers, rescue, sessions, webhooks
 from tasks.content import send
 from tasks.queues import content_queue, job, logs_queue
 
@@ -39,8 +39,9 @@ def _clean_up() -> None:
         sessions.end_idle()
         api_keys.forget_old()
         first_answers.forget_old()
+        webhooks.forget_old()
     except Unavailable as error:
-        logger.warning("logins and keys are cleaned up in a moment: %s", error)
+        logger.warning("logins, keys and deliveries are cleaned up in a moment: %s", error)
 
 
 def _rescue() -> None:
