@@ -13,7 +13,16 @@ from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
-from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps
+from roadmap.webhooks import (
+    DeliveryDetail,
+    DeliveryInfo,
+    WebhookChange,
+    WebhookInfo,
+    WebhookList,
+    WebhookRequest,
+    WebhookWithSecret,
+)
+from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, files, live, look, roadmap, start
 from web.pages.page import Page
@@ -23,6 +32,8 @@ ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
+WEBHOOK = API + "/webhooks/{webhook_id}"
+DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
     Endpoint("GET", "/", health.show_index, "What this is", health.Index, public=True, is_async=True),
@@ -77,6 +88,16 @@ ENDPOINTS = (
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
+    Endpoint("POST", API + "/webhooks", webhooks.create_webhook, "Make a webhook", WebhookWithSecret, body=WebhookRequest, status=201, raises=(Conflict,)),
+    Endpoint("GET", API + "/webhooks", webhooks.list_webhooks, "List my webhooks", WebhookList),
+    Endpoint("GET", WEBHOOK, webhooks.read_webhook, "Read a webhook", WebhookInfo),
+    Endpoint("PUT", WEBHOOK, webhooks.change_webhook, "Change a webhook", WebhookInfo, body=WebhookChange, current=webhooks.read_webhook),
+    Endpoint("DELETE", WEBHOOK, webhooks.delete_webhook, "Delete a webhook", None, status=204),
+    Endpoint("POST", WEBHOOK + "/secret", webhooks.rotate_webhook_secret, "Make its secret anew", WebhookWithSecret, body=NoBody),
+    Endpoint("POST", WEBHOOK + "/test", webhooks.test_webhook, "Send a test to a webhook", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
+    Endpoint("GET", WEBHOOK + "/deliveries", webhooks.list_deliveries, "List its deliveries", reading.Page[DeliveryInfo], query=webhooks.DeliveriesQuery),
+    Endpoint("GET", DELIVERY, webhooks.read_delivery, "Read a delivery", DeliveryDetail),
+    Endpoint("POST", DELIVERY + "/retry", webhooks.retry_delivery, "Send a delivery once more", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
 )  # fmt: skip
 
