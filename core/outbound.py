@@ -30,7 +30,8 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # deprecated, and routed by some
-OF_CLOUDS = ipaddress.ip_network("168.63.129.16/32")  # public by its number; inside Azure it is the machine's own agent
+# Public by their numbers; inside of clouds they are metadata and agents of the very machine.
+OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
@@ -91,6 +92,8 @@ def parse(url: str, networks: Networks) -> Target:
         port = parts.port
     except ValueError:
         raise ValueError("is not a readable URL") from None
+    if "#" in url:
+        raise ValueError("must not have a fragment (#)")
     _check_form(parts, networks)
     scheme, host = parts.scheme, (parts.hostname or "").lower()
     number = port if port is not None else (443 if scheme == "https" else 80)
@@ -103,7 +106,7 @@ def parse(url: str, networks: Networks) -> Target:
             raise ValueError("must not name an address that is not on the public internet")
         if scheme == "http" and not _is_in(literal, networks):
             raise ValueError("must begin with https://")
-    elif len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
+    elif parts.netloc.startswith("[") or len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
         raise ValueError("must name a host by its name, in ASCII letters, or by its address in the usual form")
     return target
 
@@ -113,8 +116,6 @@ def _check_form(parts: SplitResult, networks: Networks) -> None:
         raise ValueError("must begin with https://")
     if "@" in parts.netloc:
         raise ValueError("must not contain a user or a password")
-    if parts.fragment or "#" in parts.geturl():
-        raise ValueError("must not have a fragment (#)")
     if not parts.hostname:
         raise ValueError("must name a host")
 
@@ -134,7 +135,7 @@ def is_public(address: Address) -> bool:
             return all(is_public(each) for each in inside)
         special = address.is_site_local
     else:
-        special = address in OF_CLOUDS
+        special = any(address in network for network in OF_CLOUDS)
     closed = address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified
     return address.is_global and not (closed or special)
 

@@ -97,13 +97,13 @@ def raw(*parts: bytes) -> Answer:
 
 
 def one_byte_after_the_other(data: bytes, pause: float) -> Answer:
-    """For ever: behind the data it goes on with its last byte."""
+    """For ever: behind the data it begins anew."""
 
     def answer(handler: Handler) -> None:
         gone = handler.server.receiver.gone  # type: ignore[attr-defined]
         sent = 0
         while not gone.wait(pause):
-            handler.wfile.write(data[sent : sent + 1] or data[-1:])
+            handler.wfile.write(bytes([data[sent % len(data)]]))
             handler.wfile.flush()
             sent += 1
 

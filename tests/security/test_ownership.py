@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.ids import new_id
 from core.runtime import database, session, settings
-from roadmap import decisions, passwords
+from roadmap import decisions, passwords, webhooks
 from roadmap.accounts import PasswordChange, set_admin
 from roadmap.api_keys import KeyRequest, Scope
 from roadmap.catalogue import Catalogue
@@ -32,6 +32,7 @@ from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequ
 from roadmap.outline import Level
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.statuses import RoadmapStatus
+from roadmap.webhooks import WebhookChange, WebhookRequest
 from tasks import content
 from tasks.inspection import dead_letters
 from tasks.queues import RETRIES, content_queue
@@ -46,6 +47,7 @@ KEY = "python-backend/caching"
 LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
 NOTED_BESIDE = {("login_session", "seen_at"), ("api_key", "used_at")}  # now and then, when somebody was there
 ALL = ("read", "write")
+CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
 
 # What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
@@ -61,6 +63,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
     Profile: {"level": "advanced"},
+    WebhookRequest: {"url": CLOSED_PORT},
+    WebhookChange: {"url": CLOSED_PORT, "events": ["roadmap.failed"], "enabled": False},
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
@@ -79,6 +83,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/account/logins/{session_id}/end": {},
 }
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id"}
+PLACES |= {"webhook_id", "delivery_id"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 EDITED = {REVISION + "/restore"}
@@ -188,6 +193,10 @@ class Person:
             things["key_id"] = self.made("/api-keys", name="for a place")["id"]
         if "invitation_id" in places:
             things["invitation_id"] = self.made("/invitations")["id"]
+        if "webhook_id" in places:
+            things["webhook_id"] = self.made("/webhooks", url=CLOSED_PORT)["id"]
+        if "delivery_id" in places:
+            things["delivery_id"] = self.made(f"/webhooks/{things['webhook_id']}/test")["id"]
         return things
 
     def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -349,9 +358,8 @@ class TestEveryPlaceOfEveryPath:
             if all(part is own for part in mixture) or all(part is other for part in mixture):
                 continue
             things = {**own, **{name: part[name] for name, part in zip(names, mixture, strict=True)}}
-            unknown = (
-                nobodys(endpoint, things) if things["roadmap_id"] == hers["roadmap_id"] else {**things, names[-1]: str(new_id())}
-            )
+            first = names[0]
+            unknown = nobodys(endpoint, things) if things[first] == hers[first] else {**things, names[-1]: str(new_id())}
             before = everything()
             answer = bob.ask(endpoint, things)
             assert answer.status_code == 404, answer.text
@@ -405,6 +413,7 @@ class TestLists:
         made = {roadmap_id, person.concept(roadmap_id), person.spare_session()}
         made |= {session["id"] for session in person.sessions()}
         made.add(person.made("/api-keys", name=f"a key of {person.email}")["id"])
+        made.add(person.made("/webhooks", url=CLOSED_PORT)["id"])
         language = f"en-{uuid4().hex[:8]}"
         assert person.call("PUT", f"{API}/profile", json={"language": language}).status_code == 200
         return made | {person.email, language}
@@ -511,7 +520,12 @@ class TestKeys:
 class TestMessages:
     """Workers decide by the row. A message says which, and nothing else that anybody would believe."""
 
-    TASKS = ("plan_roadmap", "build_content")
+    TASKS = ("plan_roadmap", "build_content", "deliver_webhook")
+    WORKED_ON = {  # in which table, and what becomes of it
+        "plan_roadmap": ("roadmap", "ready"),
+        "build_content": ("content", "ready"),
+        "deliver_webhook": ("webhook_delivery", "failed"),
+    }
 
     def deliver(self, task: str, *args: Any, **kwargs: Any) -> None:
         """Let a consumer find a message that says what it likes, signed as ours are, until nobody tries it any more."""
@@ -530,6 +544,9 @@ class TestMessages:
             request = RoadmapRequest(goal=GOAL, level=Level.advanced)
             (step,) = create_many([new_roadmap(person.account_id(), request)])
             return str(step.id)
+        if task == "deliver_webhook":
+            webhook = webhooks.create(person.account_id(), WebhookRequest(url=CLOSED_PORT))
+            return str(webhooks.test(person.account_id(), webhook.id)[0].id)
         roadmap_id = UUID(person.roadmap(review=True))
         return str(decisions.approve(person.account_id(), roadmap_id, None).steps[0].id)
 
@@ -546,10 +563,10 @@ class TestMessages:
         row_id, before = self.queued(ann, task), bob.all_of_it()
         self.deliver(task, row_id)
         assert self.buried() == []
-        table = "content" if task == "build_content" else "roadmap"
+        table, done = self.WORKED_ON[task]
         with session():
             (status,) = database.execute_sql(f"SELECT status FROM {table} WHERE id = ?", [UUID(row_id).hex]).fetchone()
-        assert status == "ready"
+        assert status == done
         assert bob.all_of_it() == before
 
     @pytest.mark.parametrize("task", TASKS)

@@ -600,17 +600,8 @@ class TestNewRows:
         assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (1, 0, None, None)
 
 
-NEW_TABLES = {
-    "log_source",
-    "revision",
-    "model_call",
-    "spending",
-    "login_session",
-    "api_key",
-    "invitation",
-    "quiz_attempt",
-    "first_answer",
-}
+NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
+NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "disabled_at", "profile", "notes"),
     *(
@@ -712,7 +703,7 @@ class TestMigration:
         runner = Runner(before, str(DIRECTORY))
 
         applied = runner.up()
-        assert [name[:4] for name in applied] == ["0002", "0003", "0004", "0005", "0006"]
+        assert [name[:4] for name in applied] == ["0002", "0003", "0004", "0005", "0006", "0007"]
         assert self.dump(before, without=NEW_COLUMNS) == dumped
         assert set(before.get_tables()) - set(dumped) - {"schema_migration"} == NEW_TABLES
 

@@ -23,6 +23,7 @@ from tasks.queues import content_queue, job, logs_queue
 NAMES = {
     "tasks.content.plan_roadmap": (content_queue, content.plan_roadmap),
     "tasks.content.build_content": (content_queue, content.build_content),
+    "tasks.content.deliver_webhook": (content_queue, content.deliver_webhook),
     "tasks.logs.store_log_batch": (logs_queue, logs.store_log_batch),
     "tasks.upkeep.rescue_again": (logs_queue, upkeep.rescue_again),
     "tasks.upkeep.rescue_overdue": (logs_queue, upkeep.rescue_overdue),

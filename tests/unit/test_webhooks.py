@@ -13,11 +13,14 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.runtime import database, session, settings, transaction
+from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap import delivering, events, finishing, leases, outbox, rescue, webhooks
+from roadmap import building, decisions, delivering, events, finishing, leases, outbox, planning, rescue, webhooks
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.attempts import MOST_INTERRUPTIONS
+from roadmap.briefs import GeneratorFault
 from roadmap.delivering import MOST_TRIES, PAUSES
+from roadmap.editing import Rewrite
 from roadmap.outbox import WebhookEvent
 from roadmap.statuses import DeliveryStatus
 from roadmap.steps import Step, StepName
@@ -26,12 +29,14 @@ from tasks import upkeep
 from tasks.queues import content_queue
 from tests.receiver import Receiver, gate, raw, receiving, silence, status
 from tests.stack import GOAL
-from tests.unit.test_building import LEASE_OVER, LONG
+from tests.unit.test_building import LEASE_OVER, LONG, Failing, accepted
+from tests.unit.test_decisions import CHANGED, PLAN, Designer
 from tests.waiting import wait_until
 
 API = "/api/v1"
 BASE = f"{API}/webhooks"
 ALL = [str(event) for event in WebhookEvent]
+HOURS = Rewrite(op="rewrite", what="concept", key="flour", hours=9)
 
 
 @pytest.fixture
@@ -189,9 +194,14 @@ class TestTelling:
         webhook = made(client, receiver)
         roadmap_id = UUID(roadmap(client))
         before = deliveries(client, webhook)
-        with pytest.raises(ZeroDivisionError), transaction():
-            assert len(finishing.finish(roadmap_id, finishing.RoadmapStatus.failed)) == 1
-            raise ZeroDivisionError
+
+        def finish_and_fail() -> None:
+            with transaction():
+                assert len(finishing.finish(roadmap_id, finishing.RoadmapStatus.failed)) == 1
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            finish_and_fail()
         assert deliveries(client, webhook) == before
 
     def test_without_webhooks_an_offered_event_costs_one_query_and_a_content_none(
@@ -208,6 +218,103 @@ class TestTelling:
         roadmap(client)
         monkeypatch.undo()
         assert len([sql for sql in asked if "webhook" in sql]) == 2  # outlined, ready
+
+
+class Told:
+    """Follows steps to their end, with the given generator, and keeps those that are for webhooks."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+        self.ids: list[UUID] = []
+        webhooks.create(LOCAL_OWNER, WebhookRequest(url="http://127.0.0.1:1024/"))
+
+    def made(self, **fields: Any) -> UUID:
+        roadmap_id = accepted(**fields)
+        self.follow([Step(StepName.plan_roadmap, roadmap_id)])
+        return roadmap_id
+
+    def follow(self, steps: list[Step]) -> None:
+        waiting = list(steps)
+        while waiting:
+            step = waiting.pop(0)
+            if step.name == StepName.deliver_webhook:
+                self.ids.append(step.id)
+            elif step.name == StepName.plan_roadmap:
+                waiting += planning.plan(step.id, self.generator)
+            else:
+                waiting += building.build_content(step.id, self.generator)
+
+    def events(self) -> list[str]:
+        """In the order in which they were written; each of them has to have its step."""
+        with session():
+            found = list(WebhookDelivery.select().order_by(WebhookDelivery.id))
+        assert sorted(row.id for row in found) == sorted(self.ids)
+        return [row.event.removeprefix("roadmap.") for row in found]
+
+
+class TestSteps:
+    """Whatever writes an event returns the step that delivers it: rescue would find it only later."""
+
+    pytestmark = pytest.mark.usefixtures("immediate")
+
+    @pytest.mark.parametrize(
+        ("of", "expected"),
+        [
+            ("outline", ["failed"]),
+            ("tutorial", ["outlined", "partial"]),
+            ("", ["failed"]),
+            ("nothing", ["outlined", "ready"]),
+        ],
+    )
+    def test_of_a_roadmap_that_is_made_or_not(self, of: str, expected: list[str]) -> None:
+        told = Told(Failing(of, GeneratorFault("It cannot.", lasting=True)))
+        told.made()
+        assert told.events() == expected
+
+    def test_of_one_of_which_nothing_could_be_written(self) -> None:
+        told = Told(Designer(PLAN))
+        told.generator.failing = lambda brief: True
+        told.made()
+        assert told.events() == ["outlined", "failed"]
+
+    def test_of_one_whose_worker_died_too_often(self) -> None:
+        told = Told(Designer(PLAN))
+        roadmap_id = accepted()
+        with transaction():
+            Roadmap.update(interruptions=MOST_INTERRUPTIONS).where(Roadmap.id == roadmap_id).execute()
+        told.follow([Step(StepName.plan_roadmap, roadmap_id)])
+        assert told.events() == ["failed"]
+
+    def test_of_a_review_with_changes_and_their_cancellation(self) -> None:
+        told = Told(Designer(PLAN, CHANGED))
+        roadmap_id = told.made(review=True)
+        decisions.revise(LOCAL_OWNER, roadmap_id, "More, please.")
+        told.follow(decisions.cancel(LOCAL_OWNER, roadmap_id).steps)  # goes back to the review
+        told.follow(decisions.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
+        told.follow(decisions.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)
+        told.follow(decisions.approve(LOCAL_OWNER, roadmap_id, None).steps)
+        assert told.events() == ["outlined", *["awaiting_review"] * 4, "ready"]
+
+    def test_of_a_revision_that_fails(self) -> None:
+        told = Told(Designer(PLAN, GeneratorFault("It cannot.", lasting=True)))
+        roadmap_id = told.made()
+        told.follow(decisions.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
+        assert told.events() == ["outlined", "ready", "ready"]
+
+    def test_of_what_is_changed_when_it_is_finished(self) -> None:
+        told = Told(Designer(PLAN))
+        roadmap_id = told.made()
+        told.follow(decisions.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)  # nothing is to be written for it
+        told.follow(decisions.restore(LOCAL_OWNER, roadmap_id, 1).steps)
+        assert told.events() == ["outlined", "ready", "ready", "ready"]
+
+    def test_of_what_is_cancelled_and_taken_up_again(self) -> None:
+        told = Told(Designer(PLAN))
+        roadmap_id = told.made(review=True)
+        told.follow(decisions.cancel(LOCAL_OWNER, roadmap_id).steps)
+        told.follow(decisions.retry(LOCAL_OWNER, roadmap_id).steps)
+        told.follow(decisions.approve(LOCAL_OWNER, roadmap_id, None).steps)
+        assert told.events() == ["outlined", "awaiting_review", "cancelled", "awaiting_review", "ready"]
 
 
 class TestSigning:

@@ -1,0 +1,340 @@
+"""Webhooks go where the public goes, and nowhere inside; their secrets are told to their owner once, and to nobody else."""
+
+import io
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import outbound
+from core.outbound import NOWHERE, UNREACHED, Unreachable, is_public, parse
+from core.runtime import database, session
+from core.settings import SettingsError, from_environment
+from roadmap import execution_log
+from tests.receiver import receiving, status
+from tests.servers import free_port
+from tests.stack import GOAL
+
+BASE = "/api/v1/webhooks"
+PUBLIC = "93.184.215.14"
+PRIVATE = [
+    # IPv4: this host, private, shared and link-local (also metadata of clouds), loopback, special, test, multicast, reserved
+    *("0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.1.2.3"),
+    *("169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.0.192", "192.0.2.1"),
+    *("192.168.0.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1"),
+    *("255.255.255.255", "168.63.129.16"),
+    # IPv6: unspecified, loopback, link-local, unique local (also of a cloud's metadata), site-local, documentation, multicast
+    *("::", "::1", "fe80::1", "fe80::1%1", "fc00::1", "fd00:ec2::254", "fec0::1", "2001:db8::1", "ff02::1", "ff0e::1"),
+    # IPv4 inside of IPv6: mapped, compatible, NAT64, 6to4, Teredo (the server, and the client, which is turned over)
+    *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "::127.0.0.1", "::10.0.0.1", "64:ff9b::127.0.0.1"),
+    *("64:ff9b::10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::10.0.0.1", "2002:7f00:1::", "2002:a00:1::1"),
+    *("2001:0:7f00:1:0:0:a247:28f1", "2001:0:5db8:d70e:0:0:80ff:fffe", "2001:0:5db8:d70e:0:0:f5ff:fffe"),
+    "::ffff:168.63.129.16",
+]
+OPEN = [PUBLIC, "1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", f"::ffff:{PUBLIC}", f"64:ff9b::{PUBLIC}", "2002:5db8:d70e::1"]
+
+
+@dataclass
+class Names:
+    """What a name leads to: one answer after the other, and the last of them from then on."""
+
+    answers: list[list[str]]
+    asked: list[str] = field(default_factory=list)
+
+    def getaddrinfo(self, host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        self.asked.append(host)
+        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if not found:
+            raise socket.gaierror(-2, "Name or service not known")
+        families = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in found]
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port)) for family, address in zip(families, found, strict=True)]
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Where connections were tried to; none is made."""
+    tried: list[tuple[str, int]] = []
+
+    class Socket(socket.socket):
+        def connect(self, address: Any) -> None:
+            tried.append(address)
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr(outbound.socket, "socket", Socket)
+    return tried
+
+
+@contextmanager
+def named(*answers: list[str]) -> Iterator[Names]:
+    names = Names(list(answers))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbound.socket, "getaddrinfo", names.getaddrinfo)
+        yield names
+
+
+def refused(url: str, **options: Any) -> str:
+    with pytest.raises(Unreachable) as caught:
+        outbound.post(url, b"{}", {}, **options)
+    return str(caught.value)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("address", PRIVATE)
+    def test_an_address_inside_is_not_public(self, address: str) -> None:
+        assert not is_public(ip_address(address))
+
+    @pytest.mark.parametrize("address", OPEN)
+    def test_an_address_outside_is(self, address: str) -> None:
+        assert is_public(ip_address(address))
+
+    @pytest.mark.parametrize("address", PRIVATE)
+    def test_a_name_that_leads_inside_leads_nowhere(self, address: str, connected: list[Any]) -> None:
+        with named([address]):
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == []
+
+    @pytest.mark.parametrize(
+        "addresses", [[PUBLIC, "127.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, "::1"], [PUBLIC, "::ffff:10.0.0.1"]]
+    )
+    def test_one_address_inside_is_enough_to_refuse(self, addresses: list[str], connected: list[Any]) -> None:
+        with named(addresses):
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == []
+
+    def test_a_name_that_is_not_there_is_told_in_the_same_words(self, connected: list[Any]) -> None:
+        with named([]):
+            assert refused("https://database.internal/") == NOWHERE
+
+    @pytest.mark.parametrize("address", OPEN)
+    def test_the_connection_goes_to_the_address_that_was_checked(self, address: str, connected: list[Any]) -> None:
+        with named([address], ["127.0.0.1"]) as names:  # another one from the second question on
+            refused("https://receiver.example:8443/")
+        assert names.asked == ["receiver.example"]
+        assert connected == [(str(ip_address(address)), 8443)]
+
+    def test_a_name_that_changes_between_two_tries_is_checked_each_time(self, connected: list[Any]) -> None:
+        with named([PUBLIC], ["169.254.169.254"]):
+            refused("https://receiver.example/")
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == [(PUBLIC, 443)]
+
+
+class TestUrls:
+    @pytest.mark.parametrize("address", PRIVATE)
+    def test_an_address_inside_cannot_be_stored(self, address: str) -> None:
+        host = f"[{address}]" if ":" in address else address
+        with pytest.raises(ValueError, match=r"public internet|readable|ASCII|by its name"):
+            parse(f"https://{host}/", ())
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "2130706433",
+            "0x7f000001",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "127.1",
+            "127.0.1",
+            "1",
+            "0",
+            "017700000001",
+            "0x7f.1",
+            "127.0.0.0x1",
+        ],
+    )
+    def test_another_spelling_of_ipv4_is_no_host(self, host: str) -> None:
+        with pytest.raises(ValueError, match="by its name"):
+            parse(f"https://{host}/", ())
+        with pytest.raises(ValueError, match="by its name"):
+            parse(f"http://{host}:8000/", (ip_network("127.0.0.0/8"),))
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *(
+                "http://example.org/",
+                "ftp://example.org/",
+                "file:///etc/passwd",
+                "gopher://example.org/",
+                "//example.org/",
+                "example.org",
+            ),
+            *(
+                "https://user@example.org/",
+                "https://user:word@example.org/",
+                "https://@example.org/",
+                "https://example.org@10.0.0.1/",
+            ),
+            *("https://example.org:22/", "https://example.org:80/", "https://example.org:1023/", "https://example.org:0/"),
+            *(
+                "https://example.org:65536/",
+                "https://example.org:-1/",
+                "https://example.org:a/",
+                "https:///path",
+                "https://",
+                "https:",
+            ),
+            *("https://exam ple.org/", "https://example.org/\r\nX: y", "https://example.org/\x00", "https://ex\tample.org/"),
+            *("https://münchen.example/", "https://example.org/ü", "https://１２７.0.0.1/", "https://example。org/"),
+            *(
+                "https://example.org\\@10.0.0.1/",
+                "https://example.org/#a",
+                "https://example.org/#",
+                "https://[::1",
+                "https://::1/",
+            ),
+            *("https://-a.example/", "https://a-.example/", "https://a..example/", "https://.example/", "https://example.org./"),
+            *("https://" + "a" * 64 + ".example/", "https://" + "a." * 130 + "example/", "https://example.org/" + "a" * 481),
+            *("https://[v1.a]/", "https://%31%32%37.0.0.1/", "https://a_b.example/"),
+        ],
+    )
+    def test_a_url_that_could_be_read_in_two_ways_or_leads_elsewhere_is_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"^(must|is not|should)"):
+            parse(url, ())
+
+    @pytest.mark.parametrize(
+        "url", ["https://example.org", "https://example.org:8443/a?b=c", "https://xn--mnchen-3ya.example/", f"https://{PUBLIC}/"]
+    )
+    def test_an_ordinary_one_is_taken(self, url: str) -> None:
+        parse(url, ())
+
+    def test_the_longest_has_five_hundred_characters(self) -> None:
+        url = "https://example.org/"
+        parse(url + "a" * (500 - len(url)), ())
+        with pytest.raises(ValueError, match="at most 500"):
+            parse(url + "a" * (501 - len(url)), ())
+
+    def test_it_is_checked_when_it_is_stored_and_changed(self, client: TestClient) -> None:
+        for url in ("https://169.254.169.254/latest", "https://user:hunter2@example.org/", "http://example.org:22/"):
+            answer = client.post(BASE, json={"url": url})
+            assert answer.status_code == 422
+            assert "hunter2" not in answer.text
+        with receiving() as receiver:
+            made = client.post(BASE, json={"url": receiver.url}).json()
+        where = f"{BASE}/{made['id']}"
+        answer = client.put(where, json={"url": "https://10.0.0.1/", "events": made["events"], "enabled": True})
+        assert answer.status_code == 422
+        assert client.get(where).json()["url"] == receiver.url
+
+    def test_one_that_is_stored_is_checked_again_at_each_try(self, connected: list[Any]) -> None:
+        assert "the URL must not name an address" in refused("https://10.0.0.1/")
+        assert connected == []
+
+
+class TestNetworks:
+    HERE = (ip_network("127.0.0.0/8"),)
+
+    def test_what_the_operator_allows_is_reached_also_by_http_and_nothing_beside_it(self, connected: list[Any]) -> None:
+        with receiving() as receiver, named(["127.0.0.1"]):
+            refused(f"http://receiver.example:{receiver.port}/", networks=self.HERE)
+        assert connected == [("127.0.0.1", receiver.port)]
+        for address in ("10.0.0.1", "169.254.169.254", "::1"):
+            with named([address]):
+                assert refused("https://receiver.example/", networks=self.HERE) == NOWHERE
+        assert len(connected) == 1
+
+    @pytest.mark.parametrize("addresses", [[PUBLIC], [PUBLIC, "127.0.0.1"], ["127.0.0.1", PUBLIC]])
+    def test_http_goes_nowhere_else(self, addresses: list[str], connected: list[Any]) -> None:
+        with named(addresses):
+            assert "use https" in refused("http://receiver.example/", networks=self.HERE)
+        assert connected == []
+
+    def test_a_mapped_address_is_that_of_the_network(self, connected: list[Any]) -> None:
+        with named(["::ffff:127.0.0.1"]):
+            refused("http://receiver.example/", networks=self.HERE)
+        assert len(connected) == 1
+
+    def test_nobody_learns_there_which_ports_are_open_and_what_stands_behind_them(self) -> None:
+        """Closed, silent, another protocol, half an answer: one sentence."""
+        said = {refused(f"http://127.0.0.1:{free_port()}/", networks=self.HERE)}
+        for answer in (b"", b"+PONG\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200"):
+
+            def speak(connection: socket.socket, words: bytes) -> None:
+                with connection:
+                    connection.recv(1024)
+                    connection.sendall(words)
+
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                thread = threading.Thread(target=lambda server=server, words=answer: speak(server.accept()[0], words))
+                thread.start()
+                said.add(refused(f"http://127.0.0.1:{server.getsockname()[1]}/", networks=self.HERE))
+                thread.join()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"127.0.0.1:{silent.getsockname()[1]}/"
+            said |= {refused(f"{scheme}://{url}", networks=self.HERE, limit=0.2) for scheme in ("http", "https")}
+        assert said == {UNREACHED}
+
+    def test_in_server_mode_there_are_none_unless_they_are_named(self) -> None:
+        servers = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h", "SECRET_KEY": "k" * 40, "SERVICE_TYPE": "api"}
+        assert from_environment(servers).receivers == ()
+        named_ones = from_environment({**servers, "WEBHOOK_NETWORKS": "10.1.0.0/16, fd00::/8"})
+        assert named_ones.receivers == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
+
+    def test_an_embedded_service_reaches_its_own_machine(self) -> None:
+        embedded = from_environment({"SERVICE_TYPE": "all", "WEBHOOK_NETWORKS": "10.1.0.0/16"})
+        assert set(map(str, embedded.receivers)) == {"10.1.0.0/16", "127.0.0.0/8", "::1/128"}
+
+    @pytest.mark.parametrize("networks", ["0.0.0.0/0", "::/0", "10.0.0.1/8", "everything"])
+    def test_the_whole_internet_is_no_network(self, networks: str) -> None:
+        with pytest.raises(SettingsError, match="WEBHOOK_NETWORKS"):
+            from_environment({"SERVICE_TYPE": "all", "WEBHOOK_NETWORKS": networks})
+
+
+class TestRedirects:
+    def test_one_to_an_address_inside_is_not_followed(self, client: TestClient) -> None:
+        with receiving() as inside, receiving(status(307, Location=inside.url), status(302, Location=inside.url)) as receiver:
+            made = client.post(BASE, json={"url": receiver.url}).json()
+            for _ in range(2):
+                client.post(f"{BASE}/{made['id']}/test")
+            assert len(receiver.got) == 2
+            assert inside.got == []
+        log = client.get(f"{BASE}/{made['id']}/deliveries").json()["items"]
+        assert [each["status"] for each in log] == ["failed", "failed"]
+        assert inside.url not in str(log)
+
+
+class TestSecrets:
+    def test_no_secret_and_no_url_is_in_a_log_or_in_another_table(
+        self, client: TestClient, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        stream = io.StringIO()
+        handler = logging.StreamHandler(stream)
+        logging.getLogger().addHandler(handler)
+        caplog.set_level(logging.DEBUG)
+        try:
+            with receiving(status(500), status(200)) as receiver:
+                url = receiver.url + "?token=of-the-receiver-81c4"
+                made = client.post(BASE, json={"url": url}).json()
+                rotated = client.post(f"{BASE}/{made['id']}/secret").json()
+                client.post("/api/v1/roadmaps", json={"goal": GOAL, "level": "advanced"})
+                receiver.answer_from_now_on(status(400))
+                client.post(f"{BASE}/{made['id']}/test")
+                execution_log.buffer.flush()
+        finally:
+            logging.getLogger().removeHandler(handler)
+        printed = capfd.readouterr()
+        told = "\n".join([stream.getvalue(), caplog.text, printed.out, printed.err, self.tables_but("webhook")])
+        assert made["id"] in told  # it is written down what happened
+        for secret in (made["secret"], rotated["secret"]):
+            assert secret.removeprefix("whsec_") not in told
+        assert "of-the-receiver-81c4" not in told
+
+    def tables_but(self, *left_out: str) -> str:
+        with session():
+            names = [table for table in database.get_tables() if table not in left_out]
+            return "\n".join(repr(database.execute_sql(f'SELECT * FROM "{name}"').fetchall()) for name in names)
+
+    def test_what_a_receiver_says_is_not_shown(self, client: TestClient) -> None:
+        with receiving(status(500, X_Inside="from-inside-44d1")) as receiver:
+            made = client.post(BASE, json={"url": receiver.url}).json()
+            made_delivery = client.post(f"{BASE}/{made['id']}/test").headers["location"]
+        told = client.get(made_delivery)
+        assert told.json()["error"] == "It answered with status 500."
+        assert "from-inside-44d1" not in told.text + client.get(f"{BASE}/{made['id']}/deliveries").text
