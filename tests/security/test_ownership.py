@@ -517,15 +517,17 @@ class TestKeys:
         assert [item["id"] for item in ann.call("GET", f"{API}/roadmaps").json()["items"]] == [hers]
 
 
+WORKED_ON = {  # by which task: in which table, and what becomes of it
+    "plan_roadmap": ("roadmap", "ready"),
+    "build_content": ("content", "ready"),
+    "deliver_webhook": ("webhook_delivery", "failed"),
+}
+
+
 class TestMessages:
     """Workers decide by the row. A message says which, and nothing else that anybody would believe."""
 
-    TASKS = ("plan_roadmap", "build_content", "deliver_webhook")
-    WORKED_ON = {  # in which table, and what becomes of it
-        "plan_roadmap": ("roadmap", "ready"),
-        "build_content": ("content", "ready"),
-        "deliver_webhook": ("webhook_delivery", "failed"),
-    }
+    TASKS = tuple(WORKED_ON)
 
     def deliver(self, task: str, *args: Any, **kwargs: Any) -> None:
         """Let a consumer find a message that says what it likes, signed as ours are, until nobody tries it any more."""
@@ -563,7 +565,7 @@ class TestMessages:
         row_id, before = self.queued(ann, task), bob.all_of_it()
         self.deliver(task, row_id)
         assert self.buried() == []
-        table, done = self.WORKED_ON[task]
+        table, done = WORKED_ON[task]
         with session():
             (status,) = database.execute_sql(f"SELECT status FROM {table} WHERE id = ?", [UUID(row_id).hex]).fetchone()
         assert status == done
