@@ -29,7 +29,6 @@ Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
 NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # deprecated, and routed by some
 # Public by their numbers; inside of clouds they are metadata and agents of the very machine.
 OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -148,7 +147,7 @@ def _embedded(address: IPv6Address) -> list[Address]:
         return [address.sixtofour]
     if address.teredo is not None:
         return list(address.teredo)
-    if any(address in network for network in NAT64) or address in IPV4_COMPATIBLE:
+    if any(address in network for network in NAT64):
         return [IPv4Address(int(address) & 0xFFFF_FFFF)]
     return []
 

@@ -629,7 +629,7 @@ HTTP_CLIENTS = {
 CLIENTS = {("roadmap/model_client.py", "httpx2"), ("roadmap/model_client.py", "openai")}
 OWN_ADDRESS = {("core/announce.py", "http.client")}  # asks whether this very service answers
 WEBHOOKS = {("core/outbound.py", "socket")}  # to addresses that are checked: tests/security/test_webhooks.py
-NO_CALLS = {("core/preflight.py", "socket"), ("delivery/sqlite_storage.py", "socket")}  # may one listen here; who is this
+LISTENS = {("core/preflight.py", "socket")}  # tries whether the address of the API is free
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -655,7 +655,7 @@ def test_nothing_but_the_model_client_and_webhooks_can_ask_another_server() -> N
         for client in HTTP_CLIENTS
         if f"{name}.".startswith(f"{client}.")
     }
-    assert found == CLIENTS | OWN_ADDRESS | WEBHOOKS | NO_CALLS
+    assert found == CLIENTS | OWN_ADDRESS | WEBHOOKS | LISTENS
 
 
 def test_the_announcement_asks_this_machine_and_nobody_else() -> None:
