@@ -25,6 +25,7 @@ from roadmap.webhooks import (
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, files, live, look, roadmap, start
+from web.pages import webhooks as webhook_pages
 from web.pages.page import Page
 
 API = "/api/v1"
@@ -103,6 +104,7 @@ ENDPOINTS = (
 
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
+HOOK = "/webhooks/{webhook_id}"
 INDEX = ENDPOINTS[0]  # for who wants no page
 
 PAGES = (
@@ -130,6 +132,14 @@ PAGES = (
     Page("POST", "/account/profile", account.save_profile, "Save what is remembered"),
     Page("POST", "/account/password", account.change_password, "Change the password by a form", login_only=True, is_async=True),
     Page("POST", "/account/logins/{session_id}/end", account.end_session, "End a login by a form", login_only=True),
+    Page("GET", "/webhooks", webhook_pages.show_webhooks, "Look at my webhooks"),
+    Page("POST", "/webhooks", webhook_pages.add_webhook, "Add a webhook by a form"),
+    Page("GET", HOOK, webhook_pages.show_webhook, "Look at a webhook", query=webhook_pages.LogQuery),
+    Page("POST", HOOK + "/test", webhook_pages.test_webhook, "Send a test by a button"),
+    Page("POST", HOOK + "/secret", webhook_pages.rotate_secret, "Make its secret anew by a button"),
+    Page("POST", HOOK + "/enabled", webhook_pages.set_enabled, "Enable or disable it by a button"),
+    Page("POST", HOOK + "/delete", webhook_pages.delete_webhook, "Delete it by a button"),
+    Page("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery, "Send a delivery again by a button"),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
     Page("GET", "/static/{file}", files.serve, "A style sheet, script or icon", public=True, unlimited=True),
 )  # fmt: skip

@@ -84,6 +84,12 @@ class Gallery:
         self.places["stopped", "en"] = self._make("stopped", "en", "Bake less", status="awaiting_review", review=True)
         self._ask("POST", f"/api/v1{self.places['stopped', 'en']}/cancel")
         self.places["being-written", "en"] = self._concepts("building")[0]
+        webhook = {"url": f"https://receiver.invalid/{'a' * 80}", "description": WORD}
+        made = self._ask("POST", "/api/v1/webhooks", json=webhook)["id"]
+        self.places["webhook", "en"] = f"/webhooks/{made}"
+        self._ask("POST", f"/api/v1/webhooks/{made}/test")
+        log = f"/api/v1/webhooks/{made}/deliveries"
+        wait_until(lambda: self._ask("GET", log)["items"][0]["status"] == "failed", reason="a test that nobody has received")
 
     def place(self, state: str, language: str) -> str:
         return self.places.get((state, language)) or self.places[state, "en"]
@@ -165,6 +171,10 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "account": lambda g, _: g.owned("/account?saved=profile"),
     "account with errors": lambda g, _: Exhibit("/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)),
     "settings": lambda g, _: Exhibit("/account", None, g.home.url),
+    "webhooks": lambda g, _: g.owned("/webhooks"),
+    "webhooks with errors": lambda g, _: Exhibit("/webhooks", g.owner, g.town.url, ("/webhooks", {"url": "ftp://example.org"})),
+    "webhook": _state("webhook"),
+    "webhook with its secret": lambda g, _: Exhibit(p := g.place("webhook", "en"), g.owner, g.town.url, (f"{p}/secret", {})),
     "not found": lambda g, _: g.owned(LONELY),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),
@@ -172,6 +182,6 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
 }
 ALSO_CHINESE = (
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
-    *("login", "register", "account", "not found"),
+    *("login", "register", "account", "webhooks", "webhook", "not found"),
 )
 SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

@@ -41,7 +41,7 @@ from web import callers, limits, origins
 from web.api.decisions import EditRequest
 from web.endpoint import Endpoint, NoBody
 from web.pages.page import Page
-from web.routes import API, CONTENT, ENDPOINTS, LESSON, PAGE, PAGES, REVISION, ROADMAP
+from web.routes import API, CONTENT, ENDPOINTS, HOOK, LESSON, PAGE, PAGES, REVISION, ROADMAP
 
 KEY = "python-backend/caching"
 LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
@@ -77,6 +77,12 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},
+    "/webhooks": {"url": CLOSED_PORT, "events": "roadmap.ready"},
+    HOOK + "/test": {},
+    HOOK + "/secret": {},
+    HOOK + "/enabled": {"enabled": "no"},
+    HOOK + "/delete": {},
+    HOOK + "/deliveries/{delivery_id}/retry": {},
     "/logout": {},
     "/account/profile": {"level": "advanced"},
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
@@ -87,6 +93,8 @@ PLACES |= {"webhook_id", "delivery_id"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 EDITED = {REVISION + "/restore"}
+
+TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
 
 EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
@@ -255,7 +263,8 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
 
 
 def success_of(endpoint: Endpoint) -> int:
-    return 303 if isinstance(endpoint, Page) and endpoint.method == "POST" else endpoint.status
+    leads_on = isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path not in TOLD_ONCE
+    return 303 if leads_on else endpoint.status
 
 
 def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:

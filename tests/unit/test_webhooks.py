@@ -497,6 +497,24 @@ class TestTries:
         assert receiver.got == []
         assert (row_of(delivery_id).status, row_of(delivery_id).error) == ("failed", "Gone.")
 
+    @pytest.mark.parametrize(("code", "expected"), [(500, "failed"), (200, "delivered")])
+    def test_one_that_is_being_sent_when_it_is_disabled_is_not_tried_again(
+        self, receiver: Receiver, immediate: None, code: int, expected: str
+    ) -> None:
+        opened = threading.Event()
+        receiver.answer_from_now_on(gate(opened, status(code)))
+        webhook_id, delivery_id = waiting_delivery(receiver)
+        steps: list[Any] = []
+        thread = threading.Thread(target=lambda: steps.append(delivering.deliver(delivery_id)))
+        thread.start()
+        wait_until(lambda: receiver.got, reason="it is sent")
+        with transaction():
+            outbox.disable(webhook_id, "Gone.")
+        opened.set()
+        thread.join()
+        assert steps == [[]]
+        assert row_of(delivery_id).status == expected
+
     def test_what_waits_goes_to_the_address_that_is_right_now(self, client: TestClient, receiver: Receiver) -> None:
         receiver.answer_from_now_on(status(500), status(200))
         webhook = made(client, receiver, events=["roadmap.ready"])

@@ -40,6 +40,13 @@ FIELDS = {
     "new_password": gettext_noop("At least 12 characters, not a common password, and without your address."),
     "invitation": gettext_noop("This invitation is not valid, was used, or has expired. Ask for another."),
 }
+FIELDS |= {
+    "url": gettext_noop(
+        "A public address that begins with https://, without a user, a password or a fragment, on port 443 or one from 1024."
+    ),
+    "description": gettext_noop("At most 200 characters, in one line."),
+    "events": gettext_noop("Choose at least one."),
+}
 PROBLEMS: dict[type[RoadmapError], str] = {
     NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
     Forbidden: gettext_noop("This is not allowed."),

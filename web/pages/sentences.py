@@ -9,9 +9,10 @@ from uuid import UUID
 from core.texts import gettext_noop
 from roadmap.activity import Activity
 from roadmap.events import Event, EventType
+from roadmap.outbox import TEST
 from roadmap.outline import ContentKind, Level
 from roadmap.picture.marks import WORDS
-from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
+from roadmap.statuses import ConceptProgress, ContentStatus, DeliveryStatus, RoadmapStatus
 
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
@@ -83,6 +84,13 @@ HAPPENED: Mapping[str, str] = {
     EventType.failed: gettext_noop("Failed"),
     EventType.cancelled: gettext_noop("Stopped"),
 }
+DELIVERIES = {
+    DeliveryStatus.pending: gettext_noop("Waiting"),
+    DeliveryStatus.delivering: gettext_noop("On its way"),
+    DeliveryStatus.delivered: gettext_noop("Delivered"),
+    DeliveryStatus.failed: gettext_noop("Failed"),
+}
+TESTED = gettext_noop("A test")
 ANOTHER = gettext_noop("Something else has happened")  # of a newer version, of which this process does not know
 
 
@@ -147,6 +155,13 @@ class Sentences:
             words = said[ContentKind(event.data["kind"])]
             return self._said(words, concept=name) if name else self.texts.gettext("A part of an earlier plan")
         return self._said(HAPPENED.get(event.type, ANOTHER))
+
+    def event(self, of: str) -> str:
+        """What a webhook is told."""
+        return self._said(TESTED if of == TEST else HAPPENED.get(of, ANOTHER))
+
+    def delivery(self, of: DeliveryStatus) -> str:
+        return self._said(DELIVERIES[of])
 
     def hours(self, count: int) -> str:
         return self._counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)

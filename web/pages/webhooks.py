@@ -1,0 +1,116 @@
+"""Webhooks: who is told, a test, and the log of what was told."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import Response
+
+from core.errors import Conflict, Invalid, RoadmapError, TooMany
+from core.texts import gettext_noop, texts
+from roadmap import webhooks
+from roadmap.outbox import WebhookEvent
+from roadmap.webhooks import WebhookChange, WebhookRequest, WebhookWithSecret
+from web.api import webhooks as api
+from web.endpoint import Call, Reply
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, Form, filled, see_other
+from web.pages.rendering import page
+
+REFUSALS = (Conflict, Invalid, TooMany)
+MOST_SHOWN = 20  # deliveries
+FULL = gettext_noop("There are 10 webhooks already. Delete one that is not needed any more.")
+
+
+class LogQuery(AnyQuery):
+    """`cursor`: only what is older than this delivery."""
+
+    cursor: UUID | None = None
+
+
+def show_webhooks(call: Call) -> Response:
+    return _list(call)
+
+
+def add_webhook(call: Call) -> Response:
+    """Its secret is on the page that answers this, and nowhere else."""
+    form: Form = call.body
+    try:
+        request = filled(WebhookRequest, {**form.given("url", "description"), "events": tuple(form.all("events"))})
+        made = api.create_webhook(replace(call, body=request))
+    except REFUSALS as error:
+        kept = {"url": form.text("url"), "description": form.text("description"), "events": form.all("events")}
+        return _list(call, error, FULL if isinstance(error, Conflict) else "", kept)
+    return _with_secret(call, made)
+
+
+def show_webhook(call: Call) -> Response:
+    return _one(call, call.ids["webhook_id"], cursor=call.query.cursor)
+
+
+def test_webhook(call: Call) -> Response:
+    try:
+        api.test_webhook(call)
+    except REFUSALS as error:
+        return _one(call, call.ids["webhook_id"], error)
+    return _back(call)
+
+
+def rotate_secret(call: Call) -> Response:
+    return _with_secret(call, api.rotate_webhook_secret(call))
+
+
+def set_enabled(call: Call) -> Response:
+    before = webhooks.read(call.owner, call.ids["webhook_id"])
+    wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
+    change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
+    api.change_webhook(replace(call, body=change))
+    return _back(call)
+
+
+def delete_webhook(call: Call) -> Response:
+    api.delete_webhook(call)
+    return see_other("/webhooks")
+
+
+def retry_delivery(call: Call) -> Response:
+    try:
+        api.retry_delivery(call)
+    except REFUSALS as error:
+        return _one(call, call.ids["webhook_id"], error)
+    return _back(call)
+
+
+def _back(call: Call) -> Response:
+    return see_other(f"/webhooks/{call.ids['webhook_id']}")
+
+
+def _with_secret(call: Call, made: Reply) -> Response:
+    assert isinstance(made.body, WebhookWithSecret)
+    return _one(call, made.body.id, secret=made.body.secret)
+
+
+def _list(call: Call, error: RoadmapError | None = None, sentence: str = "", kept: Mapping[str, Any] | None = None) -> Response:
+    values = kept or {"url": "", "description": "", "events": list(WebhookEvent)}
+    items = webhooks.list_webhooks(call.owner).items
+    return _page(call, "webhooks.html", error, sentence, values=values, webhooks=items, events=list(WebhookEvent))
+
+
+def _one(
+    call: Call, webhook_id: UUID, error: RoadmapError | None = None, *, secret: str = "", cursor: UUID | None = None
+) -> Response:
+    webhook = webhooks.read(call.owner, webhook_id)
+    log = webhooks.list_deliveries(call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None)
+    return _page(call, "webhook.html", error, webhook=webhook, log=log, secret=secret, is_first=cursor is None)
+
+
+def _page(call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any) -> Response:
+    words = texts(language_of(call.request))
+    if error is None:
+        return page(call.request, template, problem="", errors={}, **more)
+    said = words.gettext(sentence) if sentence else problems.said(words, error)
+    errors = problems.of_fields(words, error.fields)
+    return page(call.request, template, status=status_of(error), problem=said, errors=errors, **more)
