@@ -80,6 +80,25 @@ def test_a_test_is_sent_and_its_result_stands_in_the_log(person: TestClient, rec
     assert len({got.id for got in receiver.got}) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "looks"),
+    [
+        ({"status": "pending", "attempts": 0}, True),
+        ({"status": "delivering", "attempts": 1}, True),
+        ({"status": "pending", "attempts": 1}, False),
+        ({"status": "failed", "attempts": 1}, False),
+    ],
+)
+def test_the_log_looks_again_by_itself_while_something_is_on_its_way(
+    person: TestClient, receiver: Receiver, changes: dict[str, Any], looks: bool
+) -> None:
+    path = add(person, receiver)
+    person.post(f"{path}/test")
+    with transaction():
+        WebhookDelivery.update(changes).execute()
+    assert (f'hx-get="{path}"' in person.get(path).text) is looks
+
+
 def test_it_is_disabled_enabled_and_deleted(person: TestClient, receiver: Receiver) -> None:
     path = add(person, receiver, description="Mine")
     assert person.post(f"{path}/enabled", data={"enabled": "no"}).headers["location"] == path

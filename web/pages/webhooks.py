@@ -11,7 +11,8 @@ from core.errors import Conflict, Invalid, RoadmapError, TooMany
 from core.texts import gettext_noop, texts
 from roadmap import webhooks
 from roadmap.outbox import WebhookEvent
-from roadmap.webhooks import WebhookChange, WebhookRequest, WebhookWithSecret
+from roadmap.statuses import DeliveryStatus
+from roadmap.webhooks import DeliveryInfo, WebhookChange, WebhookRequest, WebhookWithSecret
 from web.api import webhooks as api
 from web.endpoint import Call, Reply
 from web.errors import status_of
@@ -104,7 +105,15 @@ def _one(
 ) -> Response:
     webhook = webhooks.read(call.owner, webhook_id)
     log = webhooks.list_deliveries(call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None)
-    return _page(call, "webhook.html", error, webhook=webhook, log=log, secret=secret, is_first=cursor is None)
+    is_sending = cursor is None and any(is_on_its_way(delivery) for delivery in log.items)
+    told = {"webhook": webhook, "log": log, "secret": secret, "is_first": cursor is None, "is_sending": is_sending}
+    return _page(call, "webhook.html", error, **told)
+
+
+def is_on_its_way(delivery: DeliveryInfo) -> bool:
+    """Whether it is worth looking again in a moment: between two tries there may be hours."""
+    waits = delivery.status == DeliveryStatus.pending and delivery.attempts == 0
+    return waits or delivery.status == DeliveryStatus.delivering
 
 
 def _page(call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any) -> Response:
