@@ -103,6 +103,9 @@ def test_what_is_decided_about_a_webhook_holds_in_both_modes(telling: Stack, rec
         answer = telling.request("PUT", where, json={**wanted, "enabled": enabled})
         assert answer.json()["enabled"] is enabled
     assert [each["status"] for each in log_of(telling, webhook)] == ["failed"]
+    printed = "".join(service.output for service in telling.services.values())
+    for secret in (webhook["secret"], rotated["secret"]):
+        assert secret.removeprefix("whsec_") not in printed
     assert telling.request("DELETE", where).status_code == 204
     assert telling.get(f"{where}/deliveries").status_code == 404
 
