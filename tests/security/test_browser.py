@@ -548,6 +548,8 @@ class TestPagesElsewhere:
             "attempt_id": str(new_id()),
             "key_id": admin.send("POST", KEYS, page, json={"name": "mine"}).json()["id"],
             "invitation_id": admin.send("POST", f"{API}/invitations", page, json={}).json()["id"],
+            "webhook_id": admin.send("POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}).json()["id"],
+            "delivery_id": str(new_id()),
         }
         wait_until(lambda: nothing_runs(site), reason="what other tests have begun is done")
         before = everything(site)
@@ -638,7 +640,9 @@ class TestPagesElsewhere:
     def test_every_change_on_this_machine_is_refused_to_pages_elsewhere(self, stack: Stack, finished: str) -> None:
         tree = stack.get(finished).json()
         ids = {"roadmap_id": tree["id"], "number": "1", "kind": "quiz", "concept_id": str(new_id())}
-        ids |= {name: str(new_id()) for name in ("session_id", "key_id", "invitation_id", "attempt_id")}
+        ids |= {
+            name: str(new_id()) for name in ("session_id", "key_id", "invitation_id", "attempt_id", "webhook_id", "delivery_id")
+        }
         for endpoint, headers in itertools.product(UNSAFE, ELSEWHERE.values()):
             answer = stack.request(endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint))
             assert answer.status_code == 403, (endpoint.path, headers, answer.text)
