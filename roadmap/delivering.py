@@ -37,6 +37,7 @@ MOST_TRIES = len(PAUSES) + 1
 SHARED_SECRET = timedelta(hours=24)  # for which the secret before the current one signs as well
 AT_ONCE = max(1, settings.content_workers // 2)  # deliveries that run in a process: the other workers write contents
 COME_BACK = (1.0, 5.0)  # seconds, for one that finds no room
+TOLERANCE = timedelta(seconds=2)  # between the clocks of those who send a message and those who get it
 GONE, TOO_MANY, UNAVAILABLE = 410, 429, 503
 USER_AGENT = "Roadmap-Webhooks/1"
 PREFIX = "whsec_"
@@ -45,6 +46,10 @@ DIED = "Its worker died or hung too often while sending it."
 
 class Full(Exception):
     """As many deliveries run in this process as may, or one to the same receiver."""
+
+
+class Early(Exception):
+    """Its next try is not due yet: this message is there twice, or of a try before."""
 
 
 class Lanes:
@@ -126,6 +131,8 @@ def deliver(delivery_id: UUID) -> list[Step]:
             return _try(*claimed)
     except Full:
         return _come_back(delivery_id)
+    except Early:  # the message of that time is on its way, and rescue looks for it
+        return []
     except Lost:  # its webhook is deleted, or another worker has taken it over
         return []
 
@@ -137,6 +144,8 @@ def _claim(delivery_id: UUID, lane: Lane) -> tuple[WebhookDelivery, UUID] | None
             return None
         joined = WebhookDelivery.select(WebhookDelivery, Webhook, Account).join(Webhook).join(Account)
         delivery: WebhookDelivery = joined.where(WebhookDelivery.id == delivery_id).get()
+        if delivery.due_at > clock.now() + TOLERANCE:
+            raise Early
         lane.take(delivery.webhook_id)
     return delivery, token
 

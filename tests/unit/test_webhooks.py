@@ -623,6 +623,17 @@ class TestLeases:
         clock.travel(LONG)
         assert rescue.overdue() == [Step(StepName.deliver_webhook, delivery_id)]
 
+    def test_a_message_that_is_there_twice_shortens_no_pause(self, receiver: Receiver) -> None:
+        receiver.answer_from_now_on(status(500), status(200))
+        _, delivery_id = waiting_delivery(receiver)
+        (step,) = delivering.deliver(delivery_id)
+        assert delivering.deliver(delivery_id) == []
+        row = row_of(delivery_id)
+        assert (row.status, row.attempts, len(receiver.got)) == ("pending", 1, 1)
+        clock.travel(timedelta(seconds=step.delay))
+        assert delivering.deliver(delivery_id) == []
+        assert (row_of(delivery_id).status, len(receiver.got)) == ("delivered", 2)
+
     def test_one_whose_worker_died_is_rescued_and_sent_again_under_its_id(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
