@@ -22,7 +22,6 @@ from web.noting import note
 from web.origins import address_of
 from web.standing import standing
 
-
 ME = "/api/v1/auth/me"
 
 

@@ -1,7 +1,5 @@
 """Webhooks of the caller: where events are told, and the log of what was told."""
 
-from typing import Annotated
-from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,23 +7,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from roadmap import webhooks
 from roadmap.statuses import DeliveryStatus
 from roadmap.webhooks import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
-from web.accepting import sender
-from web.endpoint import Call, Reply
+from web.accepting import send
+from web.answering import Reply
+from web.endpoint import Call
 from web.noting import note
+from web.paging import CURSOR, Limit, paged
 
 BASE = "/api/v1/webhooks"
 
 
 class DeliveriesQuery(BaseModel):
-    """`cursor` is `next_cursor` of the page before."""
-
     model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = Field(None, description="`next_cursor` of the page before.")
-    limit: Annotated[int, Field(ge=1, le=100, description="Deliveries on a page.")] = 20
+    cursor: UUID | None = CURSOR
+    limit: Limit = 20
     status: DeliveryStatus | None = Field(None, description="Only those that are so.")
 
 
 def create_webhook(call: Call) -> Reply:
+    """Its secret is in this answer, and in no other."""
     made = webhooks.create(call.owner, call.body)
     note(call.request, "webhook-made", account=call.owner, webhook=made.id)
     return Reply(made, headers={"Location": f"{BASE}/{made.id}"})
@@ -51,25 +50,25 @@ def delete_webhook(call: Call) -> None:
 
 
 def rotate_webhook_secret(call: Call) -> Reply:
+    """The one before signs as well for a day, so that receivers can change theirs."""
     made = webhooks.rotate_secret(call.owner, call.ids["webhook_id"])
     note(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
     return Reply(made)
 
 
 def test_webhook(call: Call) -> Reply:
+    """A message of the type `webhook.test` is sent once, now; the delivery says what came of it."""
     made, steps = webhooks.test(call.owner, call.ids["webhook_id"])
-    sender.submit(steps)
+    send(steps)
     return _on_its_way(made)
 
 
 def list_deliveries(call: Call) -> Reply:
+    """The newest first. Those that ended more than 30 days ago are forgotten."""
     query: DeliveriesQuery = call.query
     webhook_id = call.ids["webhook_id"]
     page = webhooks.list_deliveries(call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status)
-    if page.next_cursor is None:
-        return Reply(page)
-    following = urlencode({**query.model_dump(mode="json", exclude_none=True), "cursor": page.next_cursor})
-    return Reply(page, headers={"Link": f'<{BASE}/{webhook_id}/deliveries?{following}>; rel="next"'})
+    return paged(call, page)
 
 
 def read_delivery(call: Call) -> DeliveryDetail:
@@ -77,8 +76,9 @@ def read_delivery(call: Call) -> DeliveryDetail:
 
 
 def retry_delivery(call: Call) -> Reply:
+    """The same message, with the same `webhook-id`, from its first try on."""
     made, steps = webhooks.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
-    sender.submit(steps)
+    send(steps)
     return _on_its_way(made)
 
 

@@ -13,8 +13,9 @@ from roadmap import webhooks
 from roadmap.outbox import WebhookEvent
 from roadmap.statuses import DeliveryStatus
 from roadmap.webhooks import DeliveryInfo, WebhookChange, WebhookRequest, WebhookWithSecret
+from web.answering import Reply
 from web.api import webhooks as api
-from web.endpoint import Call, Reply
+from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
