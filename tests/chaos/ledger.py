@@ -1,5 +1,6 @@
 """The ledger of a soak: what is read at its end from the database, the model server and the log writer, and judged."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import psycopg2
 from tests.chaos.faults import KINDS, Chaos, Keeper, Strike, contents_of
 from tests.chaos.load import Creators, LogWriter
 from tests.chaos.model import Asked, Call, Model
+from tests.receiver import Receiver
 from tests.servers import Redis
 from tests.stack import FINAL
 
@@ -41,6 +43,8 @@ REPEATED = {
 _ENDS = ", ".join(f"'{status}'" for status in FINAL)
 FINISHED = f"SELECT count(*) FROM roadmap WHERE status IN ({_ENDS})"
 UNFINISHED = f"SELECT count(*) FROM roadmap WHERE status NOT IN ({_ENDS})"
+UNTOLD = "SELECT count(*) FROM webhook_delivery WHERE status IN ('pending', 'delivering')"
+TOLD = tuple(f"roadmap.{status}" for status in FINAL)
 CLAIMED_AGAIN = """SELECT coalesce(sum(greatest(attempts - 1, 0)), 0)::int, coalesce(sum(interruptions), 0)::int FROM {}"""
 STORED = """SELECT (details::jsonb->>'soak')::int, count(*) FROM execution_log WHERE category = 'soak' GROUP BY 1"""
 SOURCES = """SELECT service || CASE WHEN id::text = '{}' THEN ' (the log writer)' ELSE '' END, count(*)::int, sum(last_seq)::int,
@@ -81,6 +85,7 @@ class Evidence:
     seconds: float  # of load
     creators: Creators
     writer: LogWriter
+    receiver: Receiver
     model: Model
     broker: Redis
     reader: Reader
@@ -131,6 +136,7 @@ class Ledger:
         self._roadmaps()
         self._effects()
         self._model()
+        self._webhook()
         self._log()
         self._faults()
         self._services()
@@ -193,6 +199,18 @@ class Ledger:
             f"at {at:.2f} s for {first.ended - first.began:.2f} s, {heard}, again {paid.again.began - first.began:.2f} s later"
         )
         return f"{' / '.join(paid.asked)}: {called}: {paid.cause}"
+
+    def _webhook(self) -> None:
+        """Each end of a roadmap is told at least once, and always as the same message."""
+        told: dict[str, list[str]] = {}
+        for got in self._left.receiver.got:
+            told.setdefault(json.loads(got.body)["data"]["roadmap_id"], []).append(got.headers["webhook-id"])
+        finished = {id_ for id_, row in self._rows.items() if row[0] in FINAL}
+        untold, twofold = finished - told.keys(), [id_ for id_, messages in told.items() if len(set(messages)) > 1]
+        again = sum(len(messages) - 1 for messages in told.values())
+        self._line("ends told to a webhook", f"{len(told)}, as the same message again {again}")
+        self._line("  not told", len(untold), wrong=bool(untold))
+        self._line("  told as two messages", len(twofold), wrong=bool(twofold))
 
     def _log(self) -> None:
         chaos, counts = self._left.chaos, self._left.writer.counts()

@@ -24,9 +24,10 @@ from typing import NamedTuple
 import psycopg2
 
 from tests.chaos.faults import READY_WITHIN, ROLES, Chaos, Fault, Keeper, Schedule, contents_of
-from tests.chaos.ledger import FINISHED, THREADS, UNFINISHED, Evidence, Ledger, Reader, explain
+from tests.chaos.ledger import FINISHED, THREADS, TOLD, UNFINISHED, UNTOLD, Evidence, Ledger, Reader, explain
 from tests.chaos.load import Creators, LogWriter
 from tests.chaos.model import Model
+from tests.receiver import receiving
 from tests.servers import Postgres, Redis
 from tests.stack import Service, server_stack
 from tests.waiting import wait_until
@@ -40,6 +41,7 @@ ENVIRONMENT = {
     "RETRY_BASE_SECONDS": "0.1",
     "SHUTDOWN_GRACE_SECONDS": "2",
     "CONTENT_WORKERS": str(THREADS),
+    "WEBHOOK_NETWORKS": "127.0.0.0/8",
 }
 CREATED_A_SECOND, RECORDED_A_SECOND = 12, 200
 PATIENCE = 90  # seconds after the last fault in which everything accepted reaches its end
@@ -105,6 +107,9 @@ class Soak:
         for end in (self.stack.stop, self.writer.kill, self.keeper.stop):
             ends.callback(end)
         self.stack.start()
+        self.receiver = ends.enter_context(receiving())
+        made = self.stack.post("/api/v1/webhooks", json={"url": self.receiver.url, "events": sorted(TOLD)})
+        assert made.status_code == 201, made.text
         self.keeper.start()
         self.writer.start()
         self.creators = Creators(self.stack.url, self.stack.headers, CREATED_A_SECOND)
@@ -134,6 +139,7 @@ class Soak:
             seconds=seconds,
             creators=self.creators,
             writer=self.writer,
+            receiver=self.receiver,
             model=self.model,
             broker=self.broker,
             reader=self.reader,
@@ -172,7 +178,7 @@ class Soak:
             wait_until(now_and_then(condition), timeout=left)
 
     def _all_final(self) -> bool:
-        return self.reader.count(UNFINISHED) == 0
+        return self.reader.count(UNFINISHED) == 0 and self.reader.count(UNTOLD) == 0
 
 
 def now_and_then(condition: Callable[[], bool], seconds: float = 0.3) -> Callable[[], bool]:
@@ -190,8 +196,8 @@ def now_and_then(condition: Callable[[], bool], seconds: float = 0.3) -> Callabl
 
 
 def waiting_messages(broker: Redis) -> int:
-    """Messages of roadmaps, contents and log records that are not dead letters."""
-    ours = (b"plan_roadmap", b"build_content", b"store_log_batch")
+    """Messages of roadmaps, contents, webhooks and log records that are not dead letters."""
+    ours = (b"plan_roadmap", b"build_content", b"deliver_webhook", b"store_log_batch")
     entries = (entry.partition(b"\n") for entry in contents_of(broker))
     return sum(b"dead" not in key and any(name in value for name in ours) for key, _, value in entries)
 
