@@ -8,7 +8,7 @@ SEED ?= 1
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
-CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts
+CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts openapi lock audit licences image bench-accept bench-delivery clean

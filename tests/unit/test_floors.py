@@ -13,7 +13,7 @@ import pytest
 from tests.stack import ROOT, clean_environment
 
 FLOORS = {"delivery": 0, "core": 1, "models": 2, "roadmap": 3, "tasks": 4, "web": 5, "cli": 6, "roadmap_app": 7, "roadmap_cli": 7}
-BESIDE = {"migrations", "tests", "scripts", "benchmarks"}  # not part of what is served
+BESIDE = {"migrations", "tests", "scripts", "benchmarks", "examples"}  # not part of what is served
 FORBIDDEN = {
     "delivery": {"starlette", "peewee", "playhouse", "pydantic", "openai", "jinja2", "markupsafe"},
     "core": {"starlette", "openai", "jinja2", "markupsafe"},
