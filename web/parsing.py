@@ -77,9 +77,11 @@ async def body_of(model: type[BaseModel], request: Request) -> BaseModel:
 
 
 async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
-    """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says."""
+    """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says. Raises Unsupported, TooSlow."""
     if "upgrade" in request.headers:  # the server's parser passes over the body then
         raise Malformed("A request with a body cannot ask for another protocol: send it without Upgrade.")
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        raise Unsupported("The body must be sent as it is, not compressed: without Content-Encoding.")
     declared = request.headers.get("content-length", "0")
     too_large = TooLarge(f"The body may have at most {most} bytes.")
     if not declared.isdigit() or int(declared) > most:

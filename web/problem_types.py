@@ -110,8 +110,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         415,
         "unsupported-media-type",
         "The content type is not supported",
-        "The body is of a type that is not read here.",
-        "Send `Content-Type: application/json`.",
+        "The body is of a type that is not read here, or it is compressed.",
+        "Send `Content-Type: application/json`, and no `Content-Encoding`.",
     ),
     Invalid: ProblemType(
         422,

@@ -1,5 +1,6 @@
 """Bad input over HTTP, in both modes: a problem that names the field and the rule, and nothing changes."""
 
+import gzip
 import hashlib
 import re
 import time
@@ -179,6 +180,19 @@ def test_a_body_that_is_not_sent_as_json_is_refused(stack: Stack, content_type: 
     headers = {"Content-Type": content_type} if content_type else {}
     answer = stack.post(ROADMAPS, content=b'{"goal": "Become a backend engineer in Python"}', headers=headers)
     assert "application/json" in problem(answer, 415, "unsupported-media-type")["detail"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "nonsense"])
+@pytest.mark.parametrize("path", [ROADMAPS, f"{ROADMAPS}/{UNKNOWN}/cancel"])
+def test_a_compressed_body_is_refused_as_such(stack: Stack, path: str, coding: str) -> None:
+    content = gzip.compress(b'{"goal": "Become a backend engineer in Python"}')
+    answer = stack.post(path, content=content, headers={**JSON, "Content-Encoding": coding})
+    assert "not compressed" in problem(answer, 415, "unsupported-media-type")["detail"]
+
+
+def test_a_body_that_says_that_it_is_not_compressed_is_read(stack: Stack) -> None:
+    headers = {**JSON, "Content-Encoding": "Identity"}
+    assert one_error(problem(stack.post(ROADMAPS, content=b"{}", headers=headers), 422, "invalid"), pointer="#/goal")
 
 
 BAD_QUERIES = {
