@@ -129,7 +129,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
         _check(owner_id, roadmap_id, concept_id)
         version, quiz = _quiz(concept_id)
         if version != request.version:
-            raise Conflict(f"The quiz has version {version} now; it was written anew after version {request.version} was shown.")
+            raise Conflict(f"The quiz has version {version} now, not {request.version}. Read it again.")
         graded = _graded(quiz, request)
         made = AttemptSummary(
             id=new_id(),
