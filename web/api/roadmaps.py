@@ -83,7 +83,7 @@ async def create_roadmap(call: Call) -> Reply | Response:
 
 
 def list_roadmaps(call: Call) -> Reply:
-    """Without what was deleted, the newest first."""
+    """The newest first."""
     query: ListQuery = call.query
     return paged(call, reading.list_roadmaps(call.owner, limit=query.limit, before=query.cursor, status=query.status))
 
