@@ -101,7 +101,7 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
 def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)
     problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
-    return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p)) for p in problems)
+    return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p, prefix)) for p in problems)
 
 
 def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
@@ -127,11 +127,11 @@ def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str
     yield from location[-1:]
 
 
-def _rule(problem: Any) -> str:
+def _rule(problem: Any, prefix: str) -> str:
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":
-        return "is not a known field"
+        return "is not a known parameter" if prefix == "?" else "is not a known field"
     if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
         bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
         return f"should have {bound} {problem['ctx'][number]} characters"

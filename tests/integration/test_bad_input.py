@@ -202,7 +202,7 @@ BAD_QUERIES = {
     "a limit of 5,000 digits": (f"limit={LONG_NUMBER}", "limit", "integer"),
     "a bad cursor": ("cursor=here", "cursor", "UUID"),
     "an unknown status": ("status=done", "status", "'queued'"),
-    "an unknown parameter": ("sort=title", "sort", "not a known field"),
+    "an unknown parameter": ("sort=title", "sort", "not a known parameter"),
 }
 
 
