@@ -10,6 +10,7 @@ import pytest
 from core.settings import Settings
 from tests.stack import ROOT, Stack, clean_environment
 from web.problem_types import TYPES
+from web.routes import ENDPOINTS, ROADMAP
 
 PAGE = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
 # A heading, or a block with the mode in which it is run (none: in both). What looks like a heading in a block is none.
@@ -122,7 +123,7 @@ def outputs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[Step
     authorization = "".join(f"{name}: {value}" for name, value in stack.headers.items())
     environment = {**clean_environment(), "ROADMAP": stack.url, "AUTH": authorization}
     with (folder / "said").open("wb") as said:
-        subprocess.run(["bash", "page.sh"], cwd=folder, env=environment, stdout=said, stderr=said, check=False, timeout=40)
+        subprocess.run(["bash", "page.sh"], cwd=folder, env=environment, stdout=said, stderr=said, check=False, timeout=90)
     parts = re.split(rf"\n{END} (\d+)\n", (folder / "said").read_text(encoding="utf-8"))
     assert len(parts) == 2 * len(run) + 1, parts[-1]
     assert [(step.command, code) for step, code in zip(run, parts[1::2], strict=True) if code != "0"] == []
@@ -161,6 +162,13 @@ def test_every_line_that_is_shown_matters(outputs: dict[Step, str]) -> None:
 def test_every_type_of_problem_is_on_the_page() -> None:
     told = set(re.findall(r"^\| (\d{3}) \| `(/problems/[a-z-]+)` \|", PAGE, re.MULTILINE))
     assert told == {(str(kind.status), kind.uri) for kind in TYPES.values()}
+
+
+def test_every_operation_on_a_roadmap_is_on_the_page_and_nothing_else() -> None:
+    named = {(method, path.replace("...", ROADMAP)) for method, path in re.findall(r"`(GET|PUT|POST|DELETE) ([./][^ `]*)`", PAGE)}
+    served = {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
+    assert named - served == set()
+    assert {(method, path) for method, path in served if path.startswith(ROADMAP)} <= named
 
 
 def test_the_limit_on_the_page_is_the_default() -> None:
