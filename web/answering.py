@@ -31,8 +31,10 @@ def content_of(answer: BaseModel) -> bytes:
     return answer.model_dump_json().encode()
 
 
-def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool = False) -> Response:
-    """Takes time when it is long: for a thread. `may_be_kept`: by a browser that asks each time whether it is still right."""
+def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool = False, as_read: bool = False) -> Response:
+    """Takes time when it is long: for a thread. `may_be_kept`: by a browser that asks each time whether it is still right.
+    `as_read`: what answers a change is what a GET would answer now, so that it has the same tag.
+    """
     if isinstance(answer, Response):
         return answer
     reply = as_reply(answer)
@@ -40,7 +42,8 @@ def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool
         return Response(status_code=204, headers=dict(reply.headers))
     content = content_of(reply.body)
     if request.method not in ("GET", "HEAD"):
-        return Response(content, reply.status or status, dict(reply.headers), media_type="application/json")
+        tag = {"ETag": etag(content)} if as_read else {}
+        return Response(content, reply.status or status, {**reply.headers, **tag}, media_type="application/json")
     return represented(request, content, "application/json", reply.headers, may_be_kept=may_be_kept)
 
 

@@ -88,7 +88,7 @@ class Endpoint:
     @property
     def has_tag(self) -> bool:
         """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
-        return self.method == "GET" and not self.is_async and self.media_type != "text/plain"
+        return self.method in ("GET", "PUT") and not self.is_async and self.media_type != "text/plain"
 
     async def handle(self, request: Request) -> Response:
         check_host(request)
@@ -130,7 +130,8 @@ class Endpoint:
 
     def _done(self, call: Call) -> Response:
         handler: Any = self.handler
-        return answered(call.request, handler(call), self.status, may_be_kept=not (self.public or self.login_only))
+        may_be_kept = not (self.public or self.login_only)
+        return answered(call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method == "PUT")
 
     def _has_condition(self, request: Request) -> bool:
         return request.method not in ("GET", "HEAD") and "if-match" in request.headers

@@ -227,7 +227,7 @@ def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
     names = [
         *(["Idempotency-Key"] if endpoint.takes_key else []),
         *(["If-Match"] if endpoint.current is not None else []),
-        *(["If-None-Match"] if endpoint.has_tag else []),
+        *(["If-None-Match"] if endpoint.has_tag and endpoint.method == "GET" else []),
         *endpoint.reads,
     ]
     for name in names:
@@ -238,7 +238,7 @@ def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
 def _responses(endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items():
         yield str(status), _good(endpoint, status, model, schemas, examples.get(str(status)))
-    if endpoint.has_tag:
+    if endpoint.has_tag and endpoint.method == "GET":
         yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
     for status in sorted({PROBLEMS[kind].status for kind in _raised(endpoint)}):
         yield str(status), {"$ref": f"#/components/responses/{_component(status)}"}

@@ -121,7 +121,7 @@ def outputs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[Step
     folder = tmp_path_factory.mktemp("recipes")
     (folder / "page.sh").write_text(script, encoding="utf-8")
     authorization = "".join(f"{name}: {value}" for name, value in stack.headers.items())
-    environment = {**clean_environment(), "ROADMAP": stack.url, "AUTH": authorization}
+    environment = {**clean_environment(), "ROADMAP": stack.url, "AUTH": authorization, "EXAMPLES": str(ROOT / "examples")}
     with (folder / "said").open("wb") as said:
         subprocess.run(["bash", "page.sh"], cwd=folder, env=environment, stdout=said, stderr=said, check=False, timeout=90)
     parts = re.split(rf"\n{END} (\d+)\n", (folder / "said").read_text(encoding="utf-8"))

@@ -102,6 +102,7 @@ class TestChangingWhatWasRead:
         tag = client.get(PROFILE).headers["etag"]
         changed = client.put(PROFILE, json={"level": "advanced"}, headers={"If-Match": tag})
         assert (changed.status_code, client.get(PROFILE).json()["level"]) == (200, "advanced")
+        assert changed.headers["etag"] == client.get(PROFILE).headers["etag"]  # so that one can go on from there
 
     def test_who_read_it_before_somebody_changed_it_is_told_so(self, client: TestClient) -> None:
         tag = client.get(PROFILE).headers["etag"]
@@ -115,8 +116,17 @@ class TestChangingWhatWasRead:
         body = {"notes": {"notes": "Mine."}, "progress": {"status": "done"}}[kind]
         path = f"{concept}/{kind}"
         tag = client.get(path).headers["etag"]
-        assert client.put(path, json=body, headers={"If-Match": f'"other", {tag}'}).status_code == 200
+        changed = client.put(path, json=body, headers={"If-Match": f'"other", {tag}'})
+        assert (changed.status_code, changed.headers["etag"]) == (200, client.get(path).headers["etag"])
         assert problem(client.put(path, json=body, headers={"If-Match": tag})) == (412, "/problems/precondition-failed")
+
+    def test_a_webhook_is_changed_as_it_was_read(self, client: TestClient) -> None:
+        path = client.post(f"{API}/webhooks", json={"url": "https://example.org/"}).headers["location"]
+        change = {"url": "https://example.org/", "events": ["roadmap.ready"], "enabled": True}
+        headers = {"If-Match": client.get(path).headers["etag"]}
+        changed = client.put(path, json=change, headers=headers)
+        assert (changed.status_code, changed.headers["etag"]) == (200, client.get(path).headers["etag"])
+        assert problem(client.put(path, json=change, headers=headers)) == (412, "/problems/precondition-failed")
 
     def test_a_plan_is_edited_as_it_was_read(self, client: TestClient, roadmap: str) -> None:
         tree = client.get(roadmap)
