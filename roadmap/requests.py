@@ -37,7 +37,8 @@ Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 
 
-LanguageTag = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)]
+LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
+LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
 class RoadmapRequest(BaseModel):

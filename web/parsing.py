@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
 from roadmap.outline import ContentKind
+from roadmap.requests import LANGUAGE_TAG
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
@@ -30,6 +31,9 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
     "file": (str, "is not a file"),
     "slug": (str, "is not a type of problem"),
 }
+
+
+PATTERNS = {LANGUAGE_TAG: "should be the tag of a language (BCP 47), such as en, de or zh-Hans"}  # in words
 
 
 def ids_of(request: Request) -> dict[str, Any]:
@@ -135,6 +139,10 @@ def _rule(problem: Any, prefix: str) -> str:
     if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
         bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
         return f"should have {bound} {problem['ctx'][number]} characters"
+    if problem["type"] in ("int_parsing", "int_type", "int_from_float", "int_parsing_size"):
+        return "should be a whole number"
+    if problem["type"] == "string_pattern_mismatch":
+        return PATTERNS.get(problem["ctx"]["pattern"], f"should match the pattern {problem['ctx']['pattern']}")
     if problem["type"] == "union_tag_not_found":
         return f"needs the field {problem['ctx']['discriminator']}"
     if problem["type"] == "union_tag_invalid":

@@ -17,6 +17,7 @@ from roadmap import reading
 from roadmap.activity import Activity, activity
 from roadmap.creating import new_roadmap
 from roadmap.events import TERMINAL, EventType
+from roadmap.execution_log import LogLevel
 from roadmap.reading import ConceptDetail, RoadmapTree
 from roadmap.requests import printable
 from roadmap.statuses import RoadmapStatus
@@ -57,7 +58,7 @@ class LogsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     cursor: UUID | None = CURSOR
     limit: Limit = 50
-    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] | None = None
+    level: LogLevel | None = None
     category: Annotated[str, Field(max_length=40), AfterValidator(printable)] | None = None
 
 
