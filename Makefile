@@ -11,7 +11,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts openapi lock audit licences image bench-accept bench-delivery clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts examples openapi lock audit licences image bench-accept bench-delivery clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,10 @@ format: $(VENV)/dev ## Put the style right
 
 texts: $(VENV)/dev ## Collect the texts of pages and pictures into locales/, and compile the translations
 	@$(BIN)/python -m scripts.texts
+
+examples: $(VENV)/dev ## Record web/examples.json from a real service, for the description of the API
+	@$(BIN)/python -m scripts.examples
+	@$(BIN)/python -m scripts.openapi
 
 openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API
 	@$(BIN)/python -m scripts.openapi

@@ -192,7 +192,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
     }
     if endpoint.public:
         operation["security"] = []
-    if parameters := [*_places(endpoint), *_query(endpoint, schemas), *_headers(endpoint)]:
+    if parameters := [*_places(endpoint, example.get("places", {})), *_query(endpoint, schemas), *_headers(endpoint)]:
         operation["parameters"] = parameters
     if endpoint.body is not None:
         required = any(field.is_required() for field in endpoint.body.model_fields.values())
@@ -209,10 +209,12 @@ def _description(endpoint: Endpoint) -> str:
     return "\n\n".join(filter(None, (" ".join(about.split()), "" if endpoint.public else who)))
 
 
-def _places(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _places(endpoint: Endpoint, examples: dict[str, str]) -> Iterator[dict[str, Any]]:
     for name in _place_names(endpoint):
-        schema, about = PLACE_SCHEMAS.get(name, (UUID_SCHEMA, ""))
-        yield {"name": name, "in": "path", "required": True, "schema": schema} | ({"description": about} if about else {})
+        schema, about = PLACE_SCHEMAS.get(name, (UUID_SCHEMA, f"The `id` of the {name.removesuffix('_id')}."))
+        example = examples.get(name)
+        typed = int(example) if example is not None and schema["type"] == "integer" else example
+        yield {"name": name, "in": "path", "required": True, "description": about, "schema": schema} | _example(typed)
 
 
 def _query(endpoint: Endpoint, schemas: _Schemas) -> Iterator[dict[str, Any]]:

@@ -42,6 +42,7 @@ ENDPOINTS = (
     Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
     Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True),
     Endpoint("GET", "/openapi.json", documentation.show_openapi, "Read this description", None, public=True),
+    Endpoint("GET", "/problems", documentation.list_problem_types, "List the types of problems", documentation.ProblemMeanings, public=True),
     Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),
     Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, public=True, media_type="text/plain"),
     Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True, raises=(Forbidden, Conflict)),

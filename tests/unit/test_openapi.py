@@ -1,10 +1,21 @@
 """The description of the API is what the code says, and what the service serves."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
 from web import openapi
+from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
+
+DOCUMENT = openapi.document()
+EXAMPLES = json.loads(openapi.EXAMPLES.read_text("utf-8"))
+REQUESTS = [name for name, schema in DOCUMENT["components"]["schemas"].items() if schema.get("additionalProperties") is False]
 
 
 def test_the_file_that_is_served_is_what_the_code_says() -> None:
@@ -41,3 +52,83 @@ def test_a_problem_can_be_read_about_at_its_type(client: TestClient, slug: str) 
 def test_it_says_of_no_secret_how_long_it_is_to_be_shown() -> None:
     password = openapi.document()["components"]["schemas"]["Credentials"]["properties"]["password"]
     assert (password["format"], password["writeOnly"]) == ("password", True)
+
+
+def test_it_is_openapi_3_1() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=openapi.operation_id)
+def test_an_operation_shows_what_was_sent_and_answered(endpoint: Endpoint) -> None:
+    example = EXAMPLES.get(openapi.operation_id(endpoint), {})
+    answers = {status: model for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items() if model}
+    wanted = {*(["request"] if endpoint.body else []), *map(str, answers)}
+    there = {*(["request"] if "request" in example else []), *example.get("responses", {})}
+    assert wanted <= there, "run `make examples`; a new operation needs a step in scripts/examples.py"
+
+
+def test_no_example_is_of_an_operation_that_is_not_there() -> None:
+    assert set(EXAMPLES) <= {openapi.operation_id(endpoint) for endpoint in ENDPOINTS}, "run `make examples`"
+
+
+def test_every_example_is_as_its_schema_says() -> None:
+    found = list(_examples(DOCUMENT, ""))
+    assert len(found) > 2 * len(ENDPOINTS)
+    for where, schema, example in found:
+        _check(where, schema, example)
+
+
+def test_examples_tell_no_secret() -> None:
+    text = json.dumps(DOCUMENT)
+    assert "eyJ" not in text  # how a token begins
+    for name in ("access_token", "csrf_token", "invitation"):
+        told = {str(value) for value in _named(EXAMPLES, name)} - {"None"}
+        assert {"-" in value and value.startswith("the-") for value in told} <= {True}, name
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_field_that_is_sent_is_described(name: str) -> None:
+    fields = DOCUMENT["components"]["schemas"][name].get("properties", {})
+    assert [field for field, schema in fields.items() if not schema.get("description") and "const" not in schema] == []
+
+
+def test_every_operation_and_parameter_is_described() -> None:
+    operations = [operation for item in DOCUMENT["paths"].values() for operation in item.values()]
+    assert [each["operationId"] for each in operations if not each["description"]] == []
+    parameters = [(each["operationId"], parameter) for each in operations for parameter in each.get("parameters", [])]
+    assert [(name, parameter["name"]) for name, parameter in parameters if not parameter.get("description")] == []
+
+
+def _examples(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example, with the schema beside it."""
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from _examples(each, f"{where}/{number}")
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("schema"), dict) and "example" in node:
+        yield where, node["schema"], node["example"]
+    if isinstance(node.get("schema"), dict) and isinstance(node.get("examples"), dict):
+        yield from ((f"{where} {name}", node["schema"], each["value"]) for name, each in node["examples"].items())
+    if isinstance(node.get("examples"), list):
+        yield from ((where, {key: each for key, each in node.items() if key != "examples"}, each) for each in node["examples"])
+    for name, each in node.items():
+        if name not in ("example", "examples", "default"):
+            yield from _examples(each, f"{where}/{name}")
+
+
+def _check(where: str, schema: dict[str, Any], example: Any) -> None:
+    validator = Draft202012Validator(
+        {**schema, "components": DOCUMENT["components"]}, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+    errors = [f"{where}: {error.json_path}: {error.message}" for error in validator.iter_errors(example)]
+    assert not errors, "\n".join(errors)
+
+
+def _named(node: Any, name: str) -> Iterator[Any]:
+    """The values of all fields of this name."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for each in children:
+        yield from _named(each, name)
+    if isinstance(node, dict) and isinstance(node.get(name), str):
+        yield node[name]

@@ -1,15 +1,16 @@
 """What this API is: its description, and what its problems mean."""
 
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from core.errors import NotFound
 from web.answering import represented
 from web.endpoint import Call
-from web.problem_types import TYPES
+from web.problem_types import TYPES, ProblemType
 
 FILE = Path(__file__).parent.parent / "openapi.json"
 
@@ -17,11 +18,17 @@ FILE = Path(__file__).parent.parent / "openapi.json"
 class ProblemMeaning(BaseModel):
     """A type of problem: what it means, and what to do about it."""
 
-    type: str
-    title: str
-    status: int
-    meaning: str
-    remedy: str
+    type: str = Field(description="What `type` says in a problem of this type, and the address of this answer.")
+    title: str = Field(description="What has happened, in a few words.")
+    status: int = Field(description="The status of answers with it.")
+    meaning: str = Field(description="What has happened.")
+    remedy: str = Field(description="What to do about it.")
+
+
+class ProblemMeanings(BaseModel):
+    """Every type of problem, by its status."""
+
+    items: list[ProblemMeaning]
 
 
 def show_openapi(call: Call) -> Response:
@@ -31,9 +38,22 @@ def show_openapi(call: Call) -> Response:
 
 def read_problem_type(call: Call) -> ProblemMeaning:
     """Every problem names its type by this address."""
-    kind = TYPES.get(call.ids["slug"])
-    if kind is None:
+    return meaning_of(problem_type(call.ids["slug"]))
+
+
+def list_problem_types(call: Call) -> ProblemMeanings:
+    """What `type` can say in a problem, and what to do about each."""
+    return ProblemMeanings(items=[meaning_of(kind) for kind in sorted(TYPES.values(), key=attrgetter("status"))])
+
+
+def problem_type(slug: str) -> ProblemType:
+    """Raises NotFound."""
+    if (kind := TYPES.get(slug)) is None:
         raise NotFound("There is no such type of problem.")
+    return kind
+
+
+def meaning_of(kind: ProblemType) -> ProblemMeaning:
     return ProblemMeaning(type=kind.uri, title=kind.title, status=kind.status, meaning=kind.meaning, remedy=kind.remedy)
 
 

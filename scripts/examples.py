@@ -1,0 +1,270 @@
+"""Records web/examples.json, what the service did answer: `make examples`.
+
+The real service in server mode, with a model's server of the tests, lives through one story that calls every operation for
+programs. What is recorded stays the same from run to run: ids and times are numbered, and what a clock or a chance decides
+has a fixed value. A new operation is a line in `live`; one that is missing there is named at the end.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.browser.teacher import Teacher, teaching
+from tests.servers import Postgres, Redis, scratch_folder
+from tests.stack import NO_TLS, Stack, answer_to, running, server_stack
+from tests.waiting import wait_until
+
+Answer = Any
+Names = dict[str, str]
+
+GOAL = "Bake bread for eighty guests"
+ADA = {"email": "ada@example.org", "password": "your long passphrase"}
+ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
+MOST_ITEMS = 2  # of a list of things; of plain values twice as many
+LONGEST = 240  # characters of a text
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+KEY = re.compile(r"rmk_[\w-]{43}")
+SHOWN_OF_KEY = re.compile(r"rmk_[\w-]{8}")
+BEGIN = datetime(2026, 1, 5, 9)
+# Whoever has one of these can do something with it; each placeholder fits its schema.
+SECRETS = {"access_token": "the-access-token", "csrf_token": "the-csrf-token", "invitation": "the-invitation"}
+# What a clock decides, or how busy the machine was.
+BY_CHANCE: dict[str, Any] = {
+    **{"ms": 1850, "duration_ms": 1850, "seconds_left": 40, "month": "2026-01"},
+    **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0},
+    **{"held": 1, "scheduled": 0, "dead": 0},
+}
+
+
+class Story:
+    """What was asked and answered: the first request of each operation, and the first answer of each status."""
+
+    def __init__(self, stack: Stack, endpoints: dict[str, Any]) -> None:
+        self._stack, self._endpoints = stack, endpoints
+        self.token = ""
+        self.recorded: dict[str, dict[str, Any]] = {}
+
+    def call(
+        self,
+        operation: str,
+        body: Any = None,
+        *,
+        as_: str | None = None,
+        headers: Names | None = None,
+        query: Names | None = None,
+        until: Callable[[Answer], Any] = bool,
+        **places: object,
+    ) -> Answer:
+        """The answer, once it is as it should be. `as_` is another token than that of the person whose story it is."""
+        endpoint = self._endpoints[operation]
+        url = self._stack.url + endpoint.path.format(**places)
+        token = self.token if as_ is None else as_
+        sent = {"User-Agent": "curl/8.14.1", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        options: dict[str, Any] = {"headers": sent, "params": query, **({} if body is None else {"json": body})}
+
+        def answered() -> Any:
+            answer = answer_to(endpoint.method, url, **options)
+            assert answer.is_success, f"{operation}: {answer.status_code} {answer.text}"
+            return answer if endpoint.response is None or until(answer.json()) else None
+
+        answer = wait_until(answered, reason=f"{operation} answers as it should")
+        record = self.recorded.setdefault(operation, {})
+        if places:
+            record.setdefault("places", {name: str(place) for name, place in places.items()})
+        if body is not None:
+            record.setdefault("request", body)
+        if endpoint.media_type == "application/json" and endpoint.response is not None:
+            answers = record.setdefault("responses", {})
+            answers.setdefault(str(answer.status_code), answer.json())
+            return answer.json()
+        return answer.text
+
+    def tell(self, operation: str, status: int, text: str) -> None:
+        """An answer that is not JSON, as far as somebody wants to see of it."""
+        self.recorded[operation].setdefault("responses", {})[str(status)] = text
+
+
+def live(story: Story, teacher: Teacher, admin: str) -> None:
+    """A person registers, has a roadmap made, changes its plan, learns from it, and leaves. Each line is a step."""
+    call = story.call
+    call("show_index")
+    call("show_alive")
+    call("show_alive_at_live")
+    call("show_ready")
+    story.tell("show_metrics", 200, "\n".join(call("show_metrics").split("\n")[:3]) + "\n")
+    call("list_problem_types")
+    call("read_problem_type", slug="invalid")
+    call("show_openapi")
+
+    invited = call("create_invitation", {"email": ADA["email"]}, as_=admin)
+    call("list_invitations", as_=admin)
+    call("read_invitation", as_=admin, invitation_id=invited["id"])
+    call("register", {**ADA, "name": "Ada", "invitation": invited["invitation"]})
+    unused = call("create_invitation", {}, as_=admin)
+    call("withdraw_invitation", as_=admin, invitation_id=unused["id"])
+    story.token = call("log_in", ADA)["access_token"]
+    call("read_me")
+    logins = call("list_logins")["items"]
+    call("end_login", session_id=next(login["id"] for login in logins if not login["current"]))
+    key = call("create_key", {"name": "My notebook", "scopes": ["read", "write"], "expires_in_days": 90})
+    call("list_keys")
+    call("read_key", key_id=key["id"])
+    call("save_profile", {"level": "beginner", "hours_per_week": 6, "language": "en", "resource_language": None})
+    call("read_profile")
+
+    wish = {"goal": GOAL, "level": "beginner", "hours_per_week": 6, "background": "I bake a cake now and then.", "review": True}
+    roadmap = call("create_roadmap", wish)["id"]
+    call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))
+    call("edit_plan", {"operations": EDITS, "base": 1}, roadmap_id=roadmap)
+    call("list_revisions", roadmap_id=roadmap)
+    call("read_revision", roadmap_id=roadmap, number=2)
+    call("compare_revisions", roadmap_id=roadmap, number=2)
+    call("restore_revision", {}, roadmap_id=roadmap, number=1)
+    call("revise_plan", {"feedback": "More about rye, and less about cakes."}, roadmap_id=roadmap)
+    plan = call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))
+    teacher.writes.clear()
+    call("approve_plan", {"revision": plan["revision"]}, roadmap_id=roadmap)
+    call("read_activity", roadmap_id=roadmap, until=lambda activity: activity["writing"])
+    teacher.refused |= {("quiz", "Flour and water 1"), ("tutorial", "Sourdough 2")}
+    teacher.writes.set()
+
+    tree = forget(story, call, "read_roadmap", roadmap_id=roadmap, until=is_("partial"))
+    first, second = (concept["id"] for concept in tree["stages"][0]["modules"][0]["concepts"][:2])
+    at = {"roadmap_id": roadmap, "concept_id": first}
+    teacher.refused.clear()
+    call("retry_part", {}, **at, kind="quiz")
+    call("read_roadmap", roadmap_id=roadmap, until=is_("partial"))
+    call("retry_roadmap", {}, roadmap_id=roadmap)
+    call("read_roadmap", roadmap_id=roadmap, until=is_("ready"))
+    call("regenerate_part", {"instructions": "With fewer words."}, **at, kind="tutorial")
+    call("read_roadmap", roadmap_id=roadmap, until=is_("ready"))
+    call("list_versions", **at, kind="tutorial")
+    call("read_version", **at, kind="tutorial", number=1)
+    call("list_roadmaps")
+    call("list_logs", roadmap_id=roadmap, until=lambda page: len(page["items"]) >= MOST_ITEMS)
+    call("read_receipt", roadmap_id=roadmap)
+    call("export_picture", roadmap_id=roadmap)
+    story.tell("watch_roadmap", 200, "".join(re.findall(r"id: .*?\n\n", call("watch_roadmap", roadmap_id=roadmap), re.DOTALL)[:3]))
+
+    call("set_progress", {"status": "learning"}, **at)
+    notes = call("set_notes", {"notes": "Salt makes the net tighter."}, **at)
+    call("set_notes", {"notes": "Salt makes the net tighter. Try 2 %.", "base": notes["notes_tag"]}, **at)
+    call("read_notes", **at)
+    call("read_progress", **at)
+    quiz = call("read_concept", **at)["quiz"]
+    attempt = call("answer_quiz", {"version": quiz["version"], "answers": [[2], [0, 1]]}, **at)
+    call("list_attempts", **at)
+    call("read_attempt", **at, attempt_id=attempt["id"])
+
+    other = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
+    call("cancel_roadmap", {}, roadmap_id=other)
+    call("revoke_key", key_id=key["id"])
+    changed = {"current_password": ADA["password"], "new_password": "another long passphrase", "revoke_keys": True}
+    story.token = call("change_password", changed)["access_token"]
+    call("log_out", {})
+
+
+EDITS = [
+    {"op": "rewrite", "what": "concept", "key": "c0-0-1", "title": "Sourdough 2", "hours": 6, "regenerate": False},
+    {"op": "add_stage", "key": "guests", "title": "Bake for many", "description": "The same, forty times.", "position": None},
+    {"op": "add_module", "stage": "guests", "key": "timing", "title": "Timing"},
+    {
+        **{"op": "add_concept", "module": "timing", "key": "ovens", "title": "Two ovens at once", "hours": 3, "difficulty": 4},
+        **{"prerequisites": ["c0-0-1"], "outcomes": ["bake forty loaves in one morning"]},
+    },
+    {"op": "move", "what": "stage", "key": "guests", "position": 1},
+    {"op": "remove", "what": "concept", "key": "c1-0-1"},
+]
+
+
+def is_(status: str) -> Callable[[Answer], bool]:
+    return lambda tree: bool(tree["status"] == status)
+
+
+def forget(story: Story, call: Callable[..., Answer], operation: str, **options: Any) -> Answer:
+    """Called once more, and recorded as it is now."""
+    story.recorded.pop(operation)
+    return call(operation, **options)
+
+
+def steady(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Short, without secrets, and the same when it is recorded again."""
+    short = _short(recorded)
+    text = json.dumps(short, ensure_ascii=False)
+    ids = {found: f"019b8d00-0000-7000-8000-{number:012d}" for number, found in enumerate(dict.fromkeys(ID.findall(text)), 1)}
+    times = sorted(set(TIME.findall(text)))
+    begin = datetime.fromisoformat(times[0])
+    moved = {}
+    for number, found in enumerate(times):
+        hours = round((datetime.fromisoformat(found) - begin) / timedelta(hours=1))  # what expires, does so after whole ones
+        moved[found] = f"{BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number):%Y-%m-%dT%H:%M:%S}Z"
+    text = ID.sub(lambda found: ids[found[0]], TIME.sub(lambda found: moved[found[0]], text))
+    return {name: record for name, record in sorted(json.loads(text).items()) if record}
+
+
+def _short(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _short(each, key) if key != "request" else _safe(each) for key, each in value.items()}
+    if isinstance(value, list):
+        most = MOST_ITEMS if value and isinstance(value[0], dict) else 2 * MOST_ITEMS
+        return [_short(each, name) for each in value[:most]]
+    if isinstance(value, str) and len(value) > LONGEST and not name.isdigit():  # below a status: chosen by hand
+        cut = value[:LONGEST]
+        value = cut.rsplit("\n\n" if "\n\n" in cut else None, 1)[0] + " …"
+    return BY_CHANCE[name] if name in BY_CHANCE and value is not None and not isinstance(value, dict) else _safe(value, name)
+
+
+def _safe(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _safe(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_safe(each) for each in value]
+    if isinstance(value, str):
+        value = SECRETS.get(name, SHOWN_OF_KEY.sub("rmk_0aB1cD2e", KEY.sub("rmk_0aB1cD2e-and-its-secret", value)))
+    return value
+
+
+def main() -> int:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-examples-")))
+        os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": str(folder)})  # before the settings are read
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            os.environ.pop(name, None)
+        from web.openapi import EXAMPLES, operation_id
+        from web.routes import ENDPOINTS
+
+        servers = [kind(stack.enter_context(scratch_folder())) for kind in (Postgres, Redis)]
+        for server in servers:
+            stack.callback(server.stop)
+            server.start()
+        teacher = stack.enter_context(teaching(Teacher(stages=2, modules=1, concepts=2)))
+        environment = {
+            **{"ADMIN_EMAIL": ADMIN["email"], "ADMIN_PASSWORD": ADMIN["password"]},
+            **{"CONTENT_WORKERS": "1", "MODEL_CONCURRENCY": "1"},  # so that everything happens in one order
+            **{"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "120"},
+        }
+        service = server_stack(folder, *servers, **environment, **teacher.environment())
+        service.headers = {"User-Agent": "curl/8.14.1"}  # nobody else registers
+        stack.enter_context(running(service))
+        begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN, verify=NO_TLS)
+        story = Story(service, {operation_id(endpoint): endpoint for endpoint in ENDPOINTS})
+        live(story, teacher, begun.json()["access_token"])
+        missing = [operation_id(endpoint) for endpoint in ENDPOINTS if operation_id(endpoint) not in story.recorded]
+        if missing:
+            print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
+            return 1
+        EXAMPLES.write_text(json.dumps(steady(story.recorded), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        print(f"{EXAMPLES.name}: {EXAMPLES.stat().st_size // 1024} KiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
