@@ -34,35 +34,44 @@ NewPassword = Annotated[
 ]
 
 
+WithCookie = Annotated[bool, Field(description="For browsers: the answer sets a cookie, instead of telling a token.")]
+
+
 class Credentials(BaseModel):
-    """`cookie`: the answer sets a cookie for a browser, instead of telling a token."""
+    """Who one is, and what only that person knows."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
-    email: Email
-    password: Password
-    cookie: bool = False
+    email: Email = Field(description="The address of the account.")
+    password: Password = Field(description="Its password.")
+    cookie: WithCookie = False
 
 
 class Registration(BaseModel):
-    """`invitation`: the token of one, where only those may register who were invited."""
+    """Of a new account."""
 
     model_config = ConfigDict(extra="forbid")
-    email: Email
+    email: Email = Field(description="An address that has no account yet.")
     password: NewPassword
-    name: Annotated[str, Field(max_length=100), AfterValidator(clean)] = ""
-    invitation: Annotated[SecretStr, Field(max_length=500)] | None = None
-    cookie: bool = False
+    name: Annotated[str, Field(max_length=100), AfterValidator(clean)] = Field("", description="What the person is called.")
+    invitation: Annotated[SecretStr, Field(max_length=500)] | None = Field(
+        None, description="What the person was sent, where only those may register who were invited."
+    )
+    cookie: WithCookie = False
 
 
 class PasswordChange(BaseModel):
+    """From one password to another."""
+
     model_config = ConfigDict(extra="forbid")
-    current_password: Password
+    current_password: Password = Field(description="The one until now.")
     new_password: NewPassword
-    revoke_keys: bool = False
-    cookie: bool = False
+    revoke_keys: bool = Field(False, description="Whether the API keys end as well, as the logins do.")
+    cookie: WithCookie = False
 
 
 class User(BaseModel):
+    """An account."""
+
     id: UUID
     email: str
     name: str

@@ -32,20 +32,28 @@ class Scope(StrEnum):
 
 
 class KeyRequest(BaseModel):
+    """What a new key is for."""
+
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean)]
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = (Scope.read,)
-    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = 90
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean)] = Field(
+        description="For whom or what it is, to know it again in the list."
+    )
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = Field(
+        (Scope.read,), description="What it may do: `read`, `write`, and for administrators `admin`."
+    )
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = Field(90, description="Days for which it is valid.")
 
 
 class KeyInfo(BaseModel):
+    """A key without its secret."""
+
     id: UUID
-    name: str
-    prefix: str
-    scopes: list[Scope]
+    name: str = Field(description="For whom or what it is.")
+    prefix: str = Field(description="How it begins.")
+    scopes: list[Scope] = Field(description="What it may do.")
     created_at: datetime
-    expires_at: datetime | None
-    used_at: datetime | None
+    expires_at: datetime | None = Field(description="Until when it is valid.")
+    used_at: datetime | None = Field(description="When it was used last; null: never.")
 
 
 class NewKey(KeyInfo):

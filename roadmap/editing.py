@@ -36,61 +36,67 @@ Position = Annotated[int | None, Field(description="Its index among its siblings
 class Addition(Frozen):
     """`key` is for later operations to name what is added; without one it is made from the title."""
 
-    key: NewKey | None = None
-    title: Title
-    description: Description = ""
+    key: NewKey | None = Field(None, description="Its name in later operations and revisions; null: made from the title.")
+    title: Title = Field(description="What it is called.")
+    description: Description = Field("", description="What it is about.")
     position: Position = None
 
 
 class AddStage(Addition):
+    """A new stage, without modules yet."""
+
     op: Literal["add_stage"]
 
 
 class AddModule(Addition):
+    """A new module, without concepts yet."""
+
     op: Literal["add_module"]
-    stage: Key
+    stage: Key = Field(description="The key of the stage in which it will be.")
 
 
 class AddConcept(Addition):
+    """A new concept, whose contents are to be written."""
+
     op: Literal["add_concept"]
-    module: Key
-    hours: Hours
-    difficulty: Difficulty
-    prerequisites: Prerequisites = ()
-    outcomes: Outcomes = ()
+    module: Key = Field(description="The key of the module in which it will be.")
+    hours: Hours = Field(description="Hours that it takes to learn.")
+    difficulty: Difficulty = Field(description="From 1, easy, to 5, hard.")
+    prerequisites: Prerequisites = Field((), description="Keys of the concepts that one needs before.")
+    outcomes: Outcomes = Field((), description="What one can do afterwards.")
 
 
 class Remove(Frozen):
     """With all that is in it. A concept that is removed is no prerequisite of others any more."""
 
     op: Literal["remove"]
-    what: What
-    key: Key
+    what: What = Field(description="What kind of thing it is.")
+    key: Key = Field(description="Its key.")
 
 
 class Move(Frozen):
-    """`to` is the new parent: a stage for a module, a module for a concept; null keeps the parent."""
+    """To another place among its siblings, or into another parent."""
 
     op: Literal["move"]
-    what: What
-    key: Key
-    to: Key | None = None
+    what: What = Field(description="What kind of thing it is.")
+    key: Key = Field(description="Its key.")
+    to: Key | None = Field(None, description="The key of its new stage or module; null: it stays where it is.")
     position: Position = None
 
 
 class Rewrite(Frozen):
-    """What is null stays. `regenerate`: the contents of a concept are written anew because of it."""
+    """Other words, hours or prerequisites for something that is there. What is null stays as it is."""
 
     op: Literal["rewrite"]
-    what: What
-    key: Key
-    title: Title | None = None
-    description: Description | None = None
-    hours: Hours | None = None
-    difficulty: Difficulty | None = None
-    prerequisites: Prerequisites | None = None
-    outcomes: Outcomes | None = None
-    regenerate: bool = True
+    what: What = Field(description="What kind of thing it is.")
+    key: Key = Field(description="Its key, which stays.")
+    title: Title | None = Field(None, description="What it is called.")
+    description: Description | None = Field(None, description="What it is about.")
+    hours: Hours | None = Field(None, description="Of a concept: hours that it takes to learn.")
+    difficulty: Difficulty | None = Field(None, description="Of a concept: from 1, easy, to 5, hard.")
+    prerequisites: Prerequisites | None = Field(None, description="Of a concept: keys of those that one needs before.")
+    outcomes: Outcomes | None = Field(None, description="Of a concept: what one can do afterwards.")
+    regenerate: bool = Field(True, description="Whether the contents of a concept are written anew because of it.")
 
 
 Operation = Annotated[AddStage | AddModule | AddConcept | Remove | Move | Rewrite, Field(discriminator="op")]

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
 from core.addresses import Email
@@ -17,15 +17,17 @@ LIFE = timedelta(days=7)
 
 
 class InvitationRequest(BaseModel):
-    """`email`: only this address may use it; without, whoever has the token."""
+    """Who is invited."""
 
     model_config = ConfigDict(extra="forbid")
-    email: Email | None = None
+    email: Email | None = Field(None, description="Only this address may use it; null: whoever has it.")
 
 
 class InvitationInfo(BaseModel):
+    """An invitation that can still be used."""
+
     id: UUID
-    email: str | None
+    email: str | None = Field(description="Who alone may use it; null: whoever has it.")
     created_at: datetime
     expires_at: datetime
 

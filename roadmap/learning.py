@@ -29,16 +29,22 @@ MOST_QUESTIONS = 200
 
 
 class ProgressRequest(BaseModel):
+    """How far the learner is with a concept."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
-    status: ConceptProgress
+    status: ConceptProgress = Field(description="It can be set to any of these at any time.")
 
 
 class NotesRequest(BaseModel):
-    """Replaces what was there; empty: nothing. With `base`, only if the notes are still those of this tag."""
+    """Instead of what was there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    notes: Annotated[str, Field(max_length=LONGEST_NOTES), AfterValidator(printable)]
-    base: Annotated[str, Field(max_length=64)] | None = None
+    notes: Annotated[str, Field(max_length=LONGEST_NOTES), AfterValidator(printable)] = Field(
+        description="All of them, as they should be now; empty: none."
+    )
+    base: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="The `notes_tag` that was read: only if the notes are still those. Null: whatever is there."
+    )
 
 
 class LearnerConcept(BaseModel):
@@ -51,16 +57,14 @@ class LearnerConcept(BaseModel):
 
 
 class AttemptRequest(BaseModel):
-    """`answers`: for each question, in order, the indexes of the options that were chosen; empty: not answered. `version`: of
-    the quiz that was shown.
-    """
+    """What was chosen in a quiz."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    version: Number
+    version: Number = Field(description="That of the quiz that was shown.")
     answers: Annotated[
         tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=100)], ...],
         Field(min_length=1, max_length=MOST_QUESTIONS),
-    ]
+    ] = Field(description="For each question, in order, the indexes of the options that were chosen; empty: not answered.")
 
 
 class GradedQuestion(BaseModel):
@@ -98,10 +102,12 @@ class Profile(BaseModel):
     """What a form for the next roadmap begins with; null: not said yet. It is kept for its person, and nothing else reads it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    level: Level | None = None
-    hours_per_week: Annotated[int, Field(ge=1, le=80)] | None = None
-    language: LanguageTag | None = None
-    resource_language: LanguageTag | None = None
+    level: Level | None = Field(None, description="What the person knows already.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80)] | None = Field(None, description="Hours for learning, a week.")
+    language: LanguageTag | None = Field(None, description="Language of the roadmap, as a BCP 47 tag.")
+    resource_language: LanguageTag | None = Field(
+        None, description="A second language in which resources may be, as a BCP 47 tag."
+    )
 
 
 def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:

@@ -66,21 +66,25 @@ class ApproveRequest(BaseModel):
     """With a revision, only that one is approved: not one that came meanwhile."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    revision: Number | None = None
+    revision: Number | None = Field(
+        None, description="The number of the revision that was looked at; null: whichever is current."
+    )
 
 
 class ReviseRequest(BaseModel):
     """What should be different, in plain words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-    feedback: Annotated[str, Field(min_length=2, max_length=4000), AfterValidator(printable), AfterValidator(_worded)]
+    feedback: Annotated[str, Field(min_length=2, max_length=4000), AfterValidator(printable), AfterValidator(_worded)] = Field(
+        description="What should be different, in words."
+    )
 
 
 class RegenerateRequest(BaseModel):
     """How the next version should be; empty: as the first one, but anew."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-    instructions: Text = ""
+    instructions: Text = Field("", description="What should be different this time, in words.")
 
 
 def accepted_request(row: Any) -> RoadmapRequest:

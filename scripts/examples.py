@@ -2,7 +2,7 @@
 
 The real service in server mode, with a model's server of the tests, lives through one story that calls every operation for
 programs. What is recorded stays the same from run to run: ids and times are numbered, and what a clock or a chance decides
-has a fixed value. A new operation is a line in `live`; one that is missing there is named at the end.
+has a fixed value. A new operation is a line in one of the chapters; one that is missing is named at the end.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.browser.teacher import Teacher, teaching
 from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import NO_TLS, Stack, answer_to, running, server_stack
+from tests.stack import Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
 
 Answer = Any
@@ -27,6 +27,7 @@ Names = dict[str, str]
 GOAL = "Bake bread for eighty guests"
 ADA = {"email": "ada@example.org", "password": "your long passphrase"}
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
+AGENT = "curl/8.14.1"
 MOST_ITEMS = 2  # of a list of things; of plain values twice as many
 LONGEST = 240  # characters of a text
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -67,7 +68,7 @@ class Story:
         endpoint = self._endpoints[operation]
         url = self._stack.url + endpoint.path.format(**places)
         token = self.token if as_ is None else as_
-        sent = {"User-Agent": "curl/8.14.1", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        sent = {"User-Agent": AGENT, **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         options: dict[str, Any] = {"headers": sent, "params": query, **({} if body is None else {"json": body})}
 
         def answered() -> Any:
@@ -93,7 +94,18 @@ class Story:
 
 
 def live(story: Story, teacher: Teacher, admin: str) -> None:
-    """A person registers, has a roadmap made, changes its plan, learns from it, and leaves. Each line is a step."""
+    """A person looks around, registers, has a roadmap made, learns from it, and leaves. Each line is a step."""
+    look_around(story)
+    register(story, admin)
+    manage(story)
+    roadmap = plan(story)
+    lesson = write(story, teacher, roadmap)
+    look_back(story, roadmap, lesson)
+    learn(story, roadmap, lesson)
+    leave(story)
+
+
+def look_around(story: Story) -> None:
     call = story.call
     call("show_index")
     call("show_alive")
@@ -104,12 +116,21 @@ def live(story: Story, teacher: Teacher, admin: str) -> None:
     call("read_problem_type", slug="invalid")
     call("show_openapi")
 
+
+def register(story: Story, admin: str) -> None:
+    """By an invitation, although everybody may."""
+    call = story.call
     invited = call("create_invitation", {"email": ADA["email"]}, as_=admin)
     call("list_invitations", as_=admin)
     call("read_invitation", as_=admin, invitation_id=invited["id"])
     call("register", {**ADA, "name": "Ada", "invitation": invited["invitation"]})
     unused = call("create_invitation", {}, as_=admin)
     call("withdraw_invitation", as_=admin, invitation_id=unused["id"])
+
+
+def manage(story: Story) -> None:
+    """What one has beside roadmaps."""
+    call = story.call
     story.token = call("log_in", ADA)["access_token"]
     call("read_me")
     logins = call("list_logins")["items"]
@@ -117,11 +138,16 @@ def live(story: Story, teacher: Teacher, admin: str) -> None:
     key = call("create_key", {"name": "My notebook", "scopes": ["read", "write"], "expires_in_days": 90})
     call("list_keys")
     call("read_key", key_id=key["id"])
+    call("revoke_key", key_id=key["id"])
     call("save_profile", {"level": "beginner", "hours_per_week": 6, "language": "en", "resource_language": None})
     call("read_profile")
 
+
+def plan(story: Story) -> str:
+    """The id of a roadmap whose plan waits for review, after some changes."""
+    call = story.call
     wish = {"goal": GOAL, "level": "beginner", "hours_per_week": 6, "background": "I bake a cake now and then.", "review": True}
-    roadmap = call("create_roadmap", wish)["id"]
+    roadmap: str = call("create_roadmap", wish)["id"]
     call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))
     call("edit_plan", {"operations": EDITS, "base": 1}, roadmap_id=roadmap)
     call("list_revisions", roadmap_id=roadmap)
@@ -129,34 +155,47 @@ def live(story: Story, teacher: Teacher, admin: str) -> None:
     call("compare_revisions", roadmap_id=roadmap, number=2)
     call("restore_revision", {}, roadmap_id=roadmap, number=1)
     call("revise_plan", {"feedback": "More about rye, and less about cakes."}, roadmap_id=roadmap)
-    plan = call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))
+    return roadmap
+
+
+def write(story: Story, teacher: Teacher, roadmap: str) -> str:
+    """The id of the first concept; two parts fail at first."""
+    call = story.call
+    revision = call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))["revision"]
     teacher.writes.clear()
-    call("approve_plan", {"revision": plan["revision"]}, roadmap_id=roadmap)
+    call("approve_plan", {"revision": revision}, roadmap_id=roadmap)
     call("read_activity", roadmap_id=roadmap, until=lambda activity: activity["writing"])
     teacher.refused |= {("quiz", "Flour and water 1"), ("tutorial", "Sourdough 2")}
     teacher.writes.set()
-
-    tree = forget(story, call, "read_roadmap", roadmap_id=roadmap, until=is_("partial"))
-    first, second = (concept["id"] for concept in tree["stages"][0]["modules"][0]["concepts"][:2])
-    at = {"roadmap_id": roadmap, "concept_id": first}
+    story.recorded.pop("read_roadmap")  # there is more to see now
+    tree = call("read_roadmap", roadmap_id=roadmap, until=is_("partial"))
+    concept: str = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     teacher.refused.clear()
-    call("retry_part", {}, **at, kind="quiz")
+    call("retry_part", {}, roadmap_id=roadmap, concept_id=concept, kind="quiz")
     call("read_roadmap", roadmap_id=roadmap, until=is_("partial"))
     call("retry_roadmap", {}, roadmap_id=roadmap)
     call("read_roadmap", roadmap_id=roadmap, until=is_("ready"))
-    call("regenerate_part", {"instructions": "With fewer words."}, **at, kind="tutorial")
+    call("regenerate_part", {"instructions": "With fewer words."}, roadmap_id=roadmap, concept_id=concept, kind="tutorial")
     call("read_roadmap", roadmap_id=roadmap, until=is_("ready"))
-    call("list_versions", **at, kind="tutorial")
-    call("read_version", **at, kind="tutorial", number=1)
+    return concept
+
+
+def look_back(story: Story, roadmap: str, concept: str) -> None:
+    call = story.call
     call("list_roadmaps")
+    call("list_versions", roadmap_id=roadmap, concept_id=concept, kind="tutorial")
+    call("read_version", roadmap_id=roadmap, concept_id=concept, kind="tutorial", number=1)
     call("list_logs", roadmap_id=roadmap, until=lambda page: len(page["items"]) >= MOST_ITEMS)
     call("read_receipt", roadmap_id=roadmap)
     call("export_picture", roadmap_id=roadmap)
-    story.tell("watch_roadmap", 200, "".join(re.findall(r"id: .*?\n\n", call("watch_roadmap", roadmap_id=roadmap), re.DOTALL)[:3]))
+    events = re.findall(r"id: .*?\n\n", call("watch_roadmap", roadmap_id=roadmap), re.DOTALL)
+    story.tell("watch_roadmap", 200, "".join(events[:3]))
 
+
+def learn(story: Story, roadmap: str, concept: str) -> None:
+    call, at = story.call, {"roadmap_id": roadmap, "concept_id": concept}
     call("set_progress", {"status": "learning"}, **at)
-    notes = call("set_notes", {"notes": "Salt makes the net tighter."}, **at)
-    call("set_notes", {"notes": "Salt makes the net tighter. Try 2 %.", "base": notes["notes_tag"]}, **at)
+    call("set_notes", {"notes": "Salt makes the net tighter."}, **at)
     call("read_notes", **at)
     call("read_progress", **at)
     quiz = call("read_concept", **at)["quiz"]
@@ -164,9 +203,11 @@ def live(story: Story, teacher: Teacher, admin: str) -> None:
     call("list_attempts", **at)
     call("read_attempt", **at, attempt_id=attempt["id"])
 
-    other = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
-    call("cancel_roadmap", {}, roadmap_id=other)
-    call("revoke_key", key_id=key["id"])
+
+def leave(story: Story) -> None:
+    call = story.call
+    another = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
+    call("cancel_roadmap", {}, roadmap_id=another)
     changed = {"current_password": ADA["password"], "new_password": "another long passphrase", "revoke_keys": True}
     story.token = call("change_password", changed)["access_token"]
     call("log_out", {})
@@ -187,12 +228,6 @@ EDITS = [
 
 def is_(status: str) -> Callable[[Answer], bool]:
     return lambda tree: bool(tree["status"] == status)
-
-
-def forget(story: Story, call: Callable[..., Answer], operation: str, **options: Any) -> Answer:
-    """Called once more, and recorded as it is now."""
-    story.recorded.pop(operation)
-    return call(operation, **options)
 
 
 def steady(recorded: dict[str, Any]) -> dict[str, Any]:
@@ -232,15 +267,8 @@ def _safe(value: Any, name: str = "") -> Any:
     return value
 
 
-def main() -> int:
+def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-examples-")))
-        os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": str(folder)})  # before the settings are read
-        for name in ("DATABASE_URL", "REDIS_URL"):
-            os.environ.pop(name, None)
-        from web.openapi import EXAMPLES, operation_id
-        from web.routes import ENDPOINTS
-
         servers = [kind(stack.enter_context(scratch_folder())) for kind in (Postgres, Redis)]
         for server in servers:
             stack.callback(server.stop)
@@ -252,19 +280,25 @@ def main() -> int:
             **{"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "120"},
         }
         service = server_stack(folder, *servers, **environment, **teacher.environment())
-        service.headers = {"User-Agent": "curl/8.14.1"}  # nobody else registers
+        service.headers = {"User-Agent": AGENT}  # nobody else registers
         stack.enter_context(running(service))
-        begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN, verify=NO_TLS)
-        story = Story(service, {operation_id(endpoint): endpoint for endpoint in ENDPOINTS})
+        begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN)
+        story = Story(service, endpoints)
         live(story, teacher, begun.json()["access_token"])
-        missing = [operation_id(endpoint) for endpoint in ENDPOINTS if operation_id(endpoint) not in story.recorded]
-        if missing:
-            print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
-            return 1
-        EXAMPLES.write_text(json.dumps(steady(story.recorded), indent=1, ensure_ascii=False) + "\n", "utf-8")
-        print(f"{EXAMPLES.name}: {EXAMPLES.stat().st_size // 1024} KiB")
+    if missing := [name for name in endpoints if name not in story.recorded]:
+        print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
+        return 1
+    file.write_text(json.dumps(steady(story.recorded), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"{file.name}: {file.stat().st_size // 1024} KiB")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with tempfile.TemporaryDirectory(prefix="roadmap-examples-") as name:
+        os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": name})  # before the settings are read
+        for variable in ("DATABASE_URL", "REDIS_URL"):
+            os.environ.pop(variable, None)
+        from web.openapi import EXAMPLES, operation_id
+        from web.routes import ENDPOINTS
+
+        sys.exit(main(Path(name), {operation_id(endpoint): endpoint for endpoint in ENDPOINTS}, EXAMPLES))

@@ -40,6 +40,7 @@ class Session(BaseModel):
 
 
 async def register(call: Call) -> Reply:
+    """A new account, and logged in. Who may is the operator's decision: everybody, those who were invited, or nobody."""
     limits.count_registration(call.request)
     given = call.body.invitation
     invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
@@ -48,7 +49,7 @@ async def register(call: Call) -> Reply:
 
 
 async def log_in(call: Call) -> Reply:
-    """A login that the browser had until now ends."""
+    """With address and password, for a token. A login that the browser had until now ends."""
     limits.count_login(call.body.email)
     with limits.attempt(call.request, call.body.email):
         begun = await run_hashing(_log_in, call)
@@ -63,6 +64,7 @@ async def change_password(call: Call) -> Reply:
 
 
 def log_out(call: Call) -> Reply:
+    """This login ends; others and API keys stay."""
     assert call.caller.session_id is not None
     sessions.end(call.owner, call.caller.session_id)
     standing.refresh()
@@ -71,14 +73,17 @@ def log_out(call: Call) -> Reply:
 
 
 def read_me(call: Call) -> User:
+    """The account for which the token or key is."""
     return accounts.find(call.owner)
 
 
 def list_logins(call: Call) -> SessionList:
+    """Those that have not ended, the newest first."""
     return sessions.list_open(call.owner, call.caller.session_id)
 
 
 def end_login(call: Call) -> None:
+    """Its token is of no use from then on."""
     sessions.end(call.owner, call.ids["session_id"])
     standing.refresh()
     note(call.request, "session-ended", account=call.owner, session=call.ids["session_id"])

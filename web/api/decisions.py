@@ -23,11 +23,13 @@ MOST_OPERATIONS = 100
 
 
 class EditRequest(BaseModel):
-    """Changes of the plan, done in order, all or none. With `base`, only if that is still the current revision."""
+    """Changes of the plan, done in order, all or none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)]
-    base: Number | None = None
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)] = Field(
+        description="Each sees what those before it did; `op` says which of these it is."
+    )
+    base: Number | None = Field(None, description="The revision that was looked at: only if it is still the current one.")
 
 
 class Decision(BaseModel):
@@ -41,36 +43,44 @@ class Decision(BaseModel):
 
 
 def approve_plan(call: Call) -> Reply:
+    """The contents are written then. For a roadmap that waits for review."""
     return _decided(call, "Approved", decisions.approve(call.owner, call.ids["roadmap_id"], call.body.revision))
 
 
 def revise_plan(call: Call) -> Reply:
+    """A model designs it anew; the result is a new revision."""
     generator().check_feedback("/feedback")
     return _decided(call, "Asked for changes", decisions.revise(call.owner, call.ids["roadmap_id"], call.body.feedback))
 
 
 def edit_plan(call: Call) -> Reply:
+    """By operations that name things by their keys. What is not touched keeps its contents and the learner's progress."""
     return _decided(call, "Edited", decisions.edit(call.owner, call.ids["roadmap_id"], call.body.operations, call.body.base))
 
 
 def restore_revision(call: Call) -> Reply:
+    """It becomes the plan again, as a new revision."""
     return _decided(call, "Restored", decisions.restore(call.owner, call.ids["roadmap_id"], call.ids["number"]))
 
 
 def cancel_roadmap(call: Call) -> Reply:
+    """What is written stays, and the rest can be tried again later."""
     return _decided(call, "Cancelled", decisions.cancel(call.owner, call.ids["roadmap_id"]))
 
 
 def retry_roadmap(call: Call) -> Reply:
+    """Every part that failed or was cancelled, or the outline when there is none."""
     return _decided(call, "Retried", decisions.retry(call.owner, call.ids["roadmap_id"]))
 
 
 def retry_part(call: Call) -> Reply:
+    """This part, and no other, when it failed or was cancelled."""
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     return _decided(call, f"Retried a {kind}", decisions.retry_part(call.owner, roadmap_id, concept_id, kind))
 
 
 def regenerate_part(call: Call) -> Reply:
+    """As another version; the one that is there is shown until then."""
     generator().check_feedback("/instructions")
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     made = decisions.regenerate(call.owner, roadmap_id, concept_id, kind, call.body.instructions)

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from core.text import one_line
@@ -20,10 +20,11 @@ POLICY = f"default-src 'none'; style-src {STYLE_SOURCE}; base-uri 'none'; form-a
 
 class PictureQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    layout: Direction = Direction.columns
+    layout: Direction = Field(Direction.columns, description="Stages beside each other, or below each other as for a phone.")
 
 
 def export_picture(call: Call) -> Response:
+    """SVG with its own style sheet, light and dark, with the words in the language of `Accept-Language`."""
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     language = negotiated(call.request.headers.get("accept-language", ""))
     content = exported(tree, call.query.layout, texts(language)).encode()

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core.runtime import settings
 from roadmap.execution_log import buffer, ledger
@@ -12,14 +12,18 @@ from web.endpoint import Call
 
 
 class Alive(BaseModel):
+    """The process answers."""
+
     status: Literal["ok"] = "ok"
 
 
 class Queue(BaseModel):
-    ready: int
-    held: int
-    scheduled: int
-    dead: int
+    """Messages of a queue, by their state."""
+
+    ready: int = Field(description="That a worker may take now.")
+    held: int = Field(description="That a worker is at.")
+    scheduled: int = Field(description="That are for later.")
+    dead: int = Field(description="That nobody tries any more.")
 
 
 class LogBuffer(BaseModel):
@@ -39,6 +43,8 @@ class LogRecords(BaseModel):
 
 
 class Ready(BaseModel):
+    """All that it needs is there."""
+
     status: Literal["ok"] = "ok"
     mode: Literal["embedded", "server"]
     queues: dict[str, Queue]
@@ -47,17 +53,20 @@ class Ready(BaseModel):
 
 
 class Index(BaseModel):
+    """What this is, and where to go on."""
+
     service: Literal["roadmap"] = "roadmap"
-    mode: Literal["embedded", "server"]
-    links: dict[str, str]
+    mode: Literal["embedded", "server"] = Field(description="On one machine for one person, or with accounts.")
+    links: dict[str, str] = Field(description="Addresses by name.")
 
 
 async def show_alive(call: Call) -> Alive:
+    """The process answers, whatever it needs. For probes; not counted."""
     return Alive()
 
 
 def show_ready(call: Call) -> Ready:
-    """Raises Unavailable, which answers 503, when the database, its schema or the broker is not there."""
+    """Answers 503 when the database, its schema or the broker is not there."""
     check_database()
     queues = {s.name: Queue(ready=s.ready, held=s.held, scheduled=s.scheduled, dead=s.dead) for s in queue_states()}
     log = LogBuffer(accepted=buffer.accepted, waiting=len(buffer), dropped=buffer.dropped)
@@ -67,6 +76,7 @@ def show_ready(call: Call) -> Ready:
 
 
 async def show_index(call: Call) -> Index:
+    """Where everything begins. Browsers get the first page here."""
     links = {
         "roadmaps": "/api/v1/roadmaps",
         "openapi": "/openapi.json",

@@ -14,10 +14,10 @@ from web.paging import CURSOR, Limit, paged
 
 
 class DiffQuery(BaseModel):
-    """`before`: the revision to compare with; without it, the one from which this was made."""
-
     model_config = ConfigDict(extra="forbid")
-    before: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="The revision to compare with; without it, the one from which this was made."
+    )
 
 
 class ReceiptQuery(BaseModel):
@@ -27,26 +27,31 @@ class ReceiptQuery(BaseModel):
 
 
 def list_revisions(call: Call) -> Revisions:
+    """Every plan that it has had, the newest first."""
     return revisions.list_revisions(call.owner, call.ids["roadmap_id"])
 
 
 def read_revision(call: Call) -> RevisionDetail:
+    """With its outline, once there is one."""
     return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
 
 
 def compare_revisions(call: Call) -> Diff:
+    """What this one has made different, in words and as data."""
     return revisions.compare(call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before)
 
 
 def list_versions(call: Call) -> Versions:
+    """The newest first."""
     return contents.list_versions(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"])
 
 
 def read_version(call: Call) -> VersionDetail:
+    """As it was written; a quiz without its answers."""
     place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
     return contents.read_version(call.owner, *place)
 
 
 def read_receipt(call: Call) -> Reply:
-    """With the calls of the model, the oldest first."""
+    """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
     return paged(call, receipts.receipt(call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor))

@@ -28,6 +28,7 @@ class NewInvitation(InvitationInfo):
 
 
 def create_key(call: Call) -> Reply:
+    """For a program that acts as this account. `key` is told this once."""
     limits.count_new_key(call.owner)
     made = api_keys.create(call.owner, call.body)
     note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
@@ -40,16 +41,19 @@ def read_key(call: Call) -> KeyInfo:
 
 
 def list_keys(call: Call) -> KeyList:
+    """Without their secrets, the newest first."""
     return api_keys.list_keys(call.owner)
 
 
 def revoke_key(call: Call) -> None:
+    """It is of no use from then on."""
     api_keys.revoke(call.owner, call.ids["key_id"])
     standing.refresh()
     note(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 
 def create_invitation(call: Call) -> Reply:
+    """One person may register with it, once, within seven days. `invitation` is told this once."""
     made = invitations.invite(call.owner, call.body)
     note(call.request, "invited", account=call.owner, invitation=made.id)
     body = NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id))
@@ -57,6 +61,7 @@ def create_invitation(call: Call) -> Reply:
 
 
 def read_invitation(call: Call) -> InvitationInfo:
+    """While it can still be used."""
     return invitations.read_open(call.ids["invitation_id"])
 
 
@@ -66,5 +71,6 @@ def list_invitations(call: Call) -> Reply:
 
 
 def withdraw_invitation(call: Call) -> None:
+    """Nobody can register with it from then on."""
     invitations.withdraw(call.ids["invitation_id"])
     note(call.request, "invitation-withdrawn", account=call.owner, invitation=call.ids["invitation_id"])

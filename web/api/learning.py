@@ -18,10 +18,12 @@ class AttemptsQuery(BaseModel):
 
 
 def set_progress(call: Call) -> LearnerConcept:
+    """Of this learner with this concept."""
     return learning.set_progress(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
 def set_notes(call: Call) -> LearnerConcept:
+    """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten unseen."""
     return learning.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
@@ -32,28 +34,32 @@ def answer_quiz(call: Call) -> Reply:
 
 
 def list_attempts(call: Call) -> Reply:
+    """The newest first, without the single questions."""
     query: AttemptsQuery = call.query
     place = (call.ids["roadmap_id"], call.ids["concept_id"])
     return paged(call, learning.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor))
 
 
 def read_notes(call: Call) -> LearnerConcept:
-    """What the learner has left at a concept. Its ETag is what a change may be made on the condition of (If-Match)."""
+    """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is overwritten unseen."""
     return learning.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def read_progress(call: Call) -> LearnerConcept:
-    """The same, at the address where progress is set."""
+    """With the notes: the same answer as that of the notes."""
     return read_notes(call)
 
 
 def read_attempt(call: Call) -> Attempt:
+    """With each question: what was chosen, what is right, and why."""
     return learning.read_attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"])
 
 
 def read_profile(call: Call) -> Profile:
+    """What a form for the next roadmap begins with."""
     return learning.read_profile(call.owner)
 
 
 def save_profile(call: Call) -> Profile:
+    """Instead of what is there."""
     return learning.save_profile(call.owner, call.body)

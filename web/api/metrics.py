@@ -39,4 +39,5 @@ registry.register(Counts())
 
 
 def show_metrics(call: Call) -> Response:
+    """In the text format of Prometheus: messages of the queues, records of the log. Nothing of what anybody learns."""
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -51,15 +51,17 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     cursor: UUID | None = CURSOR
     limit: Limit = 20
-    status: RoadmapStatus | None = None
+    status: RoadmapStatus | None = Field(None, description="Only those that are this.")
 
 
 class LogsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     cursor: UUID | None = CURSOR
     limit: Limit = 50
-    level: LogLevel | None = None
-    category: Annotated[str, Field(max_length=40), AfterValidator(printable)] | None = None
+    level: LogLevel | None = Field(None, description="Only this level.")
+    category: Annotated[str, Field(max_length=40), AfterValidator(printable)] | None = Field(
+        None, description="Only this category, such as `planning`."
+    )
 
 
 async def create_roadmap(call: Call) -> Reply | Response:
@@ -95,14 +97,17 @@ def read_roadmap(call: Call) -> LinkedTree:
 
 
 def read_concept(call: Call) -> ConceptDetail:
+    """With its tutorial, resources and quiz, as far as they are written, and the learner's notes."""
     return reading.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def read_activity(call: Call) -> Activity:
+    """How many are ahead, what is being written, and how long it will take."""
     return activity(call.owner, call.ids["roadmap_id"])
 
 
 def list_logs(call: Call) -> Reply:
+    """What was done for it, by whom and for how long, the oldest first."""
     query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
     return paged(
@@ -114,7 +119,9 @@ def list_logs(call: Call) -> Reply:
 
 
 async def watch_roadmap(call: Call) -> Response:
-    """A browser comes back after each end of a stream, until it is told by 204 that there is nothing more."""
+    """Server-sent events: every change, from the first one or from the one after `Last-Event-ID`. After each end of a stream
+    come back with the number of the last event, until 204 says that there is nothing more.
+    """
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call)
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
