@@ -74,7 +74,7 @@ class User(BaseModel):
 
     id: UUID
     email: str
-    name: str
+    name: str = Field(description="What the person is called; may be empty.")
     is_admin: bool = False
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from statistics import mean
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.runtime import session
@@ -42,10 +42,10 @@ class Activity(BaseModel):
     """
 
     status: RoadmapStatus
-    seq: int
-    ahead: int | None
-    writing: list[Writing]
-    seconds_left: int | None
+    seq: int = Field(description="The number of the newest event.")
+    ahead: int | None = Field(description="Roadmaps, or parts of others, that wait and are older; null: nothing waits.")
+    writing: list[Writing] = Field(description="What workers are at.")
+    seconds_left: int | None = Field(description="Until it is done; null: nothing was measured that tells.")
 
 
 @dataclass(frozen=True, slots=True)

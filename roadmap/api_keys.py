@@ -59,7 +59,7 @@ class KeyInfo(BaseModel):
 class NewKey(KeyInfo):
     """`key` is told this once."""
 
-    key: str
+    key: str = Field(description="Told this once.")
 
 
 class KeyList(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core.errors import NotFound
 from core.runtime import session
@@ -39,12 +39,12 @@ class QuizDetail(BaseModel):
 class VersionSummary(BaseModel):
     """By what, with which words and on which wish it was written."""
 
-    version: int
-    generator: str
-    prompt_version: str
-    instruction: str
+    version: int = Field(description="From 1.")
+    generator: str = Field(description="Who has written it.")
+    prompt_version: str = Field(description="The words with which the model was asked.")
+    instruction: str = Field(description="What was asked for, in words.")
     created_at: datetime
-    current: bool
+    current: bool = Field(description="Whether it is the one that is shown.")
 
 
 class VersionDetail(VersionSummary):

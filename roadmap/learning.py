@@ -51,9 +51,9 @@ class LearnerConcept(BaseModel):
     """What the learner has left at a concept."""
 
     concept_id: UUID
-    progress: ConceptProgress
-    notes: str
-    notes_tag: str
+    progress: ConceptProgress = Field(description="How far the learner is.")
+    notes: str = Field(description="The learner's own.")
+    notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
 
 
 class AttemptRequest(BaseModel):
@@ -70,20 +70,20 @@ class AttemptRequest(BaseModel):
 class GradedQuestion(BaseModel):
     """`right` are the indexes of the right options."""
 
-    id: int
-    is_right: bool
-    chosen: list[int]
-    right: list[int]
-    explanation: str
+    id: int = Field(description="Its index in the quiz, from 0.")
+    is_right: bool = Field(description="Whether exactly the right options were chosen.")
+    chosen: list[int] = Field(description="The indexes of the options that were chosen.")
+    right: list[int] = Field(description="The indexes of the right options.")
+    explanation: str = Field(description="Why.")
 
 
 class AttemptSummary(BaseModel):
     """`score` of `total` questions were answered rightly."""
 
     id: UUID
-    version: int
-    score: int
-    total: int
+    version: int = Field(description="That of the quiz.")
+    score: int = Field(description="Questions that were answered rightly.")
+    total: int = Field(description="All questions.")
     created_at: datetime
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core.errors import NotFound
 from core.runtime import session
@@ -27,75 +27,75 @@ Item = TypeVar("Item")
 class Progress(BaseModel):
     """Contents that are written, that failed, and all of them."""
 
-    ready: int
-    failed: int
-    total: int
+    ready: int = Field(description="Parts that are written.")
+    failed: int = Field(description="Parts that could not be written.")
+    total: int = Field(description="All parts: three for each concept.")
 
 
 class RoadmapSummary(BaseModel):
     """`revision` 0: there is no outline yet. `spent` is in CURRENCY, with what is reserved for calls that run."""
 
     id: UUID
-    goal: str
-    title: str
+    goal: str = Field(description="What the person wants to be able to do, as it was said.")
+    title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
     status: RoadmapStatus
-    error: str
-    generator: str
-    level: str
-    language: str
-    hours_per_week: int
-    deadline: date | None
-    progress: Progress
-    weeks: int
-    hours: int
-    revision: int
-    spent: Decimal
-    over_budget: bool
+    error: str = Field(description="What went wrong; empty: nothing.")
+    generator: str = Field(description="Who makes it: the catalogue, or a model.")
+    level: str = Field(description="What the person knew already.")
+    language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
+    hours_per_week: int = Field(description="Hours for learning, a week.")
+    deadline: date | None = Field(description="Day by which it should be reached.")
+    progress: Progress = Field(description="How far its making is.")
+    weeks: int = Field(description="How long it takes with these hours a week.")
+    hours: int = Field(description="Hours of all concepts.")
+    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
+    spent: Decimal = Field(description="What it has cost, in CURRENCY, with what is reserved for calls that run.")
+    over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
     created_at: datetime
     updated_at: datetime
-    finished_at: datetime | None
+    finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
 
 
 class ContentState(BaseModel):
     """`version` 0: nothing is written yet."""
 
     status: ContentStatus
-    version: int
-    error: str
+    version: int = Field(description="Which is shown; 0: nothing is written yet.")
+    error: str = Field(description="What went wrong; empty: nothing.")
 
 
 class ConceptNode(BaseModel):
     """`key` names it in all revisions and in edits."""
 
     id: UUID
-    key: str
-    title: str
-    description: str
-    hours: int
-    week: int
-    difficulty: int
-    prerequisites: list[UUID]
-    outcomes: list[str]
-    progress: ConceptProgress
-    contents: dict[ContentKind, ContentState]
+    key: str = Field(description="Its name in all revisions and in edits.")
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    hours: int = Field(description="Hours that it takes to learn.")
+    week: int = Field(description="In which week it is begun, from 1.")
+    difficulty: int = Field(description="From 1, easy, to 5, hard.")
+    prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
+    outcomes: list[str] = Field(description="What one can do afterwards.")
+    progress: ConceptProgress = Field(description="How far the learner is with it.")
+    contents: dict[ContentKind, ContentState] = Field(description="The state of its parts: tutorial, resources, quiz.")
 
 
 class ModuleNode(BaseModel):
     id: UUID
-    key: str
-    title: str
-    description: str
-    hours: int
-    concepts: list[ConceptNode]
+    key: str = Field(description="Its name in all revisions and in edits.")
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    hours: int = Field(description="Hours of its concepts.")
+    concepts: list[ConceptNode] = Field(description="In the order in which they are learned.")
 
 
 class StageNode(BaseModel):
     id: UUID
-    key: str
-    title: str
-    description: str
-    hours: int
-    modules: list[ModuleNode]
+    key: str = Field(description="Its name in all revisions and in edits.")
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    hours: int = Field(description="Hours of its concepts.")
+    modules: list[ModuleNode] = Field(description="In the order in which they are learned.")
 
 
 class Learned(BaseModel):
@@ -113,42 +113,42 @@ class RoadmapTree(RoadmapSummary):
     while the plan waits for review.
     """
 
-    review: bool
-    resource_language: str | None
-    analysis: Analysis | None
-    remarks: list[str]
-    estimate: Estimate | None
-    learned: Learned
-    stages: list[StageNode]
+    review: bool = Field(description="Whether its plan waits for approval before contents are written.")
+    resource_language: str | None = Field(description="A second language in which resources may be.")
+    analysis: Analysis | None = Field(description="What the plan was designed from; null: it is not there yet.")
+    remarks: list[str] = Field(description="What should be better with the plan, and had to be accepted.")
+    estimate: Estimate | None = Field(description="What it will cost to write the rest, while the plan waits for review.")
+    learned: Learned = Field(description="How far the learner is.")
+    stages: list[StageNode] = Field(description="The plan; empty: there is none yet.")
 
 
 class TutorialDetail(BaseModel):
-    markdown: str
-    version: int
-    generator: str
+    markdown: str = Field(description="Markdown without HTML.")
+    version: int = Field(description="Which one it is.")
+    generator: str = Field(description="Who has written it.")
 
 
 class ConceptDetail(ConceptNode):
     """With what is written of its contents so far; null where nothing is."""
 
     roadmap_id: UUID
-    notes: str
-    notes_tag: str
-    tutorial: TutorialDetail | None
-    resources: list[Resource] | None
-    quiz: QuizDetail | None
+    notes: str = Field(description="The learner's own.")
+    notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
+    tutorial: TutorialDetail | None = Field(description="Null: it is not written yet.")
+    resources: list[Resource] | None = Field(description="Where more can be read and seen; null: they are not there yet.")
+    quiz: QuizDetail | None = Field(description="Without its answers; null: it is not written yet.")
 
 
 class LogRecord(BaseModel):
     id: UUID
     at: datetime
-    level: str
-    category: str
-    step: str
-    message: str
-    details: dict[str, Any] | None
-    duration_ms: int | None
-    concept_id: UUID | None
+    level: str = Field(description="debug, info, warning or error.")
+    category: str = Field(description="Which part of the service says it.")
+    step: str = Field(description="What was being done.")
+    message: str = Field(description="What has happened, in words.")
+    details: dict[str, Any] | None = Field(description="More of it, as data.")
+    duration_ms: int | None = Field(description="For how long, in milliseconds.")
+    concept_id: UUID | None = Field(description="About which concept; null: about none.")
 
 
 class Page(BaseModel, Generic[Item]):

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.runtime import session, settings
@@ -34,13 +34,13 @@ RECENT = 200  # calls whose mean is what the next one is expected to use
 class StepCost(BaseModel):
     """All calls of a step. `failed` are those that brought no answer; tokens are as far as the provider said them."""
 
-    step: str
-    calls: int
-    failed: int
-    prompt_tokens: int
-    completion_tokens: int
-    ms: int
-    price: Decimal
+    step: str = Field(description="What it was for.")
+    calls: int = Field(description="How many.")
+    failed: int = Field(description="How many brought no answer.")
+    prompt_tokens: int = Field(description="Tokens that were sent.")
+    completion_tokens: int = Field(description="Tokens that came back.")
+    ms: int = Field(description="Milliseconds, all together.")
+    price: Decimal = Field(description="In the currency of the receipt.")
 
 
 class CallRecord(BaseModel):
@@ -48,17 +48,17 @@ class CallRecord(BaseModel):
 
     id: UUID
     at: datetime
-    step: str
-    concept_id: UUID | None
-    model: str
-    prompt_version: str
-    attempt: int
-    outcome: Outcome
-    reason: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    ms: int | None
-    price: Decimal
+    step: str = Field(description="What it was for.")
+    concept_id: UUID | None = Field(description="For which concept; null: for the plan.")
+    model: str = Field(description="Which was asked.")
+    prompt_version: str = Field(description="The words with which it was asked.")
+    attempt: int = Field(description="From 1.")
+    outcome: Outcome = Field(description="How it ended.")
+    reason: str = Field(description="Why it brought no answer; empty: it did.")
+    prompt_tokens: int | None = Field(description="Tokens that were sent; null: nobody knows.")
+    completion_tokens: int | None = Field(description="Tokens that came back; null: nobody knows.")
+    ms: int | None = Field(description="Milliseconds; null: it runs.")
+    price: Decimal = Field(description="While it runs, and when nobody knows, the most that it can be.")
 
 
 class Estimate(BaseModel):
@@ -66,20 +66,20 @@ class Estimate(BaseModel):
     `measured`: from earlier calls of every step, not from assumptions.
     """
 
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    price: Decimal | None
+    calls: int = Field(description="How many are to come.")
+    prompt_tokens: int = Field(description="Tokens that will be sent.")
+    completion_tokens: int = Field(description="Tokens that will come back.")
+    price: Decimal | None = Field(description="Null: nobody has said what the model costs.")
     currency: str
-    measured: bool
+    measured: bool = Field(description="From earlier calls of every step, and not from assumptions.")
 
 
 class AccountMonth(BaseModel):
     """The account's spending over all its roadmaps in this month of UTC, with what is reserved. `budget` null: no limit."""
 
-    month: str
-    spent: Decimal
-    budget: Decimal | None
+    month: str = Field(description="Year and month, of UTC.")
+    spent: Decimal = Field(description="Over all roadmaps, with what is reserved.")
+    budget: Decimal | None = Field(description="Null: no limit.")
 
 
 class Receipt(BaseModel):
@@ -88,14 +88,14 @@ class Receipt(BaseModel):
     """
 
     currency: str
-    spent: Decimal
-    reserved: Decimal
-    budget: Decimal | None
-    over_budget: bool
+    spent: Decimal = Field(description="What counts against the budget.")
+    reserved: Decimal = Field(description="The part of it that is for calls that run.")
+    budget: Decimal | None = Field(description="Null: no limit.")
+    over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
     account_month: AccountMonth
-    estimate: Estimate | None
-    steps: list[StepCost]
-    calls: list[CallRecord]
+    estimate: Estimate | None = Field(description="Null: no call is to come.")
+    steps: list[StepCost] = Field(description="Sums by what calls were for.")
+    calls: list[CallRecord] = Field(description="The oldest first.")
     next_cursor: str | None
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from core import clock
 from core.errors import Conflict, NotFound
@@ -42,21 +42,21 @@ class Checked:
 class RevisionSummary(BaseModel):
     """`remarks`: what should be better with it, and had to be accepted."""
 
-    number: int
-    source: RevisionSource
-    base: int
-    instruction: str
+    number: int = Field(description="From 1.")
+    source: RevisionSource = Field(description="What it came from.")
+    base: int = Field(description="The revision from which it was made; 0: none.")
+    instruction: str = Field(description="What was asked for, in words.")
     status: RevisionStatus
-    error: str
-    remarks: list[str]
-    generator: str
+    error: str = Field(description="Why there is no outline; empty: there is one, or will be.")
+    remarks: list[str] = Field(description="What should be better with it, and had to be accepted.")
+    generator: str = Field(description="Who has designed it; empty: a person.")
     created_at: datetime
     finished_at: datetime | None
-    current: bool
+    current: bool = Field(description="Whether it is the plan.")
 
 
 class RevisionDetail(RevisionSummary):
-    outline: Outline | None
+    outline: Outline | None = Field(description="Null: it is not there yet, or never will be.")
 
 
 class Revisions(BaseModel):
@@ -66,9 +66,9 @@ class Revisions(BaseModel):
 class Diff(BaseModel):
     """From one revision to another, in words and as data."""
 
-    before: int
-    after: int
-    changes: list[Change]
+    before: int = Field(description="The number of the one revision.")
+    after: int = Field(description="The number of the other.")
+    changes: list[Change] = Field(description="One after the other.")
 
 
 def checked(draft: dict[str, Any], request: RoadmapRequest, today: date, language: str | None = None) -> Checked:

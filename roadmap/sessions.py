@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.errors import NotFound
@@ -39,10 +39,10 @@ class SessionInfo(BaseModel):
     id: UUID
     created_at: datetime
     expires_at: datetime
-    seen_at: datetime
-    user_agent: str
-    address: str
-    current: bool
+    seen_at: datetime = Field(description="When it was used last, roughly.")
+    user_agent: str = Field(description="What the browser or program calls itself.")
+    address: str = Field(description="From where it began.")
+    current: bool = Field(description="Whether it is the one that asks.")
 
 
 class SessionList(BaseModel):

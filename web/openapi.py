@@ -61,7 +61,7 @@ done once.
 nothing that was changed meanwhile. `RateLimit` says how much may still be asked.
 """
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
-PLACE_SCHEMAS = {
+PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
     "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Counts from 1."),
     "kind": ({"type": "string", "enum": ["tutorial", "resources", "quiz"]}, "Which part of the concept."),
     "slug": ({"type": "string", "pattern": "^[a-z-]{1,60}$"}, "The last part of a problem's `type`."),

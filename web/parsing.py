@@ -30,6 +30,7 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
     "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
     "file": (str, "is not a file"),
     "slug": (str, "is not a type of problem"),
+    "tag": (str, "is not a chapter of the description"),
 }
 
 

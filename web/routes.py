@@ -24,7 +24,7 @@ from roadmap.webhooks import (
 )
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, files, live, look, roadmap, start
+from web.pages import account, concept, docs, files, live, look, roadmap, start
 from web.pages import webhooks as webhook_pages
 from web.pages.page import Page
 
@@ -106,10 +106,10 @@ ENDPOINTS = (
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
 HOOK = "/webhooks/{webhook_id}"
-INDEX = ENDPOINTS[0]  # for who wants no page
+BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}  # for who wants no page
 
 PAGES = (
-    Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, for_programs=INDEX),
+    Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, for_programs=BY_PATH["/"]),
     Page("GET", "/roadmaps", start.list_, "Look at my roadmaps", query=start.ListQuery),
     Page("POST", "/roadmaps", start.create, "Make a roadmap", is_async=True),
     Page("GET", PAGE, roadmap.show, "Look at a roadmap"),
@@ -142,6 +142,10 @@ PAGES = (
     Page("POST", HOOK + "/delete", webhook_pages.delete_webhook, "Delete it by a button"),
     Page("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery, "Send a delivery again by a button"),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
+    Page("GET", "/docs", docs.show, "Read about the API", public=True),
+    Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),
+    Page("GET", "/problems", docs.list_problem_types, "Look at the types of problems", public=True, for_programs=BY_PATH["/problems"]),
+    Page("GET", "/problems/{slug}", docs.show_problem_type, "Look at what a problem means", public=True, for_programs=BY_PATH["/problems/{slug}"]),
     Page("GET", "/static/{file}", files.serve, "A style sheet, script or icon", public=True, unlimited=True),
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ PUBLIC = {  # whoever adds to these opens a door
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
+    ("GET", "/problems"),
     ("GET", "/problems/{slug}"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
@@ -39,6 +40,10 @@ PUBLIC_PAGES = {
     ("GET", "/register"),
     ("POST", "/register"),
     ("POST", "/look"),
+    ("GET", "/docs"),
+    ("GET", "/docs/{tag}"),
+    ("GET", "/problems"),
+    ("GET", "/problems/{slug}"),
     ("GET", "/static/{file}"),
 }
 NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics", "/openapi.json"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from core.errors import NotFound
@@ -32,10 +32,10 @@ class Session(BaseModel):
     `csrf_token` as `X-CSRF-Token`.
     """
 
-    access_token: str | None
+    access_token: str | None = Field(description="For `Authorization: Bearer`; null: the browser has it as a cookie.")
     token_type: Literal["bearer"] = "bearer"
-    csrf_token: str | None
-    expires_in: int
+    csrf_token: str | None = Field(description="For `X-CSRF-Token`, beside a cookie; null: not needed.")
+    expires_in: int = Field(description="Seconds.")
     user: User
 
 

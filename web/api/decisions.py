@@ -37,8 +37,8 @@ class Decision(BaseModel):
 
     id: UUID
     status: RoadmapStatus
-    revision: int
-    designing: int | None
+    revision: int = Field(description="The number of the current plan.")
+    designing: int | None = Field(description="The number of the one that is on its way; null: none is.")
     links: Links
 
 

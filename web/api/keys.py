@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap import api_keys, invitations
 from roadmap.api_keys import KeyInfo, KeyList
@@ -24,7 +24,7 @@ class InvitationsQuery(BaseModel):
 class NewInvitation(InvitationInfo):
     """`invitation` is what the invited person sends when registering; it is told this once."""
 
-    invitation: str
+    invitation: str = Field(description="What the invited person sends when registering; told this once.")
 
 
 def create_key(call: Call) -> Reply:

@@ -1,0 +1,52 @@
+"""What programmers read: the description of the API, chapter by chapter, and what its problems mean."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.runtime import settings
+from core.settings import LOOPBACK
+from web.api import documentation
+from web.endpoint import Call
+from web.pages import reference
+from web.pages.prose import prose
+from web.pages.rendering import page
+
+
+def show(call: Call) -> Response:
+    """Whoever asks gets the page, also a program: the description for those is /openapi.json."""
+    return page(
+        call.request,
+        "docs.html",
+        introduction=reference.introduction(),
+        headers_of_answers=reference.headers(),
+        chapters=reference.chapters(),
+        origin=_origin(call.request),
+    )
+
+
+def show_chapter(call: Call) -> Response:
+    chapter = reference.chapter(call.ids["tag"])
+    return page(
+        call.request,
+        "chapter.html",
+        chapter=chapter,
+        chapters=reference.chapters(),
+        operations=reference.operations(chapter.name),
+        origin=_origin(call.request),
+        with_token=not settings.embedded,
+    )
+
+
+def list_problem_types(call: Call) -> Response:
+    return page(call.request, "problem_types.html", problems=documentation.list_problem_types(call).items)
+
+
+def show_problem_type(call: Call) -> Response:
+    kind = documentation.meaning_of(documentation.problem_type(call.ids["slug"]))
+    return page(call.request, "problem_type.html", kind=kind, meaning=prose(kind.meaning), remedy=prose(kind.remedy))
+
+
+def _origin(request: Request) -> str:
+    """Of this service, as its caller knows it; that the Host is ours was looked at before. Beyond this machine it has TLS."""
+    scheme = request.url.scheme if request.url.hostname in LOOPBACK else "https"
+    return f"{scheme}://{request.url.netloc}"
