@@ -56,6 +56,7 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
         ("roadmap-dark", roadmap, WIDE, "dark", "en"),
         ("roadmap-phone", roadmap, PHONE, "light", "en"),
         ("concept", lesson, MIDDLE, "light", "en"),
+        ("docs", "/docs/roadmaps", WIDE, "light", "en"),
     ):
         with opened(browser, stack, path, size, scheme=scheme, language=language) as page:
             take(page, name)

@@ -175,6 +175,12 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "webhooks with errors": lambda g, _: Exhibit("/webhooks", g.owner, g.town.url, ("/webhooks", {"url": "ftp://example.org"})),
     "webhook": _state("webhook"),
     "webhook with its secret": lambda g, _: Exhibit(p := g.place("webhook", "en"), g.owner, g.town.url, (f"{p}/secret", {})),
+    "docs": lambda g, _: g.strange("/docs"),
+    "docs about roadmaps": lambda g, _: g.strange("/docs/roadmaps"),
+    "docs about decisions": lambda g, _: g.owned("/docs/decisions"),
+    "docs about keys": lambda g, _: g.strange("/docs/keys"),
+    "docs about problems": lambda g, _: g.strange("/problems"),
+    "docs about a problem": lambda g, _: g.strange("/problems/invalid"),
     "not found": lambda g, _: g.owned(LONELY),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),
@@ -182,6 +188,6 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
 }
 ALSO_CHINESE = (
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
-    *("login", "register", "account", "webhooks", "webhook", "not found"),
+    *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
 )
 SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

@@ -33,7 +33,7 @@ class ProblemMeanings(BaseModel):
 
 def show_openapi(call: Call) -> Response:
     """OpenAPI 3.1, generated from the types of the handlers."""
-    return represented(call.request, description(), "application/json", {"Cache-Control": "no-cache"})
+    return represented(call.request, description(), "application/json", {})
 
 
 def read_problem_type(call: Call) -> ProblemMeaning:
