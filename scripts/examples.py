@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.teacher import Teacher, teaching
+from tests.receiver import Receiver, receiving
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
@@ -28,6 +29,7 @@ GOAL = "Bake bread for eighty guests"
 ADA = {"email": "ada@example.org", "password": "your long passphrase"}
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
 AGENT = "curl/8.14.1"
+HOOK = "https://example.org/hooks/roadmap"
 MOST_ITEMS = 2  # of a list of things; of plain values twice as many
 LONGEST = 240  # characters of a text
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -36,7 +38,10 @@ KEY = re.compile(r"rmk_[\w-]{43}")
 SHOWN_OF_KEY = re.compile(r"rmk_[\w-]{8}")
 BEGIN = datetime(2026, 1, 5, 9)
 # Whoever has one of these can do something with it; each placeholder fits its schema.
-SECRETS = {"access_token": "the-access-token", "csrf_token": "the-csrf-token", "invitation": "the-invitation"}
+SECRETS = {
+    **{"access_token": "the-access-token", "csrf_token": "the-csrf-token", "invitation": "the-invitation"},
+    "secret": "whsec_the-secret-of-the-webhook",
+}
 # What a clock decides, or how busy the machine was.
 BY_CHANCE: dict[str, Any] = {
     **{"ms": 1850, "duration_ms": 1850, "seconds_left": 40, "month": "2026-01"},
@@ -93,8 +98,8 @@ class Story:
         self.recorded[operation].setdefault("responses", {})[str(status)] = text
 
 
-def live(story: Story, teacher: Teacher, admin: str) -> None:
-    """A person looks around, registers, has a roadmap made, learns from it, and leaves. Each line is a step."""
+def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None:
+    """A person looks around, registers, has a roadmap made, learns from it, has a program told, and leaves."""
     look_around(story)
     register(story, admin)
     manage(story)
@@ -102,6 +107,7 @@ def live(story: Story, teacher: Teacher, admin: str) -> None:
     lesson = write(story, teacher, roadmap)
     look_back(story, roadmap, lesson)
     learn(story, roadmap, lesson)
+    tell(story, receiver.url)
     leave(story)
 
 
@@ -204,6 +210,23 @@ def learn(story: Story, roadmap: str, concept: str) -> None:
     call("read_attempt", **at, attempt_id=attempt["id"])
 
 
+def tell(story: Story, url: str) -> None:
+    """A program of hers, which listens at this address."""
+    call = story.call
+    events = ["roadmap.ready", "roadmap.partial", "roadmap.failed"]
+    webhook = call("create_webhook", {"url": url, "events": events, "description": "Posts to the team's chat"})["id"]
+    call("list_webhooks")
+    call("read_webhook", webhook_id=webhook)
+    changed = {"url": url, "events": events[:1], "description": "Posts to the team's chat", "enabled": True}
+    call("change_webhook", changed, webhook_id=webhook)
+    call("rotate_webhook_secret", {}, webhook_id=webhook)
+    sent = call("test_webhook", {}, webhook_id=webhook)["id"]
+    call("list_deliveries", webhook_id=webhook, until=lambda page: page["items"][0]["status"] == "delivered")
+    call("read_delivery", webhook_id=webhook, delivery_id=sent)
+    call("retry_delivery", {}, webhook_id=webhook, delivery_id=sent)
+    call("delete_webhook", webhook_id=webhook)
+
+
 def leave(story: Story) -> None:
     call = story.call
     another = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
@@ -230,10 +253,11 @@ def is_(status: str) -> Callable[[Answer], bool]:
     return lambda tree: bool(tree["status"] == status)
 
 
-def steady(recorded: dict[str, Any]) -> dict[str, Any]:
-    """Short, without secrets, and the same when it is recorded again."""
-    short = _short(recorded)
-    text = json.dumps(short, ensure_ascii=False)
+def steady(recorded: dict[str, Any], instead: Names) -> dict[str, Any]:
+    """Short, without secrets, and the same when it is recorded again. `instead` has other words for some."""
+    text = json.dumps(_short(recorded), ensure_ascii=False)
+    for said, better in instead.items():
+        text = text.replace(said, better)
     ids = {found: f"019b8d00-0000-7000-8000-{number:012d}" for number, found in enumerate(dict.fromkeys(ID.findall(text)), 1)}
     times = sorted(set(TIME.findall(text)))
     begin = datetime.fromisoformat(times[0])
@@ -277,18 +301,20 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
         environment = {
             **{"ADMIN_EMAIL": ADMIN["email"], "ADMIN_PASSWORD": ADMIN["password"]},
             **{"CONTENT_WORKERS": "1", "MODEL_CONCURRENCY": "1"},  # so that everything happens in one order
+            **{"WEBHOOK_NETWORKS": "127.0.0.0/8"},
             **{"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "120"},
         }
+        receiver = stack.enter_context(receiving())
         service = server_stack(folder, *servers, **environment, **teacher.environment())
         service.headers = {"User-Agent": AGENT}  # nobody else registers
         stack.enter_context(running(service))
         begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN)
         story = Story(service, endpoints)
-        live(story, teacher, begun.json()["access_token"])
+        live(story, teacher, receiver, begun.json()["access_token"])
     if missing := [name for name in endpoints if name not in story.recorded]:
         print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
         return 1
-    file.write_text(json.dumps(steady(story.recorded), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    file.write_text(json.dumps(steady(story.recorded, {receiver.url: HOOK}), indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"{file.name}: {file.stat().st_size // 1024} KiB")
     return 0
 
