@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from inspect import getdoc
+from itertools import groupby
 from pathlib import Path
 from sys import modules
 from typing import Any
@@ -43,6 +44,8 @@ FILE = Path(__file__).with_name("openapi.json")
 EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
+
+Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
 ABOUT = """\
 Post a goal, get a learning roadmap: stages, modules and concepts in an order that works, and for each concept a tutorial,
@@ -111,7 +114,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.components(),
-            "responses": {_component(status): _problem_response(status) for status in sorted(_statuses())},
+            "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()},
             "headers": {
                 name: {"description": about, "required": name in ALWAYS, "schema": schema}
                 for name, (schema, about) in ANSWER_HEADERS.items()
@@ -242,9 +245,9 @@ def _responses(endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]) 
         yield str(status), _good(endpoint, status, model, schemas, examples.get(str(status)))
     if endpoint.has_tag and endpoint.method == "GET":
         yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
-    for status in sorted({PROBLEMS[kind].status for kind in _raised(endpoint)}):
-        yield str(status), {"$ref": f"#/components/responses/{_component(status)}"}
-    yield "default", {"$ref": f"#/components/responses/{_component(INTERNAL.status)}"}
+    for kinds in _by_status(endpoint):
+        yield str(PROBLEMS[kinds[0]].status), {"$ref": f"#/components/responses/{_component(kinds)}"}
+    yield "default", {"$ref": f"#/components/responses/{_component(())}"}
 
 
 def _good(endpoint: Endpoint, status: int, model: type[BaseModel] | None, schemas: _Schemas, example: Any) -> dict[str, Any]:
@@ -321,18 +324,29 @@ def _place_names(endpoint: Endpoint) -> list[str]:
     return re.findall(r"{(\w+)}", endpoint.path)
 
 
-def _statuses() -> set[int]:
-    return {INTERNAL.status} | {PROBLEMS[kind].status for endpoint in ENDPOINTS for kind in _raised(endpoint)}
+def _by_status(endpoint: Endpoint) -> list[Kinds]:
+    """What it can answer instead, those of one status together."""
+    raised = set(_raised(endpoint))
+    return [
+        tuple(kinds) for _, kinds in groupby((kind for kind in PROBLEMS if kind in raised), lambda kind: PROBLEMS[kind].status)
+    ]
 
 
-def _component(status: int) -> str:
-    """The name of the response that tells of its problems: that of the first of them."""
-    return next((kind.__name__ for kind, problem in PROBLEMS.items() if problem.status == status), "Internal")
+def _answered() -> list[Kinds]:
+    """Of all endpoints, each once; the last is that of our own mistakes, which no handler raises."""
+    order = list(PROBLEMS)
+    found = {kinds for endpoint in ENDPOINTS for kinds in _by_status(endpoint)}
+    return [*sorted(found, key=lambda kinds: [order.index(kind) for kind in kinds]), ()]
 
 
-def _problem_response(status: int) -> dict[str, Any]:
-    kinds = [kind for kind in (*PROBLEMS.values(), INTERNAL) if kind.status == status]
-    extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
+def _component(kinds: Kinds) -> str:
+    """The name of the response that tells of these."""
+    return "Or".join(kind.__name__ for kind in kinds) or "Internal"
+
+
+def _problem_response(raised: Kinds) -> dict[str, Any]:
+    kinds = [PROBLEMS[kind] for kind in raised] or [INTERNAL]
+    extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(kinds[0].status, [])
     return {
         "description": "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds),
         "headers": _told(*extra, "X-Request-ID"),
