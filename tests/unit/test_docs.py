@@ -89,6 +89,18 @@ def test_a_shell_reads_every_command_as_it_is_meant(tag: str) -> None:
         assert operation.sent is None or words[-2:] == ["-d", operation.sent]
 
 
+def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
+    edit = next(each for each in reference.operations("decisions") if each.id == "edit_plan")
+    kinds = {choice.name: next(field for field in choice.fields if field.name == "op") for choice in edit.body[0].choices}
+    assert {name: op.rules[0] for name, op in kinds.items()} == {name: f"always {name}" for name in kinds}
+    assert len(kinds) == 6
+
+
+def test_no_mark_of_markdown_is_left(reader: TestClient) -> None:
+    for path in PAGES:
+        assert "`" not in re.sub(r"<pre.*?</pre>", "", reader.get(path).text, flags=re.DOTALL), path
+
+
 def test_one_s_own_machine_needs_no_token(reader: TestClient) -> None:
     assert "Bearer" not in section_of(reader.get("/docs/roadmaps").text, "list_roadmaps")
 

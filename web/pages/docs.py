@@ -1,11 +1,13 @@
 """What programmers read: the description of the API, chapter by chapter, and what its problems mean."""
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.runtime import settings
 from core.settings import LOOPBACK
 from web.api import documentation
+from web.api.documentation import ProblemMeaning
 from web.endpoint import Call
 from web.pages import reference
 from web.pages.prose import prose
@@ -38,7 +40,12 @@ def show_chapter(call: Call) -> Response:
 
 
 def list_problem_types(call: Call) -> Response:
-    return page(call.request, "problem_types.html", problems=documentation.list_problem_types(call).items)
+    return page(call.request, "problem_types.html", problems=_problems(call))
+
+
+def _problems(call: Call) -> list[tuple[ProblemMeaning, Markup]]:
+    """Each with what it means, as a page shows it."""
+    return [(kind, prose(kind.meaning)) for kind in documentation.list_problem_types(call).items]
 
 
 def show_problem_type(call: Call) -> Response:

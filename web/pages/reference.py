@@ -240,8 +240,9 @@ def _fields(schema: Schema, id_: str, depth: int = 0) -> tuple[Field, ...]:
 
 def _field(name: str, schema: Schema, id_: str, required: bool, depth: int) -> Field:
     inner = _innermost(schema)
-    choices = [_resolved(each) for each in inner.get("oneOf", inner.get("anyOf", ())) if "$ref" in each]
-    named = list(inner.get("discriminator", {}).get("mapping", {})) or [_name(each) for each in inner.get("anyOf", ())]
+    called = {ref: name for name, ref in inner.get("discriminator", {}).get("mapping", {}).items()}
+    refs = [each["$ref"] for each in inner.get("oneOf", inner.get("anyOf", ())) if "$ref" in each]
+    choices = {called.get(ref) or ref.rpartition("/")[2]: _resolved({"$ref": ref}) for ref in refs}
     return Field(
         id=id_,
         name=name,
@@ -260,7 +261,7 @@ def _field(name: str, schema: Schema, id_: str, required: bool, depth: int) -> F
                 about=_inline(each.get("description", "")),
                 fields=_fields(each, f"{id_}-{choice}", depth + 1),
             )
-            for choice, each in zip(named, choices, strict=False)
+            for choice, each in choices.items()
         ),
     )
 
@@ -286,11 +287,12 @@ def _type(schema: Schema) -> str:
     null = " or null" if {"type": "null"} in resolved.get("anyOf", ()) else ""
     inner = _present(resolved)
     if "items" in inner:
-        return f"list of {_type(inner['items'])}{null}"
+        one = _resolved(inner["items"])
+        return f"list of {'these objects' if 'oneOf' in one else _type(one)}{null}"
     if isinstance(inner.get("additionalProperties"), dict):
         return f"object, by name: {_type(inner['additionalProperties'])}{null}"
     if "oneOf" in inner or "anyOf" in inner:
-        return f"one of several objects{null}"
+        return f"one of these objects{null}"
     kind = str(inner.get("type", ""))
     return (FORMATS.get(str(inner.get("format"))) or TYPES.get(kind, "anything")) + null
 
@@ -333,10 +335,6 @@ def _resolved(schema: Schema) -> Schema:
     for step in schema["$ref"].removeprefix("#/").split("/"):
         found = found[step]
     return {**_resolved(found), **{key: each for key, each in schema.items() if key != "$ref"}}
-
-
-def _name(schema: Schema) -> str:
-    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _sent(example: Any) -> str:
