@@ -73,9 +73,9 @@ class User(BaseModel):
     """An account."""
 
     id: UUID
-    email: str
+    email: str = Field(description="With which one logs in.")
     name: str = Field(description="What the person is called; may be empty.")
-    is_admin: bool = False
+    is_admin: bool = Field(False, description="Whether this is an administrator.")
 
 
 def register(registration: Registration, invitation_id: UUID | None, device: Device) -> tuple[User, Login]:

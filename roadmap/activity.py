@@ -32,8 +32,8 @@ class Writing(BaseModel):
     """A part that a worker is at."""
 
     concept_id: UUID
-    title: str
-    kind: ContentKind
+    title: str = Field(description="That of the concept.")
+    kind: ContentKind = Field(description="Which part of it.")
 
 
 class Activity(BaseModel):

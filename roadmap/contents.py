@@ -23,17 +23,17 @@ MOST = 500  # versions of a content
 class QuizQuestion(BaseModel):
     """A question as it is asked: without its answers."""
 
-    id: int
-    type: str
-    prompt: str
-    options: list[str]
+    id: int = Field(description="Its index in the quiz, from 0.")
+    type: str = Field(description="single, multiple or true_false.")
+    prompt: str = Field(description="What is asked.")
+    options: list[str] = Field(description="Of which some are right.")
 
 
 class QuizDetail(BaseModel):
     """`version` goes with the answers: they are graded by the quiz that was shown."""
 
-    version: int
-    questions: list[QuizQuestion]
+    version: int = Field(description="It goes with the answers: they are graded by the quiz that was shown.")
+    questions: list[QuizQuestion] = Field(description="In the order in which they are asked.")
 
 
 class VersionSummary(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap.checks import Thing, quoted
 from roadmap.outline import Outline
@@ -34,14 +34,14 @@ class Change(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    what: What
-    how: How
-    key: str
-    title: str
-    text: str
-    field: str | None = None
-    before: Any = None
-    after: Any = None
+    what: What = Field(description="What kind of thing.")
+    how: How = Field(description="What has become of it.")
+    key: str = Field(description="Its key; empty: the roadmap itself.")
+    title: str = Field(description="What it is called now, or was called last.")
+    text: str = Field(description="The change in words.")
+    field: str | None = Field(None, description="What of it has changed.")
+    before: Any = Field(None, description="Its value before.")
+    after: Any = Field(None, description="Its value afterwards.")
 
 
 def changes(old: Outline, new: Outline) -> list[Change]:

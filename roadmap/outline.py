@@ -32,34 +32,34 @@ Points = Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_
 class OutlineConcept(Frozen):
     """The smallest thing to learn. `hours` is study time; `prerequisites` are keys of other concepts."""
 
-    key: Title
-    title: Title
-    description: str
-    hours: Annotated[int, Field(ge=1, le=200)]
-    difficulty: Annotated[int, Field(ge=1, le=5)]
-    prerequisites: tuple[str, ...] = ()
-    outcomes: tuple[str, ...] = ()
+    key: Title = Field(description="Its name in all revisions and in edits.")
+    title: Title = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    hours: Annotated[int, Field(ge=1, le=200)] = Field(description="Hours that it takes to learn.")
+    difficulty: Annotated[int, Field(ge=1, le=5)] = Field(description="From 1, easy, to 5, hard.")
+    prerequisites: tuple[str, ...] = Field((), description="Keys of the concepts that one needs before.")
+    outcomes: tuple[str, ...] = Field((), description="What one can do afterwards.")
 
 
 class OutlineModule(Frozen):
     """`key` names it through all revisions of a roadmap, as that of a concept does."""
 
-    key: Title
-    title: Title
-    description: str
-    concepts: tuple[OutlineConcept, ...]
+    key: Title = Field(description="Its name in all revisions and in edits.")
+    title: Title = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    concepts: tuple[OutlineConcept, ...] = Field(description="In the order in which they are learned.")
 
 
 class OutlineStage(Frozen):
-    key: Title
-    title: Title
-    description: str
-    modules: tuple[OutlineModule, ...]
+    key: Title = Field(description="Its name in all revisions and in edits.")
+    title: Title = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    modules: tuple[OutlineModule, ...] = Field(description="In the order in which they are learned.")
 
 
 class Outline(Frozen):
-    title: Title
-    stages: tuple[OutlineStage, ...]
+    title: Title = Field(description="What the roadmap is called.")
+    stages: tuple[OutlineStage, ...] = Field(description="In the order in which they are learned.")
 
     def modules(self) -> Iterator[OutlineModule]:
         for stage in self.stages:
@@ -84,25 +84,27 @@ class Outline(Frozen):
 class Analysis(Frozen):
     """What a person wants, has and needs: what an outline is designed from."""
 
-    aim: Annotated[str, Field(min_length=1, max_length=2000)]
-    known: Points = ()
-    subjects: Points = ()
-    assumptions: Points = ()
+    aim: Annotated[str, Field(min_length=1, max_length=2000)] = Field(description="What the person wants to be able to do.")
+    known: Points = Field((), description="What the person knows already.")
+    subjects: Points = Field((), description="What is to be learned.")
+    assumptions: Points = Field((), description="What was not said, and is taken to be so.")
 
 
 class Tutorial(Frozen):
-    markdown: Annotated[str, Field(min_length=1)]
+    markdown: Annotated[str, Field(min_length=1)] = Field(description="Markdown without HTML.")
 
     def text(self) -> str:
         return self.markdown
 
 
 class Resource(Frozen):
-    title: Annotated[str, Field(min_length=1, max_length=500)]
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)]
-    type: str
-    language: str
-    why: Annotated[str, Field(min_length=1)]
+    title: Annotated[str, Field(min_length=1, max_length=500)] = Field(description="As it stands there.")
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)] = Field(
+        description="Where it is."
+    )
+    type: str = Field(description="What kind of thing it is, such as a book.")
+    language: str = Field(description="Its language, as a BCP 47 tag.")
+    why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")
 
 
 class Resources(Frozen):

@@ -101,11 +101,11 @@ class StageNode(BaseModel):
 class Learned(BaseModel):
     """Concepts of the plan by what the learner has said of them, and the hours of those that are done or skipped."""
 
-    done: int
-    skipped: int
-    learning: int
-    total: int
-    hours_done: int
+    done: int = Field(description="Concepts.")
+    skipped: int = Field(description="Concepts.")
+    learning: int = Field(description="Concepts.")
+    total: int = Field(description="All concepts.")
+    hours_done: int = Field(description="Hours of those that are done or skipped.")
 
 
 class RoadmapTree(RoadmapSummary):

@@ -70,7 +70,7 @@ class Estimate(BaseModel):
     prompt_tokens: int = Field(description="Tokens that will be sent.")
     completion_tokens: int = Field(description="Tokens that will come back.")
     price: Decimal | None = Field(description="Null: nobody has said what the model costs.")
-    currency: str
+    currency: str = Field(description="A code of three letters.")
     measured: bool = Field(description="From earlier calls of every step, and not from assumptions.")
 
 
@@ -87,12 +87,12 @@ class Receipt(BaseModel):
     `estimate` is null when no call is to come. `calls` are the oldest first.
     """
 
-    currency: str
+    currency: str = Field(description="A code of three letters.")
     spent: Decimal = Field(description="What counts against the budget.")
     reserved: Decimal = Field(description="The part of it that is for calls that run.")
     budget: Decimal | None = Field(description="Null: no limit.")
     over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
-    account_month: AccountMonth
+    account_month: AccountMonth = Field(description="Of all roadmaps of the account.")
     estimate: Estimate | None = Field(description="Null: no call is to come.")
     steps: list[StepCost] = Field(description="Sums by what calls were for.")
     calls: list[CallRecord] = Field(description="The oldest first.")

@@ -107,7 +107,7 @@ class DeliveryInfo(BaseModel):
 
     id: UUID = Field(description="The `webhook-id` of every try.")
     webhook_id: UUID
-    event: str = Field(examples=["roadmap.ready", "webhook.test"])
+    event: str = Field(description="What it tells.", examples=["roadmap.ready", "webhook.test"])
     roadmap_id: UUID | None
     status: DeliveryStatus
     attempts: int = Field(description="Tries so far, with the one that runs.")

@@ -24,18 +24,18 @@ MEDIA_TYPE = "application/problem+json"
 class Wrong(BaseModel):
     """One field of the body, by a JSON pointer (RFC 6901) as a fragment, or one parameter of the query, the path or a header."""
 
-    pointer: str | None = Field(None, examples=["#/goal"])
-    parameter: str | None = None
+    pointer: str | None = Field(None, description="Of a field of the body.", examples=["#/goal"])
+    parameter: str | None = Field(None, description="The name of a parameter of the query, the path or a header.")
     detail: str = Field(description="The rule that it breaks.", examples=["should have at least 2 characters"])
 
 
 class Problem(BaseModel):
     """Problem details (RFC 9457). Programs decide by `type`, which can also be read about at its address."""
 
-    type: str = Field(examples=["/problems/invalid"])
-    title: str = Field(examples=["Some input does not fit"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["Some fields do not fit."])
+    type: str = Field(description="What kind of problem it is.", examples=["/problems/invalid"])
+    title: str = Field(description="The same in words.", examples=["Some input does not fit"])
+    status: int = Field(description="That of the answer.", examples=[422])
+    detail: str = Field(description="What has happened this time.", examples=["Some fields do not fit."])
     errors: list[Wrong] | None = Field(None, description="Each field that is wrong.")
     request_id: str | None = Field(None, description="Finds the request in the log.", examples=["9f86d081884c7d65"])
 

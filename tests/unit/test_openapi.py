@@ -15,6 +15,7 @@ from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
 
 DOCUMENT = openapi.document()
+OBVIOUS = r"id|\w+_id|at|\w+_at|status|items|links|next_cursor|questions|user|content|enabled|description"
 EXAMPLES = json.loads(openapi.EXAMPLES.read_text("utf-8"))
 
 
@@ -97,8 +98,12 @@ def test_examples_tell_no_secret() -> None:
 
 @pytest.mark.parametrize("name", SENT)
 def test_every_field_that_is_sent_is_described(name: str) -> None:
-    fields = DOCUMENT["components"]["schemas"][name].get("properties", {})
-    assert [field for field, schema in fields.items() if not schema.get("description") and "const" not in schema] == []
+    assert _without_words(name) == []
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
+def test_every_field_that_is_answered_is_described_or_says_what_it_is(name: str) -> None:
+    assert [field for field in _without_words(name) if not re.fullmatch(OBVIOUS, field)] == []
 
 
 def test_every_operation_and_parameter_is_described() -> None:
@@ -106,6 +111,11 @@ def test_every_operation_and_parameter_is_described() -> None:
     assert [each["operationId"] for each in operations if not each["description"]] == []
     parameters = [(each["operationId"], parameter) for each in operations for parameter in each.get("parameters", [])]
     assert [(name, parameter["name"]) for name, parameter in parameters if not parameter.get("description")] == []
+
+
+def _without_words(name: str) -> list[str]:
+    fields = DOCUMENT["components"]["schemas"][name].get("properties", {})
+    return [field for field, schema in fields.items() if not schema.get("description") and "const" not in schema]
 
 
 def _examples(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any], Any]]:

@@ -29,27 +29,27 @@ class Queue(BaseModel):
 class LogBuffer(BaseModel):
     """Records of this process: accepted, still waiting, dropped for want of room."""
 
-    accepted: int
-    waiting: int
-    dropped: int
+    accepted: int = Field(description="Since the process began.")
+    waiting: int = Field(description="Not sent yet.")
+    dropped: int = Field(description="For want of room.")
 
 
 class LogRecords(BaseModel):
     """Records of all processes: stored, missing (numbered, but not there a minute later), dropped for want of room."""
 
-    stored: int
-    missing: int
-    dropped: int
+    stored: int = Field(description="In the database.")
+    missing: int = Field(description="Numbered, but not there a minute later.")
+    dropped: int = Field(description="For want of room.")
 
 
 class Ready(BaseModel):
     """All that it needs is there."""
 
     status: Literal["ok"] = "ok"
-    mode: Literal["embedded", "server"]
-    queues: dict[str, Queue]
-    log_buffer: LogBuffer
-    log_records: LogRecords
+    mode: Literal["embedded", "server"] = Field(description="On one machine for one person, or with accounts.")
+    queues: dict[str, Queue] = Field(description="By name: logs and content.")
+    log_buffer: LogBuffer = Field(description="Of the process that answers.")
+    log_records: LogRecords = Field(description="Of all processes.")
 
 
 class Index(BaseModel):

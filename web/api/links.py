@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 BASE = "/api/v1/roadmaps"
 
@@ -13,14 +13,14 @@ BELOW = ("events", "activity", "logs", "revisions", "receipt")
 class Links(BaseModel):
     """`page` is for people."""
 
-    self: str
-    page: str
-    picture: str
-    events: str
-    activity: str
-    logs: str
-    revisions: str
-    receipt: str
+    self: str = Field(description="The roadmap itself.")
+    page: str = Field(description="The same for people.")
+    picture: str = Field(description="The same as SVG.")
+    events: str = Field(description="Its events, as they happen.")
+    activity: str = Field(description="What is being done now.")
+    logs: str = Field(description="What was done.")
+    revisions: str = Field(description="What its plan was.")
+    receipt: str = Field(description="What it has cost.")
 
 
 def links_of(roadmap_id: UUID) -> Links:
