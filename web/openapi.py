@@ -72,7 +72,8 @@ PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
 REQUEST_HEADERS = {
     "Idempotency-Key": (
         {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9._-]+$"},
-        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once.",
+        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once. "
+        "Other visible ASCII characters are understood as well.",
     ),
     "If-Match": ({"type": "string", "maxLength": 200}, "An ETag: change it only while it is still that."),
     "If-None-Match": ({"type": "string", "maxLength": 200}, "An ETag that is known: 304 while it is still that."),

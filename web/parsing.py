@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
 from roadmap.outline import ContentKind
-from roadmap.requests import LANGUAGE_TAG
+from web.rules import rule_of
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
@@ -32,9 +32,6 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
     "slug": (str, "is not a type of problem"),
     "tag": (str, "is not a chapter of the description"),
 }
-
-
-PATTERNS = {LANGUAGE_TAG: "should be the tag of a language (BCP 47), such as en, de or zh-Hans"}  # in words
 
 
 def ids_of(request: Request) -> dict[str, Any]:
@@ -106,7 +103,7 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
 def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)
     problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
-    return tuple(FieldError(_pointer(p["loc"], prefix, document), _rule(p, prefix)) for p in problems)
+    return tuple(FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?")) for p in problems)
 
 
 def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
@@ -130,29 +127,3 @@ def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str
         document = document[part] if isinstance(document, dict) or isinstance(part, int) else None
         yield part
     yield from location[-1:]
-
-
-def _rule(problem: Any, prefix: str) -> str:
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    if problem["type"] == "extra_forbidden":
-        return "is not a known parameter" if prefix == "?" else "is not a known field"
-    if problem["type"] in ("too_short", "too_long") and problem["ctx"]["field_type"] == "Value":  # a secret text
-        bound, number = ("at least", "min_length") if problem["type"] == "too_short" else ("at most", "max_length")
-        return f"should have {bound} {problem['ctx'][number]} characters"
-    if problem["type"] in ("int_parsing", "int_type", "int_from_float", "int_parsing_size"):
-        return "should be a whole number"
-    if problem["type"] == "string_pattern_mismatch":
-        return PATTERNS.get(problem["ctx"]["pattern"], f"should match the pattern {problem['ctx']['pattern']}")
-    if problem["type"] == "union_tag_not_found":
-        return f"needs the field {problem['ctx']['discriminator']}"
-    if problem["type"] == "union_tag_invalid":
-        return f"must name one of {problem['ctx']['expected_tags']} as {problem['ctx']['discriminator']}"
-    return (
-        str(problem["msg"])
-        .replace(" after validation", "")
-        .replace("Tuple s", "s")
-        .replace("Input s", "s")
-        .replace("String s", "s")
-        .replace("Field required", "is required")
-    )
