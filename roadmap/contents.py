@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from core.errors import NotFound
 from core.runtime import session
 from models.roadmaps import Concept, Content, ContentVersion
-from roadmap.outline import ContentKind, Contents, Question, Quiz, Resources, Tutorial
+from roadmap.outline import ContentKind, Contents, Question, QuestionType, Quiz, Resources, Tutorial
 from roadmap.ownership import owned
 
 SHAPES: dict[ContentKind, type[Tutorial] | type[Resources] | type[Quiz]] = {
@@ -24,7 +24,7 @@ class QuizQuestion(BaseModel):
     """A question as it is asked: without its answers."""
 
     id: int = Field(description="Its index in the quiz, from 0.")
-    type: str = Field(description="single, multiple or true_false.")
+    type: QuestionType
     prompt: str = Field(description="What is asked.")
     options: list[str] = Field(description="Of which some are right.")
 

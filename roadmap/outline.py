@@ -115,10 +115,13 @@ class Resources(Frozen):
         return "\n".join(item.why for item in self.items)
 
 
+QuestionType = Literal["single", "multiple", "true_false"]
+
+
 class Question(Frozen):
     """`answers` are indexes of the right options."""
 
-    type: Literal["single", "multiple", "true_false"]
+    type: QuestionType
     prompt: Annotated[str, Field(min_length=1)]
     options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     answers: Annotated[tuple[int, ...], Field(min_length=1)]

@@ -14,8 +14,9 @@ from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
 from roadmap.applying import key_of
 from roadmap.contents import QuizDetail, without_answers
+from roadmap.execution_log import LogLevel
 from roadmap.notes import notes_tag
-from roadmap.outline import Analysis, ContentKind, Quiz, Resource
+from roadmap.outline import Analysis, ContentKind, Level, Quiz, Resource
 from roadmap.ownership import owned
 from roadmap.receipts import Estimate, pending_estimate
 from roadmap.spending import money
@@ -41,7 +42,7 @@ class RoadmapSummary(BaseModel):
     status: RoadmapStatus
     error: str = Field(description="What went wrong; empty: nothing.")
     generator: str = Field(description="Who makes it: the catalogue, or a model.")
-    level: str = Field(description="What the person knew already.")
+    level: Level = Field(description="What the person knew already.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
     hours_per_week: int = Field(description="Hours for learning, a week.")
     deadline: date | None = Field(description="Day by which it should be reached.")
@@ -142,7 +143,7 @@ class ConceptDetail(ConceptNode):
 class LogRecord(BaseModel):
     id: UUID
     at: datetime
-    level: str = Field(description="debug, info, warning or error.")
+    level: LogLevel
     category: str = Field(description="Which part of the service says it.")
     step: str = Field(description="What was being done.")
     message: str = Field(description="What has happened, in words.")

@@ -39,8 +39,8 @@ def _too_long(facts: Mapping[str, Any]) -> str:
 
 
 def _length(facts: Mapping[str, Any], bound: str, number: str) -> str:
-    things = "characters" if facts["field_type"] == "Value" else "items"  # of a secret text; of a list
-    return f"should have {bound} {facts[number]} {things}"
+    thing = "character" if facts["field_type"] == "Value" else "item"  # of a secret text; of a list
+    return f"should have {bound} {facts[number]} {thing}{'' if facts[number] == 1 else 's'}"
 
 
 def _whole_number(_: Mapping[str, Any]) -> str:
