@@ -24,7 +24,7 @@ class QuizQuestion(BaseModel):
     """A question as it is asked: without its answers."""
 
     id: int = Field(description="Its index in the quiz, from 0.")
-    type: QuestionType
+    type: QuestionType = Field(description="How many of the options are right: one, several, or one of true and false.")
     prompt: str = Field(description="What is asked.")
     options: list[str] = Field(description="Of which some are right.")
 

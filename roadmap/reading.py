@@ -143,7 +143,7 @@ class ConceptDetail(ConceptNode):
 class LogRecord(BaseModel):
     id: UUID
     at: datetime
-    level: LogLevel
+    level: LogLevel = Field(description="How much it matters.")
     category: str = Field(description="Which part of the service says it.")
     step: str = Field(description="What was being done.")
     message: str = Field(description="What has happened, in words.")
