@@ -4,11 +4,12 @@ import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from core.text import clean
+from core.text import Rule, clean
 
 LONGEST = 254  # characters (RFC 5321)
+SHAPE = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 
 
 def in_one_spelling(text: str) -> str:
@@ -19,9 +20,9 @@ def in_one_spelling(text: str) -> str:
     text = clean(unicodedata.normalize("NFKC", text).lower())
     if any(unicodedata.category(c) in ("Cf", "Mn", "Me", "Zs", "Zl", "Zp") for c in text):
         raise ValueError("must not contain characters that cannot be seen by themselves")
-    if len(text) > LONGEST or not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
+    if len(text) > LONGEST or not re.fullmatch(SHAPE, text):
         raise ValueError("is not an e-mail address")
     return text
 
 
-Email = Annotated[str, Field(max_length=LONGEST), AfterValidator(in_one_spelling)]
+Email = Annotated[str, Field(max_length=LONGEST, json_schema_extra={"format": "email"}), Rule(in_one_spelling, f"^{SHAPE}$")]

@@ -2,12 +2,27 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import AfterValidator, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 # They turn the direction of what follows round.
 BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(AfterValidator):
+    """What a function checks, with what a schema can say of it: whoever reads the description of the API knows it as well."""
+
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
 
 
 def plain(text: str) -> str:
@@ -21,6 +36,9 @@ def clean(text: str) -> str:
     if any(unicodedata.category(c) == "Cc" for c in text) or text.translate(BIDI) != text:
         raise ValueError("must not contain control characters, nor what turns the direction of writing")
     return text
+
+
+CLEAN = Rule(clean, r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$")
 
 
 def one_line(text: str) -> str:

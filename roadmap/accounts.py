@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import peewee
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from core import clock
 from core.addresses import Email, in_one_spelling
@@ -15,7 +15,7 @@ from core.ids import new_id
 from core.runtime import session, settings, transaction
 from core.settings import Admission
 from core.strength import SHORTEST
-from core.text import clean
+from core.text import CLEAN
 from models.accounts import Account
 from roadmap import api_keys, invitations, passwords, sessions
 from roadmap.api_keys import Scope
@@ -52,7 +52,7 @@ class Registration(BaseModel):
     model_config = ConfigDict(extra="forbid")
     email: Email = Field(description="An address that has no account yet.")
     password: NewPassword
-    name: Annotated[str, Field(max_length=100), AfterValidator(clean)] = Field("", description="What the person is called.")
+    name: Annotated[str, Field(max_length=100), CLEAN] = Field("", description="What the person is called.")
     invitation: Annotated[SecretStr, Field(max_length=500)] | None = Field(
         None, description="What the person was sent, where only those may register who were invited."
     )

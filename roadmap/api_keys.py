@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.ids import new_id
 from core.runtime import session, transaction
-from core.text import clean
+from core.text import CLEAN
 from models.accounts import Account, ApiKey
 
 PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
@@ -35,7 +35,7 @@ class KeyRequest(BaseModel):
     """What a new key is for."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean)] = Field(
+    name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
         description="For whom or what it is, to know it again in the list."
     )
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = Field(

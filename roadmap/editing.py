@@ -7,12 +7,12 @@ from collections.abc import Sequence, Set
 from itertools import count
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from core.errors import FieldError, Invalid
 from roadmap.checks import LONGEST_DESCRIPTION, LONGEST_OUTCOME, MOST_OUTCOMES, MOST_PREREQUISITES
 from roadmap.outline import Frozen, Outline
-from roadmap.requests import printable
+from roadmap.requests import PRINTABLE
 
 LONGEST_KEY = 200
 
@@ -21,11 +21,9 @@ PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
 PARTS: dict[What, str] = {"stage": "modules", "module": "concepts"}  # the fields in which their parts stand
 Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
 NewKey = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=LONGEST_KEY)]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(printable)]
-Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_DESCRIPTION), AfterValidator(printable)]
-Outcome = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_OUTCOME), AfterValidator(printable)
-]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), PRINTABLE]
+Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_DESCRIPTION), PRINTABLE]
+Outcome = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_OUTCOME), PRINTABLE]
 Hours = Annotated[int, Field(ge=1, le=200)]
 Difficulty = Annotated[int, Field(ge=1, le=5)]
 Prerequisites = Annotated[tuple[Key, ...], Field(max_length=MOST_PREREQUISITES)]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
 from core.errors import Conflict, FieldError, Invalid, NotFound
@@ -20,7 +20,7 @@ from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.notes import notes_tag
 from roadmap.outline import ContentKind, Level, Question, Quiz
 from roadmap.ownership import owned
-from roadmap.requests import LanguageTag, Number, printable
+from roadmap.requests import PRINTABLE, LanguageTag, Number
 from roadmap.statuses import ConceptProgress
 
 LONGEST_NOTES = 20_000  # characters
@@ -39,7 +39,7 @@ class NotesRequest(BaseModel):
     """Instead of what was there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    notes: Annotated[str, Field(max_length=LONGEST_NOTES), AfterValidator(printable)] = Field(
+    notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         description="All of them, as they should be now; empty: none."
     )
     base: Annotated[str, Field(max_length=64)] | None = Field(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core import clock
+from core.text import Rule
 from roadmap.outline import Level
 
 FARTHEST_DEADLINE = timedelta(days=3650)
@@ -16,6 +17,9 @@ def printable(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text):
         raise ValueError("must not contain control characters")
     return text
+
+
+PRINTABLE = Rule(printable, r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")
 
 
 def _worded(text: str) -> str:
@@ -34,7 +38,7 @@ def _ahead(day: date) -> date:
 
 
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
-Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
+Text = Annotated[str, Field(max_length=2000), PRINTABLE]
 
 
 LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
@@ -46,7 +50,7 @@ class RoadmapRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    goal: Annotated[str, Field(min_length=2, max_length=1000), AfterValidator(printable), AfterValidator(_worded)] = Field(
+    goal: Annotated[str, Field(min_length=2, max_length=1000), PRINTABLE, AfterValidator(_worded)] = Field(
         description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")
@@ -75,7 +79,7 @@ class ReviseRequest(BaseModel):
     """What should be different, in plain words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-    feedback: Annotated[str, Field(min_length=2, max_length=4000), AfterValidator(printable), AfterValidator(_worded)] = Field(
+    feedback: Annotated[str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(_worded)] = Field(
         description="What should be different, in words."
     )
 

@@ -15,7 +15,7 @@ from core import clock, outbound
 from core.errors import Conflict, NotFound, TooMany
 from core.ids import new_id
 from core.runtime import change_rows, session, settings, skip_locked, transaction
-from core.text import clean
+from core.text import CLEAN
 from models.accounts import Account
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.delivering import PREFIX, SHARED_SECRET
@@ -50,9 +50,7 @@ Events = Annotated[
     tuple[WebhookEvent, ...],
     Field(min_length=1, max_length=20, description="What it is told.", examples=[["roadmap.ready", "roadmap.failed"]]),
 ]
-Description = Annotated[
-    str, Field(max_length=200, description="For its owner.", examples=["Posts to the team's chat"]), AfterValidator(clean)
-]
+Description = Annotated[str, Field(max_length=200, description="For its owner.", examples=["Posts to the team's chat"]), CLEAN]
 
 
 class WebhookRequest(BaseModel):

@@ -71,16 +71,15 @@ PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
 }
 REQUEST_HEADERS = {
     "Idempotency-Key": (
-        {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9._-]+$"},
-        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once. "
-        "Other visible ASCII characters are understood as well.",
+        {"type": "string", "pattern": r'^([!#-~][!-~]{0,199}|"([ !#-\[\]-~]|\\["\\]){1,200}")$'},
+        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once.",
     ),
-    "If-Match": ({"type": "string", "maxLength": 200}, "An ETag: change it only while it is still that."),
-    "If-None-Match": ({"type": "string", "maxLength": 200}, "An ETag that is known: 304 while it is still that."),
+    "If-Match": ({"type": "string"}, "An ETag: change it only while it is still that."),
+    "If-None-Match": ({"type": "string"}, "An ETag that is known: 304 while it is still that."),
     "Last-Event-ID": ({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The number of the last event that was seen."),
     "Prefer": (
-        {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
-        "`wait=N`: answer when it is done, if that is within N seconds (at most 60).",
+        {"type": "string"},
+        "`wait=N`: answer when it is done, if that is within N seconds (at most 60). What is not understood is passed over.",
     ),
 }
 ANSWER_HEADERS = {
@@ -94,7 +93,9 @@ ANSWER_HEADERS = {
     "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
     "X-Request-ID": ({"type": "string"}, "Finds the request in the log. What was sent is taken over when it is harmless."),
 }
-ALWAYS = ("ETag", "Location", "X-Request-ID")  # wherever they are named
+ALWAYS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")  # wherever they are named
+TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+WITHOUT_MODEL: dict[str, dict[str, Any]] = {JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}  # by media type
 INSIDE = {"read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")}  # ids in an answer that lead further
 
 
@@ -258,7 +259,7 @@ def _good(endpoint: Endpoint, status: int, model: type[BaseModel] | None, schema
         if links := dict(_links(endpoint, model)):
             response["links"] = links
     elif status != HTTPStatus.NO_CONTENT:
-        response["content"] = {endpoint.media_type: {"schema": {"type": "string"}} | _example(example)}
+        response["content"] = {endpoint.media_type: WITHOUT_MODEL.get(endpoint.media_type, TEXT) | _example(example)}
     return response
 
 
@@ -290,6 +291,8 @@ def _links(endpoint: Endpoint, model: type[BaseModel]) -> Iterator[tuple[str, An
     """What can be asked with the ids of the answer: all that is at the thing's own address and needs no other id."""
     name, where = INSIDE.get(operation_id(endpoint), _id_in(model))
     own = _place_names(endpoint)
+    if where == "/id" and endpoint.path.endswith("}"):
+        return  # it was asked for by this id
     for other in ENDPOINTS:
         new = [place for place in _place_names(other) if place not in own]
         begins = other.path.startswith(endpoint.path + "/")

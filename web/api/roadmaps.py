@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -19,7 +19,7 @@ from roadmap.creating import new_roadmap
 from roadmap.events import TERMINAL, EventType
 from roadmap.execution_log import LogLevel
 from roadmap.reading import ConceptDetail, RoadmapTree
-from roadmap.requests import printable
+from roadmap.requests import PRINTABLE
 from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
 from web import idempotency
@@ -59,7 +59,7 @@ class LogsQuery(BaseModel):
     cursor: UUID | None = CURSOR
     limit: Limit = 50
     level: LogLevel | None = Field(None, description="Only this level.")
-    category: Annotated[str, Field(max_length=40), AfterValidator(printable)] | None = Field(
+    category: Annotated[str, Field(max_length=40), PRINTABLE] | None = Field(
         None, description="Only this category, such as `planning`."
     )
 

@@ -1,0 +1,84 @@
+"""The description of the API says of what is sent what the service checks, and of what is answered what is always there."""
+
+import re
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from core.addresses import Email
+from core.text import CLEAN, Rule, clean
+from roadmap.requests import PRINTABLE, printable
+from web import idempotency, openapi
+
+CODES = (*range(0x21), 0x7F, 0x85, 0x9F, 0xA0, *range(0x2000, 0x2070), 0x61C)
+STRANGE = ("", "a", "a\tb\nc\r", *(f"a{chr(code)}b" for code in CODES))
+
+
+@pytest.mark.parametrize(("rule", "function"), [(PRINTABLE, printable), (CLEAN, clean)])
+def test_a_pattern_of_the_document_is_what_its_function_checks(rule: Rule, function: Any) -> None:
+    def passes(text: str) -> bool:
+        try:
+            return bool(function(text) == text)
+        except ValueError:
+            return False
+
+    assert [text for text in STRANGE if bool(re.fullmatch(rule.pattern, text)) != passes(text)] == []
+
+
+def test_it_says_what_an_address_is() -> None:
+    schema = TypeAdapter(Email).json_schema()
+    assert (schema["format"], schema["maxLength"]) == ("email", 254)
+    for text in ("a@b.c", "a@b", "a b@c.d", "@b.c", "a@.", "a@b.c d"):
+        try:
+            TypeAdapter(Email).validate_python(text)
+            assert re.fullmatch(schema["pattern"], text), text
+        except ValidationError:
+            assert not re.fullmatch(schema["pattern"], text), text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a",
+        "a" * 200,
+        "a" * 201,
+        "!",
+        "~",
+        '"',
+        '""',
+        '"a b"',
+        '"a\\"b"',
+        '"a\\b"',
+        'a"b',
+        '"a" ',
+        "a b",
+        "",
+        "\u00e4",
+        f'"{"x" * 201}"',
+    ],
+)
+def test_it_takes_the_idempotency_keys_that_the_service_takes(key: str) -> None:
+    described = openapi.REQUEST_HEADERS["Idempotency-Key"][0]["pattern"]
+    assert bool(re.fullmatch(described, key)) == bool(idempotency.KEY.fullmatch(key))
+
+
+def test_a_link_leads_further_by_an_id_that_the_answer_brings() -> None:
+    """The id of a concept is no id of an attempt at its quiz."""
+    for item in openapi.document()["paths"].values():
+        for operation in item.values():
+            for response in operation["responses"].values():
+                for link in response.get("links", {}).values():
+                    [expression] = [value for value in link["parameters"].values() if value.startswith("$response")]
+                    assert not (expression.endswith("#/id") and operation["operationId"].startswith("read_"))
+
+
+def test_what_is_sent_as_json_is_not_described_as_text() -> None:
+    paths = openapi.document()["paths"]
+    assert paths["/openapi.json"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] == {"type": "object"}
+
+
+def test_a_header_that_is_always_there_is_required() -> None:
+    document = openapi.document()
+    required = {name for name, header in document["components"]["headers"].items() if header.get("required")}
+    assert required == {"ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"}
