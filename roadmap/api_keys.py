@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.ids import new_id
+from core.numbers import WHOLE
 from core.runtime import session, transaction
 from core.text import CLEAN
 from models.accounts import Account, ApiKey
@@ -41,7 +42,7 @@ class KeyRequest(BaseModel):
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = Field(
         (Scope.read,), description="What it may do: `read`, `write`, and for administrators `admin`."
     )
-    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = Field(90, description="Days for which it is valid.")
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(90, description="Days for which it is valid.")
 
 
 class KeyInfo(BaseModel):

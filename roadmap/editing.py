@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field, StringConstraints
 
 from core.errors import FieldError, Invalid
+from core.numbers import WHOLE
 from roadmap.checks import LONGEST_DESCRIPTION, LONGEST_OUTCOME, MOST_OUTCOMES, MOST_PREREQUISITES
 from roadmap.outline import Frozen, Outline
 from roadmap.requests import PRINTABLE
@@ -24,11 +25,11 @@ NewKey = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=LO
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), PRINTABLE]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_DESCRIPTION), PRINTABLE]
 Outcome = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_OUTCOME), PRINTABLE]
-Hours = Annotated[int, Field(ge=1, le=200)]
-Difficulty = Annotated[int, Field(ge=1, le=5)]
+Hours = Annotated[int, Field(ge=1, le=200), WHOLE]
+Difficulty = Annotated[int, Field(ge=1, le=5), WHOLE]
 Prerequisites = Annotated[tuple[Key, ...], Field(max_length=MOST_PREREQUISITES)]
 Outcomes = Annotated[tuple[Outcome, ...], Field(max_length=MOST_OUTCOMES)]
-Position = Annotated[int | None, Field(description="Its index among its siblings afterwards, from 0; null: the last.")]
+Position = Annotated[int | None, Field(description="Its index among its siblings afterwards, from 0; null: the last."), WHOLE]
 
 
 class Addition(Frozen):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core import clock
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.ids import new_id
+from core.numbers import WHOLE
 from core.runtime import session, transaction
 from models.accounts import Account
 from models.learning import QuizAttempt
@@ -62,7 +63,7 @@ class AttemptRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Number = Field(description="That of the quiz that was shown.")
     answers: Annotated[
-        tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=100)], ...],
+        tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100)], ...],
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(description="For each question, in order, the indexes of the options that were chosen; empty: not answered.")
 
@@ -103,7 +104,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     level: Level | None = Field(None, description="What the person knows already.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80)] | None = Field(None, description="Hours for learning, a week.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] | None = Field(None, description="Hours for learning, a week.")
     language: LanguageTag | None = Field(None, description="Language of the roadmap, as a BCP 47 tag.")
     resource_language: LanguageTag | None = Field(
         None, description="A second language in which resources may be, as a BCP 47 tag."

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core import clock
+from core.numbers import WHOLE
 from core.text import Rule
 from roadmap.outline import Level
 
@@ -37,7 +38,7 @@ def _ahead(day: date) -> date:
     return day
 
 
-Number = Annotated[int, Field(ge=1, le=1_000_000)]
+Number = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
 Text = Annotated[str, Field(max_length=2000), PRINTABLE]
 
 
@@ -54,7 +55,7 @@ class RoadmapRequest(BaseModel):
         description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80)] = Field(8, description="Hours for learning, a week.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(8, description="Hours for learning, a week.")
     deadline: Annotated[date, AfterValidator(_ahead)] | None = Field(None, description="Day by which it should be reached.")
     background: Text = Field("", description="What the person has done so far.")
     motivation: Text = Field("", description="Why the person wants this.")
