@@ -6,13 +6,17 @@
 import asyncio
 import json
 import logging
+from secrets import token_hex
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.errors import Malformed
 from core.limiting import Limit, Limiter
+from web.middleware import CAREFUL
 from web.problem_types import PROBLEMS
+
+logger = logging.getLogger(__name__)
 
 LARGEST_HEAD = 64 * 1024  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
 HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
@@ -57,12 +61,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._head = True, 0
         super().on_message_complete()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value.rstrip(b" \t"))  # the parser leaves it there (RFC 9110, 5.5)
+
     def send_400_response(self, msg: str) -> None:
         """What the parser cannot read, in the shape of every other problem."""
-        kind = PROBLEMS[Malformed]
-        told = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": msg}
+        kind, request_id = PROBLEMS[Malformed], token_hex(8)
+        logger.debug("%s (%s)", msg, request_id)
+        told = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": msg, "request_id": request_id}
         body = json.dumps(told).encode()
         head = {"content-type": "application/problem+json", "content-length": str(len(body)), "connection": "close"}
+        head |= {"X-Request-ID": request_id, **CAREFUL}
         lines = [STATUS_LINE[kind.status], *(f"{name}: {value}\r\n".encode() for name, value in head.items()), b"\r\n", body]
         self.transport.write(b"".join(lines))
         self.transport.close()
