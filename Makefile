@@ -11,7 +11,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak lint format texts examples openapi lock audit licences image bench-accept bench-delivery clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench-accept bench-delivery clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ licences: $(VENV)/run ## Write docs/LICENCES.md
 
 soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=60 SEED=1
 	@$(BIN)/python -m tests.chaos.soak --seconds $(SECONDS) --seed $(SEED)
+
+fuzz: $(VENV)/dev ## Everything that a request can be, in both modes: make fuzz SECONDS=60 SEED=1
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py

@@ -1,0 +1,232 @@
+"""schemathesis against a running stack: what it is told of this service that no document says."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import schemathesis
+from schemathesis import AuthContext, Case, HookContext, Response, hooks
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.engine import events, from_schema
+
+from tests.fuzz.watch import Seen, Watch, headers_of
+from tests.stack import GOAL, ROOT
+
+FILE = ROOT / "web" / "openapi.json"
+
+LOGIN_ENDS = ("log_out", "end_login", "change_password")
+LOGIN_ONLY = (*LOGIN_ENDS, "list_logins", "create_key", "list_keys", "read_key", "revoke_key")  # no API key may
+OF_ADMINS = ("create_invitation", "list_invitations", "read_invitation", "withdraw_invitation")
+# What a schema cannot say, so that data which fit it may be refused: by operation, with the reason.
+REFUSED = {
+    "answer_quiz": "so many answers as the quiz has questions",
+    "edit_plan": "operations name parts of this plan",
+    "register": "the password is a common one",
+    "change_password": "the same",
+}
+NEEDS_A_MODEL = {"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"}
+ACCEPTED = {  # data which do not fit and may be accepted all the same
+    "in header - object with unexpected properties": "a header that nobody knows is no mistake",
+    "at /properties/email": "an address is more than any schema says; what is odd for a `format` may be one",
+}
+OFF = {  # checks of schemathesis
+    "object_level_authorization": "it wants logins that it makes itself; the property `others` asks for all of another one's",
+    "max_response_time": "it is no matter of one slow answer on a busy machine; benchmarks/ measure",
+}
+
+
+def configuration(seed: int, seconds: float | None, examples: int | None, *, model: bool) -> SchemathesisConfig:
+    generation: dict[str, Any] = {"deterministic": seconds is None, "database": "none", "no-shrink": False}
+    if examples is not None:
+        generation["max-examples"] = examples
+    told: dict[str, Any] = {
+        "seed": seed,
+        "request-timeout": 10,
+        "continue-on-failure": True,
+        "max-stream-events": 3,
+        "max-redirects": 0,
+        "generation": generation,
+        "checks": {
+            "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412]},
+            "negative_data_rejection": {"expected-statuses": [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]},
+            **{name: {"enabled": False} for name in OFF if name != "max_response_time"},
+        },
+        "operations": [
+            {
+                "include-operation-id": name,
+                "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412, 422]}},
+            }
+            for name in (*REFUSED, *(() if model else NEEDS_A_MODEL))
+        ]
+        + [{"include-operation-id": "watch_roadmap", "request-timeout": 1}],  # it goes on as long as the roadmap is made
+    }
+    if seconds is not None:
+        told["max-time"] = max(int(seconds), 1)
+    return SchemathesisConfig.from_dict(told)
+
+
+def document(mode: str) -> dict[str, Any]:
+    """In server mode nobody is let in without a token, so that schemathesis may ask for it."""
+    read = json.loads(FILE.read_text("utf-8"))
+    if mode == "server":
+        read["security"] = [each for each in read["security"] if each]
+    return read
+
+
+def run(watch: Watch, seed: int, *, seconds: float | None, examples: int | None = None, tell: Callable[[str], None]) -> None:
+    people, stack = watch.people, watch.stack
+    schema = schemathesis.openapi.from_dict(
+        document(stack.mode), config=configuration(seed, seconds, examples, model=with_model(watch))
+    )
+    schema.config.update(base_url=stack.url)
+    schema.config.output.sanitization.update(enabled=False)
+
+    if stack.mode == "server":
+
+        @schema.auth(refresh_interval=None)
+        class Token:
+            def get(self, case: Case, context: AuthContext) -> str:
+                name = case.operation.definition.raw["operationId"]
+                if name in LOGIN_ENDS:
+                    return people.me.log_in()
+                by_key = watch.prepared % 5 == 0 and name not in (*LOGIN_ONLY, *OF_ADMINS)
+                return people.mine["key"] if by_key else people.me.present()
+
+            def set(self, case: Case, data: str, context: AuthContext) -> None:
+                case.headers["Authorization"] = f"Bearer {data}"
+
+    def before_call(context: HookContext, case: Case, **kwargs: Any) -> None:
+        prepare(case, watch)
+
+    def after_call(context: HookContext, case: Case, response: Response) -> None:
+        name = case.operation.definition.raw["operationId"]
+        request = response.request
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        named = name if (request.method or "").lower() == case.operation.method.lower() else ""
+        watch.see(
+            Seen(
+                operation=named,
+                method=request.method or "",
+                url=request.url or "",
+                sent={
+                    key: value if isinstance(value, str) else value.decode("latin-1") for key, value in request.headers.items()
+                },
+                body=bytes(body),
+                status=response.status_code,
+                headers=headers_of(response.headers.items()),
+                content=response.content or b"",
+            )
+        )
+        if name in LOGIN_ENDS and response.status_code < 300:
+            people.me.spoilt = True
+            if name == "change_password":
+                people.me.password = json.loads(body)["new_password"]
+
+    def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
+        return not (isinstance(failure, AcceptedNegativeData) and any(words in failure.message for words in ACCEPTED))
+
+    with hooked(before_call, after_call, filter_failure):
+        for event in from_schema(schema).execute():
+            take(event, watch, tell)
+
+
+@contextmanager
+def hooked(*functions: Callable[..., None]) -> Iterator[None]:
+    """These hooks exist for all schemas only."""
+    for function in functions:
+        schemathesis.hook(function)
+    try:
+        yield
+    finally:
+        for function in functions:
+            hooks.unregister(function)
+
+
+def take(event: events.EngineEvent, watch: Watch, tell: Callable[[str], None]) -> None:
+    match event:
+        case events.PhaseStarted():
+            tell(event.phase.name.value)
+        case events.SchemaAnalysisWarnings():
+            for warning in event.warnings:
+                watch.fail("schemathesis warns of the document", str(warning), about=str(warning))
+        case events.NonFatalError():
+            watch.fail(f"schemathesis: {event.info.title}", f"{event.label}: {event.info.message}", about=event.label)
+        case events.ScenarioFinished():
+            tell("")
+            for checks in event.recorder.checks.values():
+                for node in checks:
+                    if node.failure_info is not None:
+                        failure = node.failure_info.failure
+                        told = f"{failure.operation}: {failure.title}\n{failure.message}"
+                        watch.fail(f"{node.name}: {failure.title}", told, node.failure_info.code_sample, about=failure.operation)
+
+
+def with_model(watch: Watch) -> bool:
+    """Otherwise the catalogue writes, which has one track."""
+    return "OPENAI_API_KEY" in watch.stack.environment
+
+
+def prepare(case: Case, watch: Watch) -> None:
+    """A request as it is sent: a wait is a short one, and what is meant to fit fits what no schema can say."""
+    watch.prepared += 1
+    headers, chance = case.headers, watch.prepared % 8
+    for name in headers:
+        if name.lower() == "prefer" and "wait" in str(headers[name]):
+            headers[name] = "wait=1" if chance == 0 else "wait=0"
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    for name in headers:
+        if name.lower() == "if-match" and chance:
+            headers[name] = "*"
+        if name.lower() == "idempotency-key":  # one that has not been used; tests/fuzz/properties.py uses keys again
+            headers[name] = uuid.uuid4().hex
+    name = case.operation.definition.raw["operationId"]
+    if chance < 4 and case.path_parameters and name not in DESTROYS:
+        ids = places(name, watch, chance)
+        case.path_parameters = {key: ids.get(key, value) for key, value in case.path_parameters.items()}
+    if isinstance(case.body, dict):
+        case.body = fitting(name, dict(case.body), watch, chance)
+
+
+DESTROYS = ("revoke_key", "withdraw_invitation")  # what is there before it begins stays
+DECISIONS = ("approve_plan", "edit_plan", "revise_plan", "restore_revision", "retry_roadmap", "retry_part", "regenerate_part")
+
+
+def places(name: str, watch: Watch, chance: int) -> dict[str, str]:
+    """Ids of something with which this can be done."""
+    people = watch.people
+    if name == "cancel_roadmap":
+        return {"roadmap_id": people.me.begin(review=True)} if chance == 0 else {}
+    if name == "end_login":
+        return {"session_id": people.me.other_login()} if people.me.email and chance == 0 else {}
+    if name not in DECISIONS:
+        return people.mine
+    chosen = {"approve_plan": people.waiting, "retry_roadmap": people.stopped}.get(name, "")
+    return {**people.changing, "roadmap_id": chosen} if chosen and chance < 2 else people.changing
+
+
+def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[str, Any]:
+    me = watch.people.me
+    if name == "create_roadmap":
+        if with_model(watch):
+            body["goal"] = f"learn {body['goal']}"[:1000].strip()
+        else:
+            body |= {"goal": GOAL, "language": "en"}
+        if body.get("deadline"):
+            body["deadline"] = (datetime.now(UTC) + timedelta(days=30 + chance)).date().isoformat()
+    if name == "revise_plan":
+        body["feedback"] = f"more {body['feedback']}"[:4000].strip()
+    if name == "answer_quiz" and chance < 4:
+        body |= {"version": 1, "answers": [[] for _ in range(watch.people.questions)]}
+    if name == "edit_plan" and chance < 4:
+        body["operations"] = [{"op": "rewrite", "what": "stage", "key": watch.people.stage, "title": uuid.uuid4().hex}]
+        body.pop("base", None)
+    if name == "log_in" and chance < 4:
+        body |= watch.people.visitor
+    if name == "change_password" and me.email and chance < 4:
+        body |= {"current_password": me.password, "new_password": f"{uuid.uuid4().hex} {uuid.uuid4().hex}"}
+    return body

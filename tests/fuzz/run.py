@@ -1,0 +1,174 @@
+"""A run of the fuzz against one stack: schemathesis, then properties of our own, then the books."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from tests.fuzz import machine
+from tests.fuzz.asking import OPERATIONS, Asker
+from tests.fuzz.books import audit
+from tests.fuzz.people import come_in
+from tests.fuzz.properties import MACHINES, PROPERTIES
+from tests.fuzz.watch import Watch
+from tests.fuzz.wild import WILD
+from tests.stack import Stack
+
+SHARE = 0.6  # of the time, for schemathesis
+NEEDS_A_FAILURE = ("retry_part",)  # of a part; tests/chaos provokes them
+Tell = Callable[[str], None]
+
+
+class Over(KeyboardInterrupt):
+    """The time is over: hypothesis lets this one pass."""
+
+
+class Fuzz:
+    """`seconds`: of schemathesis and properties together; without, a fixed number of `examples`, the same ones each time."""
+
+    def __init__(self, stack: Stack, seed: int, *, seconds: float | None = None, examples: int = 0, tell: Tell = print) -> None:
+        self.stack, self.seed, self.seconds, self.examples, self._tell = stack, seed, seconds, examples, tell
+        self.watch = Watch(come_in(stack), stack)
+        self.pids = self._pids()
+        self.asker = Asker(self.watch, self.watch.people.me)
+        self._began, self._next = time.monotonic(), 0.0
+
+    def run(self) -> None:
+        """Everything; what was found is in `watch`."""
+        self._began = time.monotonic()
+        try:
+            machine.run(
+                self.watch,
+                self.seed,
+                seconds=self.seconds * SHARE if self.seconds else None,
+                examples=None if self.seconds else self.examples,
+                tell=self.progress,
+            )
+            self._own()
+        finally:
+            self.asker.close()
+        self.progress("the books")
+        audit(self.watch)
+        self.watch.explained()
+        self.watch.printed()
+        self._alive()
+
+    def progress(self, doing: str) -> None:
+        """A line every five seconds, and at the begin of something new."""
+        now = time.monotonic()
+        if doing or now >= self._next:
+            self._next = now + 5
+            failures = sum(failure.times for failure in self.watch.failures.values())
+            spent = f"{now - self._began:5.0f} s  {self.stack.mode:8}"
+            self._tell(f"{spent}  {self.watch.total} requests, {failures} failures  {doing}".rstrip())
+
+    def never_well(self) -> list[str]:
+        """Operations of the document that were asked and never answered as they should, but for those that cannot be here."""
+        well = {name for (name, status) in self.watch.counts if 200 <= status < 400}
+        excused = {*(machine.LOGIN_ONLY if self.stack.mode == "embedded" else ()), *NEEDS_A_FAILURE}
+        if "OPENAI_API_KEY" not in self.stack.environment:
+            excused |= set(machine.NEEDS_A_MODEL)
+        return sorted(set(OPERATIONS) - well - excused)
+
+    def verdict(self) -> Iterator[str]:
+        """What is told in the end, line by line."""
+        of: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        for (name, status), number in sorted(self.watch.counts.items()):
+            of[name][status] += number
+        yield f"{self.stack.mode}: {self.watch.total} requests with seed {self.seed}"
+        for name, counts in of.items():
+            yield f"  {name:28} {', '.join(f'{status}: {number}' for status, number in sorted(counts.items()))}"
+        yield f"  operations never answered well: {', '.join(self.never_well()) or 'none'}"
+        for name, why in {**machine.OFF, **machine.ACCEPTED, **machine.REFUSED}.items():
+            yield f"  not looked at: {name}: {why}"
+        for failure in self.watch.failures.values():
+            yield f"FAILED ({failure.times} times, seed {self.seed}, {self.stack.mode}): {failure.what}"
+            yield "  " + failure.told.replace("\n", "\n  ")
+            if failure.curl:
+                yield f"  {failure.curl}"
+
+    def _over(self) -> bool:
+        return self.seconds is not None and time.monotonic() - self._began > self.seconds
+
+    def _own(self) -> None:
+        """Each property in turn, a few examples at a time as long as there is time; without a time, each once."""
+        properties = (*PROPERTIES, *WILD)
+        for turn in count():
+            for each in (*MACHINES, *properties):
+                if self._over():
+                    return
+                self.progress(each.__name__)
+                if isinstance(each, type):
+                    self._machine(each, self.seed + turn)
+                else:
+                    self._property(each, self.seed + turn)
+            if self.seconds is None:
+                return
+
+    def _settings(self, examples: int, **more: Any) -> settings:
+        return settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=False,
+            report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink) if self.seconds is None else (Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+            **more,
+        )
+
+    def _property(self, function: Callable[..., None], seed: int) -> None:
+        @hypothesis.seed(seed)
+        @self._settings(self.examples * 5 if self.seconds is None else 30)
+        @given(st.data())
+        def example(data: st.DataObject) -> None:
+            if self._over():
+                raise Over
+            function(self.asker, self.watch.people, data.draw)
+            self.progress("")
+
+        self._judged(function.__name__, example)
+
+    def _machine(self, of: type[RuleBasedStateMachine], seed: int) -> None:
+        bound: Any = type(of.__name__, (of,), {"asker": self.asker, "people": self.watch.people})
+        bound = hypothesis.seed(seed)(bound)
+        chosen = self._settings(max(self.examples // 2, 1) if self.seconds is None else 2, stateful_step_count=12)
+        self._judged(of.__name__, lambda: run_state_machine_as_test(bound, settings=chosen))
+
+    def _judged(self, name: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except Over:
+            return
+        except Exception as error:  # whatever it is, it is a finding
+            notes = "\n".join(getattr(error, "__notes__", ()))
+            last = self.asker.last.curl if self.asker.last else ""
+            self.watch.fail(f"the property {name} does not hold", f"{type(error).__name__}: {error}\n{notes}"[:4000], last)
+
+    def _alive(self) -> None:
+        after = self._pids()
+        for name, pids in self.pids.items():
+            if after[name] != pids:
+                self.watch.fail(f"processes of {name} have ended", f"{sorted(pids)} before, {sorted(after[name])} afterwards")
+
+    def _pids(self) -> dict[str, set[int]]:
+        """Of the services and what they have started, without the commands of a shell that come and go."""
+        return {
+            name: {service.pid, *filter(_is_ours, service.children())} if service.alive() else set()
+            for name, service in self.stack.services.items()
+        }
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
