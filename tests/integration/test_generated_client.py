@@ -1,0 +1,143 @@
+"""The main job with a client that another program has made of the document alone: openapi-python-client."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
+from tests.waiting import wait_until
+
+NAME = "client_of_roadmap"
+PICTURE = "content_type_overrides: {image/svg+xml: text/plain}\n"  # it does not know this type; it is a text as well
+
+
+def generated(folder: Path) -> str:
+    """What the generator says."""
+    config = folder / "config.yaml"
+    config.write_text(PICTURE)
+    beside = Path(sys.executable).parent  # where it finds ruff
+    command = [str(beside / "openapi-python-client"), "generate", "--meta", "none", "--config", str(config)]
+    command += ["--path", str(ROOT / "web" / "openapi.json"), "--output-path", str(folder / NAME)]
+    environment = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    made = tmp_path_factory.mktemp("client")
+    said = generated(made)
+    assert "warning" not in said.lower(), said
+    assert "error" not in said.lower(), said
+    sys.path.insert(0, str(made))
+    yield made
+    sys.path.remove(str(made))
+    for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def api(folder: Path) -> Callable[[str], Any]:
+    """`api("roadmaps.create_roadmap")`: a module of the client, or the client itself."""
+
+    def module(name: str) -> ModuleType:
+        return import_module(f"{NAME}.{name}")
+
+    return module
+
+
+@pytest.fixture
+def client(stack: Stack, api: Callable[[str], Any]) -> Iterator[Any]:
+    """Of somebody who has registered and logged in with it, where there are accounts."""
+    made, models = api("client"), api("models")
+    stranger = made.Client(base_url=stack.url, verify_ssl=NO_TLS, raise_on_unexpected_status=True)
+    if stack.mode == "embedded":
+        with stranger:
+            yield stranger
+        return
+    email = f"{uuid.uuid4().hex}@example.org"
+    with stranger:
+        told = models.Registration(email=email, password=PASSWORD, name="Ada")
+        session = api("api.accounts.register").sync(client=stranger, body=told)
+        assert isinstance(session, models.Session), session
+        again = api("api.accounts.log_in").sync(client=stranger, body=models.Credentials(email=email, password=PASSWORD))
+        assert isinstance(again, models.Session), again
+    with made.AuthenticatedClient(
+        base_url=stack.url, token=again.access_token, verify_ssl=NO_TLS, raise_on_unexpected_status=True
+    ) as known:
+        me = api("api.accounts.read_me").sync(client=known)
+        assert (me.email, me.name, me.is_admin) == (email, "Ada", False)
+        yield known
+
+
+def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
+    models, create = api("models"), api("api.roadmaps.create_roadmap")
+    asked, key = models.RoadmapRequest(goal=GOAL, level=models.Level.BEGINNER, hours_per_week=5), str(uuid.uuid4())
+    accepted = create.sync(client=client, body=asked, idempotency_key=key)
+    assert isinstance(accepted, models.Accepted), accepted
+    assert create.sync(client=client, body=asked, idempotency_key=key) == accepted
+
+    def ready() -> Any:
+        tree = api("api.roadmaps.read_roadmap").sync(accepted.id, client=client)
+        assert isinstance(tree, models.LinkedTree), tree
+        return tree if tree.status is models.RoadmapStatus.READY else None
+
+    tree = wait_until(ready, timeout=60, reason="the roadmap is ready")
+    node = tree.stages[0].modules[0].concepts[0]
+    concept = api("api.roadmaps.read_concept").sync(accepted.id, node.id, client=client)
+    assert concept.title == node.title
+    assert len(concept.tutorial.markdown) > 1000
+    assert all(resource.url.startswith("https://") for resource in concept.resources)
+
+    answers = models.AttemptRequest(version=1, answers=[[0] for _ in concept.quiz.questions])
+    attempt = api("api.learning.answer_quiz").sync(accepted.id, node.id, client=client, body=answers)
+    assert isinstance(attempt, models.Attempt), attempt
+    assert attempt.total == len(concept.quiz.questions) == len(attempt.questions)
+    read = api("api.learning.read_attempt").sync(accepted.id, node.id, attempt.id, client=client)
+    assert read == attempt
+    done = models.ProgressRequest(status=models.ConceptProgress.DONE)
+    assert api("api.learning.set_progress").sync(accepted.id, node.id, client=client, body=done).progress == "done"
+
+
+def test_what_does_not_fit_comes_back_as_a_typed_problem(client: Any, api: Callable[[str], Any]) -> None:
+    models, create = api("models"), api("api.roadmaps.create_roadmap")
+    answer = create.sync_detailed(client=client, body=models.RoadmapRequest(goal="", hours_per_week=1000))
+    problem = answer.parsed
+    assert isinstance(problem, models.Problem), problem
+    assert (answer.status_code, problem.status, problem.type_) == (422, 422, "/problems/invalid")
+    assert {wrong.pointer for wrong in problem.errors} == {"#/goal", "#/hours_per_week"}
+    key, asked = str(uuid.uuid4()), models.RoadmapRequest(goal=GOAL, review=True)
+    assert isinstance(create.sync(client=client, body=asked, idempotency_key=key), models.Accepted)
+    other = create.sync(client=client, body=models.RoadmapRequest(goal=GOAL), idempotency_key=key)
+    assert other.type_ == "/problems/idempotency-key-reused"
+    lost = api("api.roadmaps.read_roadmap").sync(uuid.uuid4(), client=client)
+    assert (lost.type_, lost.status) == ("/problems/not-found", 404)
+    picture = api("api.exporting.export_picture").sync_detailed(uuid.uuid4(), client=client)
+    assert picture.parsed.type_ == "/problems/not-found"
+    meaning = api("api.documentation.read_problem_type").sync("invalid", client=client)
+    assert meaning.remedy
+
+
+def test_it_reads_every_list(client: Any, api: Callable[[str], Any]) -> None:
+    models = api("models")
+    asked = models.RoadmapRequest(goal=GOAL, review=True)
+    made = [api("api.roadmaps.create_roadmap").sync(client=client, body=asked).id for _ in range(3)]
+    lists, cursor, seen = api("api.roadmaps.list_roadmaps"), api("types").UNSET, []
+    while cursor is not None:
+        page = lists.sync(client=client, limit=2, cursor=cursor)
+        seen += [item.id for item in page.items]
+        cursor = uuid.UUID(page.next_cursor) if page.next_cursor else None
+    assert seen[:3] == made[::-1]
+    stopped = api("api.decisions.cancel_roadmap").sync(made[0], client=client, body=models.NoBody())
+    assert stopped.status is models.RoadmapStatus.CANCELLED
+    receipt = api("api.history.read_receipt").sync(made[0], client=client)
+    assert receipt.calls == []
