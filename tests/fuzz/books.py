@@ -61,13 +61,13 @@ WRONG = (
 
 def settle(stack: Stack, people: People) -> None:
     """What waits for somebody is stopped; then everything comes to its end."""
-    headers = people.me.headers if people.me.present() else {}
+    people.me.present()
     with asking(stack) as ask:
 
         def over() -> bool:
             waiting = ask("SELECT id FROM roadmap WHERE status = 'awaiting_review'")
             for (id_,) in waiting:
-                stack.post(f"{ROADMAPS}/{_hex(id_)}/cancel", json={}, headers={"Authorization": "", **headers} if headers else {})
+                people.me.ask("POST", f"{ROADMAPS}/{_hex(id_)}/cancel", json={})
             return not ask(f"SELECT id FROM roadmap WHERE status NOT IN ({ENDS})") and not ask(
                 "SELECT id FROM content WHERE lease_token IS NOT NULL"
             )

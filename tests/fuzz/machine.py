@@ -93,7 +93,7 @@ def run(watch: Watch, seed: int, *, seconds: float | None, examples: int | None 
                 name = case.operation.definition.raw["operationId"]
                 if name in LOGIN_ENDS:
                     return people.me.log_in()
-                by_key = watch.prepared % 5 == 0 and name not in (*LOGIN_ONLY, *OF_ADMINS)
+                by_key = watch.prepared[name] % 5 == 4 and name not in (*LOGIN_ONLY, *OF_ADMINS)
                 return people.mine["key"] if by_key else people.me.present()
 
             def set(self, case: Case, data: str, context: AuthContext) -> None:
@@ -121,7 +121,7 @@ def run(watch: Watch, seed: int, *, seconds: float | None, examples: int | None 
                 content=response.content or b"",
             )
         )
-        if name in LOGIN_ENDS and response.status_code < 300:
+        if named in LOGIN_ENDS and response.status_code < 300:
             people.me.spoilt = True
             if name == "change_password":
                 people.me.password = json.loads(body)["new_password"]
@@ -172,19 +172,20 @@ def with_model(watch: Watch) -> bool:
 
 def prepare(case: Case, watch: Watch) -> None:
     """A request as it is sent: a wait is a short one, and what is meant to fit fits what no schema can say."""
-    watch.prepared += 1
-    headers, chance = case.headers, watch.prepared % 8
-    for name in headers:
-        if name.lower() == "prefer" and "wait" in str(headers[name]):
-            headers[name] = "wait=1" if chance == 0 else "wait=0"
-    if case.meta is None or not case.meta.generation.mode.is_positive:
-        return
-    for name in headers:
-        if name.lower() == "if-match" and chance:
-            headers[name] = "*"
-        if name.lower() == "idempotency-key":  # one that has not been used; tests/fuzz/properties.py uses keys again
-            headers[name] = uuid.uuid4().hex
     name = case.operation.definition.raw["operationId"]
+    positive = case.meta is not None and case.meta.generation.mode.is_positive
+    headers, chance = case.headers, watch.prepared[name] % 8
+    watch.prepared[name] += positive
+    for header in headers:
+        if header.lower() == "prefer" and "wait" in str(headers[header]):
+            headers[header] = "wait=1" if chance == 0 else "wait=0"
+    if not positive:
+        return
+    for header in headers:
+        if header.lower() == "if-match" and chance < 6:
+            headers[header] = "*"
+        if header.lower() == "idempotency-key":  # one that has not been used; tests/fuzz/properties.py uses keys again
+            headers[header] = uuid.uuid4().hex
     if chance < 4 and case.path_parameters and name not in DESTROYS:
         ids = places(name, watch, chance)
         case.path_parameters = {key: ids.get(key, value) for key, value in case.path_parameters.items()}
@@ -218,6 +219,8 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
             body |= {"goal": GOAL, "language": "en"}
         if body.get("deadline"):
             body["deadline"] = (datetime.now(UTC) + timedelta(days=30 + chance)).date().isoformat()
+    if name == "register" and chance < 4:
+        body |= {"email": f"{uuid.uuid4().hex}@example.org", "password": uuid.uuid4().hex, "invitation": None}
     if name == "revise_plan":
         body["feedback"] = f"more {body['feedback']}"[:4000].strip()
     if name == "answer_quiz" and chance < 4:

@@ -54,11 +54,9 @@ class Fuzz:
             self._own()
         finally:
             self.asker.close()
-        self.progress("the books")
-        audit(self.watch)
-        self.watch.explained()
-        self.watch.printed()
-        self._alive()
+        for look in (lambda: audit(self.watch), self.watch.explained, self.watch.printed, self._alive):
+            self.progress("the books")
+            self._judged("of the books", look)
 
     def progress(self, doing: str) -> None:
         """A line every five seconds, and at the begin of something new."""

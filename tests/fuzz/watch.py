@@ -80,7 +80,7 @@ class Watch:
     failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)  # that were told in the run, with the operation that told them
     marks: dict[str, int] = field(default_factory=dict)  # how much each service had printed when it began
-    prepared: int = 0  # requests of schemathesis
+    prepared: Counter[str] = field(default_factory=Counter)  # requests of schemathesis, by operation
     problems: set[tuple[str, int, str]] = field(default_factory=set)  # type, status and title of each that was answered
     accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # ids of roadmaps by Idempotency-Key
 

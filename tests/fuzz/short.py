@@ -1,0 +1,28 @@
+"""What the tests of both modes do. They are in a file each, so that two testers share them."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.__main__ import stack_of
+from tests.fuzz.run import Fuzz
+
+SEED, EXAMPLES = 20, 6
+
+
+def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
+    """On a stack of its own: a fuzz makes an administrator, stops what waits, and reads the whole database afterwards."""
+    with ExitStack() as ends:
+        run = Fuzz(stack_of(mode, folder, ends), SEED, seconds=seconds, examples=EXAMPLES)
+        run.run()
+        return run
+
+
+def well(run: Fuzz) -> bool:
+    """Nothing was wrong, and nothing was left out."""
+    told = "\n".join(run.verdict())
+    if run.watch.failures:
+        pytest.fail(told)
+    assert run.never_well() == [], told
+    return True

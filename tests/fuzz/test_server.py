@@ -1,0 +1,18 @@
+"""A short fuzz of server mode, the same each time; a long one with `--long`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.short import fuzzed, well
+
+
+@pytest.mark.timeout(400)
+def test_nothing_that_is_asked_breaks_server_mode(tmp_path: Path) -> None:
+    assert well(fuzzed("server", tmp_path))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_nothing_that_is_asked_for_long_breaks_server_mode(tmp_path: Path) -> None:
+    assert well(fuzzed("server", tmp_path, seconds=120))
