@@ -90,6 +90,9 @@ def audit(watch: Watch) -> None:
     accepted = [id_ for ids in watch.accepted.values() for id_ in ids]
     if lost := [id_ for id_ in accepted if id_ not in there]:
         watch.fail("roadmaps that were accepted are not there", ", ".join(lost[:5]))
+    known = {*accepted, *watch.people.me.begun, *watch.people.other.begun}
+    if unheard := sorted(there.keys() - known):
+        watch.fail("there are roadmaps that nobody was told of", f"{len(unheard)}: {', '.join(unheard[:5])}")
     if dead:
         watch.fail("accounts are disabled", str(len(dead)))
     for key, ids in watch.accepted.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import schemathesis
 from schemathesis import AuthContext, Case, HookContext, Response, hooks
@@ -13,6 +14,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import events, from_schema
 
+from tests.fuzz.asking import Asker
 from tests.fuzz.watch import Seen, Watch, headers_of
 from tests.stack import GOAL, ROOT
 
@@ -43,6 +45,7 @@ def configuration(seed: int, seconds: float | None, examples: int | None, *, mod
     generation: dict[str, Any] = {"deterministic": seconds is None, "database": "none", "no-shrink": False}
     if examples is not None:
         generation["max-examples"] = examples
+    more = {"max-examples": examples * 5} if examples is not None else {}  # of scenarios, which are the shorter way
     told: dict[str, Any] = {
         "seed": seed,
         "request-timeout": 10,
@@ -50,6 +53,7 @@ def configuration(seed: int, seconds: float | None, examples: int | None, *, mod
         "max-stream-events": 3,
         "max-redirects": 0,
         "generation": generation,
+        "phases": {"stateful": {"generation": {**generation, **more}}},
         "checks": {
             "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412]},
             "negative_data_rejection": {"expected-statuses": [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]},
@@ -77,7 +81,8 @@ def document(mode: str) -> dict[str, Any]:
     return read
 
 
-def run(watch: Watch, seed: int, *, seconds: float | None, examples: int | None = None, tell: Callable[[str], None]) -> None:
+def run(asker: Asker, seed: int, *, seconds: float | None, examples: int | None = None, tell: Callable[[str], None]) -> None:
+    watch = asker.watch
     people, stack = watch.people, watch.stack
     schema = schemathesis.openapi.from_dict(
         document(stack.mode), config=configuration(seed, seconds, examples, model=with_model(watch))
@@ -107,20 +112,19 @@ def run(watch: Watch, seed: int, *, seconds: float | None, examples: int | None 
         request = response.request
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         named = name if (request.method or "").lower() == case.operation.method.lower() else ""
-        watch.see(
-            Seen(
-                operation=named,
-                method=request.method or "",
-                url=request.url or "",
-                sent={
-                    key: value if isinstance(value, str) else value.decode("latin-1") for key, value in request.headers.items()
-                },
-                body=bytes(body),
-                status=response.status_code,
-                headers=headers_of(response.headers.items()),
-                content=response.content or b"",
-            )
+        seen = Seen(
+            operation=named,
+            method=request.method or "",
+            url=request.url or "",
+            sent={key: value if isinstance(value, str) else value.decode("latin-1") for key, value in request.headers.items()},
+            body=bytes(body),
+            status=response.status_code,
+            headers=headers_of(response.headers.items()),
+            content=response.content or b"",
         )
+        watch.see(seen)
+        if named and seen.method == "PUT" and seen.status == 200 and named not in LOGIN_ENDS:
+            read_again(seen, asker)
         if named in LOGIN_ENDS and response.status_code < 300:
             people.me.spoilt = True
             if name == "change_password":
@@ -163,6 +167,15 @@ def take(event: events.EngineEvent, watch: Watch, tell: Callable[[str], None]) -
                         failure = node.failure_info.failure
                         told = f"{failure.operation}: {failure.title}\n{failure.message}"
                         watch.fail(f"{node.name}: {failure.title}", told, node.failure_info.code_sample, about=failure.operation)
+
+
+def read_again(written: Seen, asker: Asker) -> None:
+    """What was written is what is read."""
+    path = urlsplit(written.url).path
+    read = asker.ask("GET", path)
+    if (read.status, read.content) != (200, written.content):
+        told = f"{path}: {written.text[:300]} was written, and read is {read.status} {read.text[:300]}"
+        asker.watch.fail("what was written is not what is read", told, written.curl, about=written.operation)
 
 
 def with_model(watch: Watch) -> bool:

@@ -22,6 +22,7 @@ class Person:
     password: str = ""
     token: str = ""
     spoilt: bool = False  # the login may have been ended
+    begun: list[str] = field(default_factory=list)  # ids of the roadmaps that were made aside
 
     @property
     def headers(self) -> dict[str, str]:
@@ -43,7 +44,10 @@ class Person:
 
     def begin(self, **fields: Any) -> str:
         """The id of a new roadmap."""
-        return str(self.ask("POST", ROADMAPS, json={"goal": GOAL, **fields}).json()["id"])
+        answer = self.ask("POST", ROADMAPS, json={"goal": GOAL, **fields})
+        assert answer.status_code == 202, answer.text
+        self.begun.append(str(answer.json()["id"]))
+        return self.begun[-1]
 
     def other_login(self) -> str:
         """The id of a login that nobody needs."""
@@ -106,7 +110,7 @@ def make_admin(person: Person) -> None:
 
 def left_by(person: Person, mark: str) -> tuple[dict[str, str], int]:
     """Somebody has something of everything: the ids, and how many questions the quiz has."""
-    path = person.ask("POST", ROADMAPS, json={"goal": GOAL, "background": mark}).headers["location"]
+    path = f"{ROADMAPS}/{person.begin(background=mark)}"
     tree = wait_until(lambda: _ready(person, path), timeout=60, reason="the first roadmap is ready")
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     place = f"{path}/concepts/{concept}"

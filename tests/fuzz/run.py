@@ -45,7 +45,7 @@ class Fuzz:
         self._began = time.monotonic()
         try:
             machine.run(
-                self.watch,
+                self.asker,
                 self.seed,
                 seconds=self.seconds * SHARE if self.seconds else None,
                 examples=None if self.seconds else self.examples,

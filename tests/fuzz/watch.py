@@ -57,7 +57,7 @@ class Seen:
             if _is_plain(self.body):
                 parts += ["--data-binary", self.body.decode()]
             else:
-                told = f"printf {shlex.quote(''.join(f'{chr(92)}x{byte:02x}' for byte in self.body[:4000]))} | "
+                told = f"printf {shlex.quote(''.join(f'{chr(92)}{byte:03o}' for byte in self.body[:4000]))} | "
                 parts += ["--data-binary", "@-"]
         return told + shlex.join([*parts, self.url])
 
