@@ -18,30 +18,32 @@ from pathlib import Path
 
 from tests.chaos.model import serving
 from tests.fuzz.run import Fuzz
+from tests.receiver import receiving
 from tests.scratch import write_in_memory
 from tests.security.test_secrets import GuardedRedis, guarded_postgres
 from tests.stack import Stack, embedded_stack, running
 
 
-def stack_of(mode: str, folder: Path, ends: ExitStack) -> Stack:
-    """With a model, so that any goal can be reached."""
+def stack_of(mode: str, folder: Path, ends: ExitStack) -> tuple[Stack, str]:
+    """With a model, so that any goal can be reached, and the address of a receiver of webhooks."""
+    hook = ends.enter_context(receiving()).url
     model = ends.enter_context(serving(concepts=2))
-    environment = {**model.environment, "LEASE_SECONDS": "20", "MODEL_TIMEOUT_SECONDS": "10"}
+    environment = {**model.environment, "LEASE_SECONDS": "20", "MODEL_TIMEOUT_SECONDS": "10", "WEBHOOK_NETWORKS": "127.0.0.0/8"}
     if mode == "embedded":
-        return ends.enter_context(running(embedded_stack(folder, **environment)))
+        return ends.enter_context(running(embedded_stack(folder, **environment))), hook
     broker = GuardedRedis(folder, f"Zq/{uuid.uuid4().hex}")
     ends.callback(broker.stop)
     broker.start()
     _, url = ends.enter_context(guarded_postgres(f"Zq/{uuid.uuid4().hex}"))
     urls = {"DATABASE_URL": url, "REDIS_URL": broker.url(), "SECRET_KEY": uuid.uuid4().hex}
-    return ends.enter_context(running(Stack("server", folder, {**urls, **environment})))
+    return ends.enter_context(running(Stack("server", folder, {**urls, **environment}))), hook
 
 
 def fuzz(mode: str, seed: int, seconds: float, folder: Path) -> bool:
     """Whether everything is well."""
     folder.mkdir()
     with ExitStack() as ends:
-        run = Fuzz(stack_of(mode, folder, ends), seed, seconds=seconds, tell=lambda line: print(line, flush=True))
+        run = Fuzz(*stack_of(mode, folder, ends), seed, seconds=seconds, tell=lambda line: print(line, flush=True))
         run.run()
         print(*run.verdict(), sep="\n", flush=True)
         return not run.watch.failures

@@ -36,6 +36,8 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},
+    "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # where nobody listens
+    "change_webhook": {"url": "http://127.0.0.1:65535/hook", "events": ["roadmap.ready"], "enabled": True},
 }
 PATIENCE = 20  # seconds for an answer
 

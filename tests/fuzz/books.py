@@ -18,6 +18,7 @@ PARENTS = {  # a column that names a row of another table
     **{("first_answer", "owner_id"): "account", ("roadmap", "owner_id"): "account", ("invitation", "invited_by_id"): "account"},
     **{(table, "roadmap_id"): "roadmap" for table in ("revision", "stage", "module", "concept", "content", "roadmap_event")},
     **{("module", "stage_id"): "stage", ("concept", "module_id"): "module", ("content", "concept_id"): "concept"},
+    **{("webhook", "account_id"): "account", ("webhook_delivery", "webhook_id"): "webhook"},
     **{("content_version", "content_id"): "content", ("quiz_attempt", "concept_id"): "concept"},
     **{("quiz_attempt", "roadmap_id"): "roadmap", ("model_call", "roadmap_id"): "roadmap"},
 }
@@ -37,6 +38,8 @@ WRONG = (
         "roadmaps without an end": f"SELECT id FROM roadmap WHERE status NOT IN ({ENDS})",
         "leased for ever, roadmaps": "SELECT id FROM roadmap WHERE lease_token IS NOT NULL OR lease_until IS NOT NULL",
         "leased for ever, contents": "SELECT id FROM content WHERE lease_token IS NOT NULL OR lease_until IS NOT NULL",
+        "deliveries without an end": "SELECT id FROM webhook_delivery WHERE finished_at IS NULL AND attempts = 0",
+        "leased for ever, deliveries": "SELECT id FROM webhook_delivery WHERE lease_token IS NOT NULL OR lease_until IS NOT NULL",
         "contents that are open in what has ended": f"""SELECT c.id FROM content c JOIN roadmap r ON r.id = c.roadmap_id
         JOIN concept k ON k.id = c.concept_id WHERE c.status IN ('pending', 'building') AND NOT k.removed
         AND r.status IN ({ENDS})""",
@@ -68,9 +71,12 @@ def settle(stack: Stack, people: People) -> None:
             waiting = ask("SELECT id FROM roadmap WHERE status = 'awaiting_review'")
             for (id_,) in waiting:
                 people.me.ask("POST", f"{ROADMAPS}/{_hex(id_)}/cancel", json={})
-            return not ask(f"SELECT id FROM roadmap WHERE status NOT IN ({ENDS})") and not ask(
-                "SELECT id FROM content WHERE lease_token IS NOT NULL"
-            )
+            open_ = [
+                f"SELECT id FROM roadmap WHERE status NOT IN ({ENDS})",
+                "SELECT id FROM content WHERE lease_token IS NOT NULL",
+                "SELECT id FROM webhook_delivery WHERE lease_token IS NOT NULL OR (finished_at IS NULL AND attempts = 0)",
+            ]
+            return not any(map(ask, open_))
 
         try:
             wait_until(over, timeout=PATIENCE, reason="everything has come to its end")

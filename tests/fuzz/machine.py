@@ -192,6 +192,11 @@ def prepare(case: Case, watch: Watch) -> None:
     for header in headers:
         if header.lower() == "prefer" and "wait" in str(headers[header]):
             headers[header] = "wait=1" if chance == 0 else "wait=0"
+    if isinstance(case.body, dict) and str(case.body.get("url")).lower().startswith("http"):
+        case.body = {**case.body, "url": f"{watch.people.hook}/{uuid.uuid4().hex}"}  # nothing leaves this machine
+    if name in DESTROYS:
+        kept = set(watch.people.mine.values())
+        case.path_parameters = {key: str(uuid.uuid4()) if value in kept else value for key, value in case.path_parameters.items()}
     if not positive:
         return
     for header in headers:
@@ -206,8 +211,17 @@ def prepare(case: Case, watch: Watch) -> None:
         case.body = fitting(name, dict(case.body), watch, chance)
 
 
-DESTROYS = ("revoke_key", "withdraw_invitation")  # what is there before it begins stays
-DECISIONS = ("approve_plan", "edit_plan", "revise_plan", "restore_revision", "retry_roadmap", "retry_part", "regenerate_part")
+DESTROYS = ("revoke_key", "withdraw_invitation", "delete_webhook")  # what is there before it begins stays
+DECISIONS = (
+    "approve_plan",
+    "edit_plan",
+    "revise_plan",
+    "restore_revision",
+    "retry_roadmap",
+    "retry_part",
+    "regenerate_part",
+    "change_webhook",
+)
 
 
 def places(name: str, watch: Watch, chance: int) -> dict[str, str]:
@@ -241,6 +255,8 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
     if name == "edit_plan" and chance < 4:
         body["operations"] = [{"op": "rewrite", "what": "stage", "key": watch.people.stage, "title": uuid.uuid4().hex}]
         body.pop("base", None)
+    if "url" in body:
+        body["url"] = f"{watch.people.hook}/{uuid.uuid4().hex}"
     if name == "log_in" and chance < 4:
         body |= watch.people.visitor
     if name == "change_password" and me.email and chance < 4:

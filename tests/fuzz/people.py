@@ -10,7 +10,7 @@ from tests.chaos.checks import environment_of
 from tests.stack import GOAL, PASSWORD, ROOT, Stack, answer_to
 from tests.waiting import wait_until
 
-AUTH, ROADMAPS = "/api/v1/auth", "/api/v1/roadmaps"
+AUTH, ROADMAPS, WEBHOOKS = "/api/v1/auth", "/api/v1/roadmaps", "/api/v1/webhooks"
 
 
 @dataclass
@@ -63,6 +63,7 @@ class Person:
 class People:
     me: Person
     other: Person
+    hook: str  # where webhooks go, on this machine
     visitor: dict[str, str]  # address and password of somebody who only logs in
     mine: dict[str, str] = field(default_factory=dict)  # ids of what stays as it is, by their names in paths
     questions: int = 0  # of that concept's quiz
@@ -73,22 +74,22 @@ class People:
     theirs: dict[str, str] = field(default_factory=dict)  # what is the other one's, by name: ids, texts and secrets
 
 
-def come_in(stack: Stack) -> People:
+def come_in(stack: Stack, hook: str) -> People:
     visitor = Person(stack)
     register(visitor, "Visitor")
-    people = People(Person(stack), Person(stack), {"email": visitor.email, "password": visitor.password})
+    people = People(Person(stack), Person(stack), hook, {"email": visitor.email, "password": visitor.password})
     me, other = people.me, people.other
     if stack.mode == "server":
         name, mark = f"Eve {uuid.uuid4().hex}", f"zebra{uuid.uuid4().hex}"
         register(me, "Ada")
         register(other, name)
         make_admin(me)
-        theirs = {**left_by(other, mark)[0], "email": other.email, "name": name, "mark": mark, "token": other.token}
+        theirs = {**left_by(other, mark, hook)[0], "email": other.email, "name": name, "mark": mark, "token": other.token}
         people.theirs = {key: value for key, value in theirs.items() if key not in ("number", "kind")}
     people.waiting, people.stopped = me.begin(review=True), me.begin(review=True)
     assert me.ask("POST", f"{ROADMAPS}/{people.stopped}/cancel", json={}).status_code == 202
-    people.mine, people.questions = left_by(me, "mine")
-    people.changing, _ = left_by(me, "mine")
+    people.mine, people.questions = left_by(me, "mine", hook)
+    people.changing, _ = left_by(me, "mine", hook)
     people.stage = me.ask("GET", f"{ROADMAPS}/{people.changing['roadmap_id']}").json()["stages"][0]["key"]
     return people
 
@@ -108,7 +109,7 @@ def make_admin(person: Person) -> None:
     person.token = person.log_in()  # what one may do stands in the token
 
 
-def left_by(person: Person, mark: str) -> tuple[dict[str, str], int]:
+def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
     """Somebody has something of everything: the ids, and how many questions the quiz has."""
     path = f"{ROADMAPS}/{person.begin(background=mark)}"
     tree = wait_until(lambda: _ready(person, path), timeout=60, reason="the first roadmap is ready")
@@ -118,7 +119,12 @@ def left_by(person: Person, mark: str) -> tuple[dict[str, str], int]:
     questions = person.ask("GET", place).json()["quiz"]["questions"]
     answers = {"version": 1, "answers": [[] for _ in questions]}
     attempt = person.ask("POST", f"{place}/quiz/attempts", json=answers).json()["id"]
+    webhook = person.ask(
+        "POST", WEBHOOKS, json={"url": f"{hook}/{mark}", "description": mark, "events": ["roadmap.ready"]}
+    ).json()
+    delivery = person.ask("POST", f"{WEBHOOKS}/{webhook['id']}/test", json={}).json()["id"]
     left = {"roadmap_id": tree["id"], "concept_id": concept, "attempt_id": attempt, "number": "1", "kind": "quiz"}
+    left |= {"webhook_id": webhook["id"], "delivery_id": delivery, "secret": webhook["secret"]}
     if not person.email:
         return left, len(questions)
     key = person.ask("POST", "/api/v1/api-keys", json={"name": mark, "scopes": ["read", "write"]}).json()

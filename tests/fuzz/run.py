@@ -33,9 +33,11 @@ class Over(KeyboardInterrupt):
 class Fuzz:
     """`seconds`: of schemathesis and properties together; without, a fixed number of `examples`, the same ones each time."""
 
-    def __init__(self, stack: Stack, seed: int, *, seconds: float | None = None, examples: int = 0, tell: Tell = print) -> None:
+    def __init__(
+        self, stack: Stack, hook: str, seed: int, *, seconds: float | None = None, examples: int = 0, tell: Tell = print
+    ) -> None:
         self.stack, self.seed, self.seconds, self.examples, self._tell = stack, seed, seconds, examples, tell
-        self.watch = Watch(come_in(stack), stack)
+        self.watch = Watch(come_in(stack, hook), stack)
         self.pids = self._pids()
         self.asker = Asker(self.watch, self.watch.people.me)
         self._began, self._next = time.monotonic(), 0.0

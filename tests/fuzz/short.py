@@ -14,7 +14,7 @@ SEED, EXAMPLES = 20, 6
 def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
     """On a stack of its own: a fuzz makes an administrator, stops what waits, and reads the whole database afterwards."""
     with ExitStack() as ends:
-        run = Fuzz(stack_of(mode, folder, ends), SEED, seconds=seconds, examples=EXAMPLES)
+        run = Fuzz(*stack_of(mode, folder, ends), SEED, seconds=seconds, examples=EXAMPLES)
         run.run()
         return run
 

@@ -29,7 +29,7 @@ def watch(tmp_path: Path) -> Watch:
     for service in stack.services.values():
         service.log.write_text("")
     me = Person(stack, "a@example.org", "a passphrase", "token-of-mine")
-    return Watch(People(me, Person(stack), {}, theirs={"mark": THEIRS, "token": "token-of-theirs"}), stack)
+    return Watch(People(me, Person(stack), "", {}, theirs={"mark": THEIRS, "token": "token-of-theirs"}), stack)
 
 
 def seen(status: int, told: Any, headers: dict[str, str], operation: str = "read_me", sent: str = "") -> Seen:

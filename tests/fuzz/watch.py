@@ -16,7 +16,7 @@ from tests.stack import ROOT, Stack, answer_to
 PROBLEM = "application/problem+json"
 TELLS = {  # operations that are there to tell a secret, and the field in which it stands
     **{"register": "access_token", "log_in": "access_token", "change_password": "access_token"},
-    **{"create_key": "key", "create_invitation": "invitation"},
+    **{"create_key": "key", "create_invitation": "invitation", "create_webhook": "secret", "rotate_webhook_secret": "secret"},
 }
 INSIDE = re.compile(
     r"Traceback \(most recent|psycopg2|peewee|sqlite3?\.|/site-packages/|/dist-packages/|syntax error at|File \\?\"/"
@@ -89,8 +89,9 @@ class Watch:
         for person in (self.people.me, self.people.other):
             if person.token:
                 self.secrets[person.token] = "log_in"
-        if "key" in self.people.mine:
-            self.secrets[self.people.mine["key"]] = "create_key"
+        for name, teller in (("key", "create_key"), ("secret", "create_webhook")):
+            if name in self.people.mine:
+                self.secrets[self.people.mine[name]] = teller
         self._foreign = {name: value for name, value in self.people.theirs.items() if value}
         self._places = [str(place) for place in (ROOT, self.stack.folder)]
         environment = self.stack.environment
@@ -188,7 +189,7 @@ class Watch:
         """Judges what the services have printed since it began."""
         for name, service in self.stack.services.items():
             text = service.output[self.marks.get(name, 0) :]
-            secrets = {**self.secrets, **{self.people.theirs.get(key, ""): key for key in ("token", "key")}}
+            secrets = {**self.secrets, **{self.people.theirs.get(key, ""): key for key in ("token", "key", "secret")}}
             for secret, teller in secrets.items():
                 if secret and secret in text:
                     self.fail(f"{name} prints a secret that {teller} has told", _around(text, secret))
