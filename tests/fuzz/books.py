@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.chaos.checks import Ask, asking
 from tests.chaos.ledger import REPEATED
-from tests.fuzz.people import ROADMAPS, People
+from tests.fuzz.people import ROADMAPS, WEBHOOKS, People
 from tests.fuzz.watch import Watch
 from tests.stack import FINAL, Stack
 from tests.waiting import wait_until
@@ -126,7 +126,8 @@ def _theirs(watch: Watch) -> None:
     told = other.ask("GET", place)
     if told.status_code != 200 or told.json()["notes"] != f"{theirs['mark']} notes":
         watch.fail("the other one's login or notes are not as they were", told.text[:300])
-    for path in (f"/api/v1/api-keys/{theirs['key_id']}", f"{place}/quiz/attempts/{theirs['attempt_id']}"):
+    paths = [f"/api/v1/api-keys/{theirs['key_id']}", f"{place}/quiz/attempts/{theirs['attempt_id']}"]
+    for path in (*paths, f"{WEBHOOKS}/{theirs['webhook_id']}/deliveries/{theirs['delivery_id']}"):
         if other.ask("GET", path).status_code != 200:
             watch.fail("something of the other one is gone", path)
 

@@ -16,7 +16,7 @@ from tests.fuzz import machine
 from tests.fuzz.asking import OPERATIONS, Asker
 from tests.fuzz.books import audit
 from tests.fuzz.people import come_in
-from tests.fuzz.properties import MACHINES, PROPERTIES
+from tests.fuzz.properties import MACHINES, PROPERTIES, others
 from tests.fuzz.watch import Watch
 from tests.fuzz.wild import WILD
 from tests.stack import Stack
@@ -100,6 +100,8 @@ class Fuzz:
     def _own(self) -> None:
         """Each property in turn, a few examples at a time as long as there is time; without a time, each once."""
         properties = (*PROPERTIES, *WILD)
+        self.progress("others")
+        self._judged("others", lambda: others(self.asker, self.watch.people))
         for turn in count():
             for each in (*MACHINES, *properties):
                 if self._over():
