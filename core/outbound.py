@@ -28,7 +28,8 @@ MOST_ADDRESSES = 8  # of one name that are tried
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
-NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # where the IPv4 address is in it, only its operator knows
 # Public by their numbers; inside of clouds they are metadata and agents of the very machine.
 OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -47,7 +48,14 @@ NOT_HTTP = "what it answered is not HTTP"
 
 
 class Unreachable(Exception):
-    """There is no status. The message says what class of problem it was, and nothing of what another server has said."""
+    """There is no status. The message says what class of problem it was, and nothing of what another server has said.
+
+    `discreet`: how it failed is nobody's business, nor how long it took.
+    """
+
+    def __init__(self, message: str, *, discreet: bool = False) -> None:
+        super().__init__(message)
+        self.discreet = discreet
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ def is_public(address: Address) -> bool:
         inside = _embedded(address)
         if inside:
             return all(is_public(each) for each in inside)
-        special = address.is_site_local
+        special = address.is_site_local or address in LOCAL_NAT64
     else:
         special = any(address in network for network in OF_CLOUDS)
     closed = address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified
@@ -147,7 +155,7 @@ def _embedded(address: IPv6Address) -> list[Address]:
         return [address.sixtofour]
     if address.teredo is not None:
         return list(address.teredo)
-    if any(address in network for network in NAT64):
+    if address in NAT64:
         return [IPv4Address(int(address) & 0xFFFF_FFFF)]
     return []
 
@@ -184,7 +192,7 @@ def post(
             return connection.answer()
     except Unreachable:
         if discreet and any(_is_in(address, networks) for address in addresses):
-            raise Unreachable(UNREACHED) from None
+            raise Unreachable(UNREACHED, discreet=True) from None
         raise
 
 

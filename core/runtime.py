@@ -10,7 +10,7 @@ import peewee
 from playhouse.pool import MaxConnectionsExceeded
 from psycopg2.errors import SerializationFailure
 
-from core.errors import PreconditionFailed, Unavailable
+from core.errors import Unavailable
 from core.logging_setup import set_up_logging
 from core.settings import from_environment
 from core.storage import open_database
@@ -26,6 +26,10 @@ RETRY_AFTER = 2  # seconds
 SAY_AGAIN = 10.0  # seconds
 # InternalError: a server that is read-only, as a standby is after a failover.
 AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
+
+
+class Overtaken(Exception):
+    """Somebody else has changed at the same moment what was to be changed. Look at it anew."""
 
 
 @contextmanager
@@ -54,8 +58,8 @@ def session() -> Iterator[None]:
 def transaction(*, as_it_was: bool = False) -> Iterator[None]:
     """A session whose block is committed as a whole, or not at all.
 
-    With `as_it_was`, for the outermost one: all that the block reads is of one moment, and it raises PreconditionFailed
-    instead of changing what somebody else has changed since. SQLite lets nobody else write meanwhile.
+    With `as_it_was`, for the outermost one: all that the block reads is of one moment, and it raises Overtaken instead of
+    changing what somebody else has changed since. SQLite lets nobody else write meanwhile (BEGIN IMMEDIATE).
     """
     with session(), database.atomic():
         if not (as_it_was and isinstance(database.obj, peewee.PostgresqlDatabase)):
@@ -66,7 +70,7 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
             yield
         except peewee.OperationalError as error:
             if isinstance(getattr(error, "orig", None), SerializationFailure):
-                raise PreconditionFailed("It was changed by somebody else at the same moment. Read it again.") from error
+                raise Overtaken from error
             raise
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from core import clock, outbound
 from core.outbound import Unreachable
-from core.runtime import change_rows, settings, transaction
+from core.runtime import change_rows, session, settings, transaction
 from models.accounts import Account
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap import leases
@@ -53,15 +53,16 @@ class Early(Exception):
 
 
 class Lanes:
-    """How many deliveries run at once in a process, and to one receiver one after the other.
+    """How many deliveries run at once in a process; of one account half of these, and to one receiver one after the other.
 
-    So slow receivers keep half of the content workers at most, and one of them keeps a single one.
+    So slow receivers keep half of the content workers at most (one at least), those of one account a quarter, and one of them
+    a single worker.
     """
 
     def __init__(self, most: int) -> None:
-        self._most, self._lock = most, threading.Lock()
+        self._most, self._most_of_one, self._lock = most, max(1, most // 2), threading.Lock()
         self._running = 0
-        self._receivers: set[UUID] = set()
+        self._receivers: dict[UUID, UUID] = {}  # with the account of each
 
     def enter(self) -> "Lane":
         """Raises Full."""
@@ -71,18 +72,18 @@ class Lanes:
             self._running += 1
         return Lane(self)
 
-    def take(self, webhook_id: UUID) -> None:
+    def take(self, webhook_id: UUID, account_id: UUID) -> None:
         """Raises Full."""
         with self._lock:
-            if webhook_id in self._receivers:
+            if webhook_id in self._receivers or list(self._receivers.values()).count(account_id) >= self._most_of_one:
                 raise Full
-            self._receivers.add(webhook_id)
+            self._receivers[webhook_id] = account_id
 
     def leave(self, webhook_id: UUID | None) -> None:
         with self._lock:
             self._running -= 1
             if webhook_id is not None:
-                self._receivers.discard(webhook_id)
+                self._receivers.pop(webhook_id, None)
 
 
 class Lane:
@@ -98,9 +99,9 @@ class Lane:
     def __exit__(self, *_: object) -> None:
         self._lanes.leave(self._webhook_id)
 
-    def take(self, webhook_id: UUID) -> None:
-        """Raises Full when another delivery to this receiver runs here."""
-        self._lanes.take(webhook_id)
+    def take(self, webhook_id: UUID, account_id: UUID) -> None:
+        """Raises Full when another delivery to this receiver runs here, or too many of this account."""
+        self._lanes.take(webhook_id, account_id)
         self._webhook_id = webhook_id
 
 
@@ -113,7 +114,7 @@ class Tried:
 
     status: int | None
     error: str
-    duration_ms: int
+    duration_ms: int | None
     retry_after: float | None = None
 
     @property
@@ -138,25 +139,35 @@ def deliver(delivery_id: UUID) -> list[Step]:
 
 
 def _claim(delivery_id: UUID, lane: Lane) -> tuple[WebhookDelivery, UUID] | None:
+    joined = WebhookDelivery.select(WebhookDelivery, Webhook, Account).join(Webhook).join(Account)
+    this = joined.where(WebhookDelivery.id == delivery_id)
+    with session():
+        waiting = this.get_or_none()
+    if waiting is None:
+        raise Lost
+    place = (waiting.webhook_id, waiting.webhook.account_id)
+    is_new = waiting.status == DeliveryStatus.pending
+    if is_new:  # before it is claimed: a claim for nothing is two writes
+        if waiting.due_at > clock.now() + TOLERANCE:
+            raise Early
+        lane.take(*place)
     with transaction():
         token = leases.claim(DELIVERING, delivery_id)
         if token is None:
             return None
-        joined = WebhookDelivery.select(WebhookDelivery, Webhook, Account).join(Webhook).join(Account)
-        delivery: WebhookDelivery = joined.where(WebhookDelivery.id == delivery_id).get()
-        if delivery.due_at > clock.now() + TOLERANCE:
-            raise Early
-        lane.take(delivery.webhook_id)
-    return delivery, token
+        if not is_new:  # left by a worker that died
+            lane.take(*place)
+        return this.get(), token
 
 
 def _come_back(delivery_id: UUID) -> list[Step]:
-    """A moment later. It says so in its row, too, so that rescue does not take it for lost."""
-    wait = random.uniform(*COME_BACK)
+    """A moment later, if it is due. It says so in its row, too, so that rescue does not take it for lost."""
+    wait, now = random.uniform(*COME_BACK), clock.now()
     waits = (WebhookDelivery.id == delivery_id) & (WebhookDelivery.status == DeliveryStatus.pending)
+    is_due = WebhookDelivery.due_at <= now + TOLERANCE
     with transaction():
-        WebhookDelivery.update(due_at=clock.now() + timedelta(seconds=wait)).where(waits).execute()
-    return [Step(StepName.deliver_webhook, delivery_id, delay=wait)]
+        moved = WebhookDelivery.update(due_at=now + timedelta(seconds=wait)).where(waits, is_due).execute()
+    return [Step(StepName.deliver_webhook, delivery_id, delay=wait)] if moved else []
 
 
 def _try(delivery: WebhookDelivery, token: UUID) -> list[Step]:
@@ -190,7 +201,7 @@ def _sent(delivery: WebhookDelivery) -> Tried:
             discreet=not settings.embedded,
         )
     except Unreachable as error:
-        return Tried(None, f"Not sent: {error}.", ms_since(started))
+        return Tried(None, f"Not sent: {error}.", None if error.discreet else ms_since(started))  # which would tell how
     status = answered.status
     wrong = "" if 200 <= status < 300 else f"It answered with status {status}."
     wrong += " Redirects are not followed." if 300 <= status < 400 else ""

@@ -6,17 +6,19 @@ behind, and the same request may be sent again.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import peewee
+
 from core import clock
-from core.errors import KeyReused
-from core.runtime import session, transaction
+from core.errors import KeyReused, Unauthenticated
+from core.runtime import session, skip_locked, transaction
 from models.first_answers import FirstAnswer
 
 LIFE = timedelta(hours=24)
-FORGOTTEN_AT_ONCE = 1000
+AT_ONCE, ROUNDS = 500, 10  # that are forgotten in one transaction, and how often in a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,18 @@ class Answered:
 
 
 def begin(name: Name) -> Answered | None:
-    """None when this is the first request of that name: its row is held until the commit, and `keep` completes it.
+    """None when this is the first request of that name: then its row is held until the commit, and `keep` completes it.
 
-    Another process that answers it at this moment is waited for. In the caller's transaction. Raises KeyReused.
+    Another process that answers it at this moment is waited for. In the caller's transaction. Raises Unauthenticated when the
+    account is gone.
     """
-    if _inserted([_row(name)]):
-        return None
-    return earlier([name])[name.key_hash]
+    now = clock.now()
+    try:
+        if _inserted([_row(name, now)], now):
+            return None
+    except peewee.IntegrityError:
+        raise Unauthenticated("The account of this token does not exist any more. Log in again.") from None
+    return _answered(FirstAnswer.get_by_id(name.key_hash))
 
 
 def keep(answer: Answered) -> None:
@@ -55,7 +62,9 @@ def keep(answer: Answered) -> None:
 
 def keep_all(answers: Sequence[Answered]) -> set[str]:
     """Keep those that are the first of their names; the hashes of these. In the caller's transaction."""
-    return _inserted([{**_row(answer.name), **_told(answer)} for answer in answers]) if answers else set()
+    now = clock.now()
+    in_order = sorted(answers, key=lambda answer: answer.name.key_hash)  # two processes wait for each other, and never in a ring
+    return _inserted([{**_row(answer.name, now), **_told(answer)} for answer in in_order], now) if answers else set()
 
 
 def earlier(names: Collection[Name]) -> dict[str, Answered]:
@@ -75,17 +84,22 @@ def check_same(name: Name, answer: Answered) -> Answered:
 
 
 def forget_old() -> None:
-    """Those of yesterday, so many at a time."""
-    old = FirstAnswer.select(FirstAnswer.key_hash).where(FirstAnswer.created_at <= clock.now() - LIFE)
-    with transaction():
-        oldest = old.order_by(FirstAnswer.created_at).limit(FORGOTTEN_AT_ONCE)
-        FirstAnswer.delete().where(FirstAnswer.key_hash.in_(oldest)).execute()
+    """Those whose life is over, some thousand at a time."""
+    for _ in range(ROUNDS):
+        with transaction():
+            old = FirstAnswer.select(FirstAnswer.key_hash).where(FirstAnswer.created_at <= clock.now() - LIFE)
+            hashes = [hash_ for (hash_,) in skip_locked(old.order_by(FirstAnswer.created_at).limit(AT_ONCE)).tuples()]
+            if hashes:
+                FirstAnswer.delete().where(FirstAnswer.key_hash.in_(hashes)).execute()
+        if len(hashes) < AT_ONCE:
+            return
 
 
-def _inserted(rows: Sequence[dict[str, Any]]) -> set[str]:
+def _inserted(rows: Sequence[dict[str, Any]], now: datetime) -> set[str]:
     """The hashes of those that were not there, or only as what is to be forgotten."""
-    hashes = [row["key_hash"] for row in rows]
-    FirstAnswer.delete().where(FirstAnswer.key_hash.in_(hashes), FirstAnswer.created_at <= clock.now() - LIFE).execute()
+    ours = FirstAnswer.key_hash.in_([row["key_hash"] for row in rows])
+    if FirstAnswer.select().where(ours, FirstAnswer.created_at <= now - LIFE).exists():
+        FirstAnswer.delete().where(ours, FirstAnswer.created_at <= now - LIFE).execute()
     made = FirstAnswer.insert_many(rows).on_conflict_ignore().returning(FirstAnswer.key_hash)
     return {row.key_hash for row in made.execute()}
 
@@ -94,9 +108,8 @@ def _of(names: Collection[Name]) -> Any:
     return FirstAnswer.key_hash.in_([name.key_hash for name in names])
 
 
-def _row(name: Name) -> dict[str, Any]:
-    named = {"key_hash": name.key_hash, "owner": name.owner_id, "fingerprint": name.fingerprint}
-    return {**named, "created_at": clock.now()}
+def _row(name: Name, now: datetime) -> dict[str, Any]:
+    return {"key_hash": name.key_hash, "owner": name.owner_id, "fingerprint": name.fingerprint, "created_at": now}
 
 
 def _told(answer: Answered) -> dict[str, Any]:

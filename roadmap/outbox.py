@@ -7,17 +7,18 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import peewee
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.ids import new_id
 from core.runtime import keep_rows
 from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.statuses import DeliveryStatus
+from roadmap.statuses import DeliveryStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 
 TEST = "webhook.test"
@@ -36,6 +37,50 @@ class WebhookEvent(StrEnum):
     partial = "roadmap.partial"
     failed = "roadmap.failed"
     cancelled = "roadmap.cancelled"
+
+
+class Written(BaseModel):
+    """Parts of a roadmap, by what came of them."""
+
+    ready: int = Field(description="Written.")
+    failed: int = Field(description="Not written: failed or cancelled.")
+    total: int = Field(description="All of them.")
+
+
+class RoadmapFacts(BaseModel):
+    """What is told of a roadmap; the rest can be read at `path`."""
+
+    roadmap_id: UUID
+    seq: int = Field(description="The number of the event within its roadmap: what has a lower one comes late.")
+    title: str = Field(description="Empty: it has no plan yet.")
+    status: RoadmapStatus
+    revision: int = Field(description="The number of the plan; 0: there is none.")
+    progress: Written = Field(description="How much is written.")
+    path: str = Field(
+        description="Where the rest can be read.", examples=["/api/v1/roadmaps/01a214f6-2f53-7a48-a0d1-47aa26b2a6ef"]
+    )
+    reason: str | None = Field(None, description="Why it failed, or what is missing.")
+
+
+class RoadmapMessage(BaseModel):
+    """What a webhook is sent when something happened to a roadmap."""
+
+    type: WebhookEvent = Field(description="What happened.")
+    timestamp: datetime = Field(description="When it happened.")
+    data: RoadmapFacts = Field(description="To which roadmap, and how it is then.")
+
+
+class TestFacts(BaseModel):
+    webhook_id: UUID
+    message: str = Field(description="Some words for whoever looks at it.")
+
+
+class TestMessage(BaseModel):
+    """What a webhook is sent when somebody tries it."""
+
+    type: Literal["webhook.test"] = Field(description="That it is a test.")
+    timestamp: datetime = Field(description="When the button was pressed.")
+    data: TestFacts = Field(description="Which webhook.")
 
 
 OFFERED: frozenset[str] = frozenset(WebhookEvent)

@@ -1,4 +1,4 @@
-"""The states of a roadmap, of a revision of it and of a content, and which of them are final."""
+"""The states of a roadmap, of a revision of it, of a content, of a concept for its learner and of a delivery to a webhook."""
 
 from enum import StrEnum
 

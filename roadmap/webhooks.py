@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core import clock, outbound
-from core.errors import Conflict, NotFound, TooMany
+from core.errors import Conflict, FieldError, Invalid, NotFound, TooMany
 from core.ids import new_id
 from core.runtime import change_rows, session, settings, skip_locked, transaction
 from core.text import CLEAN
@@ -36,7 +36,7 @@ def _checked(url: str) -> str:
     return url
 
 
-Url = Annotated[
+UncheckedUrl = Annotated[
     str,
     Field(
         min_length=1,
@@ -44,8 +44,8 @@ Url = Annotated[
         description="Where messages are sent: https, port 443 or from 1024, without user, password and fragment.",
         examples=["https://example.org/hooks/roadmap"],
     ),
-    AfterValidator(_checked),
 ]
+Url = Annotated[UncheckedUrl, AfterValidator(_checked)]
 Events = Annotated[
     tuple[WebhookEvent, ...],
     Field(min_length=1, max_length=20, description="What it is told.", examples=[["roadmap.ready", "roadmap.failed"]]),
@@ -66,7 +66,7 @@ class WebhookChange(BaseModel):
     """All that a webhook is to be from now on. Enabled again, it is told what happens from then on."""
 
     model_config = ConfigDict(extra="forbid")
-    url: Url
+    url: UncheckedUrl  # it is checked below, unless it is what it was, and disabled
     events: Events
     description: Description = ""
     enabled: bool = Field(description="One that is disabled is told nothing.")
@@ -149,16 +149,25 @@ def read(account_id: UUID, webhook_id: UUID) -> WebhookInfo:
 
 
 def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> WebhookInfo:
-    """What waits goes to the new address; of one that is disabled now it ends. Raises NotFound."""
+    """What waits goes to the new address; of one that is disabled now it ends. Raises NotFound, Invalid."""
     changed: dict[str, Any] = {"url": wanted.url, "events": _in_order(wanted.events), "description": wanted.description}
     if wanted.enabled:
         changed |= {"disabled_at": None, "disabled_reason": ""}
     with transaction():
-        _held(account_id, webhook_id)
+        before = _held(account_id, webhook_id)
+        if wanted.enabled or wanted.url != before.url:
+            _check(wanted.url)
         Webhook.update({**changed, "updated_at": clock.now()}).where(Webhook.id == webhook_id).execute()
         if not wanted.enabled:
             disable(webhook_id, BY_OWNER)
         return _info(_owned(account_id, webhook_id))
+
+
+def _check(url: str) -> None:
+    try:
+        _checked(url)
+    except ValueError as error:
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/url", str(error)),)) from None
 
 
 def delete(account_id: UUID, webhook_id: UUID) -> None:
@@ -237,7 +246,7 @@ def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> Deli
 
 
 def forget_old() -> None:
-    """Deliveries that ended more than thirty days ago, some thousand at a time."""
+    """Deliveries that ended more than thirty days ago, some thousand at a time, and secrets that sign no more."""
     old = WebhookDelivery.finished_at < clock.now() - KEPT
     for _ in range(ROUNDS):
         with transaction():
@@ -246,7 +255,10 @@ def forget_old() -> None:
             if ids:
                 WebhookDelivery.delete().where(WebhookDelivery.id.in_(ids)).execute()
         if len(ids) < AT_ONCE:
-            return
+            break
+    with transaction():
+        spent = (Webhook.rotated_at < clock.now() - SHARED_SECRET) & (Webhook.previous_secret != "")
+        Webhook.update(previous_secret="").where(spent).execute()
 
 
 def _new_secret() -> str:

@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 Answer = Any
 Names = dict[str, str]
 
-GOAL = "Bake bread for eighty guests"
+GOAL = "Become a backend engineer in Python"  # which the catalogue has as well: a copied example works without a model
 ADA = {"email": "ada@example.org", "password": "your long passphrase"}
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
 AGENT = "curl/8.14.1"
@@ -152,7 +152,7 @@ def manage(story: Story) -> None:
 def plan(story: Story) -> str:
     """The id of a roadmap whose plan waits for review, after some changes."""
     call = story.call
-    wish = {"goal": GOAL, "level": "beginner", "hours_per_week": 6, "background": "I bake a cake now and then.", "review": True}
+    wish = {"goal": GOAL, "level": "beginner", "hours_per_week": 6, "background": "I write scripts now and then.", "review": True}
     roadmap: str = call("create_roadmap", wish)["id"]
     call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))
     call("edit_plan", {"operations": EDITS, "base": 1}, roadmap_id=roadmap)

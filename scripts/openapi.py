@@ -8,7 +8,8 @@ if __name__ == "__main__":
         os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": folder})  # before the settings are read
         for name in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(name, None)
-        from web.openapi import FILE, written
+        from web.api.documentation import FILE
+        from web.openapi import written
 
         FILE.write_text(written(), "utf-8")
         print(f"{FILE.name}: {FILE.stat().st_size // 1024} KiB")

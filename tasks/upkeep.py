@@ -41,7 +41,7 @@ def _clean_up() -> None:
         first_answers.forget_old()
         webhooks.forget_old()
     except Unavailable as error:
-        logger.warning("logins, keys and deliveries are cleaned up in a moment: %s", error)
+        logger.warning("what is over is cleaned up in a moment: %s", error)
 
 
 def _rescue() -> None:

@@ -1,4 +1,4 @@
-"""Answers as short as the client can read them. No page holds a secret, so its length tells none."""
+"""Answers as short as the client can read them. What holds a secret is not compressed: its length would tell of it."""
 
 import gzip
 import re

@@ -26,9 +26,16 @@ def has_it(request: Request, tag: str) -> bool:
 
 
 def check_match(request: Request, tag: str) -> None:
-    """Raises PreconditionFailed when the request names tags and none is this one. A weak one never is."""
-    if not _names(request, "if-match", tag, weak=False):
+    """Raises PreconditionFailed when the request names tags and none is this one (a weak one never is), or excludes this one."""
+    if "if-match" in request.headers and not _names(request, "if-match", tag, weak=False):
+        given = request.headers["if-match"].strip()
+        if not given.endswith('"') and given != "*":
+            raise PreconditionFailed("An ETag is sent as it was answered, with its double quotes.")
+        if given.startswith("W/"):
+            raise PreconditionFailed("If-Match compares strong ETags only: send it as it was answered, without W/.")
         raise PreconditionFailed("It has changed since it was read, or it never had this ETag. Read it again.")
+    if has_it(request, tag):
+        raise PreconditionFailed("It is there already, and If-None-Match excludes it as it is.")
 
 
 def _names(request: Request, header: str, tag: str, *, weak: bool = True) -> bool:

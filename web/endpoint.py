@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
-from core.runtime import transaction
+from core.runtime import Overtaken, transaction
 from roadmap.api_keys import Scope
 from web import idempotency, limits
 from web.answering import Answer, answered, as_reply, content_of
@@ -20,7 +20,7 @@ from web.callers import NOBODY, Caller, check_scope, identify
 from web.conditional import check_match, etag
 from web.idempotency import Named
 from web.origins import check_host, check_same_site
-from web.parsing import body_of, ids_of, query_of
+from web.parsing import body_of, ids_of, query_of, read_json
 from web.turns import in_turn
 
 
@@ -73,12 +73,17 @@ class Endpoint:
     unlimited: bool = False  # probes are not counted
     media_type: str = "application/json"
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
+    afterwards: Callable[[Call, Response], Awaitable[Response]] | None = None  # with every good answer, also a repeated one
     raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
     reads: tuple[str, ...] = ()  # headers beyond those that every endpoint of its kind reads
     instead: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)  # other good answers, by status
 
     def route(self) -> Route:
         return Route(self.path, self.handle, methods=[self.method], name=self.summary)
+
+    @property
+    def needs(self) -> Scope:
+        return self.scope or (Scope.read if self.method == "GET" else Scope.write)
 
     @property
     def takes_key(self) -> bool:
@@ -94,36 +99,41 @@ class Endpoint:
         check_host(request)
         caller = await self._admit(request)
         if self._has_condition(request) and self.current is None:
-            raise PreconditionFailed("What is sent here changes nothing that has an ETag. Send it without If-Match.")
-        call = Call(
-            caller=caller,
-            ids=ids_of(request),
-            query=self._asked(request),
-            body=await self._content(request),
-            request=request,
-        )
-        if self.takes_key:
-            call = replace(call, named=idempotency.named(request, caller.account_id, call.body))
-        with idempotency.one_at_a_time(call.named):
-            return await self._answer(call)
+            raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
+        ids, query, received = ids_of(request), self._asked(request), await self._received(request)
+        named = idempotency.named(request, caller.account_id, received) if self.takes_key else None
+        call = Call(caller=caller, ids=ids, query=query, body=None, request=request, named=named)
+        response = await in_turn(call.owner, idempotency.earlier, named) if named is not None else None
+        if response is None:  # only now is it checked what another hour or another version may see otherwise
+            response = await self._answer(replace(call, body=self._understood(received)))
+        return await self.afterwards(call, response) if self.afterwards is not None else response
 
     async def _answer(self, call: Call) -> Response:
+        """A coroutine sees to its names itself."""
         handler: Any = self.handler
         if self.is_async:
             return answered(call.request, await handler(call), self.status)
         if self.public:
             return await run_in_threadpool(self._run, call)
-        return await in_turn(call.owner, self._run, call)
+        with idempotency.one_at_a_time(call.named):
+            return await in_turn(call.owner, self._run, call)
 
     def _run(self, call: Call) -> Response:
-        """In a thread. What a name or an ETag has to do with it is decided in the transaction that does what is asked."""
-        matching = self._has_condition(call.request)
-        if call.named is None and not matching:
+        """In a thread."""
+        has_condition = self._has_condition(call.request)
+        if call.named is None and not has_condition:
             return self._done(call)
-        with transaction(as_it_was=matching):
+        try:
+            return self._run_as_one(call, has_condition)
+        except Overtaken:  # what it was overtaken by is seen now: it may be the same request
+            return self._run_as_one(call, has_condition)
+
+    def _run_as_one(self, call: Call, has_condition: bool) -> Response:
+        """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
+        with transaction(as_it_was=has_condition):
             if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
                 return earlier
-            if matching:
+            if has_condition:
                 self._check_match(call)
             response = self._done(call)
             return idempotency.keep(call.named, response) if call.named is not None else response
@@ -134,7 +144,8 @@ class Endpoint:
         return answered(call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method == "PUT")
 
     def _has_condition(self, request: Request) -> bool:
-        return request.method not in ("GET", "HEAD") and "if-match" in request.headers
+        is_change = request.method not in ("GET", "HEAD")
+        return is_change and any(name in request.headers for name in ("if-match", "if-none-match"))
 
     def _check_match(self, call: Call) -> None:
         """Raises PreconditionFailed. No handler is asked to change what nobody could have read."""
@@ -147,9 +158,13 @@ class Endpoint:
         """The query. Raises Invalid."""
         return query_of(self.query, request)
 
-    async def _content(self, request: Request) -> Any:
-        """What is sent, as JSON. Raises Malformed, Unsupported, TooLarge, TooSlow, Invalid."""
-        return await body_of(self.body, request) if self.body else None
+    async def _received(self, request: Request) -> Any:
+        """What is sent. Raises Malformed, Unsupported, TooLarge, TooSlow."""
+        return await read_json(self.body, request) if self.body else b""
+
+    def _understood(self, received: Any) -> Any:
+        """What it means. Raises Malformed, Invalid."""
+        return body_of(self.body, received) if self.body else None
 
     async def _admit(self, request: Request) -> Caller:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
@@ -164,5 +179,5 @@ class Endpoint:
             limits.count_stranger(request)
             raise
         limits.count_request(request, caller.account_id)
-        check_scope(caller, self.scope or (Scope.read if self.method == "GET" else Scope.write), login_only=self.login_only)
+        check_scope(caller, self.needs, login_only=self.login_only)
         return caller

@@ -18,6 +18,7 @@ from web.problem_types import INTERNAL, NOT_A_METHOD, PROBLEMS, ProblemType
 
 logger = logging.getLogger(__name__)
 
+OPTIONS = "OPTIONS"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -76,6 +77,8 @@ def answer_expected(request: Request, error: Exception) -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
     if kind.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if kind.status == 408:  # what comes behind it would be the rest of this body
+        response.headers["Connection"] = "close"
     return response
 
 
@@ -83,15 +86,14 @@ def answer_http(request: Request, error: Exception) -> Response:
     """Starlette's own: no such route, no such method. What may be asked of a route is no error."""
     assert isinstance(error, HTTPException)
     allowed = ", ".join(sorted(_methods(request)))
-    if error.status_code == 405 and request.method == "OPTIONS":
+    if error.status_code == 405 and request.method == OPTIONS:
         return Response(status_code=204, headers={"Allow": allowed})
     if wants_page(request):
         if error.status_code == 405 and request.method in ("GET", "HEAD"):  # the address of a form that was sent, opened again
             return see_other(page_of(request))
         response = problem_page(request, error.status_code, error)
     else:
-        kind = NOT_A_METHOD if error.status_code == 405 else PROBLEMS[NotFound]
-        response = problem(request, kind, f"{request.method} {request.url.path} is not part of this service.")
+        response = problem(request, NOT_A_METHOD if error.status_code == 405 else PROBLEMS[NotFound], _not_here(request, allowed))
     if error.status_code == 405:
         response.headers["Allow"] = allowed
     return response
@@ -124,13 +126,25 @@ HANDLERS: dict[Any, Any] = {
 }
 
 
+def _not_here(request: Request, allowed: str) -> str:
+    """What was asked for, and what there is instead."""
+    asked = f"{request.method} {request.url.path}"
+    if allowed != OPTIONS:
+        return f"{asked} is not part of this service; this address takes {allowed}."
+    without = request.url.path.rstrip("/")
+    if without != request.url.path and _methods(request, without) != {OPTIONS}:
+        return f"{asked} is not part of this service; without the slash at its end it is."
+    return f"{asked} is not part of this service. GET /docs tells what is."
+
+
 def _wrong(field: FieldError) -> Wrong:
     if field.pointer.startswith("?"):
         return Wrong(parameter=field.pointer[1:], detail=field.detail)
     return Wrong(pointer="#" + field.pointer, detail=field.detail)
 
 
-def _methods(request: Request) -> set[str]:
+def _methods(request: Request, path: str = "") -> set[str]:
     """Every method of this path; Starlette names those of one route only."""
-    matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in matching for method in route.methods} | {"OPTIONS"}
+    asked = {**request.scope, "path": path or request.url.path}
+    matching = (route for route in request.app.routes if route.matches(asked)[0] is not Match.NONE)
+    return {method for route in matching for method in route.methods} | {OPTIONS}

@@ -4,6 +4,7 @@ The key is the caller's. What was answered is sealed with it, so that nobody els
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import FieldError, Invalid, KeyInUse, KeyReused
+from core.errors import Conflict, FieldError, Invalid, KeyInUse
 from core.runtime import settings
 from core.sealing import opened, sealed
 from core.storage import signing_keys
@@ -38,7 +38,7 @@ class Named:
     name: Name
 
 
-def named(request: Request, owner_id: UUID, body: BaseModel | None) -> Named | None:
+def named(request: Request, owner_id: UUID, content: bytes) -> Named | None:
     """None without a key. Raises Invalid."""
     given = request.headers.getlist(HEADER)
     if not given:
@@ -46,14 +46,19 @@ def named(request: Request, owner_id: UUID, body: BaseModel | None) -> Named | N
     if len(given) > 1 or not KEY.fullmatch(given[0]):
         rule = FieldError(f"?{HEADER}", "is one text of 1 to 200 visible ASCII characters, such as a UUID")
         raise Invalid(f"The {HEADER} does not fit.", fields=(rule,))
-    return name_of(given[0].strip('"'), owner_id, request, body)
+    return name_of(_unquoted(given[0]), owner_id, request, content)
 
 
-def name_of(key: str, owner_id: UUID, request: Request, body: BaseModel | None) -> Named:
-    """The same request has the same name: method, address, query and what its body means."""
-    told = body.model_dump_json() if body is not None else ""
-    asked = "\n".join((request.method, request.url.path, request.url.query, told))
+def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Named:
+    """The same request has the same name: method, address, query, and what is sent, however it is written in JSON."""
+    asked = "\n".join((request.method, request.url.path, request.url.query, _same_json(content)))
     return Named(key, Name(owner_id, _hash(f"{owner_id.hex} {key}"), _hash(asked)))
+
+
+def earlier(of: Named) -> Response | None:
+    """The first answer, if there is one already. Raises KeyReused, Conflict, Unavailable."""
+    found = first_answers.earlier([of.name]).get(of.name.key_hash)
+    return replayed(of, found) if found is not None else None
 
 
 @contextmanager
@@ -89,13 +94,25 @@ def answered_as(of: Named, response: Response) -> Answered:
 
 
 def replayed(of: Named, earlier: Answered) -> Response:
-    """Raises KeyReused."""
+    """Raises KeyReused, Conflict."""
     kept = check_same(of.name, earlier)
     found = (opened(kept.content, ours, of.key) for ours in _keys())
     content = next((each for each in found if each is not None), None)
     if content is None:
-        raise KeyReused("What was answered to this Idempotency-Key cannot be read any more: SECRET_KEY is another one now.")
+        raise Conflict("This was done, and its answer cannot be read any more: SECRET_KEY has changed. Look for what it made.")
     return Response(content, kept.status, {**kept.headers, **REPLAYED})
+
+
+def _unquoted(key: str) -> str:
+    return re.sub(r"\\(.)", r"\1", key[1:-1]) if key.startswith('"') else key
+
+
+def _same_json(content: bytes) -> str:
+    """In one spelling; what is no JSON stays as it is."""
+    try:
+        return json.dumps(json.loads(content), sort_keys=True)
+    except (ValueError, RecursionError):
+        return content.decode("utf-8", "backslashreplace")
 
 
 @cache

@@ -34,13 +34,12 @@ from core.errors import (
     Unavailable,
     Unsupported,
 )
-from roadmap.api_keys import Scope
+from roadmap.outbox import RoadmapMessage, TestMessage
 from web.endpoint import Endpoint
 from web.errors import MEDIA_TYPE, Problem
 from web.problem_types import INTERNAL, PROBLEMS, ProblemType
 from web.routes import ENDPOINTS
 
-FILE = Path(__file__).with_name("openapi.json")
 EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
@@ -84,6 +83,7 @@ REQUEST_HEADERS = {
 }
 ANSWER_HEADERS = {
     "ETag": ({"type": "string"}, "Names this content."),
+    "Idempotency-Replayed": ({"type": "string", "const": "true"}, "This was answered to an earlier request with the same key."),
     "Link": ({"type": "string"}, 'Where the next page is: `rel="next"`. None on the last page.'),
     "Location": ({"type": "string", "format": "uri-reference"}, "Where the thing is."),
     "Preference-Applied": ({"type": "string"}, "What of `Prefer` was done."),
@@ -96,6 +96,16 @@ ANSWER_HEADERS = {
 ALWAYS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")  # wherever they are named
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 WITHOUT_MODEL: dict[str, dict[str, Any]] = {JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}  # by media type
+SIGNED = {
+    "webhook-id": "Of the message: the same at each try.",
+    "webhook-timestamp": "Of this try, in seconds since 1970.",
+    "webhook-signature": "`v1,` and the signature; two of them while a secret is changed.",
+}
+IN_USE = {"Retry-After": {"description": "Seconds, when the key is in use.", "schema": {"type": "integer"}}}
+MESSAGES = (
+    ("roadmap", "Something happened to a roadmap.", RoadmapMessage),
+    ("test", "Somebody pressed the button.", TestMessage),
+)
 INSIDE = {"read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")}  # ids in an answer that lead further
 
 
@@ -114,6 +124,7 @@ def document() -> dict[str, Any]:
         "tags": list(_tags()),
         "security": [{"bearer": []}, {"cookie": []}, {}],
         "paths": paths,
+        "webhooks": {name: _told_to_webhooks(about, schemas.ref(model, "serialization")) for name, about, model in MESSAGES},
         "components": {
             "schemas": schemas.components(),
             "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()},
@@ -163,6 +174,8 @@ class _Schemas:
 
 def _models(endpoints: Iterable[Endpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     yield Problem, "serialization"
+    for *_, message in MESSAGES:
+        yield message, "serialization"
     for endpoint in endpoints:
         yield endpoint.query, "validation"
         if endpoint.body is not None:
@@ -209,8 +222,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
 
 def _description(endpoint: Endpoint) -> str:
     about = getdoc(endpoint.handler) or ""
-    scope = endpoint.scope or (Scope.read if endpoint.method == "GET" else Scope.write)
-    who = "Needs a login: no API key can do it." if endpoint.login_only else f"Needs the scope `{scope}`."
+    who = "Needs a login: no API key can do it." if endpoint.login_only else f"Needs the scope `{endpoint.needs}`."
     return "\n\n".join(filter(None, (" ".join(about.split()), "" if endpoint.public else who)))
 
 
@@ -274,9 +286,22 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
         yield "Link"
     if "Prefer" in endpoint.reads and status == HTTPStatus.CREATED:
         yield "Preference-Applied"
+    if endpoint.takes_key:
+        yield "Idempotency-Replayed"
     if not endpoint.unlimited:
         yield from ("RateLimit", "RateLimit-Policy")
     yield "X-Request-ID"
+
+
+def _told_to_webhooks(about: str, schema: dict[str, str]) -> dict[str, Any]:
+    """What a receiver is sent (Standard Webhooks), and what it should answer."""
+    signed = [
+        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in SIGNED.items()
+    ]
+    body = {"required": True, "content": {JSON: {"schema": schema}}}
+    heard = {"2XX": {"description": "It has arrived."}}
+    return {"post": {"summary": about, "security": [], "parameters": signed, "requestBody": body, "responses": heard}}
 
 
 def _told(*names: str) -> dict[str, Any]:
@@ -353,7 +378,7 @@ def _problem_response(raised: Kinds) -> dict[str, Any]:
     extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(kinds[0].status, [])
     return {
         "description": "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds),
-        "headers": _told(*extra, "X-Request-ID"),
+        "headers": _told(*extra, "X-Request-ID") | (IN_USE if KeyInUse in raised else {}),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": f"{SCHEMAS}Problem"},

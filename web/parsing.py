@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
+from core.text import one_line
 from roadmap.outline import ContentKind
 from web.rules import rule_of
 
@@ -34,6 +35,10 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
 }
 
 
+THINGS = {"number": "revision or version", "kind": "part of a concept", "slug": "type of problem"}
+CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
+
+
 def ids_of(request: Request) -> dict[str, Any]:
     ids = {}
     for name, value in request.path_params.items():
@@ -41,7 +46,7 @@ def ids_of(request: Request) -> dict[str, Any]:
         try:
             ids[name] = read(value)
         except ValueError:
-            thing = name.removesuffix("_id")
+            thing = THINGS.get(name, name.removesuffix("_id"))
             raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)) from None
     return ids
 
@@ -58,16 +63,29 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
         raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
 
 
-async def body_of(model: type[BaseModel], request: Request) -> BaseModel:
-    optional = not any(field.is_required() for field in model.model_fields.values())
-    content = await read_body(request) if optional else None
-    if content == b"":
-        return model()
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if content_type != "application/json" and not content_type.endswith("+json"):
+async def read_json(model: type[BaseModel], request: Request) -> bytes:
+    """What is sent as JSON for this model, not yet understood; empty where nothing has to be sent and nothing was.
+
+    Raises Malformed, Unsupported, TooLarge, TooSlow.
+    """
+    if _is_optional(model) and not (content := await read_body(request)):
+        return content
+    content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    if content_type.strip() != "application/json" and not content_type.strip().endswith("+json"):
         raise Unsupported("The body must be sent as Content-Type: application/json.")
-    if content is None:
-        content = await read_body(request)
+    charset = CHARSET.search(parameters)
+    if charset is not None and charset[1] not in ("utf-8", "utf8", "us-ascii"):
+        raise Unsupported("The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259).")
+    return content if _is_optional(model) else await read_body(request)
+
+
+def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
+    """Raises Malformed, Invalid."""
+    if not content and _is_optional(model):
+        return model()
+    if not content:
+        raise Malformed("The body is empty; this needs one in JSON.")
+    _check_names(content)
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
@@ -76,6 +94,26 @@ async def body_of(model: type[BaseModel], request: Request) -> BaseModel:
             raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
         fields = field_errors(error, prefix="/", document=json.loads(content))
         raise Invalid("Some fields do not fit.", fields=fields) from None
+
+
+def _check_names(content: bytes) -> None:
+    """A name that stands twice in an object means something else to each reader. Raises Malformed."""
+    try:
+        json.loads(content, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return  # who reads it next says what is wrong
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise Malformed(f"The name {one_line(twice)[:100]!r} stands twice in one object of the body.")
+    return found
+
+
+def _is_optional(model: type[BaseModel]) -> bool:
+    return not any(field.is_required() for field in model.model_fields.values())
 
 
 async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:

@@ -44,9 +44,9 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
     Malformed: ProblemType(
         400,
         "malformed",
-        "The body cannot be read",
-        "The body is not what its content type says, or a header cannot be understood.",
-        "Send JSON in UTF-8, whole, and headers as their specifications say.",
+        "The request cannot be read",
+        "The body is not what its content type says or means two things, or the request is not HTTP as its specification says.",
+        "Send JSON in UTF-8, whole, each name once in an object, and a request as RFC 9112 has it.",
     ),
     Unauthenticated: ProblemType(
         401,
@@ -68,7 +68,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         "not-found",
         "There is no such thing",
         "There is nothing at this address for this caller. What belongs to others does not exist.",
-        "Check the address; `errors` names the part of it that cannot be an id.",
+        "Check the address, also for a slash at its end; `errors` names the part of it that cannot be an id. `/docs` has all "
+        "addresses.",
     ),
     TooSlow: ProblemType(
         408,

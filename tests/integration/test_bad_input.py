@@ -134,7 +134,6 @@ def test_a_language_that_the_catalogue_does_not_have_needs_a_key(stack: Stack) -
 
 
 UNREADABLE = {
-    "nothing": b"",
     "half an object": b'{"goal": ',
     "text behind the object": b'{"goal": "Python backend"} and more',
     "single quotes": b"{'goal': 'Python backend'}",
@@ -156,6 +155,32 @@ def test_a_body_that_is_not_json_is_malformed(stack: Stack, content: bytes) -> N
 def test_a_body_that_is_not_an_object_is_wrong_as_a_whole(stack: Stack, content: bytes) -> None:
     document = problem(stack.post(ROADMAPS, content=content, headers=JSON), 422, "invalid")
     assert "object" in one_error(document, pointer="#")
+
+
+@pytest.mark.parametrize("content", [b'{"goal": "Bake", "goal": "Learn Python"}', b'{"goal": "a b", "x": [{"y": 1, "y": 2}]}'])
+def test_a_name_that_stands_twice_in_an_object_is_refused(stack: Stack, content: bytes) -> None:
+    document = problem(stack.post(ROADMAPS, content=content, headers=JSON), 400, "malformed")
+    assert "twice" in document["detail"]
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "UTF-16", '"latin-1"'])
+def test_another_encoding_than_utf_8_is_named(stack: Stack, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    document = problem(stack.post(ROADMAPS, json={"goal": ""}, headers=headers), 415, "unsupported-media-type")
+    assert "UTF-8" in document["detail"]
+    headers = {"Content-Type": 'application/json; charset="UTF-8"'}
+    problem(stack.post(ROADMAPS, json={"goal": ""}, headers=headers), 422, "invalid")
+
+
+def test_an_empty_body_is_called_empty(stack: Stack) -> None:
+    document = problem(stack.post(ROADMAPS, content=b"", headers=JSON), 400, "malformed")
+    assert "empty" in document["detail"]
+
+
+def test_a_slash_too_many_is_named(stack: Stack) -> None:
+    document = problem(stack.get(f"{ROADMAPS}/"), 404, "not-found")
+    assert "without the slash at its end" in document["detail"]
+    assert "/docs" in problem(stack.get("/api/v1/roadmap"), 404, "not-found")["detail"]
 
 
 def test_a_body_whose_length_is_too_large_is_refused(stack: Stack) -> None:

@@ -1080,10 +1080,8 @@ def texts_that_take_long(target: Target) -> Finding:
 
 @attack
 def files_and_pages_that_tell(target: Target) -> Finding:
-    """Versions, settings, secrets and documents that help the next attack."""
+    """Versions, settings, secrets and documents that help the next attack. The description of the API is for everybody."""
     names: tuple[str, ...] = (
-        "openapi.json",
-        "docs",
         "redoc",
         "swagger",
         ".env",

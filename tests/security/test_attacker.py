@@ -401,7 +401,7 @@ def test_no_pattern_in_the_code_is_slow() -> None:
 
 def test_the_patterns_of_the_code_are_found() -> None:
     found = {each.where.partition(":")[0] for each in attacker.patterns(attacker.CODE / folder for folder in attacker.FOLDERS)}
-    assert {"text.py", "markdown.py", "languages.py", "origins.py", "endpoint.py", "settings.py"} <= found
+    assert {"text.py", "markdown.py", "languages.py", "origins.py", "parsing.py", "settings.py"} <= found
 
 
 def test_every_attack_says_what_would_be_won() -> None:

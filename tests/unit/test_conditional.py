@@ -61,7 +61,7 @@ class TestKnownAlready:
         assert client.get(roadmap, headers={"If-None-Match": of.format(tag)}).status_code == 304
 
     def test_an_answer_that_changes_something_has_no_tag(self, client: TestClient) -> None:
-        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"If-None-Match": "*"})
+        answer = client.post(ROADMAPS, json={"goal": GOAL})
         assert answer.status_code == 202
         assert "etag" not in answer.headers
 
@@ -142,8 +142,27 @@ class TestChangingWhatWasRead:
         known = client.get(PROFILE).headers["etag"].strip('"')
         assert client.put(PROFILE, json={}, headers={"If-Match": tag.format(known)}).status_code == status
 
-    def test_a_condition_that_nobody_can_check_is_refused(self, client: TestClient) -> None:
-        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"If-Match": "*"})
+    def test_what_is_there_already_is_not_replaced_by_who_excludes_it(self, client: TestClient, concept: str) -> None:
+        path = f"{concept}/notes"
+        for tag in ("*", client.get(path).headers["etag"]):
+            refused = client.put(path, json={"notes": "Mine."}, headers={"If-None-Match": tag})
+            assert problem(refused) == (412, "/problems/precondition-failed")
+        assert client.put(path, json={"notes": "Mine."}, headers={"If-None-Match": '"another"'}).status_code == 200
+
+    def test_a_webhook_is_deleted_as_it_was_read(self, client: TestClient) -> None:
+        path = client.post(f"{API}/webhooks", json={"url": "https://example.org/"}).headers["location"]
+        assert client.delete(path, headers={"If-Match": '"another"'}).status_code == 412
+        assert client.delete(path, headers={"If-Match": client.get(path).headers["etag"]}).status_code == 204
+
+    @pytest.mark.parametrize(("tag", "words"), [("{}", "double quotes"), ('W/"{}"', "without W/"), ('"{}x"', "has changed")])
+    def test_a_refusal_says_what_is_wrong_with_the_tag(self, client: TestClient, tag: str, words: str) -> None:
+        known = client.get(PROFILE).headers["etag"].strip('"')
+        refused = client.put(PROFILE, json={}, headers={"If-Match": tag.format(known)})
+        assert words in refused.json()["detail"]
+
+    @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+    def test_a_condition_that_nobody_can_check_is_refused(self, client: TestClient, header: str) -> None:
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={header: "*"})
         assert problem(answer) == (412, "/problems/precondition-failed")
         assert client.get(ROADMAPS).json()["items"] == []
 
@@ -193,6 +212,14 @@ class TestPaging:
         pages = self.visited(client, f"{roadmap}/logs?limit=7")
         assert pages == sorted(set(pages))
         assert pages == self.visited(client, f"{roadmap}/logs?limit=100")
+
+
+def test_an_event_that_is_not_there_yet_is_no_place_to_go_on_from(client: TestClient) -> None:
+    """It is one of another roadmap; everything until there would be passed over."""
+    path = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
+    answer = client.get(f"{path}/events", headers={"Last-Event-ID": "96"})
+    assert problem(answer) == (422, "/problems/invalid")
+    assert "the newest is" in answer.json()["errors"][0]["detail"]
 
 
 class TestLocation:

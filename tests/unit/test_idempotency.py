@@ -1,6 +1,7 @@
 """A request that is sent again with the same Idempotency-Key is answered as it was, and done once."""
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from core.errors import Unavailable
 from core.runtime import session, settings, transaction
 from core.sealing import opened, sealed
 from models.first_answers import FirstAnswer
@@ -20,11 +22,14 @@ from models.roadmaps import Roadmap
 from roadmap import first_answers
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.creating import create_many, new_roadmap
-from roadmap.first_answers import FORGOTTEN_AT_ONCE, Answered, Name
+from roadmap.first_answers import AT_ONCE, ROUNDS, Answered, Name
 from roadmap.requests import RoadmapRequest
 from tasks.upkeep import rescue_overdue
 from tests.stack import GOAL
+from tests.waiting import wait_until
 from web import idempotency
+from web.api.roadmaps import create_roadmap
+from web.events import poller
 from web.routes import ENDPOINTS
 
 API = "/api/v1"
@@ -93,6 +98,46 @@ class TestCreating:
     def test_two_keys_are_none(self, client: TestClient) -> None:
         headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).status_code == 422  # type: ignore[arg-type]
+
+    def test_what_was_accepted_is_answered_as_it_was_even_if_it_would_be_refused_by_now(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers, wish = key(), {"goal": GOAL, "deadline": f"{clock.now().date() + timedelta(days=2)}"}
+        first = client.post(ROADMAPS, json=wish, headers=headers)
+        monkeypatch.setattr("roadmap.requests.FARTHEST_DEADLINE", timedelta(0))  # no day fits any more
+        assert client.post(ROADMAPS, json=wish, headers=key()).status_code == 422
+        assert told(client.post(ROADMAPS, json=wish, headers=headers)) == told(first)
+
+    def test_it_is_the_same_request_however_its_json_is_written(self, client: TestClient) -> None:
+        headers = {**key(), "Content-Type": "application/json"}
+        spellings = (
+            b'{"goal": "Learn Python for the backend", "review": true}',
+            b'{"review":true,"goal":"Learn \\u0050ython for the backend"}',
+        )
+        first, again = (client.post(ROADMAPS, content=spelling, headers=headers) for spelling in spellings)
+        assert (first.status_code, again.content) == (202, first.content)
+
+    def test_a_quote_at_the_end_is_a_part_of_a_bare_key(self, client: TestClient) -> None:
+        ids = {client.post(ROADMAPS, json={"goal": GOAL}, headers=key(name)).json()["id"] for name in ("abc", 'abc"', '"abc\\""')}
+        assert len(ids) == 2  # the last two are one
+
+    def test_a_key_is_in_use_until_it_is_accepted_and_no_longer(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # nobody makes it
+        headers = key()
+        answers: list[httpx2.Response] = []
+
+        def wait() -> None:
+            answers.append(client.post(ROADMAPS, json={"goal": GOAL}, headers={**headers, "Prefer": "wait=50"}))
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        wait_until(lambda: poller._watchers, reason="the first waits for an outline")
+        again = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
+        poller.close()
+        waiting.join(10)
+        assert (again.status_code, again.content) == (202, answers[0].content)
 
     def test_an_error_leaves_no_key_behind(self, client: TestClient) -> None:
         headers = key()
@@ -225,9 +270,28 @@ class TestEverythingElse:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
+    def test_a_coroutine_sees_to_its_keys_itself(self) -> None:
+        assert [e.handler for e in ENDPOINTS if e.takes_key and e.is_async] == [create_roadmap]
+
     def test_whatever_makes_something_takes_a_key(self) -> None:
         without = [e.path for e in ENDPOINTS if e.method == "POST" and not e.takes_key]
         assert without == [f"{API}/auth/register", f"{API}/auth/login", f"{API}/auth/logout"]
+
+
+def test_keys_of_a_batch_are_taken_in_one_order(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that two processes wait for each other, and never in a ring."""
+    asked: list[str] = []
+    insert = FirstAnswer.insert_many
+
+    def noting(rows: Any) -> Any:
+        asked.extend(row["key_hash"] for row in rows)
+        return insert(rows)
+
+    monkeypatch.setattr(FirstAnswer, "insert_many", noting)
+    answers = [Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {}, b"") for letter in "cab"]
+    with transaction():
+        assert first_answers.keep_all(answers) == {letter * 64 for letter in "abc"}
+    assert asked == [letter * 64 for letter in "abc"]
 
 
 class TestForms:
@@ -250,8 +314,28 @@ class TestForms:
         form = self.form(client)
         assert self.send(client, form) != self.send(client, {**form, "hours_per_week": "12"})
 
+    def test_a_form_that_comes_back_because_nobody_knows_whether_it_was_accepted_is_the_same_form(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        form, create = self.form(client), create_many
+
+        def lost(batch: Any) -> Any:
+            create(batch)
+            raise Unavailable("The connection broke in the moment of the commit.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("web.accepting.accepted._handle", lost)
+            answer = client.post("/roadmaps", data=form, headers=PEOPLE)
+        assert answer.status_code == 503
+        assert f'value="{form["form"]}"' in answer.text
+        self.send(client, form)
+        assert count(Roadmap) == 1
+
     def test_another_form_makes_another(self, client: TestClient) -> None:
         assert self.send(client, self.form(client)) != self.send(client, self.form(client))
+
+
+MOST = AT_ONCE * ROUNDS
 
 
 class TestKeeping:
@@ -281,13 +365,13 @@ class TestKeeping:
         client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         monkeypatch.setattr(idempotency, "_keys", lambda: ("another secret key of 32 characters",))
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
         assert count(Roadmap) == 1
 
     def test_yesterdays_are_forgotten_so_many_at_a_time(self, client: TestClient) -> None:
         rows = [
             {"key_hash": f"{number:064}", "owner": LOCAL_OWNER, "fingerprint": "", "created_at": clock.now()}
-            for number in range(FORGOTTEN_AT_ONCE + 1)
+            for number in range(MOST + 1)
         ]
         with transaction():
             for first in range(0, len(rows), 500):

@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from core.errors import Unavailable
 from tests.stack import GOAL
 from tests.waiting import wait_until
 from web.events import poller
@@ -77,6 +78,16 @@ class TestWaiting:
         assert again.headers["idempotency-replayed"] == "true"
         accepted = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Idempotency-Key": "once"})
         assert (accepted.status_code, accepted.json()["id"]) == (202, first.json()["id"])
+
+    def test_what_cannot_be_told_in_the_end_is_accepted_all_the_same(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: object) -> None:
+            raise Unavailable("The database does not answer at the moment.")
+
+        monkeypatch.setattr("web.api.roadmaps._tree", away)
+        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
+        assert answer.status_code == 202
 
     def test_when_too_many_wait_already_nobody_has_to(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("web.events.MOST_OF_ONE", 0)

@@ -3,7 +3,9 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,9 @@ from standardwebhooks import WebhookVerificationError
 from starlette.testclient import TestClient
 
 from core import clock
+from core.ids import new_id
 from core.runtime import database, session, settings, transaction
+from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap import building, decisions, delivering, events, finishing, leases, outbox, planning, rescue, webhooks
@@ -95,13 +99,21 @@ def after(seconds: float) -> int:
     return content_queue.drain()
 
 
-def waiting_delivery(receiver: Receiver, url: str = "") -> tuple[UUID, UUID]:
+def waiting_delivery(receiver: Receiver, url: str = "", owner: UUID = LOCAL_OWNER) -> tuple[UUID, UUID]:
     """A webhook and a delivery that waits for it, with no message that says so."""
-    webhook = webhooks.create(LOCAL_OWNER, WebhookRequest(url=url or receiver.url))
+    webhook = webhooks.create(owner, WebhookRequest(url=url or receiver.url))
     row = outbox.new_delivery(webhook.id, WebhookEvent.ready, '{"type":"roadmap.ready"}')
     with transaction():
         WebhookDelivery.insert(row).execute()
     return webhook.id, row["id"]
+
+
+def an_account() -> UUID:
+    id_ = new_id()
+    fields = {"id": id_, "email": f"{id_.hex}@example.org", "name": "", "password_hash": "", "created_at": clock.now()}
+    with transaction():
+        Account.insert(**fields).execute()
+    return id_
 
 
 def row_of(delivery_id: UUID) -> WebhookDelivery:
@@ -142,6 +154,16 @@ class TestTelling:
         told = [got.verified(webhook["secret"]) for got in receiver.got]
         assert [each["type"] for each in told] == ["roadmap.outlined", "roadmap.awaiting_review", "roadmap.cancelled"]
         assert told[-1]["data"]["reason"]
+
+    def test_what_is_sent_is_as_the_description_says(self, client: TestClient, receiver: Receiver) -> None:
+        path = client.post(BASE, json={"url": receiver.url}).headers["location"]
+        client.post(f"{API}/roadmaps", json={"goal": GOAL})
+        client.post(f"{path}/test")
+        *told, test = (got.body for got in receiver.got)
+        assert [outbox.RoadmapMessage.model_validate_json(body).type for body in told] == ["roadmap.outlined", "roadmap.ready"]
+        assert outbox.TestMessage.model_validate_json(test).data.message
+        for body, model in ((told[-1], outbox.RoadmapMessage), (test, outbox.TestMessage)):
+            assert set(json.loads(body)) == set(model.model_fields)
 
     def test_what_is_sent_is_compact_and_as_it_is_kept(self, client: TestClient, receiver: Receiver) -> None:
         webhook = made(client, receiver, events=["roadmap.ready"])
@@ -634,6 +656,29 @@ class TestLeases:
         assert delivering.deliver(delivery_id) == []
         assert (row_of(delivery_id).status, len(receiver.got)) == ("delivered", 2)
 
+    def test_a_secret_that_signs_no_more_is_forgotten(self, client: TestClient, receiver: Receiver) -> None:
+        path = client.post(BASE, json={"url": receiver.url}).headers["location"]
+        client.post(f"{path}/secret")
+        for passed, is_kept in ((timedelta(hours=23), True), (timedelta(hours=2), False)):
+            clock.travel(passed)
+            webhooks.forget_old()
+            with session():
+                assert bool(Webhook.get().previous_secret) == is_kept
+
+    def test_one_whose_network_is_closed_can_still_be_disabled(
+        self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = client.post(BASE, json={"url": receiver.url}).headers["location"]
+        monkeypatch.setattr(webhooks, "settings", SimpleNamespace(receivers=()))
+        change = {"url": receiver.url, "events": ALL, "enabled": True}
+        refused = client.put(path, json=change)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/url")
+        assert client.put(path, json={**change, "enabled": False}).json()["enabled"] is False
+        assert client.put(path, json={**change, "url": "https://127.0.0.1/", "enabled": False}).status_code == 422
+        form = {"enabled": "no"}
+        where = path.removeprefix(API) + "/enabled"
+        assert client.post(where, data=form, headers={"Accept": "text/html"}, follow_redirects=False).status_code == 303
+
     def test_one_whose_worker_died_is_rescued_and_sent_again_under_its_id(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -703,7 +748,7 @@ class TestLanes:
     def test_slow_receivers_take_no_more_than_their_share_and_the_others_come_back_later(self) -> None:
         opened = threading.Event()
         with receiving(gate(opened, status(204))) as receiver:
-            waiting = [waiting_delivery(receiver)[1] for _ in range(delivering.AT_ONCE + 1)]
+            waiting = [waiting_delivery(receiver, owner=an_account())[1] for _ in range(delivering.AT_ONCE + 1)]
             threads = [threading.Thread(target=delivering.deliver, args=[id_]) for id_ in waiting[:-1]]
             for thread in threads:
                 thread.start()
@@ -719,6 +764,33 @@ class TestLanes:
                 thread.join()
             assert delivering.deliver(waiting[-1]) == []
             assert row_of(waiting[-1]).status == "delivered"
+
+    def test_one_account_keeps_half_of_the_lanes_however_many_receivers_it_has(self) -> None:
+        opened = threading.Event()
+        with receiving(gate(opened, status(204))) as receiver:
+            first, second = (waiting_delivery(receiver)[1] for _ in range(2))
+            other = waiting_delivery(receiver, owner=an_account())[1]
+            threads = [threading.Thread(target=delivering.deliver, args=[id_]) for id_ in (first, other)]
+            threads[0].start()
+            wait_until(lambda: receiver.got, reason="the first is being sent")
+            (step,) = delivering.deliver(second)
+            assert (step.id, row_of(second).attempts) == (second, 0)
+            threads[1].start()
+            wait_until(lambda: len(receiver.got) == 2, reason="that of another account is not held up")
+            opened.set()
+            for thread in threads:
+                thread.join()
+
+    def test_a_message_too_many_shortens_no_pause_however_busy_the_lanes_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with receiving(status(500)) as receiver:
+            waiting = waiting_delivery(receiver)[1]
+            (step,) = delivering.deliver(waiting)
+            due = row_of(waiting).due_at
+            with ExitStack() as busy:
+                for _ in range(delivering.AT_ONCE):
+                    busy.enter_context(delivering.lanes.enter())
+                assert delivering.deliver(waiting) == []
+            assert (step.delay, row_of(waiting).due_at) == (5, due)
 
     def test_one_receiver_is_told_one_thing_after_the_other(self, receiver: Receiver) -> None:
         opened = threading.Event()

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from core.errors import FieldError, Invalid, TooMany, Unavailable
+from core.errors import FieldError, Invalid, RoadmapError
 from roadmap import reading
 from roadmap.activity import Activity, activity
 from roadmap.creating import new_roadmap
@@ -30,6 +29,7 @@ from web.endpoint import Call
 from web.events import poller, stream
 from web.paging import CURSOR, Limit, paged
 from web.preferring import applied, wait_of
+from web.turns import in_turn
 
 LARGEST_SEQ = 2**31 - 1
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
@@ -64,7 +64,7 @@ class LogsQuery(BaseModel):
     )
 
 
-async def create_roadmap(call: Call) -> Reply | Response:
+async def create_roadmap(call: Call) -> Response:
     """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer: wait=N`, it comes when there is
     an outline (201, with the whole roadmap), or after N seconds (202 as well).
     """
@@ -73,16 +73,34 @@ async def create_roadmap(call: Call) -> Reply | Response:
     links = links_of(new.id)
     headers = {"Location": links.self, "Retry-After": "1"}
     response = answered(call.request, Reply(Accepted(id=new.id, links=links), headers=headers), 202)
-    if call.named is not None:
-        new = replace(new, answer=idempotency.answered_as(call.named, response))
-    earlier = await accept(new)
-    if earlier is not None:
-        assert call.named is not None
-        response = idempotency.replayed(call.named, earlier)
+    if call.named is None:
+        await accept(new)
+        return response
+    with idempotency.one_at_a_time(call.named):  # kept in the transaction that makes it, and so made before
+        earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
+    return response if earlier is None else idempotency.replayed(call.named, earlier)
+
+
+async def wait_for_outline(call: Call, accepted: Response) -> Response:
+    """For who prefers to wait: the roadmap once there is an outline, or none will come.
+
+    The answer that it is accepted when the time is over before, and whenever more cannot be told: it is accepted.
+    """
     seconds = wait_of(call.request)
     if not seconds:
-        return response
-    return await _outlined(call, UUID(response.headers["location"].rpartition("/")[2]), seconds, response.headers) or response
+        return accepted
+    told = {name: value for name, value in accepted.headers.items() if name in ("location", "idempotency-replayed")}
+    roadmap_id = UUID(told["location"].rpartition("/")[2])
+
+    def tell() -> Response:
+        reply = Reply(_tree(call.owner, roadmap_id), headers={**told, **applied(seconds)})
+        return answered(call.request, reply, 201)
+
+    try:
+        async with asyncio.timeout(seconds):
+            return await in_turn(call.owner, tell) if await _is_outlined(call, roadmap_id) else accepted
+    except (TimeoutError, RoadmapError):
+        return accepted
 
 
 def list_roadmaps(call: Call) -> Reply:
@@ -127,6 +145,9 @@ async def watch_roadmap(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
+    if after > last_seq:  # of another roadmap: all that comes until there would be passed over
+        rule = FieldError("?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}")
+        raise Invalid("There is no such event yet.", fields=(rule,))
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return stream(call.caller, roadmap_id, after, last_seq)
@@ -139,20 +160,14 @@ def last_event_id(call: Call) -> int:
     return int(given)
 
 
-async def _outlined(call: Call, roadmap_id: UUID, seconds: int, headers: Mapping[str, str]) -> Reply | None:
-    """Once there is an outline, or none will come; None when the time is over before, or too many are waiting."""
-    try:
-        poller.check_room(call.caller)
-        async with asyncio.timeout(seconds), aclosing(poller.watch(call.caller, roadmap_id, 0, 0)) as batches:
-            async for events in batches:
-                if any(event.type in OUTLINED for event in events):
-                    break
-            else:
-                return None
-    except (TimeoutError, TooMany, Unavailable):
-        return None
-    told = {name: value for name, value in headers.items() if name in ("location", "idempotency-replayed")}
-    return Reply(await run_in_threadpool(_tree, call.owner, roadmap_id), 201, {**told, **applied(seconds)})
+async def _is_outlined(call: Call, roadmap_id: UUID) -> bool:
+    """Waits; False when this process ends before. Raises TooMany, Unavailable."""
+    poller.check_room(call.caller)
+    async with aclosing(poller.watch(call.caller, roadmap_id, after=0, last_seq=0)) as batches:
+        async for events in batches:
+            if any(event.type in OUTLINED for event in events):
+                return True
+    return False
 
 
 def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from core.errors import NotFound
 from roadmap.picture.style import STYLE
 from web.compressing import takes_gzip
-from web.conditional import etag, has_it
+from web.conditional import compressed_tag, etag, has_it
 from web.endpoint import Call
 
 FOLDER = Path(__file__).parent.parent / "static"
@@ -56,11 +56,13 @@ def serve(call: Call) -> Response:
 def _answer(request: Request, file: File) -> Response:
     is_named = request.query_params.get("v") == file.version
     caching = f"public, max-age={A_YEAR}, immutable" if is_named else "no-cache"
-    headers = {"ETag": file.tag, "Cache-Control": caching, "Vary": "Accept-Encoding"}
+    is_packed = takes_gzip(request)
+    tag = compressed_tag(file.tag) if is_packed else file.tag
+    headers = {"ETag": tag, "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if has_it(request, file.tag):
         return Response(status_code=304, headers=headers)
     content = file.content
-    if takes_gzip(request):
+    if is_packed:
         content, headers["Content-Encoding"] = file.compressed, "gzip"
     return Response(content, headers=headers, media_type=file.media_type)
 

@@ -74,8 +74,11 @@ class Page(Endpoint):
         except ValidationError:
             return self.query()
 
-    async def _content(self, request: Request) -> Any:
+    async def _received(self, request: Request) -> Any:
         return await _form(request) if self.method == "POST" else None
+
+    def _understood(self, received: Any) -> Any:
+        return received
 
 
 def wants_page(request: Request) -> bool:

@@ -343,7 +343,7 @@ def _sent(example: Any) -> str:
 
 
 def _inline(text: str) -> Markup:
-    """A description beside other things: its single line breaks mean nothing."""
+    """A description beside other things; nothing when there is none."""
     return prose(text) if text else Markup()
 
 

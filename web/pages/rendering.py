@@ -35,10 +35,17 @@ HEADERS = {
 
 
 def page(
-    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    holds_secret: bool = False,
+    **context: Any,
 ) -> Response:
     """The template as a whole answer. Takes time: for a thread."""
-    content, sent = compressed(request, rendered(request, template, **context).encode())
+    content = rendered(request, template, **context).encode()
+    content, sent = (content, {}) if holds_secret else compressed(request, content)
     vary = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Content-Language": language_of(request)}
     return Response(content, status, {**HEADERS, **sent, **vary, **(headers or {})}, media_type="text/html")
 

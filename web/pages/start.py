@@ -111,8 +111,9 @@ def _named(call: Call, request: RoadmapRequest) -> Named | None:
     """The same form sent again with the same words, by a second click or after going back, is the same request."""
     if not (form := call.body.text("form")):
         return None
-    words = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-    return idempotency.name_of(f"form {form[:100]} {words}", call.owner, call.request, request)
+    words = request.model_dump_json().encode()
+    key = f"form {form[:100]} {hashlib.sha256(words).hexdigest()}"
+    return idempotency.name_of(key, call.owner, call.request, words)
 
 
 def _remember(call: Call, request: RoadmapRequest) -> None:
@@ -132,7 +133,7 @@ def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING
     errors = problems.of_fields(words, error.fields)
     errors |= {name: words.gettext(instead[name]) for name in errors.keys() & instead.keys()}
     form: Form = call.body
-    values = _defaults(call) | {name: form.text(name) for name in (*ASKED, "review")}
+    values = _defaults(call) | {name: form.text(name) for name in (*ASKED, "review", "form")}  # the same form: it may be done
     return _shown(call, values, status=status_of(error), errors=errors, problem=problems.said(words, error))
 
 
@@ -143,8 +144,7 @@ def _shown(
         call.request,
         "start.html",
         status=status,
-        form=secrets.token_urlsafe(16),
-        values=values,
+        values={"form": secrets.token_urlsafe(16)} | values,
         errors=errors or {},
         problem=problem,
         levels=list(Level),

@@ -108,7 +108,7 @@ def _one(
     log = webhooks.list_deliveries(call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None)
     is_sending = cursor is None and any(is_on_its_way(delivery) for delivery in log.items)
     told: dict[str, Any] = {"webhook": webhook, "log": log, "secret": secret, "is_first": cursor is None}
-    return _page(call, "webhook.html", error, is_sending=is_sending, **told)
+    return _page(call, "webhook.html", error, is_sending=is_sending, holds_secret=bool(secret), **told)
 
 
 def is_on_its_way(delivery: DeliveryInfo) -> bool:
