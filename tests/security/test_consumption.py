@@ -332,7 +332,7 @@ class TestAddresses:
 
 class TestSizes:
     def test_a_body_that_never_ends_is_given_up(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("web.endpoint.BODY_SECONDS", 0.05)
+        monkeypatch.setattr("web.parsing.BODY_SECONDS", 0.05)
 
         async def stalled() -> AsyncIterator[bytes]:
             yield b"{"

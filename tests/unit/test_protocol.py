@@ -68,7 +68,7 @@ NO_REQUESTS = {
 def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) -> None:
     status, headers, problem = said(port, content)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
-    assert (problem["type"], problem["status"], problem["title"]) == ("/problems/malformed", 400, "The body cannot be read")
+    assert (problem["type"], problem["status"], problem["title"]) == ("/problems/malformed", 400, "The request cannot be read")
     assert problem["detail"]
     assert problem["request_id"] == headers["x-request-id"]
     assert headers["x-content-type-options"] == "nosniff"
