@@ -544,7 +544,7 @@ def test_no_secret_is_in_a_command_line(life: Life) -> None:
 
 def test_a_problem_of_ours_tells_an_id_that_finds_it_and_nothing_else(life: Life) -> None:
     problems = [
-        text.rpartition("\n")[2] for place, text in life.told.items() if '"status": 500' in text and place.startswith("answer")
+        text.rpartition("\n")[2] for place, text in life.told.items() if '"status":500' in text and place.startswith("answer")
     ]
     assert len(problems) > 3
     output = life.stack.api.output
