@@ -18,7 +18,7 @@ from core.ids import new_id
 from core.runtime import keep_rows
 from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.statuses import DeliveryStatus, RoadmapStatus
+from roadmap.statuses import DeliveryStatus, Progress, RoadmapStatus
 from roadmap.steps import Step, StepName
 
 TEST = "webhook.test"
@@ -39,14 +39,6 @@ class WebhookEvent(StrEnum):
     cancelled = "roadmap.cancelled"
 
 
-class Written(BaseModel):
-    """Parts of a roadmap, by what came of them."""
-
-    ready: int = Field(description="Written.")
-    failed: int = Field(description="Not written: failed or cancelled.")
-    total: int = Field(description="All of them.")
-
-
 class RoadmapFacts(BaseModel):
     """What is told of a roadmap; the rest can be read at `path`."""
 
@@ -55,7 +47,7 @@ class RoadmapFacts(BaseModel):
     title: str = Field(description="Empty: it has no plan yet.")
     status: RoadmapStatus
     revision: int = Field(description="The number of the plan; 0: there is none.")
-    progress: Written = Field(description="How much is written.")
+    progress: Progress = Field(description="How much is written.")
     path: str = Field(
         description="Where the rest can be read.", examples=["/api/v1/roadmaps/01a214f6-2f53-7a48-a0d1-47aa26b2a6ef"]
     )

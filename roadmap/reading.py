@@ -20,17 +20,9 @@ from roadmap.outline import Analysis, ContentKind, Level, Quiz, Resource
 from roadmap.ownership import owned
 from roadmap.receipts import Estimate, pending_estimate
 from roadmap.spending import money
-from roadmap.statuses import FINAL, ConceptProgress, ContentStatus, RoadmapStatus
+from roadmap.statuses import FINAL, ConceptProgress, ContentStatus, Progress, RoadmapStatus
 
 Item = TypeVar("Item")
-
-
-class Progress(BaseModel):
-    """Contents that are written, that failed, and all of them."""
-
-    ready: int = Field(description="Parts that are written.")
-    failed: int = Field(description="Parts that could not be written.")
-    total: int = Field(description="All parts: three for each concept.")
 
 
 class RoadmapSummary(BaseModel):

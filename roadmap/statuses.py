@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import BaseModel, Field
+
 
 class RoadmapStatus(StrEnum):
     queued = "queued"
@@ -57,3 +59,11 @@ class DeliveryStatus(StrEnum):
     delivering = "delivering"
     delivered = "delivered"
     failed = "failed"
+
+
+class Progress(BaseModel):
+    """How far a roadmap is made: contents that are written, that failed, and all of them."""
+
+    ready: int = Field(description="Parts that are written.")
+    failed: int = Field(description="Parts that could not be written.")
+    total: int = Field(description="All parts: three for each concept.")

@@ -1,6 +1,7 @@
 """A row of the route table, and the one way in which every request is read and every answer written."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,8 @@ from web.idempotency import Named
 from web.origins import check_host, check_same_site
 from web.parsing import body_of, ids_of, query_of, read_json
 from web.turns import in_turn
+
+TRIES = 2  # at what others may change at the same moment
 
 
 class NoQuery(BaseModel):
@@ -123,10 +126,10 @@ class Endpoint:
         has_condition = self._has_condition(call.request)
         if call.named is None and not has_condition:
             return self._done(call)
-        try:
-            return self._run_as_one(call, has_condition)
-        except Overtaken:  # what it was overtaken by is seen now: it may be the same request
-            return self._run_as_one(call, has_condition)
+        for _ in range(TRIES):  # what it was overtaken by is seen then: it may be the same request
+            with suppress(Overtaken):
+                return self._run_as_one(call, has_condition)
+        raise PreconditionFailed("Others change it at this moment. Read it again, then decide whether your change still fits.")
 
     def _run_as_one(self, call: Call, has_condition: bool) -> Response:
         """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""

@@ -7,8 +7,10 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from core.runtime import Overtaken
 from roadmap import execution_log
 from tests.stack import GOAL
+from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
 
 API = "/api/v1"
@@ -165,6 +167,16 @@ class TestChangingWhatWasRead:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={header: "*"})
         assert problem(answer) == (412, "/problems/precondition-failed")
         assert client.get(ROADMAPS).json()["items"] == []
+
+    def test_who_is_overtaken_again_and_again_is_told_so(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in the crowd around one thing, where no tag decides."""
+
+        def overtaken(*_: object) -> None:
+            raise Overtaken
+
+        monkeypatch.setattr(Endpoint, "_run_as_one", overtaken)
+        answer = client.put(PROFILE, json={}, headers={"If-Match": "*"})
+        assert problem(answer) == (412, "/problems/precondition-failed")
 
     def test_what_is_not_there_is_not_found(self, client: TestClient, roadmap: str) -> None:
         path = f"{roadmap}/concepts/00000000-0000-7000-8000-000000000001/notes"

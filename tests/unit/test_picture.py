@@ -25,8 +25,8 @@ from roadmap.picture.marks import WORDS, Mark, mark_of, next_of
 from roadmap.picture.shapes import Box, Curve, Direction, Label, Layout, Point
 from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
-from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, Progress, RoadmapTree, StageNode, concepts_of
-from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
+from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
+from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from tests.stack import GOAL
 
 API = "/api/v1"
