@@ -5,18 +5,18 @@ checked, so that a name which changes in between (DNS rebinding) leads nowhere e
 environment is asked, and nothing of an answer is kept but its status and how long it asks to wait.
 """
 
-import ipaddress
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+from core.public_addresses import Address, Networks, address_in, is_allowed, is_in
 
 LIMIT = 15.0  # seconds for all of it: name, connection, handshake, request, answer
 CONNECTING = 5.0  # seconds for one address, while there are others
@@ -25,13 +25,6 @@ LARGEST_ANSWER = 16 * 1024  # bytes that are read of it
 LONGEST_URL = 500
 MOST_ADDRESSES = 8  # of one name that are tried
 
-Address = IPv4Address | IPv6Address
-Networks = Sequence[IPv4Network | IPv6Network]
-
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # where the IPv4 address is in it, only its operator knows
-# Public by their numbers; inside of clouds they are metadata and agents of the very machine.
-OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
@@ -77,7 +70,7 @@ class Target:
 
     @property
     def literal(self) -> Address | None:
-        return _literal(self.host)
+        return address_in(self.host)
 
     @property
     def host_header(self) -> str:
@@ -111,7 +104,7 @@ def parse(url: str, networks: Networks) -> Target:
     if literal is not None:
         if not is_allowed(literal, networks):
             raise ValueError("must not name an address that is not on the public internet")
-        if scheme == "http" and not _is_in(literal, networks):
+        if scheme == "http" and not is_in(literal, networks):
             raise ValueError("must begin with https://")
     elif parts.netloc.startswith("[") or len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
         raise ValueError("must name a host by its name, in ASCII letters, or by its address in the usual form")
@@ -125,51 +118,6 @@ def _check_form(parts: SplitResult, networks: Networks) -> None:
         raise ValueError("must not contain a user or a password")
     if not parts.hostname:
         raise ValueError("must name a host")
-
-
-def is_allowed(address: Address, networks: Networks) -> bool:
-    """Whether a request may go there: to the public internet, or to one of these networks."""
-    return _is_in(address, networks) or is_public(address)
-
-
-def is_public(address: Address) -> bool:
-    """Whether everybody reaches the same there. Of an address that carries others in it, all of them count."""
-    if isinstance(address, IPv6Address):
-        if address.scope_id is not None:
-            return False
-        inside = _embedded(address)
-        if inside:
-            return all(is_public(each) for each in inside)
-        special = address.is_site_local or address in LOCAL_NAT64
-    else:
-        special = any(address in network for network in OF_CLOUDS)
-    closed = address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified
-    return address.is_global and not (closed or special)
-
-
-def _embedded(address: IPv6Address) -> list[Address]:
-    """The IPv4 addresses to which packets for this one may go in the end."""
-    if address.ipv4_mapped is not None:
-        return [address.ipv4_mapped]
-    if address.sixtofour is not None:
-        return [address.sixtofour]
-    if address.teredo is not None:
-        return list(address.teredo)
-    if address in NAT64:
-        return [IPv4Address(int(address) & 0xFFFF_FFFF)]
-    return []
-
-
-def _is_in(address: Address, networks: Networks) -> bool:
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return any((mapped or address) in network for network in networks)
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def post(
@@ -191,7 +139,7 @@ def post(
             connection.send(_request(target, body, headers))
             return connection.answer()
     except Unreachable:
-        if discreet and any(_is_in(address, networks) for address in addresses):
+        if discreet and any(is_in(address, networks) for address in addresses):
             raise Unreachable(UNREACHED, discreet=True) from None
         raise
 
@@ -208,7 +156,7 @@ def _resolved(target: Target, networks: Networks, until: float) -> list[Address]
     addresses = [address for address in found if address is not None]
     if not addresses or not all(is_allowed(address, networks) for address in addresses):
         raise Unreachable(NOWHERE)
-    if target.scheme == "http" and not all(_is_in(address, networks) for address in addresses):
+    if target.scheme == "http" and not all(is_in(address, networks) for address in addresses):
         raise Unreachable(PLAIN)
     return addresses[:MOST_ADDRESSES]
 
@@ -222,7 +170,7 @@ def _looked_up(target: Target, until: float) -> list[Address | None]:
             told = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return
-        found.extend(_literal(str(address[0])) for *_, address in told)
+        found.extend(address_in(str(address[0])) for *_, address in told)
 
     thread = threading.Thread(target=ask, name="Lookup", daemon=True)
     thread.start()

@@ -14,7 +14,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import outbound
-from core.outbound import NOWHERE, UNREACHED, Unreachable, is_public, parse
+from core.outbound import NOWHERE, UNREACHED, Unreachable, parse
+from core.public_addresses import is_public
 from core.runtime import database, session
 from core.settings import SettingsError, from_environment
 from roadmap import execution_log
