@@ -36,9 +36,10 @@ def users() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 def list_(limit: int) -> None:
     """Show accounts, the oldest first."""
-    table = Table("id", "address", "name", "administrator")
+    table = Table("id", "address", "name", "may")
     for user in told(lambda: accounts.list_all(limit)):
-        table.add_row(str(user.id), user.email, user.name, "yes" if user.is_admin else "")
+        may = "administer" if user.is_admin else "observe" if user.is_observer else ""
+        table.add_row(str(user.id), user.email, user.name, may)
     console.print(table, markup=False)
 
 
@@ -80,6 +81,15 @@ def admin(email: str, remove: bool) -> None:
     console.print(
         f"{email} is {'no administrator any more' if remove else 'an administrator'}; all its logins have ended.", markup=False
     )
+
+
+@users.command()
+@email_argument
+@click.option("--remove", is_flag=True, help="Make it an ordinary account again.")
+def observer(email: str, remove: bool) -> None:
+    """Let somebody look at the operator's room, and change nothing there."""
+    told(lambda: accounts.set_observer(email, is_observer=not remove))
+    console.print(f"{email} is {'no observer any more' if remove else 'an observer'}; all its logins have ended.", markup=False)
 
 
 @users.command()

@@ -10,6 +10,7 @@ class Account(Identified):
     name = peewee.CharField(max_length=100, default="")
     password_hash = peewee.CharField(max_length=200)  # argon2id; empty: nobody can log in with a password
     is_admin = peewee.BooleanField(default=False)
+    is_observer = peewee.BooleanField(default=False)  # may look at the operator's room, and change nothing
     disabled_at = UtcDateTimeField(null=True)
     profile = peewee.JSONField(null=True)  # a Profile: what a form for the next roadmap begins with
     created_at = UtcDateTimeField()

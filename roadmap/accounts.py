@@ -76,6 +76,7 @@ class User(BaseModel):
     email: str = Field(description="With which one logs in.")
     name: str = Field(description="What the person is called; may be empty.")
     is_admin: bool = Field(False, description="Whether this is an administrator.")
+    is_observer: bool = Field(False, description="Whether this may look at the operator's room, and change nothing there.")
 
 
 def register(registration: Registration, invitation_id: UUID | None, device: Device) -> tuple[User, Login]:
@@ -196,6 +197,18 @@ def set_admin(email: str, *, is_admin: bool) -> None:
         sessions.end_all(account.id)
         if not is_admin:
             api_keys.revoke_all(account.id, Scope.admin)
+            if not account.is_observer:
+                api_keys.revoke_all(account.id, Scope.observe)
+
+
+def set_observer(email: str, *, is_observer: bool) -> None:
+    """The same for who may only look at the operator's room. Raises NotFound."""
+    account = by_email(email)
+    with transaction():
+        Account.update(is_observer=is_observer).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        if not is_observer and not account.is_admin:
+            api_keys.revoke_all(account.id, Scope.observe)
 
 
 def disable(email: str) -> None:
@@ -246,4 +259,4 @@ def _get(account_id: UUID) -> Account:
 
 
 def _user(account: Account) -> User:
-    return User(id=account.id, email=account.email, name=account.name, is_admin=account.is_admin)
+    return User(id=account.id, email=account.email, name=account.name, is_admin=account.is_admin, is_observer=account.is_observer)

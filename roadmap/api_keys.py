@@ -18,6 +18,7 @@ from core.numbers import WHOLE
 from core.runtime import session, transaction
 from core.text import CLEAN
 from models.accounts import Account, ApiKey
+from roadmap.sessions import Login
 
 PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
 SHOWN = 8  # characters after the prefix that stay readable
@@ -29,7 +30,8 @@ KEPT = timedelta(days=30)  # after their end
 class Scope(StrEnum):
     read = "read"
     write = "write"
-    admin = "admin"  # for administrators only
+    observe = "observe"  # look at the operator's room: for administrators and observers
+    admin = "admin"  # change what is seen there: for administrators
 
 
 class KeyRequest(BaseModel):
@@ -39,8 +41,9 @@ class KeyRequest(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
         description="For whom or what it is, to know it again in the list."
     )
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=3)] = Field(
-        (Scope.read,), description="What it may do: `read`, `write`, and for administrators `admin`."
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))] = Field(
+        (Scope.read,),
+        description="What it may do: `read`, `write`, for observers and administrators `observe`, for administrators `admin`.",
     )
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(90, description="Days for which it is valid.")
 
@@ -79,8 +82,15 @@ class Bearer:
     expires_at: datetime | None
 
 
+def scopes_of(holder: Account | Login) -> frozenset[Scope]:
+    """Everything that an account may do."""
+    if holder.is_admin:
+        return frozenset(Scope)
+    return frozenset({Scope.read, Scope.write, Scope.observe} if holder.is_observer else {Scope.read, Scope.write})
+
+
 def create(account_id: UUID, request: KeyRequest) -> NewKey:
-    """Raises Forbidden for the scope admin of somebody who is none, Conflict when there are too many."""
+    """Raises Forbidden for scopes that the account itself has not, Conflict when there are too many."""
     key = PREFIX + secrets.token_urlsafe(32)
     scopes, now = [str(scope) for scope in sorted(set(request.scopes))], clock.now()
     fields = {
@@ -90,8 +100,9 @@ def create(account_id: UUID, request: KeyRequest) -> NewKey:
     with transaction():
         account = Account.update(name=Account.name).where(Account.id == account_id).returning(Account)  # one at a time
         holder = next(iter(account.execute()), None)
-        if Scope.admin in scopes and not (holder and holder.is_admin):
-            raise Forbidden("Only an administrator can make a key with the scope admin.")
+        if missing := set(request.scopes) - (scopes_of(holder) if holder else set()):
+            who = "an administrator" if Scope.admin in missing else "an administrator or an observer"
+            raise Forbidden(f"Only {who} can make a key with the scope {min(missing)}.")
         if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
             raise Conflict(f"There are {MOST_KEYS} keys already. Revoke one that is not needed any more.")
         ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
@@ -133,7 +144,7 @@ def find(key: str) -> Bearer | None:
         row = ApiKey.select(ApiKey, Account).join(Account).where(valid).get_or_none()
     if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):
         return None
-    scopes = frozenset(Scope(scope) for scope in row.scopes if scope != Scope.admin or row.account.is_admin)
+    scopes = frozenset(Scope(scope) for scope in row.scopes) & scopes_of(row.account)
     return Bearer(row.id, row.account_id, scopes, row.expires_at)
 
 

@@ -33,6 +33,7 @@ class Login:
     session_id: UUID
     account_id: UUID
     is_admin: bool
+    is_observer: bool = False
 
 
 class SessionInfo(BaseModel):
@@ -59,7 +60,7 @@ def begin(account: Account, device: Device) -> Login:
     LoginSession.insert(id=session_id, account=account.id, **times, **place).execute()
     kept = LoginSession.select(LoginSession.id).where(_open(account.id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
     LoginSession.update(ended_at=now).where(_open(account.id), LoginSession.id.not_in(kept)).execute()
-    return Login(session_id, account.id, bool(account.is_admin))
+    return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
 def end(account_id: UUID, session_id: UUID) -> None:

@@ -20,7 +20,7 @@ from web.standing import standing
 COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
 COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 EVERYTHING = frozenset(Scope)
-NOT_ADMIN = frozenset({Scope.read, Scope.write})
+ACCOUNTS = {Scope.admin: "the account of an administrator", Scope.observe: "the account of an administrator or an observer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ def check_scope(caller: Caller, scope: Scope, *, login_only: bool) -> None:
     if login_only and caller.session_id is None:
         raise Forbidden("This needs a login; an API key cannot do it.")
     if scope not in caller.scopes:
-        who = "the account of an administrator" if scope is Scope.admin and caller.session_id else f"a key with the scope {scope}"
-        raise Forbidden(f"This needs {who}.")
+        who = ACCOUNTS.get(scope) if caller.session_id else None
+        raise Forbidden(f"This needs {who or f'a key with the scope {scope}'}.")
 
 
 async def _with_token(token: str) -> Caller:
     login = tokens.read_access_token(token)
     await standing.check_login(login)
-    return Caller(login.account_id, EVERYTHING if login.is_admin else NOT_ADMIN, login.session_id)
+    return Caller(login.account_id, api_keys.scopes_of(login), login.session_id)
 
 
 async def _with_key(request: Request, key: str) -> Caller:

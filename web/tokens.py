@@ -17,6 +17,8 @@ from core.storage import signing_keys
 from roadmap import invitations
 from roadmap.sessions import Login
 
+ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
+
 
 class Purpose(StrEnum):
     access = "roadmap.access-token"
@@ -25,14 +27,14 @@ class Purpose(StrEnum):
 
 
 def access_token(login: Login) -> str:
-    return str(_serializer(Purpose.access).dumps([login.session_id.hex, login.account_id.hex, int(login.is_admin)]))
+    return str(_serializer(Purpose.access).dumps([login.session_id.hex, login.account_id.hex, _rank(login)]))
 
 
 def read_access_token(token: str) -> Login:
     """Raises Unauthenticated. That its session has not ended is not checked here."""
     try:
-        session_id, account_id, is_admin = _serializer(Purpose.access).loads(token, max_age=int(settings.token_ttl_seconds))
-        return Login(UUID(session_id), UUID(account_id), is_admin == 1)
+        session_id, account_id, rank = _serializer(Purpose.access).loads(token, max_age=int(settings.token_ttl_seconds))
+        return Login(UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER)
     except SignatureExpired:
         raise Unauthenticated("The access token has expired. Log in again.") from None
     except (BadData, ValueError, TypeError, AttributeError):
@@ -59,6 +61,10 @@ def csrf_token(session_id: UUID) -> str:
 
 def is_csrf_token(token: str, session_id: UUID) -> bool:
     return _signer().verify_signature(session_id.bytes, token.encode("utf-8", "replace"))
+
+
+def _rank(login: Login) -> int:
+    return ADMIN if login.is_admin else OBSERVER if login.is_observer else 0
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What pages need beside themselves: one style sheet, one script, an icon. Few and small, so they are kept in memory."""
+"""What pages need beside themselves: two style sheets, a script, an icon. Few and small, so they are kept in memory."""
 
 import gzip
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from web.endpoint import Call
 FOLDER = Path(__file__).parent.parent / "static"
 SHEET = "style.css"  # made of these, and of that of the picture
 SHEETS = ("page.css", "code.css")
+OPERATOR_SHEET = "operator.css"  # only in the operator's room
 SCRIPT = "script.js"  # made of these, in this order: htmx must not begin before its extension is there
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
 ICON = "icon.svg"
@@ -70,6 +71,7 @@ def _answer(request: Request, file: File) -> Response:
 def _files() -> Iterator[tuple[str, File]]:
     sheets = [(FOLDER / name).read_text("utf-8") for name in SHEETS]
     yield SHEET, _file("\n".join([*sheets, STYLE]).encode(), "text/css")
+    yield OPERATOR_SHEET, _file((FOLDER / OPERATOR_SHEET).read_bytes(), "text/css")
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     yield SCRIPT, _file(";\n".join(scripts).encode(), "text/javascript")
     yield ICON, _file((FOLDER / ICON).read_bytes(), "image/svg+xml")

@@ -52,13 +52,15 @@ def page(
 
 def rendered(request: Request, template: str, **context: Any) -> str:
     language = language_of(request)
+    login = login_in_cookie(request)
     around = {
         "request": request,
         "here": _here(request) if context.get("code") is None else "/",
         "language": language,
         "theme": theme_of(request),
         "embedded": settings.embedded,
-        "is_known": settings.embedded or login_in_cookie(request) is not None,
+        "is_known": settings.embedded or login is not None,
+        "may_observe": settings.embedded or (login is not None and (login.is_admin or login.is_observer)),
     }
     return _environment(language).get_template(template).render(**around, **context)
 

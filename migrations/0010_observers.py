@@ -1,0 +1,18 @@
+"""Accounts that may look at the operator's room and change nothing.
+
+The new column has a default in the database, so that the version before this one can go on writing meanwhile.
+"""
+
+from typing import Any
+
+import peewee
+
+NO = [peewee.SQL("DEFAULT FALSE")]
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(migrator.add_column("account", "is_observer", peewee.BooleanField(default=False, constraints=NO)))
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(migrator.drop_column("account", "is_observer"))

@@ -1,0 +1,1 @@
+"""What operators see, one module a page."""
