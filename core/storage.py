@@ -15,7 +15,8 @@ from playhouse.pool import PooledSqliteDatabase
 from core import clock
 from core.postgres import MIGRATION_SECONDS, LimitedPool, limit_waiting
 from core.settings import ServiceType, Settings
-from delivery.queue import ReliableQueue
+from core.version import VERSION
+from delivery.queue import Baggage, ReliableQueue
 from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
 
@@ -68,9 +69,11 @@ def open_migration_database(settings: Settings) -> peewee.Database:
     return peewee.SqliteDatabase(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
 
 
-def make_queue(settings: Settings, name: str) -> ReliableQueue:
+def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None) -> ReliableQueue:
     """The Huey instance of that name, on Redis or on SQLite."""
     common = {
+        "baggage": baggage,
+        "about": {"version": VERSION, "service": str(settings.service_type)},
         "keys": signing_keys(settings),
         "heartbeat": settings.heartbeat_seconds,
         "ttl": settings.heartbeat_ttl_seconds,

@@ -56,7 +56,7 @@ class ReliableConsumer(Consumer):
         self._signal_actions[signal.SIGHUP] = (False, True)
 
     def run(self) -> None:
-        self.huey.begin()
+        self.huey.begin(self.workers)
         beaten, ended = threading.Event(), threading.Event()
         threading.Thread(target=self._beat, args=[beaten, ended], name="Heart", daemon=True).start()
         beaten.wait()  # who claims before its first beat could be taken for silent
@@ -84,7 +84,7 @@ class ReliableConsumer(Consumer):
                 now = time.monotonic()
                 if now - last > queue.ttl:
                     blind_until = now + queue.ttl
-                pulse = queue.storage.beat(queue.ttl, judge=now >= blind_until)
+                pulse = queue.storage.beat(queue.ttl, judge=now >= blind_until, info=queue.info())
                 last = now  # from before the call: it may have been the call that took long
                 returned = pulse.taken_over + queue.release_unknown(pulse.held)
             except queue.storage.faults as error:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 from huey.storage import MemoryStorage
 
-from delivery.storage import Claim, DeadLetter, Pulse
+from delivery.storage import HELD_SHOWN, Claim, DeadLetter, Member, Pulse, Standing, Waiting
+
+Entry = tuple[int, int, bytes, float]  # minus its priority, its place among equals, the message, since when it is ready
 
 
 class ReliableMemoryStorage(MemoryStorage):
@@ -20,10 +22,20 @@ class ReliableMemoryStorage(MemoryStorage):
     def __init__(self, name: str, *, now: Callable[[], float] = time.time) -> None:
         super().__init__(name)
         self._now = now
-        self._held: dict[int, tuple[int, int, bytes]] = {}
+        self._queue: list[Entry] = []
+        self._held: dict[int, Entry] = {}
         self._dead: list[tuple[DeadLetter, int]] = []  # with its priority
         self._once: dict[str, float] = {}
         self._ticket = itertools.count()
+        self._is_paused = False
+        self._alive_until, self._info = 0.0, ""
+
+    def enqueue(self, data: bytes, priority: int | None = None) -> None:
+        self._make_ready(data, priority or 0, self._now())
+
+    def _make_ready(self, data: bytes, priority: int, since: float) -> None:
+        with self._lock:
+            heapq.heappush(self._queue, (-priority, next(self._ticket), data, since))
 
     def enqueue_many(self, messages: Iterable[tuple[bytes, int]]) -> None:
         for data, priority in messages:
@@ -40,6 +52,8 @@ class ReliableMemoryStorage(MemoryStorage):
     def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
         with self._lock:
             self.acknowledge(*done)
+            if self._is_paused:
+                return None
             self.read_schedule(datetime.fromtimestamp(self._now(), UTC).replace(tzinfo=None))
             if not self._queue:
                 return None
@@ -68,8 +82,9 @@ class ReliableMemoryStorage(MemoryStorage):
         if entry is not None:
             self._dead.insert(0, (DeadLetter(str(claim.receipt), claim.data, reason, self._now()), -entry[0]))
 
-    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         """Nobody else could take over, so nobody has to know."""
+        self._alive_until, self._info = time.time() + ttl, info
         return Pulse(taken_over=0, held=list(self._held))
 
     def release_all(self) -> int:
@@ -78,13 +93,60 @@ class ReliableMemoryStorage(MemoryStorage):
             for entry in self._held.values():
                 heapq.heappush(self._queue, entry)
             self._held.clear()
+            self._alive_until = 0.0
         return returned
 
     def held_count(self) -> int:
         return len(self._held)
 
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        return [letter for letter, _ in self._dead[:limit]]
+    def pause(self) -> None:
+        self._is_paused = True
+
+    def resume(self) -> None:
+        self._is_paused = False
+
+    def is_paused(self) -> bool:
+        return self._is_paused
+
+    def standing(self) -> Standing:
+        with self._lock:
+            first = [Waiting(data, since) for _, _, data, since in sorted(self._queue, key=lambda entry: entry[3])[:1]]
+            due = [Waiting(data, _epoch(ts)) for ts, _, data, _ in self._schedule[:1] if _epoch(ts) <= self._now()]
+            counts = (len(self._queue), len(self._held), len(self._schedule), len(self._dead))
+            return Standing(*counts, len(self._living()), self._is_paused, first + due)
+
+    def consumers(self) -> list[Member]:
+        with self._lock:
+            alive_until = self._alive_until if self._living() else None
+            held = [data for _, _, data, _ in itertools.islice(self._held.values(), HELD_SHOWN)]
+            return [Member(self.name, self._info, held, alive_until)] if held or alive_until else []
+
+    def _living(self) -> list[str]:
+        return [self.name] if self._alive_until > time.time() else []
+
+    def ready(self, first: int, count: int) -> list[Waiting]:
+        with self._lock:
+            return [Waiting(data, since) for _, _, data, since in sorted(self._queue)[first : first + count]]
+
+    def scheduled(self, first: int, count: int) -> list[Waiting]:
+        with self._lock:
+            return [Waiting(data, _epoch(ts)) for ts, _, data, _ in sorted(self._schedule)[first : first + count]]
+
+    def remove(self, data: bytes) -> bool:
+        with self._lock:
+            for entries in (self._queue, self._schedule):
+                found = next((entry for entry in entries if entry[2] == data), None)
+                if found is not None:
+                    entries.remove(found)
+                    heapq.heapify(entries)
+                    return True
+        return False
+
+    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
+        return [waiting.data for waiting in self.ready(0, len(self._queue) if limit is None else limit)]
+
+    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
+        return [letter for letter, _ in self._dead[first : first + limit]]
 
     def dead_count(self) -> int:
         return len(self._dead)
@@ -115,9 +177,14 @@ class ReliableMemoryStorage(MemoryStorage):
     def read_schedule(self, ts: datetime) -> list[bytes]:
         with self._lock:
             while self._schedule and self._schedule[0][0] <= ts:
-                _, _, data, priority = heapq.heappop(self._schedule)
-                self.enqueue(data, priority)
+                due, _, data, priority = heapq.heappop(self._schedule)
+                self._make_ready(data, priority, _epoch(due))
         return []
 
     def scheduled_items(self, limit: int | None = None) -> list[bytes]:
         return [entry[2] for entry in sorted(self._schedule)][:limit]
+
+
+def _epoch(moment: datetime) -> float:
+    """Seconds since 1970; Huey's own times are UTC without a zone."""
+    return moment.replace(tzinfo=UTC).timestamp()

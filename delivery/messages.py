@@ -4,7 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,18 @@ MOMENTS = ("eta", "expires", "expires_resolved")
 
 class UnreadableMessage(ValueError):
     """The message is not ours: it is not JSON, its signature is wrong, or its shape is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message with what stands on it: when it was sent (seconds since 1970), and what travels with it.
+
+    A version that does not know of envelopes reads the message and passes over the rest; its own messages have no time.
+    """
+
+    message: Message
+    at: float | None = None
+    baggage: Mapping[str, str] = field(default_factory=dict)
 
 
 class SignedJsonSerializer(Serializer):
@@ -37,6 +50,17 @@ class SignedJsonSerializer(Serializer):
         return _signature(self._keys[0], payload) + b"." + payload
 
     def _deserialize(self, data: bytes) -> Any:
+        read = self._read(data)
+        return read.message if isinstance(read, Envelope) else read
+
+    def open(self, data: bytes) -> Envelope:
+        """A message with what stands on its envelope. Raises UnreadableMessage."""
+        read = self._read(data)
+        if not isinstance(read, Envelope):
+            raise UnreadableMessage("signed, but not a message")
+        return read
+
+    def _read(self, data: bytes) -> Any:
         signature, _, payload = bytes(data).partition(b".")
         if not any(hmac.compare_digest(signature, _signature(key, payload)) for key in self._keys):
             raise UnreadableMessage("the signature does not match any of the current keys")
@@ -58,6 +82,9 @@ def _plain(value: Any) -> str:
 
 
 def _encode(data: Any) -> Any:
+    if isinstance(data, Envelope):
+        labels = {"at": data.at, "baggage": dict(data.baggage)}
+        return {"message": _encode_message(data.message), **{name: value for name, value in labels.items() if value}}
     if isinstance(data, Message):
         return {"message": _encode_message(data)}
     if isinstance(data, tuple):  # a revocation: (until, once)
@@ -67,10 +94,18 @@ def _encode(data: Any) -> Any:
 
 def _decode(document: dict[str, Any]) -> Any:
     if "message" in document:
-        return _decode_message(document["message"])
+        return _decode_envelope(document)
     if "tuple" in document:
         return tuple(_decode_moment(item) for item in document["tuple"])
     return document["value"]
+
+
+def _decode_envelope(document: dict[str, Any]) -> Envelope:
+    """What stands on it is no reason to refuse a message: of a later version it may be something else."""
+    at, baggage = document.get("at"), document.get("baggage")
+    packed = baggage.items() if isinstance(baggage, dict) else ()
+    carried = {name: value for name, value in packed if isinstance(value, str)}
+    return Envelope(_decode_message(document["message"]), at=at if isinstance(at, float) else None, baggage=carried)
 
 
 def _encode_message(message: Message) -> dict[str, Any]:

@@ -1,22 +1,26 @@
 """The Huey subclass: claims instead of dequeues, and acknowledges after execution."""
 
+import json
 import logging
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from huey import Huey
 from huey.api import Task, chord, group
 from huey.exceptions import HueyException
-from huey.registry import Message
 from huey.signals import SIGNAL_ERROR
 
 from delivery.consumer import ReliableConsumer
+from delivery.executions import FAILED, INTERRUPTED, POSTPONED, Executions, Told
 from delivery.memory_storage import ReliableMemoryStorage
-from delivery.messages import SignedJsonSerializer, UnreadableMessage
-from delivery.storage import Claim, ReliableStorage
+from delivery.messages import Envelope, SignedJsonSerializer, UnreadableMessage
+from delivery.storage import Claim, ReliableStorage, Standing
 
 logger = logging.getLogger("delivery")
 
@@ -30,12 +34,24 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Baggage(Protocol):
+    """What travels with messages beside their tasks, such as whose request they come of. Never raises."""
+
+    def packed(self) -> dict[str, str]:
+        """What a message takes along that is made now, in this thread."""
+
+    def unpacked(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Around the run of a task whose message has brought this; empty when it has brought nothing."""
+
+
 class ReliableQueue(Huey):
     """A Huey whose messages survive their worker.
 
     `heartbeat` is the time in seconds between two signs of life, `ttl` the silence after which others take over.
     `now` is the clock (aware, UTC) that schedules and retries go by. Tasks must be idempotent: after a death, a pause
-    longer than `ttl`, or a lost acknowledgement they run again.
+    longer than `ttl`, or a lost acknowledgement they run again. `about` is what its consumers say of themselves to those
+    who look, beside host, process and what they run. Who is in `on_executed` is called after each run, in the worker's
+    thread, with the task's name, the seconds that it took, and done, retried, failed (for good), postponed or interrupted.
     """
 
     storage: ReliableStorage
@@ -49,11 +65,15 @@ class ReliableQueue(Huey):
         heartbeat: float = 3.0,
         ttl: float = 9.0,
         now: Callable[[], datetime] = _utc_now,
+        baggage: Baggage | None = None,
+        about: Mapping[str, str] | None = None,
         **storage_options: Any,
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
         self._finished = threading.local()  # .claims: of the tasks that this thread has run, not yet acknowledged
         self._running = threading.local()  # .claim: of the task that this thread runs
+        self._executions, self._baggage, self._about = Executions(), baggage, dict[str, Any](about or {})
+        self.on_executed: list[Told] = self._executions.told
         self._revoked_at, self._any_revoked = 0.0, False
         self._polled, self._saying = threading.Event(), threading.Lock()
         self._away = False  # the broker, at the last try
@@ -85,11 +105,21 @@ class ReliableQueue(Huey):
             task.resolve_expires(self.utc)
         if not self.ready_to_run(task):
             self.add_schedule(task)
+        elif self._immediate and self.storage.is_paused():
+            self.storage.enqueue(self.serialize_task(task), task.priority)
         elif self._immediate:  # through the wire format, so that a test sees what production would
             self.execute(self.deserialize_task(self.serialize_task(task)))
         else:
             super().enqueue(task)
         return None
+
+    def serialize_task(self, task: Task) -> bytes:
+        """What a task's message has brought, it takes along when it is tried again."""
+        carried = getattr(task, "carried", None)
+        if carried is None:
+            carried = {} if self._baggage is None else self._baggage.packed()
+        data: bytes = self.serializer.serialize(Envelope(self._registry.create_message(task), self._epoch(), carried))
+        return data
 
     def add_schedule(self, task: Task) -> None:
         self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)
@@ -135,32 +165,49 @@ class ReliableQueue(Huey):
 
     def deserialize_task(self, data: bytes) -> Task:
         """Raises UnreadableMessage, and HueyException for a task that is not known here."""
-        message = self.serializer.deserialize(data)
-        if not isinstance(message, Message):
-            raise UnreadableMessage("signed, but not a message")
+        envelope = self.serializer.open(data)
         try:
-            return self._registry.create_task(message)
+            task = self._registry.create_task(envelope.message)
         except (TypeError, ValueError, AttributeError) as error:
             raise UnreadableMessage(f"signed, but its fields make no task: {error}") from error
+        task.sent_at, task.carried = envelope.at, envelope.baggage
+        return task
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
-        claim = getattr(task, "claim", None)
-        if claim is None:
-            return super().execute(task, timestamp)
-        self._running.claim = claim
+        """The claim of the task that runs is this thread's, also while it runs others of immediate mode inside."""
+        outer = getattr(self._running, "claim", None)
+        self._running.claim = getattr(task, "claim", None)
+        try:
+            with self._unpacked(task):
+                self._execute_claimed(task, timestamp, self._running.claim)
+        finally:
+            self._running.claim = outer
+
+    def _execute_claimed(self, task: Task, timestamp: datetime | None, claim: Claim | None) -> None:
+        outcome = ""
         try:
             super().execute(task, timestamp)
         except SystemExit as error:  # would end this worker, and with every delivery another
+            outcome = FAILED
+            if claim is None:
+                raise
             self._known.discard(claim.receipt)
             self.storage.bury(claim, f"it failed for good: {error!r}")
-            return None
         except BaseException:  # held but unknown now: it comes back by release_unknown
-            self._known.discard(claim.receipt)
+            outcome = INTERRUPTED
+            if claim is not None:
+                self._known.discard(claim.receipt)
             raise
-        if self._running.claim is not None:  # not postponed
-            self._finished_claims().append(claim)
-        self._running.claim = None
-        return None
+        else:
+            if claim is not None and self._running.claim is None:
+                outcome = POSTPONED
+            elif claim is not None:
+                self._finished_claims().append(claim)
+        finally:
+            self._executions.end(task, outcome)
+
+    def _unpacked(self, task: Task) -> AbstractContextManager[None]:
+        return nullcontext() if self._baggage is None else self._baggage.unpacked(getattr(task, "carried", None) or {})
 
     def postpone(self, until: datetime) -> bool:
         """Let the message of the task that calls this come again at that time, the same one, with its deliveries counted.
@@ -232,6 +279,7 @@ class ReliableQueue(Huey):
         return ReliableMemoryStorage(self.name, now=self._epoch)
 
     def _emit(self, signal: str, task: Task, *args: Any, **kwargs: Any) -> None:
+        self._executions.hear(signal, task)
         super()._emit(signal, task, *args, **kwargs)
         claim = getattr(task, "claim", None)
         if signal == SIGNAL_ERROR and not task.retries and claim is not None:
@@ -276,12 +324,46 @@ class ReliableQueue(Huey):
     def _epoch(self) -> float:
         return self._now().timestamp()
 
-    def begin(self) -> None:
+    # Looking
+
+    def pause(self) -> None:
+        """Let no worker of any process begin with a message, until `resume`; it is noted at the broker."""
+        self.storage.pause()
+
+    def resume(self) -> None:
+        self.storage.resume()
+        if self._immediate:
+            self.drain()
+
+    def standing(self) -> tuple[Standing, float | None]:
+        """Counts, and for how many seconds the oldest message is ready by now; None when there is none, or none that says."""
+        standing = self.storage.standing()
+        since = [waiting.at or self.sent_at(waiting.data) for waiting in standing.first]
+        known = [at for at in since if at is not None]
+        return standing, max(0.0, self._epoch() - min(known)) if known else None
+
+    def sent_at(self, data: bytes) -> float | None:
+        """When a message was sent, in seconds since 1970; None for one that cannot be read, or of a version that did not say."""
+        try:
+            at: float | None = self.serializer.open(data).at
+        except UnreadableMessage:
+            return None
+        return at
+
+    def info(self) -> str:
+        """About the consumer that runs here, as JSON: what `about` says, host, pid, threads, started_at, at (seconds since
+        1970), and of each task that runs its name, id and since when.
+        """
+        running = [{"task": run.task, "id": run.id, "since": run.since} for run in self._executions.running()]
+        return json.dumps({**self._about, "at": time.time(), "running": running}, separators=(",", ":"))
+
+    def begin(self, threads: int = 1) -> None:
         """A consumer starts."""
+        self._about |= {"host": socket.gethostname(), "pid": os.getpid(), "threads": threads, "started_at": time.time()}
         self.stopping.clear()
         self._handed_back.clear()
 
-    def pause(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         """Let the worker that calls this wait, no longer than until its consumer stops. Immediate mode does not wait."""
         if not self._immediate:
             self.stopping.wait(seconds)

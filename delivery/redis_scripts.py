@@ -17,13 +17,18 @@ local function make_ready(side, entry) -- LPUSH: behind the others of its lane; 
   hint()
 end
 
+local function ready_since(entry, when) -- else it is since it was sent, which the message says itself
+  redis.call('HSET', prefix .. 'due', redis.sha1hex(entry), when)
+end
+
 local function make_due_ready(now)
-  local due = redis.call('ZRANGEBYSCORE', prefix .. 'schedule', '-inf', now, 'LIMIT', 0, 500)
-  for _, entry in ipairs(due) do
-    make_ready('LPUSH', entry)
-    redis.call('ZREM', prefix .. 'schedule', entry)
+  local due = redis.call('ZRANGEBYSCORE', prefix .. 'schedule', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 500)
+  for i = 1, #due, 2 do
+    make_ready('LPUSH', due[i])
+    ready_since(due[i], due[i + 1])
+    redis.call('ZREM', prefix .. 'schedule', due[i])
   end
-  return #due
+  return #due / 2
 end
 
 local function schedule(due, entry)
@@ -31,22 +36,37 @@ local function schedule(due, entry)
   if redis.call('ZRANK', prefix .. 'schedule', entry) == 0 then hint() end -- those who wait would wait too long
 end
 
-local function forget_deliveries(entry)
-  if redis.call('EXISTS', prefix .. 'deliveries') == 1 then
-    redis.call('HDEL', prefix .. 'deliveries', redis.sha1hex(entry))
+local function forget(entry) -- what is noted of it beside the lists; seldom anything is
+  if redis.call('EXISTS', prefix .. 'deliveries', prefix .. 'due') > 0 then
+    local id = redis.sha1hex(entry)
+    redis.call('HDEL', prefix .. 'deliveries', id)
+    redis.call('HDEL', prefix .. 'due', id)
   end
+end
+
+local function waiting(answer, entry)
+  answer[#answer + 1] = entry
+  answer[#answer + 1] = redis.call('HGET', prefix .. 'due', redis.sha1hex(entry)) or ''
+end
+
+local function held_by_all()
+  local held = 0
+  for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
+    held = held + redis.call('LLEN', prefix .. 'held:' .. consumer)
+  end
+  return held
 end
 
 local function acknowledge(consumer, first)
   for i = first, #ARGV do
     if redis.call('LREM', prefix .. 'held:' .. consumer, 1, ARGV[i]) == 1 then -- else it is another's by now, who may die of it
-      forget_deliveries(ARGV[i])
+      forget(ARGV[i])
     end
   end
 end
 
 local function put_aside(entry, reason, now, kept)
-  forget_deliveries(entry)
+  forget(entry)
   local id = string.sub(redis.sha1hex(entry), 1, 16)
   redis.call('LPUSH', prefix .. 'dead', id .. '\\n' .. now .. '\\n' .. reason .. '\\n' .. entry)
   redis.call('LTRIM', prefix .. 'dead', 0, tonumber(kept) - 1)
@@ -91,6 +111,10 @@ return 1""")
 
 CLAIM = _consumer("""-- ARGV: consumer, now, entries that are done. Returns an entry, or false and when the next one is due
 acknowledge(ARGV[1], 3)
+if redis.call('EXISTS', prefix .. 'paused') == 1 then
+  redis.call('DEL', prefix .. 'wake')
+  return {false}
+end
 make_due_ready(ARGV[2])
 local held = prefix .. 'held:' .. ARGV[1]
 for _, lane in ipairs({'1', '0'}) do
@@ -121,11 +145,12 @@ if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then put_as
 return 1""")
 
 BEAT = _consumer("""-- ARGV: consumer, ttl in ms, when it was sent or '' if it may not judge, most deliveries, reason, now,
--- dead letters kept. A beat that was held up on its way judges nobody: those of the others were held up as well.
+-- dead letters kept, a word about the consumer. A beat that was held up on its way judges nobody: those of the others
+-- were held up as well.
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) + tonumber(time[2]) / 1000000
 redis.call('SADD', prefix .. 'consumers', ARGV[1])
-redis.call('SET', prefix .. 'alive:' .. ARGV[1], '1', 'PX', ARGV[2])
+redis.call('SET', prefix .. 'alive:' .. ARGV[1], ARGV[8], 'PX', ARGV[2])
 local moved = 0
 if ARGV[3] ~= '' and clock - tonumber(ARGV[3]) < tonumber(ARGV[2]) / 2000 then
   for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
@@ -133,6 +158,10 @@ if ARGV[3] ~= '' and clock - tonumber(ARGV[3]) < tonumber(ARGV[2]) / 2000 then
       moved = moved + put_back(consumer, true, ARGV[4], ARGV[5], ARGV[6], ARGV[7])
     end
   end
+end
+local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefix .. 'ready:0')
+if ready == 0 and redis.call('EXISTS', prefix .. 'due') == 1 and held_by_all() == 0 then
+  redis.call('DEL', prefix .. 'due') -- what consumers of the version before have left there
 end
 return {moved, tostring(clock), redis.call('LRANGE', prefix .. 'held:' .. ARGV[1], 0, -1)}""")
 
@@ -146,12 +175,72 @@ return 1""")
 READ_SCHEDULE = _consumer("""-- ARGV: now
 return make_due_ready(ARGV[1])""")
 
+PAUSE = _consumer("""
+redis.call('SET', prefix .. 'paused', '1')
+return 1""")
+
+RESUME = _consumer("""
+if redis.call('DEL', prefix .. 'paused') == 0 then return 0 end
+local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefix .. 'ready:0')
+for _ = 0, math.min(ready, 64) do hint() end -- one at least: something may be due
+return 1""")
+
+STANDING = _consumer("""-- ARGV: now. Returns counts of ready, held, scheduled, dead, then consumers, whether it is paused, and
+-- the next of each lane and since when it is ready, and when the first on the schedule was due
+local alive, first = 0, {}
+for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
+  alive = alive + redis.call('EXISTS', prefix .. 'alive:' .. consumer)
+end
+for _, lane in ipairs({'1', '0'}) do
+  local entry = redis.call('LINDEX', prefix .. 'ready:' .. lane, -1)
+  if entry then waiting(first, entry) end
+end
+local due = redis.call('ZRANGE', prefix .. 'schedule', 0, 0, 'WITHSCORES')[2]
+if due and tonumber(due) <= tonumber(ARGV[1]) then
+  first[#first + 1] = ''
+  first[#first + 1] = due
+end
+local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefix .. 'ready:0')
+local counts = {ready, held_by_all(), redis.call('ZCARD', prefix .. 'schedule'), redis.call('LLEN', prefix .. 'dead')}
+return {counts, alive, redis.call('EXISTS', prefix .. 'paused'), first}""")
+
+CONSUMERS = _consumer("""-- ARGV: most messages of each. Returns id, word about it, ms for which it is alive yet, messages
+local answer = {}
+for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
+  local info, left = redis.call('GET', prefix .. 'alive:' .. consumer), redis.call('PTTL', prefix .. 'alive:' .. consumer)
+  local held = redis.call('LRANGE', prefix .. 'held:' .. consumer, 0, ARGV[1] - 1)
+  if info or #held > 0 then answer[#answer + 1] = {consumer, info or '', left, held} end
+end
+return answer""")
+
+READY = _consumer("""-- ARGV: first place, count. Returns entries and since when each is ready
+local skip, left, answer = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for _, lane in ipairs({'1', '0'}) do
+  if left > 0 then
+    local entries = redis.call('LRANGE', prefix .. 'ready:' .. lane, -skip - left, -skip - 1)
+    for i = #entries, 1, -1 do waiting(answer, entries[i]) end
+    left = left - #entries
+    skip = math.max(0, skip - redis.call('LLEN', prefix .. 'ready:' .. lane))
+  end
+end
+return answer""")
+
+REMOVE = _consumer("""-- ARGV: a message without its lane
+for _, lane in ipairs({'1', '0'}) do
+  local entry = lane .. ARGV[1]
+  if redis.call('LREM', prefix .. 'ready:' .. lane, -1, entry) + redis.call('ZREM', prefix .. 'schedule', entry) > 0 then
+    forget(entry)
+    return 1
+  end
+end
+return 0""")
+
 WAKE = _consumer("""-- ARGV: consumer
 redis.call('LPUSH', prefix .. 'wake:' .. ARGV[1], '1')
 redis.call('EXPIRE', prefix .. 'wake:' .. ARGV[1], 60)
 return 1""")
 
-TAKE_DEAD = _consumer("""-- ARGV: '1' to make them ready again, ids of dead letters. Looks from the oldest on, a part at a time
+TAKE_DEAD = _consumer("""-- ARGV: now to make them ready again, or '', ids of dead letters. Looks from the oldest on, in parts
 local wanted, found, last = {}, {}, -1
 for i = 2, #ARGV do wanted[ARGV[i]] = (wanted[ARGV[i]] or 0) + 1 end
 while #found < #ARGV - 1 do
@@ -168,6 +257,10 @@ while #found < #ARGV - 1 do
 end
 for _, letter in ipairs(found) do
   redis.call('LREM', prefix .. 'dead', -1, letter)
-  if ARGV[1] == '1' then make_ready('LPUSH', string.match(letter, '^[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n(.*)$')) end
+  if ARGV[1] ~= '' then
+    local entry = string.match(letter, '^[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n(.*)$')
+    make_ready('LPUSH', entry)
+    ready_since(entry, ARGV[1])
+  end
 end
 return #found""")

@@ -14,12 +14,23 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from delivery import redis_scripts as scripts
-from delivery.storage import DEAD_LETTERS_KEPT, MAX_DELIVERIES, Claim, DeadLetter, Pulse
+from delivery.storage import (
+    DEAD_LETTERS_KEPT,
+    HELD_SHOWN,
+    MAX_DELIVERIES,
+    Claim,
+    DeadLetter,
+    Member,
+    Pulse,
+    Standing,
+    Waiting,
+)
 from delivery.turns import Turns
 
 LANES = (b"1", b"0")  # two are enough: outlines overtake contents
 BULK = 1000  # messages in one script
 SHORTEST_WAIT = 0.01  # seconds; 0 would wait for ever
+NO_INFO = b"1"  # what consumers of the version before say of themselves
 
 
 class ReliableRedisStorage(RedisStorage):
@@ -61,7 +72,10 @@ class ReliableRedisStorage(RedisStorage):
         self._beat, self._wake = register(scripts.BEAT), register(scripts.WAKE)
         self._schedule, self._read_schedule = register(scripts.SCHEDULE), register(scripts.READ_SCHEDULE)
         self._bury, self._take_dead = register(scripts.BURY), register(scripts.TAKE_DEAD)
-        self._postpone = register(scripts.POSTPONE)
+        self._postpone, self._remove = register(scripts.POSTPONE), register(scripts.REMOVE)
+        self._pause, self._resume = register(scripts.PAUSE), register(scripts.RESUME)
+        self._standing, self._consumers = register(scripts.STANDING), register(scripts.CONSUMERS)
+        self._ready = register(scripts.READY)
 
     # Producing
 
@@ -122,10 +136,10 @@ class ReliableRedisStorage(RedisStorage):
 
     # Living and dying
 
-    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         reason = f"its consumer died {MAX_DELIVERIES} times while running it"
         sent = "" if self._clock is None or not judge else self._clock + time.monotonic()
-        arguments = (int(ttl * 1000), sent, MAX_DELIVERIES, reason, self._now(), DEAD_LETTERS_KEPT)
+        arguments = (int(ttl * 1000), sent, MAX_DELIVERIES, reason, self._now(), DEAD_LETTERS_KEPT, info or NO_INFO)
         moved, clock, held = self._run(self._beat, self.consumer, *arguments)
         self._clock = float(clock) - time.monotonic()
         return Pulse(taken_over=int(moved), held=list(held))
@@ -136,6 +150,39 @@ class ReliableRedisStorage(RedisStorage):
     def wake(self) -> None:
         self._turns.end()
         self._run(self._wake, self.consumer)
+
+    def pause(self) -> None:
+        self._run(self._pause)
+
+    def resume(self) -> None:
+        self._run(self._resume)
+
+    def is_paused(self) -> bool:
+        return bool(self.conn.exists(self._prefix + "paused"))
+
+    # Looking
+
+    def standing(self) -> Standing:
+        (ready, held, scheduled, dead), alive, paused, first = self._run(self._standing, self._now())
+        return Standing(ready, held, scheduled, dead, alive, bool(paused), _waiting(first))
+
+    def consumers(self) -> list[Member]:
+        members, now = [], time.time()
+        for id_, info, left, held in self._run(self._consumers, HELD_SHOWN):
+            said = "" if info == NO_INFO else info.decode()
+            alive_until = now + left / 1000 if left > 0 else None
+            members.append(Member(id_.decode(), said, [entry[1:] for entry in held], alive_until))
+        return members
+
+    def ready(self, first: int, count: int) -> list[Waiting]:
+        return _waiting(self._run(self._ready, first, count))
+
+    def scheduled(self, first: int, count: int) -> list[Waiting]:
+        found: Any = self.conn.zrange(self._prefix + "schedule", first, first + count - 1, withscores=True)
+        return [Waiting(entry[1:], due) for entry, due in found]
+
+    def remove(self, data: bytes) -> bool:
+        return bool(self._run(self._remove, data))
 
     # Counting
 
@@ -171,9 +218,9 @@ class ReliableRedisStorage(RedisStorage):
 
     # Dead letters
 
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
         letters = []
-        for letter in self.conn.lrange(self._dead_key, 0, limit - 1):
+        for letter in self.conn.lrange(self._dead_key, first, first + limit - 1) if limit > 0 else []:
             id_, at, reason, entry = letter.split(b"\n", 3)
             letters.append(DeadLetter(id=id_.decode(), data=entry[1:], reason=reason.decode(), at=float(at)))
         return letters
@@ -182,10 +229,10 @@ class ReliableRedisStorage(RedisStorage):
         return int(self.conn.llen(self._dead_key))
 
     def replay(self, *letter_ids: str) -> int:
-        return int(self._run(self._take_dead, 1, *letter_ids))
+        return int(self._run(self._take_dead, self._now(), *letter_ids))
 
     def discard(self, *letter_ids: str) -> int:
-        return int(self._run(self._take_dead, 0, *letter_ids))
+        return int(self._run(self._take_dead, "", *letter_ids))
 
     def _run(self, script: Any, *arguments: Any) -> Any:
         return script(keys=[self._prefix], args=arguments)
@@ -203,6 +250,11 @@ def _pool(url: str, socket_timeout: float, connect_timeout: float) -> redis.Conn
 
 def _entry(data: bytes, priority: int | None) -> bytes:
     return (b"1" if (priority or 0) > 0 else b"0") + data
+
+
+def _waiting(answer: Sequence[bytes]) -> list[Waiting]:
+    """Of entries and times by turns."""
+    return [Waiting(entry[1:], float(at) if at else None) for entry, at in zip(answer[::2], answer[1::2], strict=True)]
 
 
 def _epoch(moment: datetime) -> float:

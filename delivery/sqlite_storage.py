@@ -14,18 +14,32 @@ from typing import Any, ClassVar
 
 from huey.storage import SqliteStorage
 
-from delivery.storage import DEAD_LETTERS_KEPT, MAX_DELIVERIES, Claim, DeadLetter, Pulse
+from delivery.storage import (
+    DEAD_LETTERS_KEPT,
+    HELD_SHOWN,
+    MAX_DELIVERIES,
+    Claim,
+    DeadLetter,
+    Member,
+    Pulse,
+    Standing,
+    Waiting,
+)
 from delivery.turns import Turns
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.2  # seconds between two looks at an empty queue
 
 MESSAGE = """create table if not exists message (
     id integer not null primary key autoincrement, queue text not null, data blob not null,
-    priority integer not null default 0, holder text, deliveries integer not null default 0)"""
+    priority integer not null default 0, holder text, deliveries integer not null default 0, ready_at real)"""
+READY_AT = "alter table message add column ready_at real"  # to files of the version before, whose messages have none
 MESSAGE_INDEX = "create index if not exists message_ready on message (queue, priority desc, id) where holder is null"
 HELD_INDEX = "create index if not exists message_held on message (queue, holder) where holder is not null"
 CONSUMER = """create table if not exists consumer (
     queue text not null, id text not null, alive_until real not null, primary key (queue, id))"""
+CONSUMER_INFO = """create table if not exists consumer_info (
+    queue text not null, id text not null, info text not null, primary key (queue, id))"""
+PAUSED = "create table if not exists paused (queue text not null primary key)"
 ONCE = """create table if not exists once (
     queue text not null, key text not null, until real not null, primary key (queue, key))"""
 DEAD = """create table if not exists dead_letter (
@@ -36,7 +50,7 @@ SCHEDULE = """create table if not exists schedule (
     priority integer not null default 0, deliveries integer not null default 0)"""
 
 DEAD_COLUMNS = "queue, data, priority"  # what a message keeps of itself
-TABLES = {"kv", "counter", "schedule", "message", "consumer", "once", "dead_letter"}
+TABLES = {"kv", "counter", "schedule", "message", "consumer", "consumer_info", "paused", "once", "dead_letter"}
 
 
 class ReliableSqliteStorage(SqliteStorage):
@@ -50,7 +64,7 @@ class ReliableSqliteStorage(SqliteStorage):
     begin_sql = "begin immediate"
     ddl: ClassVar = [
         SqliteStorage.table_kv, SqliteStorage.table_counter, SCHEDULE, SqliteStorage.index_sched,
-        MESSAGE, MESSAGE_INDEX, HELD_INDEX, CONSUMER, ONCE, DEAD,
+        MESSAGE, MESSAGE_INDEX, HELD_INDEX, CONSUMER, CONSUMER_INFO, PAUSED, ONCE, DEAD,
     ]  # fmt: skip
 
     def __init__(self, name: str, *, filename: str, now: Callable[[], float] = time.time) -> None:
@@ -65,6 +79,15 @@ class ReliableSqliteStorage(SqliteStorage):
         tables = {name for (name,) in self.sql("select name from sqlite_master where type = 'table'", results=True)}
         if TABLES - tables:
             super().initialize_schema()
+        with self.db() as cursor:
+            if self._knows_since_when(cursor):
+                return
+        with self.db(commit=True) as cursor:
+            if not self._knows_since_when(cursor):  # another process may have been quicker
+                cursor.execute(READY_AT)
+
+    def _knows_since_when(self, cursor: Any) -> bool:
+        return "ready_at" in {column[1] for column in cursor.execute("pragma table_info(message)")}
 
     def _create_connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = super()._create_connection()
@@ -77,9 +100,10 @@ class ReliableSqliteStorage(SqliteStorage):
         self.enqueue_many([(data, priority or 0)])
 
     def enqueue_many(self, messages: Iterable[tuple[bytes, int]]) -> None:
-        rows = [(self.name, data, priority) for data, priority in messages]
+        now = self._now()
+        rows = [(self.name, data, priority, now) for data, priority in messages]
         with self.db(commit=True) as cursor:
-            cursor.executemany("insert into message (queue, data, priority) values (?, ?, ?)", rows)
+            cursor.executemany("insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", rows)
 
     def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         now = time.time()
@@ -88,7 +112,8 @@ class ReliableSqliteStorage(SqliteStorage):
             cursor.execute("insert or ignore into once values (?, ?, ?)", (self.name, key, now + seconds))
             if cursor.rowcount == 0:
                 return False
-            cursor.execute("insert into message (queue, data, priority) values (?, ?, ?)", (self.name, data, priority))
+            row = (self.name, data, priority, self._now())
+            cursor.execute("insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", row)
         return True
 
     # Consuming
@@ -112,14 +137,17 @@ class ReliableSqliteStorage(SqliteStorage):
         if not done:  # a look that takes no lock
             ready = "select 1 from message where queue = ? and holder is null"
             look = f"select exists ({ready}) or exists (select 1 from schedule where queue = ? and timestamp <= ?)"
-            if not self.sql(look, (self.name, *due), results=True)[0][0]:
+            may = "select not exists (select 1 from paused where queue = ?)"
+            if not self.sql(f"{may} and ({look})", (self.name, self.name, *due), results=True)[0][0]:
                 return None
         with self.db(commit=True) as cursor:
             for claim in done:
                 self._delete_held(cursor, claim)
             self._make_due_ready(cursor, *due)
             first = "select id from message where queue = ? and holder is null order by priority desc, id limit 1"
-            cursor.execute(f"update message set holder = ? where id = ({first}) returning id, data", (self.consumer, self.name))
+            first = f"select id from ({first}) where not exists (select 1 from paused where queue = ?)"
+            values = (self.consumer, self.name, self.name)
+            cursor.execute(f"update message set holder = ? where id = ({first}) returning id, data", values)
             row = cursor.fetchone()
         return None if row is None else Claim(data=row[1], receipt=row[0])
 
@@ -157,10 +185,11 @@ class ReliableSqliteStorage(SqliteStorage):
 
     # Living and dying
 
-    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         sent = time.monotonic()
         with self.db(commit=True) as cursor:
             cursor.execute("insert or replace into consumer values (?, ?, ?)", (self.name, self.consumer, time.time() + ttl))
+            cursor.execute("insert or replace into consumer_info values (?, ?, ?)", (self.name, self.consumer, info))
             may = judge and self._has_beaten and time.monotonic() - sent < ttl / 2
             moved = self._put_back_from_silent(cursor) if may else 0
             cursor.execute("select id from message where queue = ? and holder = ?", (self.name, self.consumer))
@@ -178,17 +207,95 @@ class ReliableSqliteStorage(SqliteStorage):
             reason = f"its consumer died {MAX_DELIVERIES} times while running it"
             self._put_aside(cursor, reason, "queue = ? and holder is null and deliveries >= ?", (self.name, MAX_DELIVERIES))
         cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, time.time()))
+        known = "select id from consumer where queue = ?"
+        cursor.execute(f"delete from consumer_info where queue = ? and id not in ({known})", (self.name, self.name))
         return moved
 
     def release_all(self) -> int:
         with self.db(commit=True) as cursor:
             cursor.execute("update message set holder = null where queue = ? and holder = ?", (self.name, self.consumer))
             returned: int = cursor.rowcount
-            cursor.execute("delete from consumer where queue = ? and id = ?", (self.name, self.consumer))
+            for table in ("consumer", "consumer_info"):
+                cursor.execute(f"delete from {table} where queue = ? and id = ?", (self.name, self.consumer))
         return returned
 
     def wake(self) -> None:
         self._turns.end()
+
+    def pause(self) -> None:
+        self.sql("insert or ignore into paused values (?)", (self.name,), commit=True)
+
+    def resume(self) -> None:
+        """Who waits looks within LONGEST_POLL."""
+        self.sql("delete from paused where queue = ?", (self.name,), commit=True)
+
+    def is_paused(self) -> bool:
+        return bool(self.sql("select 1 from paused where queue = ?", (self.name,), results=True))
+
+    # Looking
+
+    def standing(self) -> Standing:
+        with self.db() as cursor:
+            cursor.execute("begin")  # all of one moment
+            try:
+                return self._standing(cursor)
+            finally:
+                cursor.execute("rollback")
+
+    def _standing(self, cursor: Any) -> Standing:
+        def one(query: str, *values: Any) -> int:
+            return int(cursor.execute(query, (self.name, *values)).fetchone()[0])
+
+        first = []
+        for lane in ("priority > 0", "priority <= 0"):
+            query = f"select data, ready_at from message where queue = ? and holder is null and {lane}"
+            first += cursor.execute(f"{query} order by priority desc, id limit 1", (self.name,)).fetchall()
+        due = "select data, timestamp from schedule where queue = ? and timestamp <= ? order by timestamp limit 1"
+        first += cursor.execute(due, (self.name, self._now())).fetchall()
+        return Standing(
+            ready=one("select count(*) from message where queue = ? and holder is null"),
+            held=one("select count(*) from message where queue = ? and holder is not null"),
+            scheduled=one("select count(*) from schedule where queue = ?"),
+            dead=self._dead_count(cursor),
+            consumers=one("select count(*) from consumer where queue = ? and alive_until >= ?", time.time()),
+            is_paused=bool(one("select count(*) from paused where queue = ?")),
+            first=[Waiting(*row) for row in first],
+        )
+
+    def consumers(self) -> list[Member]:
+        query = """select id, coalesce(info, ''), alive_until from consumer left join consumer_info using (queue, id)
+            where queue = ? and alive_until >= ? union all
+            select distinct holder, '', null from message where queue = ? and holder is not null
+            and holder not in (select id from consumer where queue = ? and alive_until >= ?)"""
+        now = time.time()
+        with self.db() as cursor:
+            members = cursor.execute(query, (self.name, now, self.name, self.name, now)).fetchall()
+            return [Member(id_, info, self._held_by(cursor, id_), alive_until) for id_, info, alive_until in members]
+
+    def _held_by(self, cursor: Any, consumer: str) -> list[bytes]:
+        query = "select data from message where queue = ? and holder = ? order by id limit ?"
+        return [data for (data,) in cursor.execute(query, (self.name, consumer, HELD_SHOWN))]
+
+    def ready(self, first: int, count: int) -> list[Waiting]:
+        query = "select data, ready_at from message where queue = ? and holder is null order by priority desc, id"
+        return self._waiting(query, first, count)
+
+    def scheduled(self, first: int, count: int) -> list[Waiting]:
+        return self._waiting("select data, timestamp from schedule where queue = ? order by timestamp, id", first, count)
+
+    def _waiting(self, query: str, first: int, count: int) -> list[Waiting]:
+        rows = self.sql(f"{query} limit ? offset ?", (self.name, count, first), results=True)
+        return [Waiting(data, at) for data, at in rows]
+
+    def remove(self, data: bytes) -> bool:
+        ready = "select id from message where queue = ? and holder is null and data = ? limit 1"
+        scheduled = "select id from schedule where queue = ? and data = ? limit 1"
+        with self.db(commit=True) as cursor:
+            for table, which in (("message", ready), ("schedule", scheduled)):
+                cursor.execute(f"delete from {table} where id = ({which})", (self.name, data))
+                if cursor.rowcount:
+                    return True
+        return False
 
     # Counting
 
@@ -221,17 +328,17 @@ class ReliableSqliteStorage(SqliteStorage):
     def _make_due_ready(self, cursor: Any, queue: str, now: float) -> None:
         due = "from schedule where queue = ? and timestamp <= ?"
         columns = "queue, data, priority, deliveries"
-        cursor.execute(f"insert into message ({columns}) select {columns} {due} order by timestamp, id", (queue, now))
+        moved = f"insert into message ({columns}, ready_at) select {columns}, timestamp {due} order by timestamp, id"
+        cursor.execute(moved, (queue, now))
         if cursor.rowcount > 0:
             cursor.execute(f"delete {due}", (queue, now))
 
     # Dead letters
 
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        query = "select id, data, reason, at from dead_letter where queue = ? order by id desc limit ?"
-        return [
-            DeadLetter(str(id_), data, reason, at) for id_, data, reason, at in self.sql(query, (self.name, limit), results=True)
-        ]
+    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
+        query = "select id, data, reason, at from dead_letter where queue = ? order by id desc limit ? offset ?"
+        rows = self.sql(query, (self.name, limit, first), results=True)
+        return [DeadLetter(str(id_), data, reason, at) for id_, data, reason, at in rows]
 
     def dead_count(self) -> int:
         with self.db() as cursor:
@@ -241,7 +348,8 @@ class ReliableSqliteStorage(SqliteStorage):
         return int(cursor.execute("select count(*) from dead_letter where queue = ?", (self.name,)).fetchone()[0])
 
     def replay(self, *letter_ids: str) -> int:
-        return self._take_dead(letter_ids, f"insert into message ({DEAD_COLUMNS}) select {DEAD_COLUMNS}")
+        now = float(self._now())
+        return self._take_dead(letter_ids, f"insert into message ({DEAD_COLUMNS}, ready_at) select {DEAD_COLUMNS}, {now!r}")
 
     def discard(self, *letter_ids: str) -> int:
         return self._take_dead(letter_ids)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 MAX_DELIVERIES = 3  # a message whose owner died this often is put aside, so that the others go on
 DEAD_LETTERS_KEPT = 10_000
+HELD_SHOWN = 1000  # messages of one consumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,44 @@ class Pulse:
     held: list[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that is ready, and since when, or one on the schedule, and when it is due: seconds since 1970.
+
+    `at` is None where only the message itself may know it.
+    """
+
+    data: bytes
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many messages there are by state, how many consumers live, whether the queue is paused, and which messages
+    are next: one of them has been ready for the longest time.
+    """
+
+    ready: int
+    held: int
+    scheduled: int
+    dead: int
+    consumers: int
+    is_paused: bool
+    first: list[Waiting]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A consumer: what it said of itself at its last beat (empty: nothing, as the version before), what it holds, and until
+    when it is taken for alive (seconds since 1970, None: it is silent already, and what it holds will be taken over).
+    """
+
+    id: str
+    info: str
+    held: list[bytes]
+    alive_until: float | None
+
+
 class ReliableStorage(Protocol):
     """The contract that `tests/integration/test_storage_contract.py` holds every storage to.
 
@@ -51,7 +90,8 @@ class ReliableStorage(Protocol):
     def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
         """Forget `done`, whose tasks have run, and hold the next message; what is due on the schedule counts.
 
-        One step at the broker while there are messages. Otherwise waits up to `timeout` seconds, then None.
+        One step at the broker while there are messages. Otherwise waits up to `timeout` seconds, then None. While the
+        queue is paused there is none to hold.
         """
 
     def acknowledge(self, *done: Claim) -> None:
@@ -66,8 +106,9 @@ class ReliableStorage(Protocol):
     def bury(self, claim: Claim, reason: str) -> None:
         """Move the message to the dead letters."""
 
-    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
-        """Say that this consumer lives for `ttl` more seconds; if it may judge, put back what silent consumers hold.
+    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
+        """Say that this consumer lives for `ttl` more seconds, with a word about it for those who look; if it may judge,
+        put back what silent consumers hold.
 
         The first beat never judges, nor does one that took long to arrive.
         """
@@ -77,6 +118,28 @@ class ReliableStorage(Protocol):
 
     def wake(self) -> None:
         """Let every waiting `claim` of this consumer return at once, and none wait from now on (for shutdown)."""
+
+    def pause(self) -> None:
+        """Let nobody claim of this queue, whoever asks and also after a restart, until `resume`. What is held is finished."""
+
+    def resume(self) -> None:
+        """Let claims have messages again; those that wait look at once."""
+
+    def is_paused(self) -> bool: ...
+    def standing(self) -> Standing:
+        """Everything that is counted, of one moment, in one round trip."""
+
+    def consumers(self) -> list[Member]:
+        """Those that live, and those that hold something; of each up to HELD_SHOWN messages."""
+
+    def ready(self, first: int, count: int) -> list[Waiting]:
+        """So many messages that are ready, in the order in which they will be claimed, from the one at place `first` on."""
+
+    def scheduled(self, first: int, count: int) -> list[Waiting]:
+        """So many messages on the schedule, in the order of their times."""
+
+    def remove(self, data: bytes) -> bool:
+        """Forget a message that is ready or scheduled; False when there is none any more, also because it is held by now."""
 
     def result_store_size(self) -> int:
         """Revocations: results are not stored."""
@@ -89,8 +152,8 @@ class ReliableStorage(Protocol):
     def read_schedule(self, ts: datetime) -> list[bytes]:
         """Make ready what is due at `ts`. Returns nothing: what passes through a caller could be lost there."""
 
-    def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """The newest first."""
+    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
+        """The newest first, from the one at place `first` on."""
 
     def dead_count(self) -> int: ...
     def replay(self, *letter_ids: str) -> int:

@@ -36,7 +36,7 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
                 function(*args)
             except Unavailable as error:
                 logger.warning("%s waits %d s: %s", function.__name__, OUTAGE_PAUSE, error)
-                queue.pause(OUTAGE_PAUSE)
+                queue.wait(OUTAGE_PAUSE)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 
         return queue.task(retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority)(run)

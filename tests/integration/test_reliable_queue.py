@@ -132,9 +132,9 @@ def recorded_beats(works: Works, monkeypatch: pytest.MonkeyPatch) -> list[Pulse 
     """Grows by every beat, with what it found; None for one that failed."""
     beat, beats = works.queue.storage.beat, list[Pulse | None]()
 
-    def recorded(ttl: float, *, judge: bool = True) -> Pulse:
+    def recorded(ttl: float, **options: Any) -> Pulse:
         try:
-            pulse = beat(ttl, judge=judge)
+            pulse = beat(ttl, **options)
         except works.queue.storage.faults:
             beats.append(None)
             raise
@@ -344,11 +344,11 @@ class RecordedBeats(ReliableMemoryStorage):
         super().__init__(name, **options)
         self.failing, self.judged = failing, list[bool]()
 
-    def beat(self, ttl: float, *, judge: bool = True) -> Pulse:
+    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         self.judged.append(judge)
         if len(self.judged) <= self.failing:
             raise ConnectionError("the broker is away")
-        return super().beat(ttl, judge=judge)
+        return super().beat(ttl, judge=judge, info=info)
 
 
 @contextmanager
@@ -366,10 +366,10 @@ class TestJudging:
         works = process(ttl=ALIVE)
         beat, mistakes = works.queue.storage.beat, [ValueError("unforeseen") for _ in range(3)]
 
-        def mistaken(ttl: float, *, judge: bool = True) -> Pulse:
+        def mistaken(ttl: float, **options: Any) -> Pulse:
             if mistakes:
                 raise mistakes.pop()
-            return beat(ttl, judge=judge)
+            return beat(ttl, **options)
 
         monkeypatch.setattr(works.queue.storage, "beat", mistaken)
         beats = recorded_beats(works, monkeypatch)
