@@ -4,7 +4,7 @@ Each is one transaction that first takes the roadmap's row if its status allows 
 second sees what the first has done. It returns what the roadmap is then, and what comes next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -96,14 +96,14 @@ def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
         return _decided(row, _adopt(row, outline, RevisionSource.restore, number))
 
 
-def cancel(owner_id: UUID, roadmap_id: UUID) -> Decided:
+def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY) -> Decided:
     """Stop what is queued and what runs; a worker that is at it notices with its next heartbeat, and saves nothing.
 
     A change of a plan that is cancelled leaves the plan as it was, and a wish for another version leaves the one that is
-    there. Raises NotFound, Conflict.
+    there. Raises NotFound, and Conflict when its status is not `among` those.
     """
     with transaction():
-        row = taken(owner_id, roadmap_id, UNDER_WAY, "cancelled", **NOBODYS)
+        row = taken(owner_id, roadmap_id, among, "cancelled", **NOBODYS)
         revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
         if revision is not None and row.revision:
             events.tell(row.id, EventType.revision_cancelled, {"revision": revision.number})
