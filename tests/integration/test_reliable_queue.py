@@ -1,13 +1,15 @@
 """The whole queue, with real consumers in threads and in child processes, on Redis and on SQLite."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -544,6 +546,293 @@ class TestProcesses:
         assert works.note.restore()
         assert is_run()
         works.queue.storage.close()
+
+
+class Tracing:
+    """Baggage that tells whose request a message comes of, as known in the thread that sends it."""
+
+    def __init__(self) -> None:
+        self._known = threading.local()
+
+    @property
+    def whose(self) -> str:
+        return getattr(self._known, "whose", "")
+
+    @contextmanager
+    def of(self, whose: str) -> Iterator[None]:
+        before, self._known.whose = self.whose, whose
+        try:
+            yield
+        finally:
+            self._known.whose = before
+
+    def packed(self) -> dict[str, str]:
+        return {"whose": self.whose} if self.whose else {}
+
+    def unpacked(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
+        return self.of(carried.get("whose", ""))
+
+
+class TestBaggage:
+    @pytest.fixture
+    def tracing(self) -> Tracing:
+        return Tracing()
+
+    def test_a_task_runs_with_what_its_message_carries_and_with_nothing_of_the_one_before(
+        self, process: Open, tracing: Tracing
+    ) -> None:
+        works = process(baggage=tracing)
+        tell = works.queue.task(name="tell")(lambda: works.noted.append(tracing.whose))
+        for whose in ("Ada", "", "Grace"):
+            with tracing.of(whose):
+                works.queue.enqueue(tell.s())
+        works.queue.enqueue_many([tell.s()])
+        assert works.drain() == 4
+        assert works.noted == ["Ada", "", "Grace", ""]
+        assert tracing.whose == ""
+
+    def test_what_a_task_sends_and_its_retries_carry_the_same(self, process: Open, tracing: Tracing) -> None:
+        works, failures = process(baggage=tracing), [ValueError("once"), ValueError("twice")]
+        tell = works.queue.task(name="tell")(lambda: works.noted.append(tracing.whose))
+
+        def moody() -> None:
+            works.noted.append(tracing.whose)
+            if failures:
+                raise failures.pop()
+            tell.schedule(eta=datetime.now(UTC) - timedelta(seconds=1))
+            works.queue.enqueue_many([tell.s(), tell.s()])
+
+        with tracing.of("Ada"):
+            works.queue.enqueue(works.queue.task(name="fickle", retries=2)(moody).s())
+        assert works.drain() == 6
+        assert works.noted == ["Ada"] * 6
+
+    def test_a_postponed_message_keeps_it(self, process: Open, tracing: Tracing) -> None:
+        works = process(baggage=tracing)
+
+        def twice() -> None:
+            works.noted.append(tracing.whose)
+            if len(works.noted) == 1:
+                assert works.queue.postpone(datetime.now(UTC) - timedelta(seconds=1))
+
+        with tracing.of("Ada"):
+            works.queue.enqueue(works.queue.task(name="twice")(twice).s())
+        assert works.drain() == 2
+        assert works.noted == ["Ada", "Ada"]
+
+    def test_a_message_of_a_queue_without_baggage_runs_as_well(self, process: Open, tracing: Tracing) -> None:
+        before, works = process(), process(baggage=tracing)
+        works.queue.task(name="tell")(lambda: works.noted.append(tracing.whose))
+        before.queue.enqueue(before.queue.task(name="tell")(lambda: None).s())
+        works.drain()
+        assert works.noted == [""]
+        with tracing.of("Ada"):
+            works.queue.enqueue(works.note.s("word"))
+        before.drain()
+        assert before.noted == ["word"]
+
+    def test_in_immediate_mode_it_travels_as_well(self, tracing: Tracing) -> None:
+        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage, baggage=tracing))
+        works.queue.immediate = True
+        inner = works.queue.task(name="inner")(lambda: works.noted.append(tracing.whose))
+        outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
+        with tracing.of("Ada"):
+            works.queue.enqueue(outer.s())
+        works.queue.enqueue(outer.s())
+        assert works.noted == ["Ada", ""]
+
+
+class TestOutcomes:
+    def ended(self, works: Works) -> list[tuple[str, str]]:
+        """Grows by every run that ends: which task, and how."""
+        ends: list[tuple[str, str]] = []
+
+        def told(task: str, seconds: float, outcome: str) -> None:
+            assert 0 <= seconds < SOON
+            ends.append((task, outcome))
+
+        works.queue.on_executed.append(told)
+        return ends
+
+    def test_each_run_is_told_with_its_end(self, process: Open) -> None:
+        works = process()
+        ends = self.ended(works)
+        works.gate.set()
+        works.failures += [ValueError("once"), ValueError("twice"), ValueError("thrice")]
+        works.queue.enqueue_many([works.note.s("word"), works.moody.s("a"), works.moody.s("b")])
+        works.drain()
+        assert ends == [
+            *[("note", "done"), ("moody", "retried"), ("moody", "retried")],
+            *[("moody", "failed"), ("moody", "done")],
+        ]
+
+    def test_a_postponed_one_and_one_that_would_end_its_worker(self, process: Open) -> None:
+        works = process()
+        ends = self.ended(works)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        works.queue.enqueue(works.queue.task(name="later")(lambda: works.queue.postpone(later)).s())
+        works.queue.enqueue(works.queue.task(name="end")(sys.exit).s(3))
+        works.drain()
+        assert ends == [("later", "postponed"), ("end", "failed")]
+
+    def test_one_that_is_interrupted_is_told_once(self, process: Open) -> None:
+        works = process()
+        ends = self.ended(works)
+        works.queue.enqueue(works.long.s("message"))
+        with consuming(works) as consumer:
+            assert works.started.wait(SOON)
+            consumer.told_to_stop(graceful=False)
+            wait_until(lambda: ends, timeout=SOON)
+            works.gate.set()
+            wait_until(lambda: works.noted, timeout=SOON, reason="it ends nevertheless")
+        assert ends == [("long", "interrupted")]
+
+    def test_a_revoked_task_is_no_run(self, process: Open) -> None:
+        works = process()
+        ends = self.ended(works)
+        works.note.revoke()
+        works.queue.enqueue(works.note.s("word"))
+        works.drain()
+        assert ends == []
+
+    def test_who_is_told_and_fails_hurts_neither_the_task_nor_the_others(
+        self, process: Open, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        works = process()
+
+        def fail(*_: Any) -> None:
+            raise RuntimeError("a mistake")
+
+        works.queue.on_executed.append(fail)
+        ends = self.ended(works)
+        works.queue.enqueue_many([works.note.s("a"), works.note.s("b")])
+        assert works.drain() == 2
+        assert (works.noted, ends) == (["a", "b"], [("note", "done")] * 2)
+        assert works.left() == (0, 0, 0)
+        assert "cannot be told to everybody" in caplog.text
+
+    def test_in_immediate_mode_a_task_inside_another_has_its_own_end(self) -> None:
+        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))
+        works.queue.immediate = True
+        ends = self.ended(works)
+        inner = works.queue.task(name="inner")(lambda: None)
+        works.queue.enqueue(works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s())).s())
+        assert ends == [("inner", "done"), ("outer", "done")]
+
+    def test_in_immediate_mode_a_task_inside_another_does_not_postpone_it(self) -> None:
+        works, later = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)), list[bool]()
+        works.queue.immediate = True
+        inner = works.queue.task(name="inner")(lambda: later.append(works.queue.postpone(datetime.now(UTC))))
+        outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
+        works.queue.storage.enqueue(works.queue.serialize_task(outer.s()))
+        assert works.queue.drain() == 1
+        assert later == [False]
+        assert works.queue.scheduled_count() == 0
+
+
+class TestLooking:
+    def test_a_consumer_says_what_it_is_and_what_it_runs(self, process: Open) -> None:
+        works, person = process(about={"version": "7"}), process()
+        task = works.long.s("word")
+        works.queue.enqueue(task)
+
+        def said() -> dict[str, Any]:
+            return next((json.loads(member.info) for member in person.queue.storage.consumers() if member.info), {})
+
+        began = time.time()
+        with consuming(works, workers=3):
+            assert works.started.wait(SOON)
+            told = wait_until(lambda: (it := said()).get("running") and it, timeout=SOON, reason="it beats with it")
+            assert (told["version"], told["pid"], told["threads"]) == ("7", os.getpid(), 3)
+            assert told["host"]
+            assert began - 1 < told["started_at"] <= told["at"] <= time.time()
+            [run] = told["running"]
+            assert (run["task"], run["id"]) == ("long", task.id)
+            assert told["started_at"] - 1 < run["since"] <= told["at"]
+            works.gate.set()
+            wait_until(lambda: said()["running"] == [], timeout=SOON)
+        assert person.queue.storage.consumers() == []
+
+    def test_the_oldest_message_is_as_old_as_its_sending_or_its_time(self, process: Open) -> None:
+        noon = datetime(2100, 1, 1, 12, tzinfo=UTC)
+        clock = [noon]
+        works = process(now=lambda: clock[0])
+        assert works.queue.standing()[1] is None
+        works.queue.enqueue(works.note.s("later", eta=noon + timedelta(seconds=30)))
+        assert works.queue.standing()[1] is None
+        clock[0] += timedelta(seconds=40)
+        works.queue.enqueue(works.note.s("now"))
+        assert works.queue.standing()[1] == pytest.approx(10)
+        clock[0] += timedelta(seconds=5)
+        assert works.queue.standing()[1] == pytest.approx(15)
+        works.drain()
+        assert works.queue.standing()[1] is None
+
+    def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(self, own_broker: Redis) -> None:
+        works = on(own_broker)
+        message = works.queue._registry.create_message(works.note.s("of the version before"))
+        works.queue.storage.enqueue(works.queue.serializer.serialize(message))
+        works.queue.storage.enqueue(b"garbage", 1)
+        standing, oldest = works.queue.standing()
+        assert (standing.ready, oldest) == (2, None)
+
+
+class TestPausing:
+    def test_a_consumer_finishes_what_it_runs_and_goes_on_when_it_is_resumed(self, process: Open) -> None:
+        works, person = process(), process()
+        works.queue.enqueue(works.long.s("runs"))
+        with consuming(works, workers=2):
+            assert works.started.wait(SOON)
+            person.queue.pause()
+            person.queue.enqueue_many([person.note.s("waits"), person.note.s("as well")])
+            works.gate.set()
+            wait_until(lambda: works.noted == ["runs"] and person.left() == (2, 0, 0), timeout=SOON)
+            person.queue.resume()
+            wait_until(lambda: len(works.noted) == 3, timeout=SOON)
+        assert person.left() == (0, 0, 0)
+
+    def test_periodic_tasks_are_enqueued_while_it_is_paused(self, process: Open) -> None:
+        works = process()
+        works.queue.periodic_task(crontab(), name="tick")(lambda: works.noted.append("tick"))
+        works.queue.pause()
+        works.queue.read_periodic(datetime(2100, 1, 1, 12))
+        works.drain()
+        assert (works.noted, works.left()) == ([], (1, 0, 0))
+        works.queue.resume()
+        works.drain()
+        assert works.noted == ["tick"]
+
+    def test_a_consumer_process_that_starts_while_it_is_paused_waits_and_beats(
+        self, broker: Redis, child: Callable[..., Child]
+    ) -> None:
+        works = on(broker, uuid.uuid4().hex)
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(20))
+        works.queue.pause()
+        first, second = child(works.queue.name), child(works.queue.name)
+        beaten = {member.id: member.alive_until for member in works.queue.storage.consumers()}
+
+        def beats_on() -> bool:
+            now = {member.id: member.alive_until or 0.0 for member in works.queue.storage.consumers()}
+            return len(now) == 2 and all(now[id_] > (before or 0.0) for id_, before in beaten.items())
+
+        wait_until(beats_on, timeout=SOON, reason="both beat again")
+        assert (first.noted, second.noted, works.left()) == ([], [], (20, 0, 0))
+        works.queue.resume()
+        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        assert sorted(first.noted + second.noted) == sorted(f"{number}" for number in range(20))
+        works.queue.storage.close()
+
+    def test_in_immediate_mode_what_is_enqueued_waits_and_runs_when_it_is_resumed(self) -> None:
+        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))
+        works.queue.immediate = True
+        works.queue.pause()
+        works.queue.enqueue(works.note.s("a"))
+        works.queue.enqueue_many([works.note.s("b")])
+        assert works.drain() == 0
+        assert (works.noted, works.queue.pending_count()) == ([], 2)
+        works.queue.resume()
+        works.queue.enqueue(works.note.s("c"))
+        assert works.noted == ["a", "b", "c"]
 
 
 class TestRevoking:

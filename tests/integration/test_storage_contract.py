@@ -1,5 +1,6 @@
 """What delivery/storage.py promises, held against every storage: Redis, SQLite and memory."""
 
+import sqlite3
 import threading
 import time
 import uuid
@@ -17,7 +18,7 @@ from delivery import redis_storage, sqlite_storage
 from delivery.memory_storage import ReliableMemoryStorage
 from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
-from delivery.storage import MAX_DELIVERIES, Claim
+from delivery.storage import MAX_DELIVERIES, Claim, Member
 from tests.servers import Redis
 from tests.waiting import wait_until
 
@@ -675,6 +676,366 @@ class TestPostponing:
             if death < MAX_DELIVERIES:
                 rescuer.postpone(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
                 rescuer.read_schedule(NOON)
+
+
+class TestPausing:
+    def test_while_it_is_paused_nothing_is_claimed_and_afterwards_everything_in_its_order(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (b"B", 1)])
+        storage.pause()
+        storage.enqueue(b"c")
+        assert storage.enqueue_once("key", b"d", 600)
+        assert storage.is_paused()
+        assert storage.claim(0) is None
+        assert (storage.queue_size(), storage.held_count()) == (4, 0)
+
+        storage.resume()
+
+        assert not storage.is_paused()
+        assert claimed_data(storage) == [b"B", b"a", b"c", b"d"]
+
+    def test_what_is_done_is_still_forgotten_and_what_is_held_stays_held(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0)])
+        done, runs = claimed(storage), claimed(storage)
+        storage.pause()
+        assert storage.claim(0, [done]) is None
+        assert held_by(storage) == [runs.receipt]
+        storage.acknowledge(runs)
+        assert (storage.held_count(), storage.queue_size()) == (0, 1)
+
+    def test_what_falls_due_meanwhile_comes_when_it_is_resumed(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = consumer(now=clock)
+        storage.add_to_schedule(b"message", NOON + timedelta(seconds=1))
+        storage.pause()
+        clock.at += timedelta(seconds=5)
+        assert storage.claim(0) is None
+        storage.resume()
+        assert claimed(storage).data == b"message"
+
+    def test_pausing_twice_and_resuming_what_is_not_paused_change_nothing(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.resume()
+        storage.enqueue(b"a")
+        storage.pause()
+        storage.pause()
+        storage.resume()
+        assert not storage.is_paused()
+        storage.resume()
+        assert claimed_data(storage) == [b"a"]
+
+    @shared
+    def test_it_is_paused_for_all_consumers_also_for_those_that_come_later(self, consumer: Open) -> None:
+        one, two = consumer(), consumer()
+        one.enqueue(b"message")
+        one.pause()
+        later = consumer()
+        assert [storage.claim(0) for storage in (one, two, later)] == [None] * 3
+        assert later.is_paused()
+        later.resume()
+        assert claimed(two).data == b"message"
+
+    @shared
+    def test_another_queue_is_not_paused(self, consumer: Open) -> None:
+        logs, content = consumer("logs"), consumer("content")
+        logs.pause()
+        content.enqueue(b"message")
+        assert not content.is_paused()
+        assert claimed(content).data == b"message"
+
+    @shared
+    def test_waiting_claims_of_several_consumers_get_what_waited_as_soon_as_it_is_resumed(self, consumer: Open) -> None:
+        one, two, person = consumer(), consumer(), consumer()
+        person.pause()
+        with waiting_claims(one, 2) as some, waiting_claims(two, 2) as others:
+            person.enqueue_many((b"%d" % number, 0) for number in range(4))
+            person.resume()
+            results = [claim.result(SOON) for claim in [*some, *others]]  # long before a look that no hint has caused
+        assert {result.data for result in results if result is not None} == {b"0", b"1", b"2", b"3"}
+
+    @shared
+    def test_a_claim_that_waits_gets_what_fell_due_while_it_was_paused(self, consumer: Open) -> None:
+        waiting, person = consumer(), consumer()
+        person.pause()
+        person.add_to_schedule(b"due", in_seconds(-1))
+        with waiting_claims(waiting) as (claim,):
+            person.resume()
+            result = claim.result(SOON)
+        assert result is not None
+        assert result.data == b"due"
+
+    @shared
+    def test_who_waits_is_not_kept_busy_by_what_may_not_be_claimed(self, consumer: Open) -> None:
+        looks = Looks()
+        waiting, producer = consumer(now=looks), consumer()
+        producer.add_to_schedule(b"due", in_seconds(-1))
+        producer.enqueue(b"ready")
+        producer.pause()
+        looks.count = 0
+        with waiting_claims(waiting) as (claim,):
+            wait_until(lambda: looks.count >= 2, reason="it has found nothing twice")
+            begun = time.monotonic()
+            wait_until(lambda: time.monotonic() - begun > 0.5)
+            assert not claim.done()
+            assert looks.count < 40
+
+
+def oldest(storage: Storage) -> float | None:
+    """Since when the oldest message is ready, as far as the storage knows."""
+    return min((waiting.at for waiting in storage.standing().first if waiting.at is not None), default=None)
+
+
+def places(storage: Storage) -> list[bytes]:
+    """Of everything that is ready and scheduled, looked at two at a time."""
+    data: list[bytes] = []
+    for look in (storage.ready, storage.scheduled):
+        first = 0
+        while some := look(first, 2):
+            data += [waiting.data for waiting in some]
+            first += 2
+    return data
+
+
+class TestLooking:
+    def test_everything_is_counted(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), b"dead")
+        storage.enqueue_many([(b"a", 0), (b"b", 1), (b"c", 0)])
+        claimed(storage)
+        storage.add_to_schedule(b"later", NOON)
+        standing = storage.standing()
+        assert (standing.ready, standing.held, standing.scheduled, standing.dead) == (2, 1, 1, 1)
+        assert (standing.consumers, standing.is_paused) == (1, False)
+        storage.pause()
+        storage.release_all()
+        standing = storage.standing()
+        assert (standing.ready, standing.held, standing.consumers, standing.is_paused) == (3, 0, 0, True)
+
+    def test_the_next_messages_of_each_lane_are_told(self, consumer: Open) -> None:
+        storage = consumer()
+        assert storage.standing().first == []
+        storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])
+        told = {waiting.data for waiting in storage.standing().first}
+        assert told <= {b"a", b"B"}
+        assert told
+
+    def test_what_was_scheduled_is_ready_since_it_was_due(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = consumer(now=clock)
+        storage.add_to_schedule(b"soon", NOON + timedelta(seconds=5))
+        storage.add_to_schedule(b"next", NOON + timedelta(seconds=9))
+        assert oldest(storage) is None
+        clock.at += timedelta(seconds=60)
+        assert oldest(storage) == clock() - 55  # though no consumer has looked
+        storage.read_schedule(clock.at)
+        assert oldest(storage) == clock() - 55
+        storage.acknowledge(claimed(storage))
+        assert oldest(storage) == clock() - 51
+        storage.acknowledge(claimed(storage))
+        assert oldest(storage) is None
+
+    def test_what_was_postponed_is_ready_since_its_time(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = consumer(now=clock)
+        storage.enqueue(b"message")
+        storage.postpone(claimed(storage), clock() + 100)
+        clock.at += timedelta(seconds=130)
+        storage.read_schedule(clock.at)
+        assert oldest(storage) == clock() - 30
+
+    def test_what_comes_back_is_as_old_as_before(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = consumer(now=clock)
+        storage.add_to_schedule(b"message", NOON)
+        clock.at += timedelta(seconds=10)
+        claim = claimed(storage)
+        clock.at += timedelta(seconds=10)
+        storage.release(claim)
+        assert oldest(storage) == clock() - 20
+        claimed(storage)
+        storage.beat(ALIVE)
+        assert storage.release_all() == 1
+        assert oldest(storage) == clock() - 20
+
+    def test_a_replayed_letter_is_as_old_as_its_replay(self, consumer: Open) -> None:
+        clock = Clock()
+        storage = put_aside(consumer(now=clock), b"message")
+        clock.at += timedelta(hours=3)
+        storage.replay(letter_of(storage, b"message"))
+        clock.at += timedelta(seconds=7)
+        assert oldest(storage) == clock() - 7
+
+    def test_ready_and_scheduled_messages_are_listed_in_their_order_part_by_part(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1), (b"E", 1)])
+        storage.add_to_schedule(b"later", NOON + timedelta(seconds=1))
+        storage.add_to_schedule(b"soon", NOON)
+        assert places(storage) == [b"B", b"D", b"E", b"a", b"c", b"soon", b"later"]
+        assert [waiting.data for waiting in storage.ready(2, 2)] == [b"E", b"a"]
+        assert storage.ready(5, 100) == storage.scheduled(2, 100) == []
+        assert [waiting.at for waiting in storage.scheduled(0, 5)] == [Clock()(), Clock()() + 1]
+
+    def test_letters_are_listed_part_by_part(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
+        assert [letter.data for letter in storage.dead_letters(2, 2)] == [b"2", b"1"]
+        assert storage.dead_letters(2, 5) == []
+
+    def test_a_consumer_says_who_it_is_and_what_it_holds(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"held", 0), (ANY_BYTES, 0), (b"ready", 0)])
+        claimed(storage)
+        claimed(storage)
+        began = time.time()
+        storage.beat(ALIVE, info='{"host": "näme"}')
+        (member,) = storage.consumers()
+        assert member.info == '{"host": "näme"}'
+        assert sorted(member.held) == sorted([b"held", ANY_BYTES])
+        assert member.alive_until is not None
+        assert began + ALIVE - 1 < member.alive_until < time.time() + ALIVE + 1
+
+    def test_who_has_signed_off_is_not_shown(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.release_all()
+        assert storage.consumers() == []
+
+    @shared
+    def test_all_consumers_are_shown_and_one_that_says_nothing_as_well(self, consumer: Open) -> None:
+        one, two = consumer(), consumer()
+        two.enqueue(b"held")
+        claimed(two)
+        one.beat(ALIVE, info="about one")
+        assert sorted((member.info, member.held) for member in one.consumers()) == [("", [b"held"]), ("about one", [])]
+        assert {member.id for member in two.consumers()} == {one.consumer, two.consumer}
+
+    @shared
+    def test_one_that_is_silent_is_shown_as_long_as_it_holds_something(self, consumer: Open) -> None:
+        silent, rescuer = consumer(), consumer()
+        silent.enqueue(b"held")
+        claimed(silent)
+        silent.beat(MOMENT, info="about it")
+
+        def shown() -> Member | None:
+            return next((member for member in rescuer.consumers() if member.id == silent.consumer), None)
+
+        member = wait_until(lambda: (it := shown()) and it.alive_until is None and it, reason="it is silent")
+        assert member.held == [b"held"]
+        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+        assert shown() is None
+
+
+class TestRemoving:
+    def test_a_ready_message_is_removed_and_no_other(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"a", 0), (ANY_BYTES, 1), (b"b", 0)])
+        assert storage.remove(ANY_BYTES)
+        assert storage.remove(b"b")
+        assert not storage.remove(b"b")
+        assert claimed_data(storage) == [b"a"]
+
+    def test_a_scheduled_message_is_removed_and_no_other(self, consumer: Open) -> None:
+        storage = consumer()
+        for number in range(4):
+            storage.add_to_schedule(b"%d" % number, NOON + timedelta(seconds=number), number % 2)
+        assert storage.remove(b"1")
+        assert storage.remove(b"2")
+        assert storage.scheduled_items() == [b"0", b"3"]
+        storage.read_schedule(NOON + timedelta(seconds=9))
+        assert claimed_data(storage) == [b"3", b"0"]
+
+    def test_what_is_held_or_put_aside_is_not_removed(self, consumer: Open) -> None:
+        storage = put_aside(consumer(), b"dead")
+        storage.enqueue(b"held")
+        claim = claimed(storage)
+        assert not storage.remove(b"held")
+        assert not storage.remove(b"dead")
+        assert held_by(storage) == [claim.receipt]
+        assert storage.dead_count() == 1
+
+    def test_of_two_with_the_same_message_one_goes(self, consumer: Open) -> None:
+        storage = consumer()
+        storage.enqueue_many([(b"same", 0), (b"same", 0)])
+        assert storage.remove(b"same")
+        assert claimed_data(storage) == [b"same"]
+
+    @shared
+    def test_a_removed_message_has_all_its_deliveries_when_it_is_sent_again(self, consumer: Open) -> None:
+        rescuer = consumer()
+        for _ in range(2):
+            rescuer.enqueue(b"message")
+            for _ in range(MAX_DELIVERIES - 1):
+                victim = consumer()
+                claimed(victim)
+                dies(victim, rescuer)
+            assert rescuer.remove(b"message")
+        assert rescuer.dead_count() == rescuer.queue_size() == 0
+
+
+class TestVersionBefore:
+    """What it has left behind, and what it does beside this one while a release is rolled out."""
+
+    FILE = """
+        create table kv (queue text not null, key text not null, value blob not null, primary key(queue, key));
+        create table schedule (id integer not null primary key, queue text not null, data blob not null, timestamp real not null,
+            priority integer not null default 0, deliveries integer not null default 0);
+        create table counter (queue text not null, key text not null, value integer not null default 0, primary key(queue, key));
+        create table message (id integer not null primary key autoincrement, queue text not null, data blob not null,
+            priority integer not null default 0, holder text, deliveries integer not null default 0);
+        create table consumer (queue text not null, id text not null, alive_until real not null, primary key (queue, id));
+        create table once (queue text not null, key text not null, until real not null, primary key (queue, key));
+        create table dead_letter (id integer not null primary key autoincrement, queue text not null, data blob not null,
+            priority integer not null, reason text not null, at real not null);
+        """
+    ENQUEUES = "insert into message (queue, data, priority) values ('work', ?, 0)"
+    BEATS = "insert or replace into consumer values ('work', 'old', 4e9)"
+
+    def test_a_file_of_its_is_made_fit_and_keeps_its_messages(self, tmp_path: Path) -> None:
+        place = tmp_path / "queue.db"
+        before = sqlite3.connect(place, isolation_level=None)
+        before.executescript(self.FILE)
+        before.execute(self.ENQUEUES, [b"old"])
+        storage = ReliableSqliteStorage("work", filename=str(place), now=Clock())
+        assert [(waiting.data, waiting.at) for waiting in storage.ready(0, 9)] == [(b"old", None)]
+        assert oldest(storage) is None
+
+        before.execute(self.ENQUEUES, [b"old, later"])  # it runs on beside this one
+        before.execute(self.BEATS)
+        storage.enqueue(b"new")
+
+        assert [member.info for member in storage.consumers()] == [""]
+        assert claimed_data(ReliableSqliteStorage("work", filename=str(place))) == [b"old", b"old, later", b"new"]
+        before.close()
+
+    def test_several_processes_make_a_file_fit_at_the_same_time(self, tmp_path: Path) -> None:
+        place = tmp_path / "queue.db"
+        before = sqlite3.connect(place)
+        before.executescript(self.FILE)
+        before.close()
+        together = threading.Barrier(6)
+
+        def opened(_: int) -> int:
+            together.wait(SOON)
+            return ReliableSqliteStorage("work", filename=str(place)).queue_size()
+
+        with ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(opened, range(6))) == [0] * 6
+
+    def test_a_consumer_of_its_on_redis_is_shown_without_a_word(self, own_broker: Redis) -> None:
+        storage, client = ReliableRedisStorage("work", url=own_broker.url()), own_broker.client()
+        client.sadd("{huey.work}:consumers", "old")
+        client.set("{huey.work}:alive:old", "1", px=60_000)
+        assert [(member.id, member.info) for member in storage.consumers()] == [("old", "")]
+        assert storage.standing().consumers == 1
+
+    def test_what_it_leaves_beside_the_lists_on_redis_is_cleared_away(self, own_broker: Redis) -> None:
+        """It acknowledges without a word about since when a message was ready."""
+        storage, client = ReliableRedisStorage("work", url=own_broker.url(), now=Clock()), own_broker.client()
+        storage.add_to_schedule(b"message", NOON)
+        claim = claimed(storage)
+        storage.beat(ALIVE)
+        assert client.exists("{huey.work}:due")
+        client.lrem("{huey.work}:held:" + storage.consumer, 1, claim.receipt)
+        storage.beat(ALIVE)
+        assert not client.exists("{huey.work}:due")
 
 
 @shared

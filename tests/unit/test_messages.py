@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.memory_storage import ReliableMemoryStorage
-from delivery.messages import SignedJsonSerializer, UnreadableMessage
+from delivery.messages import Envelope, SignedJsonSerializer, UnreadableMessage
 from delivery.queue import ReliableQueue
 
 untimed = settings(deadline=None)  # a busy machine is no failure
@@ -314,3 +314,48 @@ class TestWire:
         )
         assert json.loads(payload) == {"message": {"id": "7", "name": "tasks.logs.store_log_batch", "args": ["é"]}}
         assert signature + dot + payload == signed(payload)
+
+
+def read_by_the_version_before(data: bytes) -> Message:
+    """What it did, in short: it looks for "message" in the document, and at nothing else."""
+    _, _, payload = data.partition(b".")
+    assert signed(payload) == data
+    document = json.loads(payload)
+    return Message(**{**document["message"], "args": tuple(document["message"]["args"]), "kwargs": {}})
+
+
+class TestEnvelope:
+    MESSAGE = Message(id="7", name="tasks.content.plan_roadmap", retries=3, args=("x",), kwargs={})
+
+    @untimed
+    @given(MESSAGES, st.floats(1, 1e11), st.dictionaries(TEXT, TEXT, max_size=3))
+    def test_what_stands_on_it_comes_back_as_it_was(self, message: Message, at: float, baggage: dict[str, str]) -> None:
+        envelope = Envelope(message, at, baggage)
+        assert SERIALIZER.open(SERIALIZER.serialize(envelope)) == envelope
+        assert SERIALIZER.deserialize(SERIALIZER.serialize(envelope)) == message
+
+    def test_the_version_before_reads_the_message_in_it(self) -> None:
+        data = SERIALIZER.serialize(Envelope(self.MESSAGE, 1.5, {"traceparent": "00-1-2-01"}))
+        assert read_by_the_version_before(data) == self.MESSAGE
+
+    def test_a_message_of_the_version_before_has_no_time_and_no_baggage(self) -> None:
+        assert SERIALIZER.open(signed(TestWire.DOCUMENT)) == Envelope(SERIALIZER.deserialize(signed(TestWire.DOCUMENT)), None, {})
+
+    def test_what_stands_on_it_is_signed(self) -> None:
+        data = SERIALIZER.serialize(Envelope(self.MESSAGE, 1.5, {"trace": "a"}))
+        with pytest.raises(UnreadableMessage):
+            SERIALIZER.open(data.replace(b'"trace":"a"', b'"trace":"b"'))
+
+    @pytest.mark.parametrize(
+        "labels",
+        [{"at": "noon", "baggage": "much"}, {"at": None, "baggage": None}, {"at": [1], "baggage": {"a": 1, "b": ["c"]}}],
+    )
+    def test_labels_that_a_later_version_writes_otherwise_are_no_reason_to_refuse_it(self, labels: dict[str, Any]) -> None:
+        payload = json.dumps({"message": {"id": "7", "name": "n", "retries": 0, "args": []}, **labels}).encode()
+        opened = SERIALIZER.open(signed(payload))
+        assert (opened.message.id, opened.at, opened.baggage) == ("7", None, {})
+
+    @pytest.mark.parametrize("payload", [b'{"value":1}', b'{"tuple":[1,2]}'])
+    def test_what_is_no_message_is_refused(self, payload: bytes) -> None:
+        with pytest.raises(UnreadableMessage):
+            SERIALIZER.open(signed(payload))
