@@ -23,7 +23,7 @@ demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
 	@$(BIN)/python roadmap_cli.py demo -- "$$GOAL"
 
 test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis; TESTERS=0 runs one test after the other
-	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/dev ## Unit tests only
 	@$(BIN)/python -m pytest tests/unit

@@ -40,6 +40,7 @@ from roadmap import execution_log  # noqa: E402
 from roadmap.accounts import ensure_local_owner  # noqa: E402
 from roadmap_app import app  # noqa: E402
 from tasks.queues import content_queue, logs_queue  # noqa: E402
+from tests.copies import Copies  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -165,3 +166,9 @@ def client(immediate: None) -> Iterator[TestClient]:
     """The application in this process, in immediate mode, called as its local owner."""
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def copies(schema: None) -> Copies:
+    """What many tests of this process begin with; `copies.of(name, make)` makes it once."""
+    return Copies()

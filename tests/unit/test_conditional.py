@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from core.runtime import Overtaken
 from roadmap import execution_log
+from tests.copies import Copies
 from tests.stack import GOAL
 from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
@@ -20,8 +21,8 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 
 @pytest.fixture
-def roadmap(client: TestClient) -> str:
-    return str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"])
+def roadmap(client: TestClient, copies: Copies) -> str:
+    return copies.of("a roadmap", lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]))
 
 
 @pytest.fixture

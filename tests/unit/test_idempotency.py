@@ -25,6 +25,7 @@ from roadmap.creating import create_many, new_roadmap
 from roadmap.first_answers import AT_ONCE, ROUNDS, Answered, Name
 from roadmap.requests import RoadmapRequest
 from tasks.upkeep import rescue_overdue
+from tests.copies import Copies
 from tests.stack import GOAL
 from tests.waiting import wait_until
 from web import idempotency
@@ -53,8 +54,8 @@ def told(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 
 
 @pytest.fixture
-def roadmap(client: TestClient) -> str:
-    return str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"])
+def roadmap(client: TestClient, copies: Copies) -> str:
+    return copies.of("a roadmap", lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]))
 
 
 class TestCreating:

@@ -11,6 +11,7 @@ from models.learning import QuizAttempt
 from models.roadmaps import ContentVersion
 from roadmap import learning
 from roadmap.outline import ContentKind
+from tests.copies import Copies
 from tests.stack import GOAL
 
 API = "/api/v1"
@@ -18,9 +19,9 @@ UNKNOWN = UUID(int=7)
 
 
 @pytest.fixture
-def roadmap(client: TestClient) -> str:
+def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"])
+    return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
 
 
 @pytest.fixture

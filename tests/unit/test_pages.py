@@ -19,6 +19,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEv
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind
 from roadmap.statuses import ContentStatus, RoadmapStatus
+from tests.copies import Copies
 from tests.stack import GOAL
 from web.pages.sentences import Sentences
 from web.routes import PAGES
@@ -39,9 +40,9 @@ def person(client: TestClient) -> TestClient:
 
 
 @pytest.fixture
-def roadmap(person: TestClient) -> str:
+def roadmap(person: TestClient, copies: Copies) -> str:
     """The path of the page of a finished one."""
-    return made(person)
+    return copies.of("a roadmap by a form", lambda: made(person))
 
 
 def made(person: TestClient, **fields: str) -> str:

@@ -27,6 +27,7 @@ from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
 from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
+from tests.copies import Copies
 from tests.stack import GOAL
 
 API = "/api/v1"
@@ -483,8 +484,8 @@ class TestStyle:
 
 class TestExport:
     @pytest.fixture
-    def roadmap(self, client: TestClient) -> str:
-        return str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"])
+    def roadmap(self, client: TestClient, copies: Copies) -> str:
+        return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
 
     def test_it_is_a_picture_with_a_name_that_may_load_and_run_nothing(self, client: TestClient, roadmap: str) -> None:
         answer = client.get(f"{roadmap}/export.svg")
