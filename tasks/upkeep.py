@@ -7,7 +7,7 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import api_keys, first_answers, rescue, sessions, webhooks
+from roadmap import api_keys, audit, first_answers, rescue, sessions, webhooks
 from tasks.content import send
 from tasks.queues import content_queue, job, logs_queue
 
@@ -40,6 +40,7 @@ def _clean_up() -> None:
         api_keys.forget_old()
         first_answers.forget_old()
         webhooks.forget_old()
+        audit.forget_old()
     except Unavailable as error:
         logger.warning("what is over is cleaned up in a moment: %s", error)
 

@@ -35,6 +35,7 @@ from core import clock  # noqa: E402
 from core.migrate import migrate  # noqa: E402
 from core.runtime import settings, transaction  # noqa: E402
 from models.accounts import Account, Invitation  # noqa: E402
+from models.audit import AuditRecord  # noqa: E402
 from models.logs import ExecutionLog  # noqa: E402
 from roadmap import execution_log  # noqa: E402
 from roadmap.accounts import ensure_local_owner  # noqa: E402
@@ -151,7 +152,7 @@ def immediate(schema: None) -> Iterator[None]:
     clock (`core.clock.travel`) and drains a queue (`content_queue.drain()`).
     """
     with transaction():
-        for table in (ExecutionLog, Invitation, Account):  # everything else hangs on an account
+        for table in (ExecutionLog, AuditRecord, Invitation, Account):  # everything else hangs on an account
             table.delete().execute()
     ensure_local_owner()
     logs_queue.immediate = content_queue.immediate = True

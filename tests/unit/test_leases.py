@@ -601,7 +601,7 @@ class TestNewRows:
 
 
 NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
-NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery"}
+NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "audit_record"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
     *(

@@ -5,14 +5,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap import api_keys, invitations
-from roadmap.api_keys import KeyInfo, KeyList
+from roadmap.api_keys import KeyInfo, KeyList, NewKey, Scope
+from roadmap.audit import audited
 from roadmap.invitations import InvitationInfo
 from web import limits, tokens
+from web.acting import actor_of
 from web.answering import Reply
 from web.endpoint import Call
 from web.noting import note
 from web.paging import CURSOR, Limit, paged
 from web.standing import standing
+
+FOR_OPERATORS = {Scope.observe, Scope.admin}
 
 
 class InvitationsQuery(BaseModel):
@@ -30,7 +34,7 @@ class NewInvitation(InvitationInfo):
 def create_key(call: Call) -> Reply:
     """For a program that acts as this account. `key` is told this once."""
     limits.count_new_key(call.owner)
-    made = api_keys.create(call.owner, call.body)
+    made = _made_key(call)
     note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
     return Reply(made, headers={"Location": f"{call.request.url.path}/{made.id}"})
 
@@ -54,7 +58,9 @@ def revoke_key(call: Call) -> None:
 
 def create_invitation(call: Call) -> Reply:
     """One person may register with it, once, within seven days. `invitation` is told this once."""
-    made = invitations.invite(call.owner, call.body)
+    with audited(actor_of(call), "invitation.create", call.body.email or "whoever has it") as act:
+        made = invitations.invite(call.owner, call.body)
+        act.found["invitation"] = str(made.id)
     note(call.request, "invited", account=call.owner, invitation=made.id)
     body = NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id))
     return Reply(body, headers={"Location": f"{call.request.url.path}/{made.id}"})
@@ -72,5 +78,16 @@ def list_invitations(call: Call) -> Reply:
 
 def withdraw_invitation(call: Call) -> None:
     """Nobody can register with it from then on."""
-    invitations.withdraw(call.ids["invitation_id"])
+    with audited(actor_of(call), "invitation.withdraw", str(call.ids["invitation_id"])):
+        invitations.withdraw(call.ids["invitation_id"])
     note(call.request, "invitation-withdrawn", account=call.owner, invitation=call.ids["invitation_id"])
+
+
+def _made_key(call: Call) -> NewKey:
+    """One with which a program can look at the operator's room, or act there, is written down."""
+    if not FOR_OPERATORS.intersection(call.body.scopes):
+        return api_keys.create(call.owner, call.body)
+    with audited(actor_of(call), "key.create", call.body.name, {"scopes": ", ".join(sorted(call.body.scopes))}) as act:
+        made = api_keys.create(call.owner, call.body)
+        act.found["key"] = str(made.id)
+        return made

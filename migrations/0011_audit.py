@@ -1,0 +1,36 @@
+"""What operators have done: a table that the version before this one does not know, and that refers to none."""
+
+from typing import Any
+
+import peewee
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    db.create_tables([_table(db)])
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables([_table(db)])
+
+
+def _table(db: peewee.Database) -> type[peewee.Model]:
+    class AuditRecord(peewee.Model):
+        id = peewee.UUIDField(primary_key=True)
+        account_id = peewee.UUIDField(null=True)
+        actor = peewee.CharField(max_length=200)
+        address = peewee.CharField(max_length=100)
+        request_id = peewee.CharField(max_length=64)
+        action = peewee.CharField(max_length=60)
+        target = peewee.CharField(max_length=200)
+        details = peewee.JSONField(null=True)
+        began_at = peewee.DateTimeField()
+        ended_at = peewee.DateTimeField(null=True)
+        outcome = peewee.CharField(max_length=10, null=True)
+        error = peewee.CharField(max_length=200)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            indexes = ((("action", "id"), False),)
+
+    return AuditRecord

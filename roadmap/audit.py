@@ -1,0 +1,166 @@
+"""The audit log: who did what as an operator, when, from where, and what came of it.
+
+The row of an act is there before the act, so that nothing is done that is not written down: while the database is away, the act
+is refused. What came of it is written after it. A row without an outcome is one whose process has died meanwhile: it may have
+been done or not. What is done in the database itself shares a transaction with its row, and both stay or neither.
+
+Rows are never changed otherwise, and are forgotten after a year. They hold names and ids, no secret and no text of a learner.
+"""
+
+import getpass
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from core import clock
+from core.errors import RoadmapError, Unavailable
+from core.ids import new_id
+from core.runtime import session, transaction
+from core.text import one_line, storable
+from models.audit import AuditRecord
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(days=366)
+LONGEST = 200  # characters of a text among the details, and of a target
+MOST_DETAILS = 20
+
+Detail = str | int | bool | None
+Details = Mapping[str, Detail]
+
+
+class Outcome(StrEnum):
+    done = "done"
+    refused = "refused"  # by a rule: nothing has changed
+    failed = "failed"  # something was away or broke
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an account, or with `account_id` None whoever sits at the command line."""
+
+    account_id: UUID | None
+    name: str
+    address: str = ""  # of the network
+    request_id: str = ""
+
+    @classmethod
+    def of_command_line(cls) -> "Actor":
+        return cls(None, f"command line ({_user_of_machine()})")
+
+
+@dataclass(slots=True)
+class Act:
+    """What is being done. `found` is added to its details when it is over: how many there were, what was made."""
+
+    id: UUID
+    found: dict[str, Detail] = field(default_factory=dict)
+
+
+class AuditEntry(BaseModel):
+    """One act of an operator."""
+
+    id: UUID
+    account_id: UUID | None = Field(description="Whose account it was; null: somebody at the command line.")
+    actor: str = Field(description="How that account, or the user of the machine, was called then.")
+    address: str = Field(description="From which the request came; empty at the command line.")
+    request_id: str = Field(description="Finds the request in the log; empty at the command line.")
+    action: str = Field(description="What was done, such as `queue.pause`.")
+    target: str = Field(description="To what.")
+    details: dict[str, Detail] = Field(description="How, and to how many.")
+    began_at: datetime
+    ended_at: datetime | None = Field(description="When its outcome was known.")
+    outcome: Outcome | None = Field(description="What came of it; null: not known, its process has died or is at it.")
+    error: str = Field(description="Why it was refused or has failed.")
+
+
+class AuditLog(BaseModel):
+    """The newest first. `next_cursor` is null on the last page."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
+
+
+@contextmanager
+def audited(actor: Actor, action: str, target: str, details: Details | None = None) -> Iterator[Act]:
+    """Do the block as an act of this actor, which is written down before and after.
+
+    Raises Unavailable, with the block not begun, when it cannot be written down; and what the block raises.
+    """
+    act = Act(new_id())
+    said = _bounded(details or {})
+    who = {"account_id": actor.account_id, "actor": _short(actor.name), "address": actor.address[:100]}
+    row = {**who, "request_id": actor.request_id[:64], "action": action, "target": _short(target), "details": said}
+    with transaction():
+        AuditRecord.insert(id=act.id, began_at=clock.now(), **row).execute()
+    outcome, error = Outcome.failed, ""
+    try:
+        yield act
+        outcome = Outcome.done
+    except Unavailable as refusal:
+        error = refusal.detail
+        raise
+    except RoadmapError as refusal:
+        outcome, error = Outcome.refused, refusal.detail
+        raise
+    finally:
+        _end(act, outcome, error, _bounded({**said, **act.found}))
+
+
+def records(*, limit: int, before: UUID | None = None, action: str = "", outcome: Outcome | None = None) -> AuditLog:
+    """The newest first; `before` is the id that the page before ended with."""
+    query = AuditRecord.select()
+    if before is not None:
+        query = query.where(AuditRecord.id < before)
+    if action:
+        query = query.where(AuditRecord.action == action)
+    if outcome is not None:
+        query = query.where(AuditRecord.outcome == outcome)
+    with session():
+        rows = list(query.order_by(AuditRecord.id.desc()).limit(limit + 1))
+    items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows[:limit]]
+    return AuditLog(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def forget_old() -> None:
+    """What was done more than a year ago."""
+    with transaction():
+        AuditRecord.delete().where(AuditRecord.id < _first_id_at(clock.now() - KEPT)).execute()
+
+
+def _end(act: Act, outcome: Outcome, error: str, details: dict[str, Detail]) -> None:
+    """When that cannot be written, the act counts nevertheless, and its row says that its outcome is not known."""
+    told: dict[str, Any] = {"outcome": outcome, "error": _short(error), "details": details, "ended_at": clock.now()}
+    try:
+        with transaction():
+            AuditRecord.update(told).where(AuditRecord.id == act.id).execute()
+    except Unavailable as away:
+        logger.warning("the audit log does not know that %s is %s: %s", act.id, outcome, away)
+
+
+def _bounded(details: Details) -> dict[str, Detail]:
+    return {name: _short(value) if isinstance(value, str) else value for name, value in list(details.items())[:MOST_DETAILS]}
+
+
+def _short(text: str) -> str:
+    line = one_line(storable(text))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def _first_id_at(moment: datetime) -> UUID:
+    """No UUIDv7 that was made since is smaller."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def _user_of_machine() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "unknown"
