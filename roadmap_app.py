@@ -11,6 +11,7 @@ from core.runtime import settings
 from core.storage import API_HANDLERS
 from roadmap.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.execution_log import buffer
+from roadmap.measures import saver
 from web import accepting, limits
 from web.backlog import backlog
 from web.errors import HANDLERS
@@ -19,7 +20,7 @@ from web.middleware import MIDDLEWARE
 from web.routes import ROUTES
 from web.standing import standing
 
-PARTS = (accepting, limits, backlog, standing, poller)  # each with start() and stop()
+PARTS = (saver, accepting, limits, backlog, standing, poller)  # each with start() and stop()
 
 
 @asynccontextmanager

@@ -4,15 +4,18 @@ import functools
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from huey.exceptions import RetryTask
 
-from core import clock
+from core import clock, measuring
 from core.errors import Unavailable
+from core.metrics import TASK_SECONDS, TASKS
 from core.runtime import settings
 from core.storage import make_queue
 from delivery.queue import ReliableQueue
+from roadmap.measures import saver
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +24,20 @@ OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the ou
 
 logs_queue: ReliableQueue = make_queue(settings, "logs")
 content_queue: ReliableQueue = make_queue(settings, "content")
+
+TIMED = ("done", "failed")  # a run that ends in another way has not taken the time of its task
+
+
+def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
+    """A task has run."""
+    measuring.count(TASKS, queue=queue_name, task=task, outcome=outcome)
+    if outcome in TIMED:
+        measuring.observe(TASK_SECONDS, seconds, queue=queue_name, task=task)
+
+
+for _queue in (logs_queue, content_queue):
+    _queue.on_executed.append(partial(note_run, _queue.name))
+    _queue.on_startup("measures")(saver.start)
 
 
 def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:

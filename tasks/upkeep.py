@@ -7,8 +7,9 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import api_keys, audit, first_answers, rescue, sessions, webhooks
+from roadmap import api_keys, audit, first_answers, measures, rescue, sessions, task_measures, webhooks
 from tasks.content import send
+from tasks.inspection import queue_states
 from tasks.queues import content_queue, job, logs_queue
 
 logger = logging.getLogger(__name__)
@@ -26,12 +27,20 @@ def rescue_overdue() -> None:
     except logs_queue.storage.faults as error:
         logger.warning("rescue has no follow-ups this minute: %s", error)
     _rescue()
+    _sample_queues()
     _clean_up()
 
 
 @job(logs_queue, priority=BEFORE_RECORDS)
 def rescue_again() -> None:
     _rescue()
+
+
+def _sample_queues() -> None:
+    try:
+        task_measures.sample_depth((state.name, state.ready, state.oldest_seconds) for state in queue_states())
+    except Unavailable as error:
+        logger.warning("the queues are not measured this minute: %s", error)
 
 
 def _clean_up() -> None:
@@ -41,6 +50,7 @@ def _clean_up() -> None:
         first_answers.forget_old()
         webhooks.forget_old()
         audit.forget_old()
+        measures.forget_old()
     except Unavailable as error:
         logger.warning("what is over is cleaned up in a moment: %s", error)
 

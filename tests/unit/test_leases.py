@@ -601,7 +601,11 @@ class TestNewRows:
 
 
 NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
+<<<<<<< HEAD
 NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "audit_record"}
+=======
+NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "measure", "measured_process"}
+>>>>>>> b5761c6 (Processes count what happens, and add it up in a table: tasks by outcome and duration, for charts and Prometheus)
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
     *(

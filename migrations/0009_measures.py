@@ -1,0 +1,41 @@
+"""Measures: what all processes count together, and what each of them is just now."""
+
+from typing import Any
+
+import peewee
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    db.create_tables(_tables(db))
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables(_tables(db))
+
+
+def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Measure(Table):
+        name = peewee.CharField(max_length=80)
+        minute = peewee.IntegerField()
+        labels = peewee.TextField()
+        part = peewee.CharField(max_length=20)
+        value = peewee.DoubleField()
+
+        class Meta:
+            primary_key = peewee.CompositeKey("name", "minute", "labels", "part")
+            indexes = ((("minute",), False),)
+
+    class MeasuredProcess(Table):
+        id = peewee.UUIDField(primary_key=True)
+        service = peewee.CharField(max_length=20)
+        process = peewee.CharField(max_length=80)
+        last_batch = peewee.BigIntegerField()
+        facts = peewee.JSONField()
+        updated_at = peewee.DateTimeField(index=True)
+
+    return [Measure, MeasuredProcess]

@@ -1,0 +1,260 @@
+"""What processes count is added up: once, whatever the database does meanwhile; by the minute for a day; and read for charts."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import peewee
+import pytest
+
+from core import clock, measuring
+from core.errors import Unavailable
+from core.measuring import Counted, Measuring
+from core.metrics import FINE, QUEUE_AGE, TASK_SECONDS, TASKS
+from core.runtime import database, session, transaction
+from models.measures import Measure, MeasuredProcess
+from roadmap import measures, task_measures
+from roadmap.measures import KEPT, Saver, minute_of
+from roadmap.task_measures import DepthPoint, Point, TaskMeasure, depths, per_task, quantile, sample_depth, series
+from tasks.queues import job, logs_queue
+
+DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
+
+
+@pytest.fixture(autouse=True)
+def empty(schema: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measuring]:
+    """Nothing is counted yet, here or in the tables, and nobody else counts here."""
+    mine = Measuring()
+    for name in ("count", "observe", "taken"):
+        monkeypatch.setattr(measuring, name, getattr(mine, name))
+    with transaction():
+        for table in (Measure, MeasuredProcess):
+            table.delete().execute()
+    yield mine
+    clock.reset()
+
+
+def rows(minute: int | None = 0) -> list[tuple[Any, ...]]:
+    chosen = Measure.minute == minute if minute is not None else Measure.minute > 0
+    with session():
+        query = Measure.select(Measure.name, Measure.labels, Measure.part, Measure.value).where(chosen)
+        return sorted(query.tuples())
+
+
+def count(times: int = 1, **labels: str) -> None:
+    measuring.count(TASKS, times, **{**DONE, **labels})
+
+
+class TestSaving:
+    def test_processes_add_to_each_other(self) -> None:
+        one, other = Saver(), Saver()
+        count(2)
+        measuring.observe(TASK_SECONDS, 0.5, queue="content", task="plan_roadmap")
+        one.save()
+        count(3)
+        count(1, outcome="failed")
+        other.save()
+        count(5)
+        one.save()
+
+        found = [(name, json.loads(labels).get("outcome"), part, value) for name, labels, part, value in rows()]
+        bucket = min(bound for bound in FINE if bound >= 0.5)
+        assert found == [
+            (TASK_SECONDS, None, repr(bucket), 1),
+            (TASK_SECONDS, None, "sum", 0.5),
+            (TASKS, "done", "", 10),
+            (TASKS, "failed", "", 1),
+        ]
+        assert [Counted(*row) for row in rows()] == measures.totals()
+        assert rows(minute_of(clock.now())) == rows()  # by the minute as well
+
+    def test_what_the_database_does_not_take_is_kept_for_the_next_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        saver = Saver()
+        count(2)
+        with monkeypatch.context() as patch:
+            patch.setattr(database.obj, "connect", refuse)
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    saver.save()
+                count(1)
+        saver.save()
+        saver.save()
+        assert [value for *_, value in rows()] == [5]
+
+    def test_a_batch_whose_commit_was_not_answered_is_added_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        saver = Saver()
+        count(2)
+        commit = database.obj.commit
+
+        def lose_the_answer() -> None:
+            commit()
+            raise peewee.OperationalError("the connection is gone")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(database.obj, "commit", lose_the_answer)
+            with pytest.raises(Unavailable):
+                saver.save()
+        assert [value for *_, value in rows()] == [2]  # the database has done as it was told
+        count(1)
+        saver.save()
+        saver.save()
+        assert [value for *_, value in rows()] == [3]
+
+    def test_nothing_is_written_while_nothing_happens(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        saver = Saver()
+        saver.save()  # that it is there
+        monkeypatch.setattr(database.obj, "connect", refuse)
+        saver.save()
+
+    def test_the_thread_saves_by_itself_and_the_end_saves_the_rest(self) -> None:
+        saver = Saver()
+        saver.start()
+        saver.start()
+        count(4)
+        saver.stop()
+        assert [value for *_, value in rows()] == [4]
+        with session():
+            assert MeasuredProcess.select().count() == 0  # it is gone
+
+
+class TestProcesses:
+    def test_every_process_says_what_it_is_and_is_forgotten_when_it_says_nothing_more(self) -> None:
+        other = Saver()
+        other.save()
+        this, its = measures.processes()
+        assert this.facts["roadmap_process_start_time_seconds"] < datetime.now(UTC).timestamp()
+        assert this.facts["roadmap_process_resident_memory_bytes"] > 10_000_000
+        assert its.facts["roadmap_database_connections in_use"] >= 1  # the one that it was saved with
+        assert its.facts["roadmap_database_connections_max"] > 1
+        clock.travel(timedelta(seconds=61))
+        assert len(measures.processes()) == 1
+        clock.travel(timedelta(hours=1))
+        measures.forget_old()
+        with session():
+            assert MeasuredProcess.select().count() == 0
+
+
+class TestCharts:
+    def test_minutes_older_than_a_day_go_some_at_a_time_and_totals_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        saver = Saver()
+        for _ in range(3):
+            count(1)
+            saver.save()
+            clock.travel(timedelta(minutes=1))
+        clock.travel(KEPT - timedelta(minutes=1))
+        monkeypatch.setattr(measures, "MINUTES_AT_ONCE", 1)
+        measures.forget_old()
+        assert len(rows(None)) == 2
+        measures.forget_old()
+        measures.forget_old()
+        assert len(rows(None)) == 1  # it is a minute younger
+        assert [value for *_, value in rows()] == [3]
+
+    def test_a_series_has_every_step_and_what_happened_in_it(self) -> None:
+        since, saver = clock.now(), Saver()
+        begin = datetime.fromtimestamp(since.timestamp() // 300 * 300, UTC)
+        clock.travel(begin + timedelta(minutes=5) - clock.now())
+        count(2)
+        count(1, outcome="failed", task="build_content")
+        count(9, queue="logs")
+        saver.save()
+        clock.travel(timedelta(minutes=4))
+        count(1)
+        count(1, outcome="postponed")
+        saver.save()
+        clock.travel(timedelta(minutes=6))
+        count(4, outcome="retried")
+        saver.save()
+
+        five = timedelta(minutes=5)
+        expected = [
+            Point(begin, 0, 0, 0),
+            Point(begin + five, 3, 1, 0),
+            Point(begin + 2 * five, 0, 0, 0),
+            Point(begin + 3 * five, 0, 0, 4),
+        ]
+        assert series("content", since, five) == expected
+        assert [point.done for point in series("logs", since, five)] == [0, 9, 0, 0]
+        assert sum(point.done for point in series("content", since, timedelta(minutes=1))) == 3
+        assert len(series("content", clock.now() - timedelta(days=400), timedelta(hours=1))) == 26  # no older than a day
+
+    @pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=90), timedelta(minutes=-5)])
+    def test_a_step_that_is_no_whole_number_of_minutes_is_refused(self, step: timedelta) -> None:
+        with pytest.raises(ValueError, match="whole number of minutes"):
+            series("content", clock.now(), step)
+
+    def test_depths_are_the_most_that_was_seen(self) -> None:
+        begin = datetime.fromtimestamp(clock.now().timestamp() // 300 * 300, UTC)
+        clock.travel(begin + timedelta(minutes=5) - clock.now())
+        sample_depth([("content", 3, 12.5), ("logs", 0, None)])
+        sample_depth([("content", 7, 2.5), ("logs", 0, None)])  # the same minute once more: it replaces the first
+        clock.travel(timedelta(minutes=1))
+        sample_depth([("content", 5, 20.0), ("logs", 1, 0.5)])
+        five = timedelta(minutes=5)
+        assert depths("content", begin, five) == [DepthPoint(begin, None, None), DepthPoint(begin + five, 7, 20.0)]
+        assert depths("logs", begin, five)[1] == DepthPoint(begin + five, 1, 0.5)
+        assert [row for row in rows() if row[0] == QUEUE_AGE] == []  # a gauge has no sum of all time
+
+    def test_what_each_task_takes(self) -> None:
+        saver, random_ = Saver(), random.Random(7)
+        taken = [random_.lognormvariate(0, 1.5) for _ in range(5000)]
+        for seconds in taken:
+            measuring.observe(TASK_SECONDS, seconds, queue="content", task="plan_roadmap")
+        count(5000)
+        count(3, task="build_content", outcome="retried")
+        saver.save()
+
+        waiting, plan = per_task(clock.now() - timedelta(hours=1))
+        assert waiting == TaskMeasure("content", "build_content", 0, 0, 3, None, None)
+        assert (plan.queue, plan.task, plan.done, plan.failed, plan.retried) == ("content", "plan_roadmap", 5000, 0, 0)
+        assert plan.mean_seconds == pytest.approx(sum(taken) / len(taken))
+        assert plan.p95_seconds == pytest.approx(sorted(taken)[4750], rel=0.1)
+        clock.travel(timedelta(hours=2))
+        assert per_task(clock.now() - timedelta(hours=1)) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_quantile_is_right_within_a_tenth(seed: int) -> None:
+    random_ = random.Random(seed)
+    values = sorted(random_.lognormvariate(random_.uniform(-4, 3), random_.uniform(0.1, 2)) for _ in range(2000))
+    mine = Measuring()
+    for value in values:
+        mine.observe(TASK_SECONDS, value, queue="content", task="x")
+    spread = next(iter(mine._spreads.values()))[1:]
+    for share in (0.5, 0.95, 0.99):
+        true = values[int(share * len(values)) - 1]
+        if FINE[0] < true < FINE[-1]:
+            assert quantile(share, FINE, spread) == pytest.approx(true, rel=0.105)
+
+
+def test_a_quantile_of_nothing_is_none_and_beyond_the_last_bound_that_bound() -> None:
+    assert quantile(0.95, FINE, [0] * (len(FINE) + 1)) is None
+    assert quantile(0.95, FINE, [0] * len(FINE) + [1]) == FINE[-1]
+    assert FINE[0] / 1.3 < (quantile(0.95, FINE, [1] + [0] * len(FINE)) or 0) < FINE[0]  # in the lowest bucket
+
+
+@job(logs_queue)
+def counted_for_a_test(fails: bool) -> None:
+    if fails:
+        raise LookupError("as the test wants it")
+
+
+def test_runs_of_tasks_are_counted(immediate: None, empty: Measuring) -> None:
+    counted_for_a_test(False)
+    counted_for_a_test(True)
+    found = {json.loads(each.labels)["outcome"]: each.value for each in empty.taken() if each.name == TASKS}
+    assert found == {"done": 1, "retried": 1}
+
+
+def test_upkeep_samples_the_queues_each_minute(immediate: None) -> None:
+    from tasks.upkeep import rescue_overdue  # noqa: PLC0415 -- registered once
+
+    rescue_overdue.call_local()
+    (point,) = task_measures.depths("content", clock.now(), timedelta(minutes=1))
+    assert point.ready == 0
+
+
+def refuse(**_: Any) -> bool:
+    raise peewee.OperationalError("the database is away")

@@ -1,0 +1,101 @@
+"""Counting in the process: nothing is lost between threads, nothing grows without bound, what does not fit is refused."""
+
+import json
+import threading
+
+import pytest
+
+from core.measuring import BEYOND, MOST_SETS, OTHER, SUM, Counted, Measuring, parts_of
+from core.metrics import FINE, METRICS, TASK_SECONDS, TASKS, Kind
+
+LABELS = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
+TEXT = '{"outcome":"done","queue":"content","task":"plan_roadmap"}'
+
+
+def test_what_is_taken_is_what_was_counted_and_is_taken_once() -> None:
+    measuring = Measuring()
+    measuring.count(TASKS, **LABELS)
+    measuring.count(TASKS, 2.5, **dict(reversed(LABELS.items())))
+    assert measuring.taken() == [Counted(TASKS, TEXT, "", 3.5)]
+    assert measuring.taken() == []
+    measuring.count(TASKS, **LABELS)
+    assert measuring.taken() == [Counted(TASKS, TEXT, "", 1)]
+
+
+def test_a_duration_falls_into_the_bucket_that_ends_with_it_or_behind_it() -> None:
+    measuring = Measuring()
+    for seconds in (FINE[0], FINE[1], FINE[1] * 1.0001, 0.0, FINE[-1] + 1):
+        measuring.observe(TASK_SECONDS, seconds, queue="content", task="plan_roadmap")
+    found = {each.part: each.value for each in measuring.taken()}
+    assert found.pop(SUM) == pytest.approx(FINE[0] + 2.0001 * FINE[1] + FINE[-1] + 1)
+    assert found == {repr(FINE[0]): 2, repr(FINE[1]): 1, repr(FINE[2]): 1, BEYOND: 1}
+
+
+def test_threads_lose_nothing() -> None:
+    measuring, taken = Measuring(), []
+    ended = threading.Event()
+
+    def take() -> None:
+        while not ended.is_set():
+            taken.extend(measuring.taken())
+
+    def work() -> None:
+        for _ in range(5000):
+            measuring.count(TASKS, **LABELS)
+            measuring.observe(TASK_SECONDS, 0.5, queue="content", task="plan_roadmap")
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    taker = threading.Thread(target=take)
+    for thread in (taker, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended.set()
+    taker.join()
+    taken.extend(measuring.taken())
+    assert sum(each.value for each in taken if each.name == TASKS) == 20_000
+    assert sum(each.value for each in taken if each.part == SUM) == 10_000
+    assert sum(each.value for each in taken if each.name == TASK_SECONDS and each.part != SUM) == 20_000
+
+
+def test_a_flood_of_labels_is_counted_as_other() -> None:
+    measuring = Measuring()
+    for number in range(MOST_SETS + 250):
+        measuring.count(TASKS, **{**LABELS, "task": f"task{number}"})
+    measuring.count(TASKS, **{**LABELS, "task": "task0"})  # which was there before the flood
+    found = measuring.taken()
+    assert len(found) == MOST_SETS + 1
+    others = [each for each in found if json.loads(each.labels)["task"] == OTHER]
+    assert [(each.value, json.loads(each.labels)) for each in others] == [(250, dict.fromkeys(LABELS, OTHER))]
+    assert len(measuring._known) <= 2 * MOST_SETS  # nor does it remember them
+    measuring.count(TASKS, **{**LABELS, "task": "still too many"})
+    (other,) = measuring.taken()
+    assert json.loads(other.labels) == dict.fromkeys(LABELS, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        pytest.param("roadmap_unheard_of_total", LABELS, id="no such metric"),
+        pytest.param(TASK_SECONDS, {"queue": "content", "task": "x"}, id="a histogram is not counted"),
+        pytest.param(TASKS, {"queue": "content", "task": "x"}, id="a label is missing"),
+        pytest.param(TASKS, {**LABELS, "more": "x"}, id="a label too many"),
+    ],
+)
+def test_what_is_no_such_counter_is_refused(name: str, labels: dict[str, str]) -> None:
+    measuring = Measuring()
+    with pytest.raises((KeyError, ValueError)):
+        measuring.count(name, **labels)
+    assert measuring.taken() == []
+
+
+def test_metrics_are_named_by_the_conventions_of_prometheus() -> None:
+    for metric in METRICS.values():
+        assert metric.name.startswith("roadmap_")
+        assert metric.name.endswith("_total") == (metric.kind is Kind.counter)
+        if metric.kind is Kind.histogram:
+            assert metric.name.endswith("_seconds")
+            assert list(metric.bounds) == sorted(set(metric.bounds))
+            assert metric.shown[-1] == pytest.approx(metric.bounds[-1], rel=0.05)
+            assert len(parts_of(metric)) == len(metric.bounds) + 1
+        assert metric.charted <= (metric.kind is not Kind.gauge)
