@@ -46,6 +46,8 @@ TASKS = "roadmap_tasks_total"
 TASK_SECONDS = "roadmap_task_duration_seconds"
 QUEUE_MESSAGES = "roadmap_queue_messages"
 QUEUE_AGE = "roadmap_queue_oldest_message_age_seconds"
+QUEUE_PAUSED = "roadmap_queue_paused"
+QUEUE_CONSUMERS = "roadmap_queue_consumers"
 LOG_ACCEPTED = "roadmap_log_records_accepted_total"
 LOG_RECORDS = "roadmap_log_records"
 LOG_WAITING = "roadmap_log_buffer_waiting"
@@ -70,6 +72,8 @@ _TABLE = (
     Metric(TASK_SECONDS, Kind.histogram, "Time of the runs that were done or have failed for good", ("queue", "task"), bounds=FINE, shown_every=4, charted=True),
     Metric(QUEUE_MESSAGES, Kind.gauge, "Messages by queue and state", ("queue", "state")),
     Metric(QUEUE_AGE, Kind.gauge, "Time for which the oldest message of a queue has been ready and not taken", ("queue",)),
+    Metric(QUEUE_PAUSED, Kind.gauge, "1 while an operator lets no worker begin with a message of a queue", ("queue",)),
+    Metric(QUEUE_CONSUMERS, Kind.gauge, "Consumers of a queue that give signs of life", ("queue",)),
     Metric(LOG_ACCEPTED, Kind.counter, "Records of the execution log that found room in a buffer"),
     Metric(LOG_RECORDS, Kind.gauge, "Records of the execution log of all processes by their fate", ("state",)),
     Metric(LOG_WAITING, Kind.gauge, "Records of the execution log that a process has not sent yet", _PROCESS),

@@ -21,6 +21,7 @@ from core.strength import weakness
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
+SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN")  # variables that it sets
 RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
 RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
@@ -141,12 +142,19 @@ def _networks(whose: str, everybody: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _monitor_token(token: SecretStr | None) -> SecretStr | None:
+    if token is not None and not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
+        raise ValueError(f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, as in `openssl rand -hex 32`")
+    return token
+
+
 PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
 Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+MonitorToken = Annotated[SecretStr | None, AfterValidator(_monitor_token)]
 AdminEmail = Annotated[str, AfterValidator(lambda text: text and in_one_spelling(text))]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
@@ -206,6 +214,7 @@ class Settings(BaseModel):
     login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and from one address in 15 minutes. Twice as many new accounts from one address in an hour. 0: no limit.")  # fmt: skip
     most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
     most_queued_roadmaps: Count = Field(10_000, ge=1, le=100_000_000, description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones are answered with 503.")  # fmt: skip
+    metrics_token: MonitorToken = Field(None, description="Bearer token that lets Prometheus read GET /metrics, at least 16 characters. None: an account or key that may observe; embedded mode asks nobody.")  # fmt: skip
     log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip
 
     @property

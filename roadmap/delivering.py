@@ -15,7 +15,8 @@ from functools import partial
 from time import monotonic
 from uuid import UUID
 
-from core import clock, outbound
+from core import clock, measuring, outbound
+from core.metrics import WEBHOOKS
 from core.outbound import Unreachable
 from core.runtime import change_rows, session, settings, transaction
 from models.accounts import Account
@@ -181,6 +182,7 @@ def _save(delivery: WebhookDelivery, token: UUID, tried: Tried) -> list[Step]:
     if tried.succeeded:
         with transaction():
             leases.settle(WebhookDelivery, delivery.id, token, **_told(tried, DeliveryStatus.delivered))
+        measuring.count(WEBHOOKS, outcome="delivered")
         _note(delivery, f"Told a webhook of {delivery.event}", tried)
         return []
     if tried.status == GONE:
@@ -194,12 +196,14 @@ def _save(delivery: WebhookDelivery, token: UUID, tried: Tried) -> list[Step]:
 
 def _again(delivery: WebhookDelivery, token: UUID, tried: Tried) -> list[Step]:
     wait = pause(delivery.attempts, tried)
+    due = {"due_at": clock.now() + timedelta(seconds=wait), "finished_at": None}
     with transaction():
-        if _disabled_since(delivery):
-            leases.settle(WebhookDelivery, delivery.id, token, **_told(tried, DeliveryStatus.failed))
-            return []
-        due = {"status": DeliveryStatus.pending, "due_at": clock.now() + timedelta(seconds=wait), "finished_at": None}
-        leases.settle(WebhookDelivery, delivery.id, token, **{**_told(tried, DeliveryStatus.pending), **due})
+        is_over = _disabled_since(delivery)
+        told = _told(tried, DeliveryStatus.failed) if is_over else {**_told(tried, DeliveryStatus.pending), **due}
+        leases.settle(WebhookDelivery, delivery.id, token, **told)
+    measuring.count(WEBHOOKS, outcome="failed" if is_over else "retried")
+    if is_over:
+        return []
     _note(delivery, f"{tried.error} Tries again in {wait:.0f} s.", tried, LogLevel.warning)
     return [Step(StepName.deliver_webhook, delivery.id, delay=wait)]
 
@@ -213,6 +217,7 @@ def _end(
         leases.settle(WebhookDelivery, delivery.id, token, **_told(tried, DeliveryStatus.failed))
         if reason and not (unless_others_succeeded and _has_succeeded_since(delivery)):
             disable(delivery.webhook_id, reason)
+    measuring.count(WEBHOOKS, outcome="failed")
     _note(delivery, f"{tried.error} It is given up.", tried, LogLevel.error)
     return []
 

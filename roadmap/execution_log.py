@@ -18,8 +18,9 @@ from uuid import UUID
 
 import peewee
 
-from core import clock
+from core import clock, measuring
 from core.ids import new_id
+from core.metrics import LOG_ACCEPTED
 from core.runtime import session, settings, transaction
 from core.text import storable, storable_json
 from models.logs import ExecutionLog, LogSource
@@ -84,6 +85,7 @@ class Buffer:
             return
         self._records.append(record)
         self.accepted += 1
+        measuring.count(LOG_ACCEPTED)
         self._start_timer()
         if not self._arrived.is_set():
             self._arrived.set()

@@ -18,8 +18,9 @@ from uuid import UUID
 
 import peewee
 
-from core import clock
+from core import clock, measuring
 from core.ids import new_id
+from core.metrics import MODEL_CALLS, MODEL_COST, MODEL_SECONDS, MODEL_TOKENS
 from core.runtime import settings, transaction
 from core.settings import Price
 from models.roadmaps import Roadmap
@@ -139,6 +140,17 @@ class Call:
         told = {"outcome": outcome, "reason": reason, "price": self._billed, "ms": ms_since(self._started)}
         told |= {"prompt_tokens": prompt, "completion_tokens": completion}
         saved(partial(self._settle, told))
+        self._count(outcome, monotonic() - self._started)
+
+    def _count(self, outcome: Outcome, seconds: float) -> None:
+        """What is settled, once."""
+        model, step = self._facts["model"], self._facts["step"]
+        measuring.count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)
+        measuring.observe(MODEL_SECONDS, seconds, model=model, step=step)
+        measuring.count(MODEL_COST, self._billed / MICRO, model=model, currency=settings.currency)
+        for kind, tokens in zip(("prompt", "completion"), self._tokens, strict=True):
+            if tokens is not None:
+                measuring.count(MODEL_TOKENS, tokens, model=model, kind=kind)
 
     def _settle(self, told: dict[str, Any]) -> None:
         """Once, however often it is tried: an answer of the database may be lost after it has done as it was told. A call that

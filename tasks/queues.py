@@ -40,6 +40,15 @@ for _queue in (logs_queue, content_queue):
     _queue.on_startup("measures")(saver.start)
 
 
+def check_brokers() -> None:
+    """Raises Unavailable when one does not answer."""
+    for queue in (logs_queue, content_queue):
+        try:
+            queue.pending_count()
+        except queue.storage.faults as error:
+            raise Unavailable("The broker does not answer at the moment.", retry_after=OUTAGE_PAUSE) from error
+
+
 def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
     """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import Postgres, Redis, free_port
 from tests.waiting import wait_until
@@ -34,6 +35,7 @@ OPEN_TO_TESTS = {  # which make many accounts and roadmaps from one address; tes
     "MOST_UNFINISHED_ROADMAPS": "1000000",
     "MOST_QUEUED_ROADMAPS": "1000000",
 }
+MONITOR = {"METRICS_TOKEN": "a-token-for-the-tests-that-count"}
 FINAL = ("ready", "partial", "failed", "cancelled")
 PASSWORD = "a long enough passphrase"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; a client without one reads every certificate of this machine
@@ -130,7 +132,7 @@ class Stack:
         self.mode, self.folder = mode, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, "PORT": str(self.port), **environment}
+        self.environment = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **MONITOR, "PORT": str(self.port), **environment}
         names = ("all",) if mode == "embedded" else ("api", "huey_logs", "huey_content")
         self.services = {name: Service(name, self.environment, folder) for name in names}
         self.headers: dict[str, str] = {}
@@ -190,6 +192,19 @@ class Stack:
 
     def post(self, path: str, **options: object) -> httpx2.Response:
         return self.request("POST", path, **options)
+
+    def metrics(self, **headers: str) -> str:
+        """What Prometheus is told."""
+        token = {"Authorization": f"Bearer {self.environment['METRICS_TOKEN']}"}
+        answer = answer_to("GET", f"{self.url}/metrics", headers={**token, **headers})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def counted(self, name: str, **labels: str) -> float:
+        """The sum of these samples; 0 when there is none. Counts come from the processes within seconds."""
+        families = text_string_to_metric_families(self.metrics())
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     def create(self, goal: str = GOAL, **fields: object) -> str:
         """Post a goal; returns the path of the accepted roadmap."""

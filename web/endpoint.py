@@ -17,7 +17,7 @@ from core.runtime import Overtaken, transaction
 from roadmap.api_keys import Scope
 from web import idempotency, limits
 from web.answering import Answer, answered, as_reply, content_of
-from web.callers import NOBODY, Caller, check_scope, identify
+from web.callers import MONITOR, NOBODY, Caller, check_scope, identify, is_monitor
 from web.conditional import check_match, etag
 from web.idempotency import Named
 from web.origins import check_host, check_same_site
@@ -74,6 +74,7 @@ class Endpoint:
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
     unlimited: bool = False  # probes are not counted
+    for_monitors: bool = False  # also for who shows METRICS_TOKEN
     media_type: str = "application/json"
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
     afterwards: Callable[[Call, Response], Awaitable[Response]] | None = None  # with every good answer, also a repeated one
@@ -176,6 +177,8 @@ class Endpoint:
             if not self.unlimited:
                 limits.count_stranger(request)
             return NOBODY
+        if self.for_monitors and is_monitor(request):
+            return MONITOR
         try:
             caller = await identify(request)
         except Unauthenticated:

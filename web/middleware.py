@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.runtime import settings
 from web import limits
+from web.counting import CountingMiddleware
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -64,7 +65,7 @@ class HeadersMiddleware:
         await self.app(scope, receive, send_with_id)
 
 
-MIDDLEWARE = [Middleware(HeadersMiddleware)]
+MIDDLEWARE = [Middleware(CountingMiddleware), Middleware(HeadersMiddleware)]
 if settings.cors_origins:  # with a token in the header; a cookie stays with the pages of this service
     MIDDLEWARE.append(
         Middleware(

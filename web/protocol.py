@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.errors import Malformed
 from core.limiting import Limit, Limiter
+from web.counting import count_unreadable
 from web.middleware import CAREFUL
 from web.problem_types import PROBLEMS
 
@@ -68,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """What the parser cannot read, in the shape of every other problem."""
         kind, request_id = PROBLEMS[Malformed], token_hex(8)
         logger.debug("%s (%s)", msg, request_id)
+        count_unreadable(kind.status)
         told = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": msg, "request_id": request_id}
         body = json.dumps(told).encode()
         head = {"content-type": "application/problem+json", "content-length": str(len(body)), "connection": "close"}

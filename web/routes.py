@@ -44,7 +44,7 @@ ENDPOINTS = (
     Endpoint("GET", "/openapi.json", documentation.show_openapi, "Read this description", None, public=True),
     Endpoint("GET", "/problems", documentation.list_problem_types, "List the types of problems", documentation.ProblemMeanings, public=True),
     Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),
-    Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, public=True, media_type="text/plain"),
+    Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, scope=Scope.observe, for_monitors=True, media_type="text/plain"),
     Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True, raises=(Forbidden, Conflict)),
     Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated,)),
     Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody, status=204, login_only=True),

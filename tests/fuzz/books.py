@@ -104,9 +104,9 @@ def audit(watch: Watch) -> None:
     for key, ids in watch.accepted.items():
         if key and len(ids) > 1:
             watch.fail("an Idempotency-Key has made several roadmaps", f"{key}: {', '.join(sorted(ids))}")
-    for name, queue in stack.get("/health/ready").json()["queues"].items():
-        if queue["dead"]:
-            watch.fail(f"the queue {name} has dead letters", str(queue["dead"]))
+    for name in ("logs", "content"):
+        if put_aside := stack.counted("roadmap_queue_messages", queue=name, state="dead"):
+            watch.fail(f"the queue {name} has dead letters", f"{put_aside:g}")
     _theirs(watch)
 
 

@@ -1127,9 +1127,12 @@ def versions_and_counts_that_tell(target: Target) -> Finding:
     headers = [f"{name}: {value}" for answer in answers for name, value in answer.headers]
     won: list[object] = [line for line in headers if re.match(r"(?i)server:|x-powered-by:|via:|x-runtime:|x-.*version:", line)]
     private = [target.me.email, target.other.email, target.mine.rpartition("/")[2], target.theirs.rpartition("/")[2]]
-    said = b"".join(answer.body for answer in (answers if not target.embedded else answers[:5]))
+    if target.embedded:  # who asks is the owner, who may read both
+        answers = [answer for number, answer in enumerate(answers) if number not in (3, 5)]
+    said = b"".join(answer.body for answer in answers)
     won += [text and text.encode() in said and f"{text} is told" for text in private]
     won += [re.search(rb"python_info|process_|postgres|redis://|127\.0\.0\.1:|0x[0-9a-f]{8}", said) and "inside"]
+    won += [not target.embedded and answers[3].ok and "counts for strangers"]
     won += [b"uvicorn" in wrong.lower() and "the server's name", *(answer.broke and answer.status for answer in answers)]
     return judged(won, f"{len(answers)} answers", answers)
 

@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from core.ids import new_id
 from roadmap import reading
 from tests.servers import Postgres, Redis
-from tests.stack import GOAL, PASSWORD, Stack, answer_to, running, server_stack
+from tests.stack import GOAL, MONITOR, PASSWORD, Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
 from web.endpoint import Endpoint
 from web.pages.page import Page
@@ -252,7 +252,7 @@ ANSWERS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
     "an index": (200, "GET", "/", {}),
     "a probe": (200, "GET", "/health", {}),
     "readiness": (200, "GET", "/health/ready", {}),
-    "counts": (200, "GET", "/metrics", {}),
+    "counts": (200, "GET", "/metrics", {"headers": {"Authorization": f"Bearer {MONITOR['METRICS_TOKEN']}"}}),
     "a tree": (200, "GET", "{path}", {}),
     "only the head of it": (200, "HEAD", "{path}", {}),
     "what is known already": (304, "GET", "{path}", {"headers": {"If-None-Match": "{etag}"}}),

@@ -269,7 +269,7 @@ def test_the_defaults_in_the_entrypoint_are_those_of_the_model() -> None:
 
 
 def test_secrets_are_secret_in_the_model() -> None:
-    secret = {name for name in Settings.model_fields if name.endswith(("_key", "_password", "database_url", "redis_url"))}
-    assert len(secret) == 6
+    secret = {name for name in Settings.model_fields if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))}
+    assert len(secret) == 7
     hidden = {name for name, field in Settings.model_fields.items() if SecretStr.__name__ in str(field.annotation)}
     assert hidden == secret
