@@ -1,13 +1,14 @@
 """Identifiers: UUID version 7 (RFC 9562), so that ids sort by time of creation."""
 
 import os
-import time
 import uuid
+
+from core import clock
 
 
 def new_id() -> uuid.UUID:
     """48 bits of Unix time in ms, 12 bits of the fraction below it (RFC 9562, method 3), 62 random bits."""
-    nanoseconds = time.time_ns()
+    nanoseconds = clock.time_ns()
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = (rest << 12) // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)

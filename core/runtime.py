@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
-from psycopg2.errors import SerializationFailure
+from psycopg2.errors import LockNotAvailable, QueryCanceled, SerializationFailure
 
 from core.errors import Unavailable
 from core.logging_setup import set_up_logging
@@ -30,6 +30,10 @@ AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 class Overtaken(Exception):
     """Somebody else has changed at the same moment what was to be changed. Look at it anew."""
+
+
+class TookTooLong(Exception):
+    """A statement, or its wait for a lock, has taken longer than its transaction allows. Nothing of it is changed."""
 
 
 @contextmanager
@@ -62,7 +66,7 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
     changing what somebody else has changed since. SQLite lets nobody else write meanwhile (BEGIN IMMEDIATE).
     """
     with session(), database.atomic():
-        if not (as_it_was and isinstance(database.obj, peewee.PostgresqlDatabase)):
+        if not (as_it_was and is_postgres()):
             yield
             return
         database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -74,23 +78,47 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
             raise
 
 
+@contextmanager
+def limited(*, statement: float, lock: float) -> Iterator[None]:
+    """A transaction none of whose statements takes longer, or waits for a lock for longer, than that, in seconds.
+
+    Raises TookTooLong. SQLite has no such limits: it waits for its one lock as long as ever.
+    """
+    with session():
+        try:
+            with database.atomic():
+                if is_postgres():
+                    limits = [f"{round(seconds * 1000)}ms" for seconds in (statement, lock)]
+                    sql = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
+                    database.execute_sql(sql, limits)
+                yield
+        except peewee.OperationalError as error:
+            if isinstance(getattr(error, "orig", None), (QueryCanceled, LockNotAvailable)):
+                raise TookTooLong from error
+            raise
+
+
+def is_postgres() -> bool:
+    return isinstance(database.obj, peewee.PostgresqlDatabase)
+
+
 def skip_locked(query: peewee.Select) -> peewee.Select:
     """The same for update, without the rows that another transaction holds. SQLite, which locks the whole file, needs none."""
-    if isinstance(database.obj, peewee.PostgresqlDatabase):
+    if is_postgres():
         return query.for_update("FOR UPDATE SKIP LOCKED")
     return query
 
 
 def keep_rows(query: peewee.Select) -> peewee.Select:
     """The same, and none of its rows is deleted before the commit: rows that refer to them can be written."""
-    if isinstance(database.obj, peewee.PostgresqlDatabase):
+    if is_postgres():
         return query.for_update("FOR KEY SHARE")
     return query
 
 
 def change_rows(query: peewee.Select) -> peewee.Select:
     """The same, and nobody else changes its rows before the commit."""
-    if isinstance(database.obj, peewee.PostgresqlDatabase):
+    if is_postgres():
         return query.for_update("FOR NO KEY UPDATE")
     return query
 

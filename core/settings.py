@@ -215,6 +215,7 @@ class Settings(BaseModel):
     most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
     most_queued_roadmaps: Count = Field(10_000, ge=1, le=100_000_000, description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones are answered with 503.")  # fmt: skip
     metrics_token: MonitorToken = Field(None, description="Bearer token that lets Prometheus read GET /metrics, at least 16 characters. None: an account or key that may observe; embedded mode asks nobody.")  # fmt: skip
+    log_retention_days: Count = Field(90, ge=0, le=36_500, description="How long the execution log is kept, in whole months (UTC): those that ended before that are deleted. 0: all of it.")  # fmt: skip
     log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip
 
     @property

@@ -1,7 +1,8 @@
 """The execution log: `record()` puts into a bounded buffer, a timer thread sends batches, `store_batch` writes them once.
 
 A record has its id and time from the moment it is made, so a batch that is stored twice stores nothing twice. Each process
-numbers what it records and sends the number along, so that what the broker loses is counted: `ledger()`.
+numbers what it records and sends the number along, so that what the broker loses is counted: `ledger()`. What comes after
+its month was deleted (`log_retention.py`) is counted and not stored.
 """
 
 import atexit
@@ -23,7 +24,9 @@ from core.ids import new_id
 from core.metrics import LOG_ACCEPTED
 from core.runtime import session, settings, transaction
 from core.text import storable, storable_json
-from models.logs import ExecutionLog, LogSource
+from core.tracing import current_trace_id
+from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
+from roadmap.log_months import oldest_kept
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
 BATCH = 500
 CAPACITY = 20_000  # records that wait while the sink is away; beyond it the newest are counted and dropped
 
+RENEWED = timedelta(days=1)  # after which a process numbers anew, as another source: those of before can be summed up
 SETTLED = timedelta(minutes=1)  # what is missing for longer than this is not on its way any more
 
 Document = dict[str, Any]
@@ -45,21 +49,28 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who sends a batch: a process, by a random id, the number of the batch's last record, and how many found no room."""
+    """Who sends a batch: a process, by a random id, the number of the batch's last record, and how many found no room.
+
+    `traces`, one for each record, travel here: the version before stores records as they come, and knows no such column.
+    """
 
     id: str
     service: str
     last_seq: int
     dropped: int
+    traces: list[str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Records of all processes: stored, numbered but not there a minute later, and dropped for want of room."""
+    """Records of all processes: stored (deleted ones as well), numbered but not there a minute later, dropped for want of room,
+    and come so late that their month was deleted already.
+    """
 
     stored: int
     missing: int
     dropped: int
+    expired: int = 0
 
 
 class Buffer:
@@ -78,6 +89,8 @@ class Buffer:
         self.accepted = 0
         self.sent = 0
         self.dropped = 0
+        self._begun = clock.now()  # as the source that it is
+        self._sent_before = self._dropped_before = self._dropped_told = 0
 
     def add(self, record: Document, *, now: bool) -> None:
         if len(self._records) >= self._capacity:
@@ -111,9 +124,11 @@ class Buffer:
     def _send(self, sink: Callable[[list[Document], Document], None]) -> None:
         while self._records:
             batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
-            source = Source(self.id.hex, settings.service_type, self.sent + len(batch), self.dropped)
+            last_seq, dropped = self.sent - self._sent_before + len(batch), self.dropped - self._dropped_before
+            traces = [record.get("trace_id") for record in batch]
+            source = Source(self.id.hex, settings.service_type, last_seq, dropped, traces)
             try:
-                sink(batch, asdict(source))
+                sink([{name: record[name] for name in record if name != "trace_id"} for record in batch], asdict(source))
             except Exception as error:  # an edge: the log must not bring down what it tells of
                 self._records.extendleft(reversed(batch))
                 if not self._refused:
@@ -122,6 +137,14 @@ class Buffer:
                 return
             self._refused = False
             self.sent += len(batch)
+            self._dropped_told = self._dropped_before + dropped
+            self._renew()
+
+    def _renew(self) -> None:
+        """Only after a batch was taken: one that was refused may be on its way under the id of before."""
+        if clock.now() - self._begun > RENEWED:
+            self.id, self._begun = new_id(), clock.now()
+            self._sent_before, self._dropped_before = self.sent, self._dropped_told
 
     def __len__(self) -> int:
         return len(self._records)
@@ -157,7 +180,8 @@ def record(
     details: Mapping[str, Any] | None = None,
     duration_ms: int | None = None,
 ) -> None:
-    """Note what happened. Never blocks and never fails; an error is sent at once."""
+    """Note what happened, as of the trace of this thread. Never blocks and never fails; an error is sent at once."""
+    trace_id = current_trace_id()
     document = {
         "id": new_id().hex,
         "at": clock.now().isoformat(),
@@ -169,6 +193,7 @@ def record(
         "duration_ms": duration_ms,
         "roadmap_id": roadmap_id.hex if roadmap_id else None,
         "concept_id": concept_id.hex if concept_id else None,
+        "trace_id": trace_id.hex if trace_id else None,
     }
     buffer.add(document, now=level is LogLevel.error)
 
@@ -184,25 +209,42 @@ def _plain(details: Mapping[str, Any]) -> Document:
 
 
 def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = None) -> None:
-    """Write records in one statement; those that are there already are passed over, and only new ones count as stored."""
-    rows = [{**record, "at": datetime.fromisoformat(record["at"])} for record in records]
-    if not rows:
+    """Write records in one statement; those that are there already are passed over, and only new ones count as stored. Those
+    whose month is over and deleted count as expired.
+    """
+    if not records:
         return
+    traces = (source or {}).get("traces") or [None] * len(records)  # those of the version before this one have none
+    times = (datetime.fromisoformat(record["at"]) for record in records)
+    rows = [{**record, "at": at, "trace_id": trace} for record, at, trace in zip(records, times, traces, strict=True)]
+    oldest = oldest_kept()
+    late = [row for row in rows if oldest is not None and UUID(row["id"]) < oldest]
+    kept = [row for row in rows if oldest is None or UUID(row["id"]) >= oldest] if late else rows
     with transaction():
-        stored = ExecutionLog.insert_many(rows).on_conflict_ignore().as_rowcount().execute()
-        if source is not None:  # messages of the version before this one have none
-            _count(source, stored)
+        stored = ExecutionLog.insert_many(kept).on_conflict_ignore().as_rowcount().execute() if kept else 0
+        expired = _note_expired(late) if late else 0
+        if source is not None:  # the first versions sent none
+            _count(source, stored, expired)
 
 
-def _count(source: Mapping[str, Any], stored: int) -> None:
+def _note_expired(rows: Sequence[Document]) -> int:
+    """How many are seen for the first time."""
+    noted = [{"id": row["id"], "counted_at": clock.now()} for row in rows]
+    count: int = ExpiredLogRecord.insert_many(noted).on_conflict_ignore().as_rowcount().execute()
+    return count
+
+
+def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
     new, now = peewee.EXCLUDED, clock.now()
     first = {name: source[name] for name in ("service", "last_seq", "dropped")}
-    behind = now if stored < source["last_seq"] else None
-    row = {**first, "id": UUID(source["id"]), "stored": stored, "behind_since": behind, "updated_at": now}
+    behind = now if stored + expired < source["last_seq"] else None
+    counts = {"stored": stored, "expired": expired, "behind_since": behind, "updated_at": now}
+    row = {**first, **counts, "id": UUID(source["id"])}
     last_seq = peewee.Case(None, [(LogSource.last_seq < new.last_seq, new.last_seq)], LogSource.last_seq)
-    is_behind = LogSource.stored + new.stored < last_seq
+    is_behind = LogSource.stored + new.stored + LogSource.expired + new.expired < last_seq
     later = {
         LogSource.stored: LogSource.stored + new.stored,
+        LogSource.expired: LogSource.expired + new.expired,
         LogSource.last_seq: last_seq,
         LogSource.dropped: peewee.Case(None, [(LogSource.dropped < new.dropped, new.dropped)], LogSource.dropped),
         LogSource.behind_since: peewee.Case(
@@ -217,8 +259,9 @@ def ledger() -> Ledger:
     """What became of all records that processes have numbered. Raises Unavailable."""
     total = peewee.fn.COALESCE
     settled = LogSource.behind_since < clock.now() - SETTLED
-    missing = peewee.Case(None, [(settled, LogSource.last_seq - LogSource.stored)], 0)
+    missing = peewee.Case(None, [(settled, LogSource.last_seq - LogSource.stored - LogSource.expired)], 0)
     with session():
-        sums = (total(peewee.fn.SUM(column), 0) for column in (LogSource.stored, missing, LogSource.dropped))
-        stored, lost, dropped = LogSource.select(*sums).tuples().get()
-    return Ledger(stored=int(stored), missing=int(lost), dropped=int(dropped))
+        columns = (LogSource.stored, missing, LogSource.dropped, LogSource.expired)
+        sums = (total(peewee.fn.SUM(column), 0) for column in columns)
+        stored, lost, dropped, expired = LogSource.select(*sums).tuples().get()
+    return Ledger(stored=int(stored), missing=int(lost), dropped=int(dropped), expired=int(expired))

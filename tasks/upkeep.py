@@ -7,7 +7,7 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import api_keys, audit, first_answers, measures, rescue, sessions, task_measures, webhooks
+from roadmap import api_keys, audit, first_answers, log_retention, measures, rescue, sessions, task_measures, webhooks
 from tasks.content import send
 from tasks.inspection import queue_states
 from tasks.queues import content_queue, job, logs_queue
@@ -44,6 +44,7 @@ def _sample_queues() -> None:
 
 
 def _clean_up() -> None:
+    away: tuple[type[Exception], ...] = (Unavailable, *logs_queue.storage.faults)
     try:
         sessions.end_idle()
         api_keys.forget_old()
@@ -51,7 +52,10 @@ def _clean_up() -> None:
         webhooks.forget_old()
         audit.forget_old()
         measures.forget_old()
-    except Unavailable as error:
+        log_retention.keep_months()
+        if logs_queue.pending_count() == 0:  # nothing is on its way that was numbered long ago
+            log_retention.sum_up_sources()
+    except away as error:
         logger.warning("what is over is cleaned up in a moment: %s", error)
 
 

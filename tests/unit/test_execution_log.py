@@ -1,5 +1,6 @@
 """The execution log: what is recorded is sent by size, by age or at once, kept while nobody takes it, and stored once."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -264,8 +265,9 @@ class TestStoring:
         store_batch([document(details={"n": n}) for n in range(execution_log.BATCH)])
         assert len(stored()) == execution_log.BATCH
 
-    def test_what_is_recorded_is_stored_with_every_field(self) -> None:
-        roadmap_id, concept_id = new_id(), new_id()
+    def test_what_is_recorded_is_stored_with_every_field(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        roadmap_id, concept_id, trace_id = new_id(), new_id(), new_id()
+        monkeypatch.setattr(execution_log, "current_trace_id", lambda: trace_id)
         clock.travel(timedelta(days=1000))
         record(
             "building",
@@ -293,7 +295,25 @@ class TestStoring:
             "duration_ms": 42,
             "roadmap_id": roadmap_id,
             "concept_id": concept_id,
+            "trace_id": trace_id,
         }
+
+    def test_records_of_several_traces_keep_theirs_and_the_version_before_can_store_them(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made, sent = Buffer(), []
+        made.sink = lambda records, source: sent.append((records, source))
+        monkeypatch.setattr(execution_log, "buffer", made)
+        traces = [new_id(), None, new_id()]
+        for trace_id in traces:
+            monkeypatch.setattr(execution_log, "current_trace_id", lambda found=trace_id: found)
+            record("test", "step", "message")
+        made.flush()
+        [(records, source)] = sent
+        known = {"id", "at", "level", "category", "step", "message", "details", "duration_ms", "roadmap_id", "concept_id"}
+        assert [set(document) for document in records] == [known] * 3  # it has no other columns
+        store_batch(json.loads(json.dumps(records)), json.loads(json.dumps(source)))
+        assert [row["trace_id"] for row in stored()] == traces
 
     def test_details_that_json_or_a_database_has_no_type_for_hold_nothing_up(self) -> None:
         circle: dict[str, Any] = {}

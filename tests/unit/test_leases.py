@@ -601,11 +601,8 @@ class TestNewRows:
 
 
 NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
-<<<<<<< HEAD
-NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "audit_record"}
-=======
-NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "measure", "measured_process"}
->>>>>>> b5761c6 (Processes count what happens, and add it up in a table: tasks by outcome and duration, for charts and Prometheus)
+NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "expired_log_record"}
+NEW_TABLES |= {"measure", "measured_process", "audit_record"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
     *(
@@ -620,7 +617,7 @@ NEW_COLUMNS = (
         "instruction",
         "subject",
     ),
-    *("stage.key", "module.key"),
+    *("stage.key", "module.key", "trace_id", "log_source.expired"),
 )
 
 

@@ -25,7 +25,7 @@ from web.endpoint import Call
 Samples = dict[str, dict[tuple[str, ...], Any]]  # by the name of the metric and the values of its labels
 
 MESSAGE_STATES = ("ready", "held", "scheduled", "dead")
-FATES = ("stored", "missing", "dropped")
+FATES = ("stored", "missing", "dropped", "expired")
 
 
 class Counts(Collector):

@@ -1,0 +1,34 @@
+"""Months of the execution log (UTC): the id of a record says when it was made, and so to which month it belongs."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from core import clock
+from core.runtime import settings
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def first_id(moment: datetime) -> UUID:
+    """Not above any UUIDv7 that is made at that millisecond or later, and above all that are made before."""
+    milliseconds = (moment - EPOCH) // timedelta(milliseconds=1)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
+
+
+def made_at(id_: UUID) -> datetime:
+    return EPOCH + timedelta(milliseconds=id_.int >> 80)
+
+
+def month_of(moment: datetime) -> datetime:
+    """Its first moment."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_after(month: datetime) -> datetime:
+    return month_of(month_of(month) + timedelta(days=31))
+
+
+def oldest_kept() -> UUID | None:
+    """Ids below it belong to months that ended more than LOG_RETENTION_DAYS ago. None: everything is kept."""
+    days = settings.log_retention_days
+    return first_id(month_of(max(clock.now() - timedelta(days=days), EPOCH))) if days else None

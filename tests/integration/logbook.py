@@ -1,0 +1,78 @@
+"""The execution log of this process in a database of its own, in each mode, and records of any time for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import peewee
+from psycopg2 import extensions
+from pydantic import SecretStr
+
+from core import clock
+from core.ids import new_id
+from core.migrate import migrate
+from core.runtime import database, session, settings
+from core.storage import open_database
+from models.logs import ExecutionLog
+from roadmap import execution_log
+from roadmap.log_months import first_id
+from tests.servers import Postgres
+
+Document = dict[str, Any]
+MODES = ("embedded", "server")
+
+
+@contextmanager
+def own_database(folder: Path, postgres: Postgres | None, *, migrated: bool = True) -> Iterator[Any]:
+    """This process uses a new database for the block: on SQLite, or on that server. Gives its settings."""
+    url = SecretStr(postgres.create_database(f"log_{new_id().hex}")) if postgres else None
+    mine = settings.model_copy(update={"data_dir": folder, "database_url": url})
+    its_own, waits = database.obj, extensions.get_wait_callback()
+    execution_log.buffer.flush()
+    if migrated:
+        migrate(mine)
+    database.initialize(open_database(mine))
+    try:
+        yield mine
+    finally:
+        execution_log.buffer.flush()
+        database.close_all()
+        database.initialize(its_own)
+        extensions.set_wait_callback(waits)
+        clock.reset()
+
+
+def id_at(moment: datetime) -> UUID:
+    """As one that was made then: no two are the same."""
+    return UUID(int=first_id(moment).int | 7 << 76 | new_id().int & (2**64 - 1))
+
+
+def document(at: datetime | None = None, **fields: Any) -> Document:
+    moment = at or clock.now()
+    common = {"id": (id_at(moment) if at else new_id()).hex, "at": moment.isoformat(), "level": "info", "category": "test"}
+    empty = dict.fromkeys(("details", "duration_ms", "roadmap_id", "concept_id"))
+    return {**common, **empty, "step": "step", "message": "It happened.", **fields}
+
+
+def stored() -> list[Document]:
+    with session():
+        return list(ExecutionLog.select().order_by(ExecutionLog.id).dicts())
+
+
+def ask(sql: str) -> list[tuple[Any, ...]]:
+    with session():
+        rows: list[tuple[Any, ...]] = database.execute_sql(sql).fetchall()
+    return rows
+
+
+def partition_of(id_: str | UUID) -> str:
+    """Raises IndexError when there is no such record."""
+    return str(ask(f"SELECT tableoid::regclass FROM execution_log WHERE id = '{id_}'")[0][0])
+
+
+def counts_of(table: type[peewee.Model]) -> int:
+    with session():
+        return int(table.select().count())
