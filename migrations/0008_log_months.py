@@ -33,6 +33,7 @@ INDEXES = {
     "execution_log_trace_id_id": "(trace_id, id) WHERE trace_id IS NOT NULL",
 }
 FIRST_INDEX, TRACES = "execution_log_roadmap_id_id", "execution_log_trace_id_id"
+ON_SQLITE = (TRACES, "execution_log_category_step_id")
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
@@ -48,14 +49,16 @@ def up(migrator: Any, db: peewee.Database) -> None:
     if is_postgres:
         _partition(db)
     else:
-        db.execute_sql(f"CREATE INDEX {TRACES} ON execution_log {INDEXES[TRACES]}")
+        for name in ON_SQLITE:
+            db.execute_sql(f"CREATE INDEX {name} ON execution_log {INDEXES[name]}")
 
 
 def down(migrator: Any, db: peewee.Database) -> None:
     if isinstance(db, peewee.PostgresqlDatabase):
         _unite(db)
     else:
-        db.execute_sql(f"DROP INDEX {TRACES}")
+        for name in ON_SQLITE:
+            db.execute_sql(f"DROP INDEX {name}")
     db.drop_tables([_expired(db)])
     migrator.migrate(migrator.drop_column("execution_log", "trace_id"), migrator.drop_column("log_source", "expired"))
 

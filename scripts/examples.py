@@ -45,7 +45,7 @@ SECRETS = {
 # What a clock decides, or how busy the machine was.
 BY_CHANCE: dict[str, Any] = {
     **{"ms": 1850, "duration_ms": 1850, "seconds_left": 40, "month": "2026-01"},
-    **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0},
+    **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0, "expired": 0},
     **{"held": 1, "scheduled": 0, "dead": 0},
 }
 
@@ -108,6 +108,7 @@ def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None
     look_back(story, roadmap, lesson)
     learn(story, roadmap, lesson)
     tell(story, receiver.url)
+    operate(story, roadmap, admin)
     leave(story)
 
 
@@ -227,6 +228,14 @@ def tell(story: Story, url: str) -> None:
     call("read_delivery", webhook_id=webhook, delivery_id=sent)
     call("retry_delivery", {}, webhook_id=webhook, delivery_id=sent)
     call("delete_webhook", webhook_id=webhook)
+
+
+def operate(story: Story, roadmap: str, admin: str) -> None:
+    """What an operator looks at."""
+    found = {"roadmap_id": roadmap, "level": "info,warning,error"}
+    story.call("search_logs", as_=admin, query=found, until=lambda page: len(page["items"]) >= MOST_ITEMS)
+    exported = story.call("export_logs", as_=admin, query=found)
+    story.tell("export_logs", 200, "".join(f"{line}\n" for line in exported.splitlines()[:MOST_ITEMS]))
 
 
 def leave(story: Story) -> None:

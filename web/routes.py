@@ -8,6 +8,7 @@ from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.contents import VersionDetail, Versions
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
+from roadmap.log_search import LogEntry
 from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
@@ -23,9 +24,11 @@ from roadmap.webhooks import (
     WebhookWithSecret,
 )
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
+from web.api.operator import logs as operator_logs
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start
 from web.pages import webhooks as webhook_pages
+from web.pages.operator import logs as log_pages
 from web.pages.page import Page
 
 API = "/api/v1"
@@ -34,6 +37,7 @@ REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 WEBHOOK = API + "/webhooks/{webhook_id}"
+ADMIN = API + "/admin"
 DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
@@ -100,6 +104,8 @@ ENDPOINTS = (
     Endpoint("GET", WEBHOOK + "/deliveries", webhooks.list_deliveries, "List its deliveries", reading.Page[DeliveryInfo], query=webhooks.DeliveriesQuery),
     Endpoint("GET", DELIVERY, webhooks.read_delivery, "Read a delivery", DeliveryDetail),
     Endpoint("POST", DELIVERY + "/retry", webhooks.retry_delivery, "Send a delivery once more", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
+    Endpoint("GET", ADMIN + "/logs", operator_logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=operator_logs.LogsQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/logs/export", operator_logs.export_logs, "Export the execution log", None, query=operator_logs.FilterQuery, scope=Scope.observe, is_async=True, media_type="application/x-ndjson"),
     Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
 )  # fmt: skip
 
@@ -141,6 +147,7 @@ PAGES = (
     Page("POST", HOOK + "/enabled", webhook_pages.set_enabled, "Enable or disable it by a button"),
     Page("POST", HOOK + "/delete", webhook_pages.delete_webhook, "Delete it by a button"),
     Page("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery, "Send a delivery again by a button"),
+    Page("GET", "/admin/logs", log_pages.show, "Look at the execution log", query=log_pages.LogsQuery, scope=Scope.observe),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
     Page("GET", "/docs", docs.show, "Read about the API", public=True),
     Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),

@@ -46,6 +46,7 @@ PUBLIC_PAGES = {
     ("GET", "/static/{file}"),
 }
 NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics", "/openapi.json"}
+NOT_JSON |= {"/api/v1/admin/logs/export"}
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT"}
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}

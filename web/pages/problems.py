@@ -47,6 +47,16 @@ FIELDS |= {
     "description": gettext_noop("At most 200 characters, in one line."),
     "events": gettext_noop("Choose at least one."),
 }
+FIELDS |= {
+    "text": gettext_noop("At most 500 characters in one line, with a word in it."),
+    "category": gettext_noop("Names of categories, separated by commas."),
+    "step": gettext_noop("The name of a step, at most 80 characters."),
+    "since": gettext_noop("A day and a time, in UTC."),
+    "until": gettext_noop("A day and a time, in UTC."),
+    "roadmap_id": gettext_noop("The id of a roadmap, as its address has it."),
+    "concept_id": gettext_noop("The id of a concept, as its address has it."),
+    "trace_id": gettext_noop("The id of a trace, 32 hexadecimal digits."),
+}
 PROBLEMS: dict[type[RoadmapError], str] = {
     NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
     Forbidden: gettext_noop("This is not allowed."),

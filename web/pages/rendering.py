@@ -1,5 +1,6 @@
 """From a template to an answer, in the reader's language."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -94,7 +95,7 @@ def _environment(language: str) -> Environment:
         mark_of=mark_of,
         icon=_icon,
     )
-    environment.filters.update(instant=_instant, moment=_moment, amount=_amount, host=_host)
+    environment.filters.update(instant=_instant, moment=_moment, amount=_amount, host=_host, pretty=_pretty)
     return environment
 
 
@@ -118,6 +119,11 @@ def _instant(at: datetime) -> str:
 def _moment(at: datetime) -> str:
     """To the minute, in UTC."""
     return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _pretty(document: Any) -> str:
+    """JSON for people."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _amount(value: Decimal) -> str:

@@ -1,0 +1,142 @@
+"""The execution log for operators: searched page by page, and sent as a whole."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.responses import Response, StreamingResponse
+
+from core.errors import TooMany
+from core.text import CLEAN, Rule
+from roadmap import log_search
+from roadmap.execution_log import LogLevel
+from roadmap.log_search import LONGEST_TEXT, LogFilter
+from web.answering import Reply
+from web.endpoint import Call
+from web.paging import CURSOR, Limit, paged
+from web.turns import in_turn
+
+NDJSON = "application/x-ndjson"
+EXPORTS_AT_ONCE = 2  # of a process
+LONGEST_EXPORT = 3600.0  # seconds
+RETRY_AFTER = 30  # seconds
+WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+
+
+def _written(given: Any) -> Any:
+    """Numbers are no times here."""
+    if isinstance(given, datetime) or WRITTEN.fullmatch(str(given)):
+        return given
+    raise ValueError("should be a time with its zone, such as 2026-11-26T09:30:00Z")
+
+
+def _levels(given: str) -> str:
+    if set(given.split(",")) <= set(LogLevel):
+        return given
+    raise ValueError(f"should be one or more of {', '.join(LogLevel)}, separated by commas")
+
+
+LEVELS = Rule(_levels, r"^(debug|info|warning|error)(,(debug|info|warning|error))*$")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
+
+
+class FilterQuery(BaseModel):
+    """What is not named may be anything."""
+
+    model_config = ConfigDict(extra="forbid")
+    level: Annotated[str, LEVELS] | None = Field(
+        None, description="Only these levels, separated by commas.", examples=["warning,error"]
+    )
+    category: Annotated[str, Field(min_length=1, max_length=200), CLEAN] | None = Field(
+        None, description="Only these categories, separated by commas.", examples=["planning,building"]
+    )
+    step: Name | None = Field(None, description="Only this step.", examples=["outline"])
+    roadmap_id: UUID | None = Field(None, description="Only what is about this roadmap.")
+    concept_id: UUID | None = Field(None, description="Only what is about this concept.")
+    trace_id: UUID | None = Field(None, description="Only what belongs to this request, in every process.")
+    since: Moment | None = Field(None, description="Only from this moment on.")
+    until: Moment | None = Field(None, description="Only before this moment.")
+    text: Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN] = Field(
+        "",
+        description='Only with these words in message or step: all of them, "a phrase", -not this one, one or another.',
+        examples=['"rate limit" -retry'],
+    )
+
+    @property
+    def wanted(self) -> LogFilter:
+        levels = tuple(LogLevel(level) for level in (self.level or "").split(",") if level)
+        categories = tuple(name.strip() for name in (self.category or "").split(",") if name.strip())
+        same = ("step", "roadmap_id", "concept_id", "trace_id", "since", "until", "text")
+        return LogFilter(levels=levels, categories=categories, **{name: getattr(self, name) for name in same})
+
+
+class LogsQuery(FilterQuery):
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
+
+
+def search_logs(call: Call) -> Reply:
+    """What all processes have noted, the newest first. A search that takes longer than five seconds is refused: it says how to
+    narrow it.
+    """
+    query: LogsQuery = call.query
+    return paged(call, log_search.search(query.wanted, before=query.cursor, limit=query.limit))
+
+
+async def export_logs(call: Call) -> Response:
+    """All records up to now that fit, the oldest first, each as JSON in a line of its own, sent as they are read. An answer
+    that is cut off before its end was not complete.
+    """
+    if call.request.method == "HEAD":
+        return Response(media_type=NDJSON)
+    _exports.enter()
+    try:
+        pages = log_search.export(call.query.wanted)
+        first = await in_turn(call.owner, next, pages, b"")  # so that what does not fit is said before the answer begins
+    except BaseException:
+        _exports.leave()
+        raise
+    headers = {"Content-Disposition": 'attachment; filename="execution-log.ndjson"'}
+    return _Export(_sent(call, first, pages), headers=headers, media_type=NDJSON)
+
+
+class _Exports:
+    """How many are on their way from this process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def enter(self) -> None:
+        """Raises TooMany."""
+        if self.count >= EXPORTS_AT_ONCE:
+            raise TooMany(f"{self.count} exports of the log are being sent already. Try again later.", retry_after=RETRY_AFTER)
+        self.count += 1
+
+    def leave(self) -> None:
+        self.count -= 1
+
+
+_exports = _Exports()
+
+
+class _Export(StreamingResponse):
+    """Its place is free again when it ends, however it does."""
+
+    async def __call__(self, *given: Any) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_EXPORT):
+                await super().__call__(*given)
+        finally:
+            _exports.leave()
+
+
+async def _sent(call: Call, first: bytes, pages: Iterator[bytes]) -> AsyncIterator[bytes]:
+    page = first
+    while page:
+        yield page
+        page = await in_turn(call.owner, next, pages, b"")
