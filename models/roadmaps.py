@@ -48,7 +48,12 @@ class Roadmap(Identified):
     finished_at = UtcDateTimeField(null=True)
 
     class Meta:
-        indexes = ((("owner", "id"), False), (("status", "due_at"), False))
+        indexes = (
+            (("owner", "id"), False),
+            (("status", "due_at"), False),
+            (("status", "id"), False),
+            (("generator", "id"), False),
+        )
 
 
 class Revision(Table):

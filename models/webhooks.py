@@ -43,4 +43,7 @@ class WebhookDelivery(Identified):
     finished_at = UtcDateTimeField(null=True, index=True)
 
     class Meta:
-        indexes = ((("status", "due_at"), False), (("webhook", "id"), False), (("webhook", "status", "id"), False))
+        indexes = (
+            *((("status", "due_at"), False), (("webhook", "id"), False), (("webhook", "status", "id"), False)),
+            (("roadmap_id", "id"), False),
+        )

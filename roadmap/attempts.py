@@ -5,12 +5,10 @@ import random
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TypeVar
-from uuid import UUID
 
 from core.errors import Unavailable
 from core.runtime import settings
 from roadmap.briefs import GeneratorFault
-from roadmap.execution_log import LogLevel, record
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +55,6 @@ def asked(ask: Callable[[], Result]) -> Result:
         raise GeneratorFault(
             f"The generator failed unexpectedly ({type(error).__name__}); the log of the content worker says more."
         ) from error
-
-
-def note_fault(step: str, fault: GeneratorFault, wait: float, *, roadmap_id: UUID, concept_id: UUID | None = None) -> None:
-    """Say in the log that this try failed and when the next one comes."""
-    message = f"{fault} Tries again in {wait:.1f} s."
-    record("retry", step, message, level=LogLevel.warning, roadmap_id=roadmap_id, concept_id=concept_id)
 
 
 def ms_since(started: float) -> int:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, ClassVar
 
 from core.text import storable
 from roadmap.outline import Analysis, Contents, Outline
@@ -39,8 +40,19 @@ class ConceptBrief:
     previous: Contents | None = None
 
 
+class Cause(StrEnum):
+    """Why something has to be tried again, or cannot be tried now."""
+
+    fault = "fault"
+    rate_limit = "rate_limit"  # the provider wants fewer calls
+    slots = "slots"  # as many calls run as may run
+    budget = "budget"  # what is left of it is reserved for calls that run
+
+
 class GeneratorFault(Exception):
     """A generator could not deliver; `str()` is a reason that a person can act on."""
+
+    cause: ClassVar[Cause] = Cause.fault
 
     def __init__(self, reason: str, *, lasting: bool = False, retry_after: float | None = None) -> None:
         super().__init__(storable(reason))  # it may quote what a provider said
@@ -50,6 +62,8 @@ class GeneratorFault(Exception):
 
 class NotYet(GeneratorFault):
     """It has not been tried: there is no room or no money just now. Come back in `retry_after` seconds."""
+
+    cause = Cause.rate_limit
 
     def __init__(self, reason: str, retry_after: float) -> None:
         super().__init__(reason, retry_after=retry_after)

@@ -13,7 +13,7 @@ from core.runtime import settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap import events, finishing, leases
 from roadmap.applying import fitting, newest_version, subject
-from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
+from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault, NotYet
 from roadmap.contents import read_content
 from roadmap.events import EventType
@@ -28,6 +28,7 @@ from roadmap.spending import Ledger, Purpose
 from roadmap.statuses import ContentStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
+from roadmap.tries import held_up, note_begun, note_fault, note_put_off
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Step]:
@@ -38,12 +39,15 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
             if claimed is None:
                 return leases.look_again(BUILDING, content_id)
             content, token, brief = claimed
+            place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+            note_begun("building", content.kind, content.id, attempt=content.attempts, due_at=content.due_at, **place)
             if content.interruptions >= MOST_INTERRUPTIONS:
                 return _give_up(content, token, "Its worker died or hung too often while writing it; retry it.")
             return _write(content, token, brief, generator)
     except Lost:  # whoever took it over tells of its own tries
         return []
     except Busy as busy:
+        held_up.note(content_id, busy)
         return [Step(StepName.build_content, content_id, delay=busy.retry_after)]
     except leases.NotNow:
         return leases.later(BUILDING, content_id)
@@ -125,15 +129,18 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
 
 def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool) -> list[Step]:
     """Again or not. Where a call was `paid` already, waiting is a try as well: the next one pays it once more."""
+    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     if isinstance(fault, NotYet) and not paid:
-        return leases.put_back(BUILDING, content.id, token, fault.wait)
+        steps = leases.put_back(BUILDING, content.id, token, fault.wait)
+        note_put_off(content.kind, fault, **place)
+        return steps
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _give_up(content, token, str(fault))
     wait = pause(content.attempts, fault)
     waits = {"status": ContentStatus.pending, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
     with transaction():
         leases.settle(Content, content.id, token, **waits)
-    note_fault(content.kind, fault, wait, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+    note_fault(content.kind, fault, wait, attempt=content.attempts, **place)
     return [Step(StepName.build_content, content.id, delay=wait)]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import BaseModel
 
 from core.text import one_line
-from roadmap.briefs import GeneratorFault
+from roadmap.briefs import Cause, GeneratorFault
 from roadmap.metering import MeteredCall
 from roadmap.model_dialects import (
     ABOUT_LIMIT,
@@ -61,6 +61,8 @@ logger = logging.getLogger(__name__)
 
 class TooManyRequests(GeneratorFault):
     """The provider answered 429, and the same call can work later."""
+
+    cause = Cause.rate_limit
 
 
 class ModelClient:

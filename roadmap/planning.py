@@ -18,7 +18,7 @@ from core.runtime import session, settings, transaction
 from models.roadmaps import Revision, Roadmap
 from roadmap import applying, events, leases, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted
-from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, note_fault, pause, saved
+from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, pause, saved
 from roadmap.briefs import DesignBrief, GeneratorFault, NotYet, Unsound
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -32,6 +32,7 @@ from roadmap.spending import Ledger, Purpose
 from roadmap.statuses import RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
+from roadmap.tries import held_up, note_begun, note_fault, note_put_off
 
 DIED = "Its worker died or hung too often while planning it; retry it."
 
@@ -43,10 +44,13 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
             claimed = _claim_roadmap(roadmap_id, quarantine)
             if claimed is None:
                 return leases.look_again(PLANNING, roadmap_id) + unstarted(roadmap_id)
+            row = claimed[0]
+            note_begun("planning", "plan", row.id, attempt=row.attempts, due_at=row.due_at, roadmap_id=row.id)
             return Planning(*claimed, generator).run()
     except Lost:
         return unstarted(roadmap_id)  # the messages of whoever has planned it may be lost
     except Busy as busy:
+        held_up.note(roadmap_id, busy)
         return [Step(StepName.plan_roadmap, roadmap_id, delay=busy.retry_after)]
     except leases.NotNow:
         return leases.later(PLANNING, roadmap_id)
@@ -199,14 +203,16 @@ class Planning:
 
     def _after_fault(self, fault: GeneratorFault) -> list[Step]:
         if isinstance(fault, NotYet) and self.ledger.calls == self.saved_calls:
-            return leases.put_back(PLANNING, self.row.id, self.token, fault.wait)
+            steps = leases.put_back(PLANNING, self.row.id, self.token, fault.wait)
+            note_put_off("outline", fault, roadmap_id=self.row.id)
+            return steps
         if fault.lasting or self.row.attempts >= settings.max_attempts:
             return self._give_up(str(fault))
         wait = pause(self.row.attempts, fault)
         waits = {"status": RoadmapStatus.queued, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
         with transaction():
             leases.settle(Roadmap, self.row.id, self.token, **waits, updated_at=clock.now())
-        note_fault("outline", fault, wait, roadmap_id=self.row.id)
+        note_fault("outline", fault, wait, attempt=self.row.attempts, roadmap_id=self.row.id)
         return [Step(StepName.plan_roadmap, self.row.id, delay=wait)]
 
     def _give_up(self, reason: str) -> list[Step]:

@@ -26,7 +26,7 @@ from core.settings import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, Spending
 from roadmap.attempts import ms_since, saved
-from roadmap.briefs import GeneratorFault, NotYet
+from roadmap.briefs import Cause, GeneratorFault, NotYet
 from roadmap.pace import Turns
 from roadmap.stopping import StopSignal
 
@@ -68,6 +68,7 @@ class OverBudget(GeneratorFault):
 class MoneyHeld(NotYet):
     """There is money for this call, but other calls that run may still need it: they take seconds."""
 
+    cause = Cause.budget
     _turns = Turns()
 
     def __init__(self) -> None:

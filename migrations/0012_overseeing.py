@@ -1,0 +1,29 @@
+"""Indexes of the operators' search over all roadmaps, and of what webhooks were told of one of them.
+
+PostgreSQL has a full-text index of goals and titles; SQLite, which serves one person, reads them.
+"""
+
+from typing import Any
+
+import peewee
+
+INDEXES = {
+    "roadmap_status_id": "roadmap (status, id)",
+    "roadmap_generator_id": "roadmap (generator, id)",
+    "roadmap_over_budget": "roadmap (id) WHERE over_budget",
+    "roadmap_with_error": "roadmap (id) WHERE error <> ''",
+    "webhookdelivery_roadmap_id_id": "webhook_delivery (roadmap_id, id)",
+}
+WORDS = "CREATE INDEX roadmap_words ON roadmap USING gin (to_tsvector('simple', goal || ' ' || title))"
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    for name, columns in INDEXES.items():
+        db.execute_sql(f"CREATE INDEX {name} ON {columns}")
+    if isinstance(db, peewee.PostgresqlDatabase):
+        db.execute_sql(WORDS)
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    for name in [*INDEXES, *(["roadmap_words"] if isinstance(db, peewee.PostgresqlDatabase) else [])]:
+        db.execute_sql(f"DROP INDEX {name}")

@@ -1,0 +1,262 @@
+"""All roadmaps, as operators see them: searched, with the ledger of the work. Never what a learner has noted or answered.
+
+A search goes along an index, newest first, and stops when the page is full: by status, owner, generator, over budget or error
+it reads little more than it shows. Words are found by the full-text index of PostgreSQL; for other parts of a text there is
+none, so that such a search may have to read many rows, and is given up after `SEARCH_SECONDS`.
+"""
+
+import heapq
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import peewee
+from psycopg2.errors import QueryCanceled
+from pydantic import BaseModel, Field
+
+from core.errors import NotFound, Unavailable
+from core.runtime import database, session, transaction
+from models.accounts import Account
+from models.roadmaps import Concept, Content, Roadmap
+from roadmap.outline import ContentKind
+from roadmap.spending import money
+from roadmap.statuses import ContentStatus, Progress, RoadmapStatus
+
+SEARCH_SECONDS = 3
+RETRY_AFTER = 5  # seconds
+LATE = timedelta(hours=1)  # by which the clock of an id and the time of its row may differ
+MOST_PARTS = 300  # of a roadmap that are not ready
+OVER_BUDGET = peewee.SQL("over_budget")  # in the words of the index, which SQLite compares
+HAS_ERROR = peewee.SQL("error <> ''")
+WORDS = peewee.SQL("to_tsvector('simple', goal || ' ' || title)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a roadmap must be to be found; empty, all are. `owner` is an e-mail address or an id; `text` is looked for in goal
+    and title, `error` in the reason of what went wrong; times are of its creation, `until` is not part of it.
+    """
+
+    statuses: tuple[RoadmapStatus, ...] = ()
+    owner: str = ""
+    text: str = ""
+    error: str = ""
+    generator: str = ""
+    over_budget: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Owner(BaseModel):
+    id: UUID
+    email: str = Field(description="Of the account.")
+
+
+class OverseenRoadmap(BaseModel):
+    """A roadmap with what an operator wants to know of its making. `spent` is in CURRENCY, with what is reserved."""
+
+    id: UUID
+    owner: Owner
+    goal: str = Field(description="What the person wants to be able to do, as it was said.")
+    title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
+    language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
+    status: RoadmapStatus
+    error: str = Field(description="What went wrong; empty: nothing.")
+    generator: str = Field(description="Who makes it: the catalogue, or a model; empty: it has no plan yet.")
+    progress: Progress = Field(description="How far its making is.")
+    attempts: int = Field(description="Tries at its plan that ended by themselves, and the one that runs.")
+    interruptions: int = Field(description="Tries at its plan that ended with their worker.")
+    spent: Decimal = Field(description="What it has cost, in CURRENCY, with what is reserved for calls that run.")
+    over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
+
+
+class OverseenList(BaseModel):
+    """The newest first. `next_cursor` is null on the last page."""
+
+    items: list[OverseenRoadmap]
+    next_cursor: str | None
+
+
+class PartLedger(BaseModel):
+    """A part that is not ready: the ledger of the work on it."""
+
+    concept_id: UUID
+    concept: str = Field(description="What the concept is called.")
+    kind: ContentKind = Field(description="Which part of it.")
+    status: ContentStatus
+    attempts: int = Field(description="Tries that ended by themselves, and the one that runs.")
+    interruptions: int = Field(description="Tries that ended with their worker.")
+    lease_until: datetime | None = Field(description="Until when its worker is trusted to be alive; null: nobody is at it.")
+    due_at: datetime = Field(description="When its next step should begin, or should have begun.")
+    error: str = Field(description="What went wrong the last time; empty: nothing.")
+
+
+class OverseenDetail(OverseenRoadmap):
+    """One roadmap with the ledger of the work on it."""
+
+    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
+    review: bool = Field(description="Whether its plan waits for approval before contents are written.")
+    weeks: int = Field(description="How long it takes its learner.")
+    hours: int = Field(description="Hours of all concepts.")
+    lease_until: datetime | None = Field(description="Until when the worker at its plan is trusted to be alive; null: none is.")
+    challenged_at: datetime | None = Field(description="When somebody found that lease run out; null: nobody has.")
+    due_at: datetime = Field(description="When its next step should begin, or should have begun.")
+    last_seq: int = Field(description="The number of its newest event.")
+    parts: list[PartLedger] = Field(description="Parts that are not ready, at most 300, those with an error first.")
+
+
+def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
+    """The newest first; `before` is the id that the page before ended with. Raises Unavailable when it takes too long."""
+    with _limited():
+        owner_id = _owner_id(sought.owner) if sought.owner else None
+        if sought.owner and owner_id is None:
+            return OverseenList(items=[], next_cursor=None)
+        query = _query(sought, owner_id, before)
+        if len(sought.statuses) > 1:  # each along its index: together they would have to be sorted
+            pages = [list(_page(query.where(Roadmap.status == status), limit)) for status in dict.fromkeys(sought.statuses)]
+            rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
+        else:
+            rows = list(_page(query, limit))
+    items = [OverseenRoadmap(**_summary(row)) for row in rows[:limit]]
+    return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def detail(roadmap_id: UUID) -> OverseenDetail:
+    """Raises NotFound."""
+    with session():
+        row = Roadmap.select(Roadmap, Account).join(Account).where(Roadmap.id == roadmap_id).get_or_none()
+        if row is None:
+            raise NotFound("There is no such roadmap.")
+        parts = list(_undone(roadmap_id))
+    summary = _summary(row)
+    same = OverseenDetail.model_fields.keys() - summary.keys() - {"parts"}
+    return OverseenDetail(**summary, **{name: getattr(row, name) for name in same}, parts=parts)
+
+
+def owner_of(roadmap_id: UUID) -> UUID:
+    """On whose behalf an operator decides about it. Raises NotFound."""
+    with session():
+        owner_id: UUID | None = Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
+    if owner_id is None:
+        raise NotFound("There is no such roadmap.")
+    return owner_id
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """A session whose statements end after a while. Raises Unavailable for one that does not."""
+    if not _is_postgres():
+        with session():
+            yield
+        return
+    try:
+        with transaction():
+            database.execute_sql(f"SET LOCAL statement_timeout = '{SEARCH_SECONDS}s'")
+            try:
+                yield
+            except peewee.OperationalError as error:
+                if isinstance(getattr(error, "orig", None), QueryCanceled):
+                    raise _TookTooLong from error
+                raise
+    except _TookTooLong as error:
+        raise Unavailable(
+            f"The search was given up after {SEARCH_SECONDS} s: too many roadmaps would have to be read. Narrow it by owner, "
+            "status or time, or look for whole words.",
+            retry_after=RETRY_AFTER,
+        ) from error
+
+
+class _TookTooLong(Exception):
+    """Undoes the transaction of the search."""
+
+
+def _query(sought: Sought, owner_id: UUID | None, before: UUID | None) -> Any:
+    query = Roadmap.select(Roadmap, Account).join(Account)
+    for condition in _conditions(sought, owner_id, before):
+        query = query.where(condition)
+    return query
+
+
+def _conditions(sought: Sought, owner_id: UUID | None, before: UUID | None) -> Iterator[Any]:
+    if before is not None:
+        yield Roadmap.id < before
+    if owner_id is not None:
+        yield Roadmap.owner == owner_id
+    if len(sought.statuses) == 1:
+        yield Roadmap.status == sought.statuses[0]
+    if sought.generator:
+        yield Roadmap.generator == sought.generator
+    if sought.over_budget:
+        yield OVER_BUDGET
+    if sought.error:
+        yield HAS_ERROR
+        yield Roadmap.error.contains(sought.error)
+    if sought.text:
+        yield _says(sought.text)
+    if sought.since is not None:  # ids sort by time, and have the index
+        yield Roadmap.id >= _first_id_at(sought.since - LATE)
+        yield Roadmap.created_at >= sought.since
+    if sought.until is not None:
+        yield Roadmap.id < _first_id_at(sought.until + LATE)
+        yield Roadmap.created_at < sought.until
+
+
+def _says(text: str) -> Any:
+    """Words in any order, each by its beginning, where the full-text index can find them: not in a script without spaces."""
+    words = re.findall(r"\w+", text)
+    if _is_postgres() and words and text.isascii():
+        query = " & ".join(f"{word.lower()}:*" for word in words)
+        return peewee.Expression(WORDS, "@@", peewee.fn.to_tsquery("simple", query))
+    return Roadmap.goal.contains(text) | Roadmap.title.contains(text)
+
+
+def _page(query: Any, limit: int) -> Iterable[Any]:
+    found: Iterable[Any] = query.order_by(Roadmap.id.desc()).limit(limit + 1)
+    return found
+
+
+def _owner_id(owner: str) -> UUID | None:
+    """Of an address or an id; None when there is no such account."""
+    try:
+        wanted = Account.id == UUID(owner)
+    except ValueError:
+        wanted = Account.email == owner.strip().lower()
+    found: UUID | None = Account.select(Account.id).where(wanted).scalar()
+    return found
+
+
+def _summary(row: Roadmap) -> dict[str, Any]:
+    made = {
+        "owner": Owner(id=row.owner.id, email=row.owner.email),
+        "progress": Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total),
+        "spent": money(row.spent),
+    }
+    return {**{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - made}, **made}
+
+
+def _undone(roadmap_id: UUID) -> Iterator[PartLedger]:
+    query = Content.select(Content, Concept).join(Concept).where(Content.roadmap == roadmap_id, ~Concept.removed)
+    has_no_error = peewee.Case(None, [(Content.error == "", 1)], 0)
+    undone = query.where(Content.status != ContentStatus.ready).order_by(has_no_error, Content.id).limit(MOST_PARTS)
+    for row in undone:
+        same = PartLedger.model_fields.keys() - {"concept_id", "concept"}
+        told = {name: getattr(row, name) for name in same}
+        yield PartLedger(concept_id=row.concept_id, concept=row.concept.title, **told)
+
+
+def _first_id_at(moment: datetime) -> UUID:
+    """No UUIDv7 that was made since is smaller."""
+    milliseconds = min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+    return UUID(int=milliseconds << 80)
+
+
+def _is_postgres() -> bool:
+    return isinstance(database.obj, peewee.PostgresqlDatabase)
