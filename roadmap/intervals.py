@@ -1,14 +1,15 @@
-"""Arithmetic of intervals of time: what they cover together, and what remains of them."""
+"""Arithmetic of intervals: what they cover together, and what remains of them. Of moments, or of numbers."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeVar
 
-Interval = tuple[datetime, datetime]
+Point = TypeVar("Point", datetime, float)
 
 
-def union(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same time in intervals that do not touch."""
-    found: list[Interval] = []
+def union(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
+    """The same in intervals that do not touch, in order."""
+    found: list[tuple[Point, Point]] = []
     for start, end in sorted(intervals):
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(found[-1][1], end))
@@ -17,12 +18,13 @@ def union(intervals: Iterable[Interval]) -> list[Interval]:
     return found
 
 
-def without(intervals: list[Interval], others: list[Interval]) -> list[Interval]:
+def without(intervals: Iterable[tuple[Point, Point]], others: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
     """What of these is in none of the others; both are unions."""
-    found = []
+    taken = list(others)
+    found: list[tuple[Point, Point]] = []
     for start, end in intervals:
         at = start
-        for other_start, other_end in others:
+        for other_start, other_end in taken:
             if other_end <= at or other_start >= end:
                 continue
             if other_start > at:
@@ -33,5 +35,5 @@ def without(intervals: list[Interval], others: list[Interval]) -> list[Interval]
     return found
 
 
-def length(intervals: Iterable[Interval]) -> float:
+def seconds_of(intervals: Iterable[tuple[datetime, datetime]]) -> float:
     return round(sum((end - start).total_seconds() for start, end in intervals), 3)

@@ -16,7 +16,7 @@ from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.events import TERMINAL
-from roadmap.intervals import Interval, length, union, without
+from roadmap.intervals import seconds_of, union, without
 from roadmap.ownership import owned
 from roadmap.spans import REVIEW, WORK, Facts, Span, SpanKind, failures, spans_of
 from roadmap.spending import money
@@ -115,9 +115,9 @@ def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
     work = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind in WORK)
     making = without(live, review)
     return Totals(
-        seconds=length(making),
-        waited=length(without(making, work)),
-        approval=length(review),
+        seconds=seconds_of(making),
+        waited=seconds_of(without(making, work)),
+        approval=seconds_of(review),
         in_model=sums["ms"] / 1000,
         calls=sums["calls"],
         prompt_tokens=sums["prompt_tokens"],
@@ -127,7 +127,7 @@ def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
     )
 
 
-def _making(facts: Facts) -> Iterator[Interval]:
+def _making(facts: Facts) -> Iterator[tuple[datetime, datetime]]:
     """From each beginning to the end that follows it, or to now."""
     since: datetime | None = None
     for event in facts.events:
