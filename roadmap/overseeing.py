@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,14 +22,16 @@ from pydantic import BaseModel, Field
 from core.errors import NotFound, Unavailable
 from core.runtime import database, session, transaction
 from models.accounts import Account
+from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.outline import ContentKind
+from roadmap.reading import LogRecord
 from roadmap.spending import money
 from roadmap.statuses import ContentStatus, Progress, RoadmapStatus
 
 SEARCH_SECONDS = 3
 RETRY_AFTER = 5  # seconds
-LATE = timedelta(hours=1)  # by which the clock of an id and the time of its row may differ
+LATE = 3600.0  # seconds by which the clock of an id and the time of its row may differ
 MOST_PARTS = 300  # of a roadmap that are not ready
 OVER_BUDGET = peewee.SQL("over_budget")  # in the words of the index, which SQLite compares
 HAS_ERROR = peewee.SQL("error <> ''")
@@ -150,6 +152,14 @@ def owner_of(roadmap_id: UUID) -> UUID:
     return owner_id
 
 
+def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
+    """What was logged of it last, the newest first."""
+    query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id)
+    with session():
+        rows = list(query.order_by(ExecutionLog.id.desc()).limit(limit))
+    return [LogRecord.model_validate(row, from_attributes=True) for row in rows]
+
+
 @contextmanager
 def _limited() -> Iterator[None]:
     """A session whose statements end after a while. Raises Unavailable for one that does not."""
@@ -202,10 +212,10 @@ def _conditions(sought: Sought, owner_id: UUID | None, before: UUID | None) -> I
     if sought.text:
         yield _says(sought.text)
     if sought.since is not None:  # ids sort by time, and have the index
-        yield Roadmap.id >= _first_id_at(sought.since - LATE)
+        yield Roadmap.id >= _first_id_at(sought.since, -LATE)
         yield Roadmap.created_at >= sought.since
     if sought.until is not None:
-        yield Roadmap.id < _first_id_at(sought.until + LATE)
+        yield Roadmap.id < _first_id_at(sought.until, LATE)
         yield Roadmap.created_at < sought.until
 
 
@@ -252,9 +262,9 @@ def _undone(roadmap_id: UUID) -> Iterator[PartLedger]:
         yield PartLedger(concept_id=row.concept_id, concept=row.concept.title, **told)
 
 
-def _first_id_at(moment: datetime) -> UUID:
-    """No UUIDv7 that was made since is smaller."""
-    milliseconds = min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+def _first_id_at(moment: datetime, later: float) -> UUID:
+    """No UUIDv7 that was made so many seconds later is smaller."""
+    milliseconds = min(max(int((moment.timestamp() + later) * 1000), 0), 2**48 - 1)
     return UUID(int=milliseconds << 80)
 
 

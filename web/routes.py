@@ -9,11 +9,13 @@ from roadmap.contents import VersionDetail, Versions
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
 from roadmap.log_search import LogEntry
+from roadmap.overseeing import OverseenDetail, OverseenList
 from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
+from roadmap.timeline import Trace
 from roadmap.webhooks import (
     DeliveryDetail,
     DeliveryInfo,
@@ -25,10 +27,12 @@ from roadmap.webhooks import (
 )
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
 from web.api.operator import logs as operator_logs
+from web.api.operator import roadmaps as operator_roadmaps
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, docs, files, live, look, roadmap, start
+from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
 from web.pages import webhooks as webhook_pages
-from web.pages.operator import logs as log_pages
+from web.pages.operator import logs as logs_room
+from web.pages.operator import roadmaps as roadmaps_room
 from web.pages.page import Page
 
 API = "/api/v1"
@@ -38,6 +42,7 @@ CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 WEBHOOK = API + "/webhooks/{webhook_id}"
 ADMIN = API + "/admin"
+OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
 DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
@@ -107,11 +112,18 @@ ENDPOINTS = (
     Endpoint("GET", ADMIN + "/logs", operator_logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=operator_logs.LogsQuery, scope=Scope.observe),
     Endpoint("GET", ADMIN + "/logs/export", operator_logs.export_logs, "Export the execution log", None, query=operator_logs.FilterQuery, scope=Scope.observe, is_async=True, media_type="application/x-ndjson"),
     Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
+    Endpoint("GET", ROADMAP + "/trace", history.read_trace, "Read how it was made", Trace),
+    Endpoint("GET", ADMIN + "/roadmaps", operator_roadmaps.search_roadmaps, "Search all roadmaps", OverseenList, query=operator_roadmaps.SearchQuery, scope=Scope.observe),
+    Endpoint("GET", OVERSEEN, operator_roadmaps.read_overseen, "Read the ledger of a roadmap", OverseenDetail, scope=Scope.observe),
+    Endpoint("GET", OVERSEEN + "/trace", operator_roadmaps.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
+    Endpoint("POST", OVERSEEN + "/cancel", operator_roadmaps.cancel_overseen, "Cancel a roadmap of anybody", operator_roadmaps.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("POST", OVERSEEN + "/retry", operator_roadmaps.retry_overseen, "Retry a roadmap of anybody", operator_roadmaps.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
 )  # fmt: skip
 
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
 HOOK = "/webhooks/{webhook_id}"
+IN_ROOM = "/admin/roadmaps/{roadmap_id}"  # the operator's
 BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}  # for who wants no page
 
 PAGES = (
@@ -125,6 +137,7 @@ PAGES = (
     Page("POST", PAGE + "/revise", roadmap.revise, "Say what should be different"),
     Page("POST", PAGE + "/cancel", roadmap.cancel, "Stop its making"),
     Page("POST", PAGE + "/retry", roadmap.retry, "Try again what is missing"),
+    Page("GET", PAGE + "/trace", trace.show, "Look how it was made", query=trace.TraceQuery),
     Page("GET", LESSON, concept.show, "Learn a concept", query=concept.ConceptQuery),
     Page("POST", LESSON + "/progress", concept.set_progress, "Mark how far one is"),
     Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
@@ -147,7 +160,11 @@ PAGES = (
     Page("POST", HOOK + "/enabled", webhook_pages.set_enabled, "Enable or disable it by a button"),
     Page("POST", HOOK + "/delete", webhook_pages.delete_webhook, "Delete it by a button"),
     Page("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery, "Send a delivery again by a button"),
-    Page("GET", "/admin/logs", log_pages.show, "Look at the execution log", query=log_pages.LogsQuery, scope=Scope.observe),
+    Page("GET", "/admin/logs", logs_room.show, "Look at the execution log", query=logs_room.LogsQuery, scope=Scope.observe),
+    Page("GET", "/admin/roadmaps", roadmaps_room.show_roadmaps, "Look at all roadmaps", query=roadmaps_room.RoadmapsQuery, scope=Scope.observe),
+    Page("GET", IN_ROOM, roadmaps_room.show_roadmap, "Look at a roadmap as an operator", query=trace.TraceQuery, scope=Scope.observe),
+    Page("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, "Cancel a roadmap of anybody by a button", scope=Scope.admin),
+    Page("POST", IN_ROOM + "/retry", roadmaps_room.retry, "Retry a roadmap of anybody by a button", scope=Scope.admin),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
     Page("GET", "/docs", docs.show, "Read about the API", public=True),
     Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from roadmap import contents, receipts, revisions
+from roadmap import contents, receipts, revisions, timeline
 from roadmap.contents import VersionDetail, Versions
 from roadmap.revisions import Diff, RevisionDetail, Revisions
+from roadmap.timeline import Trace
 from web.answering import Reply
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
@@ -55,3 +56,8 @@ def read_version(call: Call) -> VersionDetail:
 def read_receipt(call: Call) -> Reply:
     """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
     return paged(call, receipts.receipt(call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor))
+
+
+def read_trace(call: Call) -> Trace:
+    """Each wait, try, call of the model and decision, with times, tokens and cost."""
+    return timeline.trace(call.owner, call.ids["roadmap_id"])

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 BASE = "/api/v1/roadmaps"
 
 
-BELOW = ("events", "activity", "logs", "revisions", "receipt")
+BELOW = ("events", "activity", "logs", "revisions", "receipt", "trace")
 
 
 class Links(BaseModel):
@@ -21,6 +21,7 @@ class Links(BaseModel):
     logs: str = Field(description="What was done.")
     revisions: str = Field(description="What its plan was.")
     receipt: str = Field(description="What it has cost.")
+    trace: str = Field(description="How it was made, as spans of time.")
 
 
 def links_of(roadmap_id: UUID) -> Links:

@@ -12,6 +12,7 @@ from web.pages.rendering import page
 
 PAGES = {  # in the order in which they are linked
     "/admin": gettext_noop("Overview"),
+    "/admin/roadmaps": gettext_noop("Roadmaps"),
     "/admin/logs": gettext_noop("Log"),
 }
 

@@ -1,0 +1,141 @@
+"""All roadmaps: searched, and one of them with its ledger, its timeline and what was logged last."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from starlette.responses import Response
+
+from core.errors import Conflict, Invalid
+from core.texts import gettext_noop, texts
+from roadmap import overseeing, timeline
+from roadmap.decisions import ENDED, UNDER_WAY
+from roadmap.overseeing import OverseenList
+from roadmap.statuses import RoadmapStatus
+from web.api.operator import roadmaps as api
+from web.api.operator.roadmaps import SearchQuery
+from web.endpoint import Call, NoBody
+from web.errors import status_of
+from web.pages import problems, trace
+from web.pages.look import language_of
+from web.pages.operator.room import room_page
+from web.pages.page import AnyQuery, filled, see_other
+from web.pages.trace import TraceQuery
+
+ON_A_PAGE = 50
+LAST_RECORDS = 20
+CHOICES = {  # of statuses
+    "": gettext_noop("All"),
+    "queued,planning,building": gettext_noop("Under way"),
+    "failed,partial": gettext_noop("Went wrong"),
+}
+RULES = {
+    "status": gettext_noop("One or several states, separated by commas."),
+    "owner": gettext_noop("An e-mail address or the id of an account."),
+    "text": gettext_noop("At most 200 characters, in one line."),
+    "error": gettext_noop("At most 200 characters, in one line."),
+    "generator": gettext_noop("At most 100 characters, in one line."),
+    "since": gettext_noop("A day, such as 2026-11-26."),
+    "until": gettext_noop("A day, such as 2026-11-26."),
+}
+
+
+class RoadmapsQuery(AnyQuery):
+    """Texts as they were typed: what does not fit is told beside its field."""
+
+    status: str = ""
+    owner: str = ""
+    text: str = ""
+    error: str = ""
+    generator: str = ""
+    over_budget: str = ""
+    since: str = ""
+    until: str = ""
+    cursor: str = ""
+
+
+def show_roadmaps(call: Call) -> Response:
+    query: RoadmapsQuery = call.query
+    given = {name: value.strip() for name, value in query.model_dump().items() if value.strip()}
+    try:
+        sought = filled(SearchQuery, {**given, **_days(given), "limit": ON_A_PAGE})
+    except Invalid as error:
+        return _list(call, given, OverseenList(items=[], next_cursor=None), error)
+    return _list(call, given, overseeing.search(sought.sought, before=sought.cursor, limit=ON_A_PAGE))
+
+
+def show_roadmap(call: Call) -> Response:
+    return _one(call, call.query)
+
+
+def cancel(call: Call) -> Response:
+    return _decide(call, api.cancel_overseen)
+
+
+def retry(call: Call) -> Response:
+    return _decide(call, api.retry_overseen)
+
+
+def _decide(call: Call, decide: Any) -> Response:
+    """Back to the roadmap; what is not possible any more is said there."""
+    try:
+        decide(replace(call, body=NoBody()))
+    except Conflict as error:
+        return _one(call, TraceQuery(), error)
+    return see_other(f"/admin/roadmaps/{call.ids['roadmap_id']}")
+
+
+def _days(given: Mapping[str, str]) -> dict[str, str]:
+    """Days as moments: from its beginning, and to its end."""
+    moments = {}
+    for name, later in (("since", 0), ("until", 1)):
+        try:
+            day = date.fromisoformat(given.get(name, ""))
+        except ValueError:
+            continue
+        moments[name] = f"{min(day, date(9000, 1, 1)) + timedelta(days=later)}T00:00:00Z"
+    return moments
+
+
+def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Invalid | None = None) -> Response:
+    words = texts(language_of(call.request))
+    wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
+    filters = {name: value for name, value in given.items() if name != "cursor"}
+    following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""
+    return room_page(
+        call,
+        "operator/roadmaps.html",
+        status=status_of(error) if error else 200,
+        found=found,
+        filters={name: filters.get(name, "") for name in RoadmapsQuery.model_fields},
+        is_filtered=bool(filters),
+        first=urlencode(filters),
+        is_first="cursor" not in given,
+        following=following,
+        choices={key: words.gettext(text) for key, text in CHOICES.items()},
+        statuses=list(RoadmapStatus),
+        errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
+        problem=problems.said(words, error) if error else "",
+    )
+
+
+def _one(call: Call, query: TraceQuery, error: Conflict | None = None) -> Response:
+    roadmap_id: UUID = call.ids["roadmap_id"]
+    detail = overseeing.detail(roadmap_id)
+    logs = f"/admin/logs?roadmap={roadmap_id}"
+    told = timeline.trace(detail.owner.id, roadmap_id)
+    return room_page(
+        call,
+        "operator/roadmap.html",
+        status=status_of(error) if error else 200,
+        problem=problems.said(texts(language_of(call.request)), error) if error else "",
+        roadmap=detail,
+        may_cancel=detail.status in UNDER_WAY,
+        may_retry=detail.status in ENDED and detail.status != RoadmapStatus.ready,
+        records=overseeing.last_records(roadmap_id, LAST_RECORDS),
+        logs=logs,
+        **trace.drawn(replace(call, query=query), told, lambda concept_id: f"{logs}&concept={concept_id}"),
+    )

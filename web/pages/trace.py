@@ -1,0 +1,72 @@
+"""How a roadmap was made: its timeline as a picture and as a table, for its owner and for operators."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from core import clock
+from core.texts import texts
+from roadmap import reading, timeline
+from roadmap.spans import Span, SpanKind
+from roadmap.timeline import Trace
+from web.endpoint import Call
+from web.pages import spans_said
+from web.pages.look import language_of
+from web.pages.page import AnyQuery
+from web.pages.rendering import page
+from web.pages.timescale import told
+from web.pages.waterfall import MANY, arrange
+from web.pages.waterfall_drawing import draw, legend
+
+ON_A_PAGE = 250  # spans of the table
+
+
+class TraceQuery(AnyQuery):
+    """`rows` every: a row for each concept, however many; `after`: the table goes on behind so many spans."""
+
+    rows: str = ""
+    after: int = 0
+
+
+def show(call: Call) -> Response:
+    roadmap_id = call.ids["roadmap_id"]
+    trace = timeline.trace(call.owner, roadmap_id)
+    tree = reading.roadmap_tree(call.owner, roadmap_id)
+    return page(call.request, "trace.html", tree=tree, **drawn(call, trace, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"))
+
+
+def drawn(call: Call, trace: Trace, href: Callable[[UUID], str]) -> dict[str, Any]:
+    """What `parts/waterfall.html` shows. `href` is where a concept leads."""
+    query: TraceQuery = call.query
+    words, now = texts(language_of(call.request)), clock.now()
+    every = query.rows == "every"
+    chart = arrange(trace.spans, now, spans_said.rows_in(words), every=every)
+    title = words.gettext("How it was made")
+    after = max(0, min(query.after, len(trace.spans)))
+    began = chart.began
+
+    def since(span: Span) -> str:
+        return told((span.started_at - began).total_seconds(), 0.1)
+
+    concepts = {span.concept_id for span in trace.spans if span.concept_id is not None}
+    return {
+        "trace": trace,
+        "picture": Markup(draw(chart, now, title, href, words)),  # escaped where it is made
+        "legend": [(Markup(svg), said) for svg, said in legend(words)],
+        "spans": trace.spans[after : after + ON_A_PAGE],
+        "after": after,
+        "next_after": after + ON_A_PAGE if after + ON_A_PAGE < len(trace.spans) else None,
+        "previous_after": max(0, after - ON_A_PAGE) if after else None,
+        "every": every,
+        "may_fold": len(concepts) > MANY,
+        "since": since,
+        "took": lambda span: told((span.ended(now) - span.started_at).total_seconds(), 0.1),
+        "span_name": lambda span: spans_said.name_of(span, words),
+        "span_outcome": lambda span: spans_said.outcome_of(span, words),
+        "is_moment": lambda span: span.kind == SpanKind.decision,
+        "duration": told,
+        "concept_href": href,
+    }
