@@ -24,6 +24,7 @@ from core.runtime import database, session, transaction
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
+from roadmap.execution_log import LogLevel
 from roadmap.outline import ContentKind
 from roadmap.reading import LogRecord
 from roadmap.spending import money
@@ -153,8 +154,8 @@ def owner_of(roadmap_id: UUID) -> UUID:
 
 
 def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
-    """What was logged of it last, the newest first."""
-    query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id)
+    """What was logged of it last, the newest first, without what is of interest for finding faults only."""
+    query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug)
     with session():
         rows = list(query.order_by(ExecutionLog.id.desc()).limit(limit))
     return [LogRecord.model_validate(row, from_attributes=True) for row in rows]

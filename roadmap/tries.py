@@ -58,7 +58,7 @@ def note_begun(
     details: dict[str, Any] = {"try": Mark.begun, "attempt": attempt, "due_at": due_at.isoformat(), "worker": worker_name()}
     if found_no_room := held_up.take(row_id):
         details["held_up"] = found_no_room
-    message = f"Begins try {attempt}"
+    message = f"Begins the {step} (try {attempt})"
     record(category, step, message, level=LogLevel.debug, details=details, roadmap_id=roadmap_id, concept_id=concept_id)
 
 

@@ -233,7 +233,7 @@ def _with_calls(bar: Bar, calls: Sequence[Span], place: Place) -> Bar:
 
 def _placed(bar: Bar, top: float) -> Bar:
     y = top + bar.y * (LANE + BETWEEN)
-    inner = tuple(replace(call, y=y + LANE / 2 - 2, height=4.0) for call in bar.inner)
+    inner = tuple(replace(call, y=y + LANE / 2 - 1.5, height=3.0) for call in bar.inner)
     return replace(bar, y=y, inner=inner)
 
 

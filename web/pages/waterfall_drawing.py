@@ -46,6 +46,9 @@ def legend(words: NullTranslations) -> list[tuple[str, str]]:
         at = datetime.min
         span = Span(id="", kind=SpanKind(kind), name="", started_at=at, ended_at=at, outcome=outcome)
         inner = "".join(_shape(Bar((span,), 3, 25, 2)))
+        if kind == SpanKind.model_call:  # as it is within what it is for
+            around = "".join(_shape(Bar((span.model_copy(update={"kind": SpanKind.content}),), 3, 25, 2)))
+            inner = f'{around}<g class="w-within">{"".join(_shape(Bar((span,), 5, 23, 6.5, 3)))}</g>'
         said = words.gettext(NAMES[span.kind]) if outcome == SpanOutcome.ok else outcome_of(span, words)
         svg = f'<svg class="waterfall key" viewBox="0 0 28 16" width="28" height="16" aria-hidden="true">{inner}</svg>'
         found.append((svg, said))
@@ -99,7 +102,8 @@ def _drawn(chart: Chart, now: datetime, title: str, href: Href, words: NullTrans
         for bar in row.bars:
             yield f"<g><title>{_text(said_of(bar, chart, now, words), lines=True)}</title>{''.join(_shape(bar))}</g>"
             for call in bar.inner:
-                yield f"<g><title>{_text(said_of(call, chart, now, words), lines=True)}</title>{''.join(_shape(call))}</g>"
+                told_of = _text(said_of(call, chart, now, words), lines=True)
+                yield f'<g class="w-within"><title>{told_of}</title>{"".join(_shape(call))}</g>'
     yield "</svg>"
 
 

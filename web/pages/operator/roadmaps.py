@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.responses import Response
 
+from core import clock
 from core.errors import Conflict, Invalid
 from core.texts import gettext_noop, texts
 from roadmap import overseeing, timeline
@@ -38,8 +40,8 @@ RULES = {
     "text": gettext_noop("At most 200 characters, in one line."),
     "error": gettext_noop("At most 200 characters, in one line."),
     "generator": gettext_noop("At most 100 characters, in one line."),
-    "since": gettext_noop("A day, such as 2026-11-26."),
-    "until": gettext_noop("A day, such as 2026-11-26."),
+    "since": gettext_noop("A day: year, month, day."),
+    "until": gettext_noop("A day: year, month, day."),
 }
 
 
@@ -114,12 +116,20 @@ def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Inva
         is_filtered=bool(filters),
         first=urlencode(filters),
         is_first="cursor" not in given,
+        age=partial(_age, clock.now()),
         following=following,
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
         errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
         problem=problems.said(words, error) if error else "",
     )
+
+
+def _age(now: datetime, at: datetime) -> str:
+    """In its largest unit."""
+    seconds = max((now - at).total_seconds(), 0)
+    units = ((86_400, "d"), (3600, "h"), (60, "min"))
+    return next((f"{int(seconds // size)} {unit}" for size, unit in units if seconds >= size), f"{int(seconds)} s")
 
 
 def _one(call: Call, query: TraceQuery, error: Conflict | None = None) -> Response:
