@@ -14,6 +14,7 @@ EMBEDDED = {"SERVICE_TYPE": "all"}
 URLS = {"DATABASE_URL": "postgresql://roadmap@db/roadmap", "REDIS_URL": "rediss://queue:6380/0"}
 SERVER = {"SERVICE_TYPE": "api", "SECRET_KEY": KEY, **URLS}
 SECRET = "hunter2-s3cret"
+SECRETS = ("_key", "_password", "_token", "database_url", "redis_url")
 SECONDS = [name for name in Settings.model_fields if name.endswith("_seconds")]
 WHOLE = {"PORT": 65_535, "API_WORKERS": 32, "LOGS_WORKERS": 64, "CONTENT_WORKERS": 64, "MAX_ATTEMPTS": 20}
 
@@ -269,7 +270,9 @@ def test_the_defaults_in_the_entrypoint_are_those_of_the_model() -> None:
 
 
 def test_secrets_are_secret_in_the_model() -> None:
-    secret = {name for name in Settings.model_fields if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))}
+    secret = {
+        name for name in Settings.model_fields if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))
+    }
     assert len(secret) == 7
     hidden = {name for name, field in Settings.model_fields.items() if SecretStr.__name__ in str(field.annotation)}
     assert hidden == secret
