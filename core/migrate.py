@@ -7,6 +7,7 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
+from core.reaching import first_line, is_away
 from core.settings import Settings
 from core.storage import open_migration_database
 
@@ -15,10 +16,39 @@ LOCK = 7_201_944_127_113  # any number; the same in every version of this servic
 LOCK_WAIT = 60_000  # milliseconds that one migration waits for another to end
 
 
+class MigrationFailed(Exception):
+    """One migration cannot be applied. Nothing of it was; those before it are."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the migration {name} failed: {reason}. Nothing of it was applied, and those before it are; remove the cause and "
+            "migrate again, which goes on there"
+        )
+
+
 def migrate(settings: Settings) -> list[str]:
-    """Apply what is pending, in order, each in a transaction of its own; returns the names applied."""
-    with _connection(settings) as database, _locked(database):
-        applied: list[str] = Runner(database, str(DIRECTORY)).up()
+    """Apply what is pending, in order, each in a transaction of its own; returns the names applied.
+
+    Raises MigrationFailed, and what the driver raises when the database is away or busy.
+    """
+    with connected(settings) as database, alone(database):
+        return apply_pending(database)
+
+
+def apply_pending(database: peewee.Database, last: str | None = None) -> list[str]:
+    """Up to `last`, or all. Raises MigrationFailed."""
+    runner, applied = Runner(database, str(DIRECTORY)), []
+    for name in pending(database):
+        if last is not None and name > last:
+            break
+        try:
+            runner.up(name)
+        except peewee.PeeweeException as error:
+            if is_away(error):
+                raise
+            raise MigrationFailed(name, first_line(error)) from error
+        applied.append(name)
     return applied
 
 
@@ -28,12 +58,18 @@ def pending(database: peewee.Database) -> list[str]:
     return [name for name in known() if name not in applied]
 
 
+def unknown(database: peewee.Database) -> list[str]:
+    """Names of migrations that the connected database has and this version of the code does not: a newer one was here."""
+    return sorted(Runner(database, str(DIRECTORY)).applied().keys() - set(known()))
+
+
 def known() -> list[str]:
     return sorted(path.stem for path in DIRECTORY.glob("[0-9]*.py"))
 
 
 @contextmanager
-def _connection(settings: Settings) -> Iterator[peewee.Database]:
+def connected(settings: Settings) -> Iterator[peewee.Database]:
+    """A connection of its own, past any transaction pooler. For a process that does only this."""
     database = open_migration_database(settings)
     database.connect()
     try:
@@ -43,7 +79,7 @@ def _connection(settings: Settings) -> Iterator[peewee.Database]:
 
 
 @contextmanager
-def _locked(database: peewee.Database) -> Iterator[None]:
+def alone(database: peewee.Database) -> Iterator[None]:
     """playhouse.migrations takes no lock; three services that start together must not migrate at once."""
     if not isinstance(database, peewee.PostgresqlDatabase):
         yield  # SQLite exists under SERVICE_TYPE=all only, where one process migrates before the others start

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import peewee
 import redis
 
-from core.migrate import migrate, pending
+from core.migrate import MigrationFailed, migrate, pending
+from core.reaching import broker_trouble, database_trouble
 from core.settings import ServiceType, Settings, SettingsError, from_environment
 from core.storage import open_migration_database, signing_keys
 
@@ -100,8 +101,10 @@ def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
 def _migrated(settings: Settings) -> None:
     try:
         migrate(settings)
+    except MigrationFailed as error:
+        raise Refused(str(error)) from None
     except (peewee.OperationalError, peewee.InternalError) as error:
-        raise NotReady(f"the database does not answer: {_reason(error)}") from None
+        raise NotReady(str(database_trouble(error, settings))) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
 
@@ -113,7 +116,7 @@ def _schema_is_there(settings: Settings) -> None:
         _check_encoding(database)
         missing = pending(database)
     except (peewee.OperationalError, peewee.InternalError) as error:
-        raise NotReady(f"the database does not answer: {_reason(error)}") from None
+        raise NotReady(str(database_trouble(error, settings))) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
     finally:
@@ -141,7 +144,7 @@ def _broker_answers(settings: Settings) -> None:
     except redis.ResponseError as error:
         raise Refused(f"REDIS_URL: the server refuses: {_reason(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise NotReady(f"the broker does not answer: {_reason(error)}") from None
+        raise NotReady(str(broker_trouble(error))) from None
     finally:
         client.close()
     if policy is None:

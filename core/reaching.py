@@ -1,0 +1,106 @@
+"""Why a database or a broker cannot be used: cause and fix, each in one sentence, for who operates the service.
+
+Drivers name host, port and user, never the password; what they say of an address that they cannot read quotes parts of it, and
+is not repeated.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+import peewee
+import redis
+
+from core.settings import Settings
+
+LOST = (None, "08", "53300", "57")  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
+BUSY = ("55P03", "40", "25P03")  # a lock was not given in time, overtaken, a transaction that idled too long
+
+DATABASE_CAUSES = (  # what the driver says, what it means, what to do
+    ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
+    ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
+    ("connection refused", "nothing listens there", "start PostgreSQL, or check host and port in DATABASE_URL"),
+    ("password authentication failed", "it refuses the user or the password", "check both in DATABASE_URL; special characters must be percent-encoded"),  # fmt: skip
+    ("no password supplied", "it wants a password", "put it into DATABASE_URL"),
+    ("no pg_hba.conf entry", "it does not let this machine in", "allow it in pg_hba.conf, or add ?sslmode=require to DATABASE_URL"),  # fmt: skip
+    ("role", "it has no such user", "check the user in DATABASE_URL, or create it"),
+    ("database", "it has no such database", "check the name at the end of DATABASE_URL, or create it with CREATE DATABASE ... ENCODING 'UTF8'"),  # fmt: skip
+)
+FILE_CAUSES = (
+    ("unable to open database file", "the file cannot be opened", "check that DATA_DIR can be written"),
+    ("locked", "another process holds it for long", "end what uses it, or try again"),
+    ("not a database", "the file is no SQLite database", "move it away, and restore a backup"),
+    ("malformed", "the file is damaged", "move it away, and restore a backup"),
+    ("readonly", "the file cannot be written", "check the owner of DATA_DIR"),
+    ("full", "the disk is full", "make room where DATA_DIR is"),
+    ("disk i/o", "the disk does not work, or is full", "make room where DATA_DIR is, and check the disk"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`is_away`: waiting may help."""
+
+    what: str
+    cause: str
+    fix: str
+    is_away: bool
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cause}; {self.fix}"
+
+
+def database_trouble(error: Exception, settings: Settings) -> Trouble:
+    if settings.embedded:
+        cause, fix = _meaning(first_line(error), FILE_CAUSES, "check DATA_DIR")
+        return Trouble(f"the database in {settings.data_dir} cannot be used", cause, fix, "locked" in str(error))
+    if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
+        name = type(error).__name__
+        return Trouble("DATABASE_URL cannot be used", f"the driver does not accept it ({name})", "check its options", False)
+    said = first_line(error).lower()
+    missing = "does not exist" in said
+    causes = [each for each in DATABASE_CAUSES if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)]
+    cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
+    return Trouble("the database does not answer", cause, fix, is_away(error))
+
+
+def broker_trouble(error: Exception) -> Trouble:
+    said = first_line(error)
+    if isinstance(error, redis.AuthenticationError) or said.upper().startswith(("NOAUTH", "WRONGPASS")):
+        return Trouble("the broker refuses", "the user or the password is wrong or missing", "check both in REDIS_URL", False)
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return Trouble("the broker refuses", said, "give the user of REDIS_URL every command on every key", False)
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or said.startswith("OOM"):
+        return Trouble("the broker refuses", "its memory is full", "raise its maxmemory, or let the workers catch up", True)
+    if isinstance(error, redis.ResponseError):
+        return Trouble("the broker refuses", said, "check REDIS_URL and the server", False)
+    if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(error, redis.RedisError):
+        return Trouble("the queues in DATA_DIR cannot be used", *_meaning(said, FILE_CAUSES, "check DATA_DIR"), "locked" in said)
+    return Trouble("the broker does not answer", said, "start it, or check host and port in REDIS_URL", True)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether this says that a database is away or busy, and not that it cannot do what it was asked."""
+    origin = getattr(error, "orig", None) or error
+    if isinstance(origin, sqlite3.Error):
+        return "locked" in str(origin) or "busy" in str(origin)
+    code = _code(error)
+    if code is None:
+        return isinstance(error, peewee.OperationalError | peewee.InterfaceError)
+    return any(code.startswith(start) for start in (*LOST, *BUSY) if start)
+
+
+def first_line(error: BaseException) -> str:
+    """What the driver says, without what it adds."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
+def _code(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", None) or error, "pgcode", None)
+
+
+def _meaning(said: str, causes: object, otherwise: str) -> tuple[str, str]:
+    for words, cause, fix in causes:  # type: ignore[attr-defined]
+        if words in said.lower():
+            return f"{cause} ({said})", fix
+    return said, otherwise
