@@ -20,7 +20,7 @@ run: $(VENV)/run ## Start the service on this machine: no key, no server, no acc
 	@SERVICE_TYPE=all exec ./entrypoint.sh
 
 demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
-	@$(BIN)/python roadmap_cli.py demo -- "$$GOAL"
+	@$(BIN)/roadmap demo -- "$$GOAL"
 
 test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis; TESTERS=0 runs one test after the other
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
@@ -81,11 +81,12 @@ bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a sec
 	@$(BIN)/python benchmarks/accept.py
 
 # From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
-$(VENV)/run: requirements.lock
+$(VENV)/run: requirements.lock bin/roadmap
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV) (once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@ln -sf ../../bin/roadmap $(BIN)/roadmap
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run

@@ -1,39 +1,133 @@
-"""The command line. A command's module is loaded when it is called: `demo` needs nothing of the application."""
+"""The command line, installed as `roadmap`. A command's module is loaded when it is called: those of learners need nothing of
+the service, which may be elsewhere, and those of operators need no service that runs.
+"""
 
+import errno
 import importlib
+import logging
 import os
 import sqlite3
+import sys
+from typing import Any
 
 import click
 
-from core.settings import SettingsError
+from cli.telling import Away, Exit, Failed, capital, data_folder, failure
+from core.archive import NotABackup
+from core.errors import RoadmapError
+from core.migrate import MigrationFailed
+from core.reaching import DATABASE_FAULTS, database_trouble
+from core.settings import SettingsError, from_environment
 
-COMMANDS = ("demo", "dead", "users")
+LEARNERS = {  # what `roadmap --help` says of them, without loading them
+    "new": "Make a roadmap for GOAL, and watch it being made.",
+    "list": "Show your roadmaps, the newest first.",
+    "show": "Show a roadmap as a tree.",
+    "export": "Write a roadmap as JSON, Markdown or SVG.",
+    "demo": "Make a roadmap for GOAL without a service.",
+}
+OPERATORS = {
+    "doctor": "Check everything that the service needs.",
+    "config": "Show every variable, its value, and where that is from.",
+    "migrate": "Bring the database up to date.",
+    "users": "Accounts: list, add, invite, ranks, passwords, shut out.",
+    "keys": "API keys: list, create, revoke.",
+    "jobs": "Queues: messages, workers, dead letters, pauses.",
+    "logs": "Search and follow the execution log.",
+    "backup": "Write the whole database to FILE.",
+    "restore": "Put a backup into an empty database.",
+}
+HIDDEN = ("dead",)  # as it was called before `jobs`
+MODULES = {"list": "listing", "show": "showing", "export": "exporting", "new": "creating"}  # whose names mean something else
+BY_THEMSELVES = {*LEARNERS, "config"}  # these do not open what the environment names
 
 
 class Commands(click.Group):
-    """Each command is the object of its own name in the module of its own name."""
+    """Each command is the object of its own name in the module of its own name. Nothing ends with a traceback that somebody
+    could expect, and a reader who has seen enough (`| head`) is no error.
+    """
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*LEARNERS, *OPERATORS]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in (*LEARNERS, *OPERATORS, *HIDDEN):
             return None
-        os.environ.setdefault("SERVICE_TYPE", "all")  # whichever mode the variables name, it is looked at from outside
+        if name not in BY_THEMSELVES:
+            _stand_in_for_the_service()
         try:
-            command: click.Command = getattr(importlib.import_module(f"cli.{name}"), name)
+            module = importlib.import_module(f"cli.{MODULES.get(name, name)}")
         except SettingsError as error:
-            raise click.ClickException(str(error)) from error
-        except sqlite3.Error as error:
-            raise click.ClickException(f"the files of embedded mode in DATA_DIR cannot be opened: {error}") from error
+            raise Failed(str(error)) from error
+        except (sqlite3.Error, OSError) as error:
+            raise Failed(f"the files of embedded mode in DATA_DIR cannot be opened: {error}") from error
+        command: click.Command = getattr(module, f"{name}_command", None) or getattr(module, name)
         return command
 
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in (("For learners", LEARNERS), ("For operators", OPERATORS)):
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
 
-@click.group(cls=Commands)
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        standalone = options.pop("standalone_mode", True)
+        if not standalone:
+            return super().main(*arguments, standalone_mode=False, **options)
+        sys.exit(self._outcome(*arguments, **options))
+
+    def _outcome(self, *arguments: Any, **options: Any) -> int:
+        try:
+            code = super().main(*arguments, standalone_mode=False, **options)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (RoadmapError, SettingsError, MigrationFailed, NotABackup, *DATABASE_FAULTS) as error:
+            found = _told(error)
+            found.show()
+            return found.exit_code
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted.", err=True)
+            return Exit.interrupted
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                return _nobody_reads()
+            Failed(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}").show()
+            return Exit.failed
+        return code if isinstance(code, int) else Exit.ok
+
+
+def _told(error: Exception) -> Failed:
+    if isinstance(error, RoadmapError):
+        return failure(error, from_environment(os.environ))
+    if isinstance(error, DATABASE_FAULTS):
+        trouble = database_trouble(error, from_environment(os.environ))
+        return (Away if trouble.is_away else Failed)(capital(f"{trouble}."))
+    return Failed(capital(f"{error}" if str(error).endswith(".") else f"{error}."))
+
+
+def _stand_in_for_the_service() -> None:
+    """Whichever mode the variables name, it is looked at from outside; a folder is where `make run` looks for it."""
+    os.environ.setdefault("SERVICE_TYPE", "all")
+    os.environ["DATA_DIR"] = str(data_folder(os.environ))
+
+
+def _nobody_reads() -> int:
+    """What is still in the buffer would be complained of at the end."""
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+    return Exit.ok
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Roadmap: learning roadmaps for small teams."""
+    """Roadmap: learning roadmaps for small teams.
+
+    new, list, show and export talk to a running service; demo needs none. The others are for who operates one, and read the
+    same environment variables as its processes.
+    """
 
 
 if __name__ == "__main__":
-    main()
+    logging.disable(logging.WARNING)  # what is the matter is said once, at the end
+    main(prog_name="roadmap")

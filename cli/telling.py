@@ -1,17 +1,130 @@
-"""How the command line tells of what went wrong: one sentence, and an exit code."""
+"""How every command tells what it found and what went wrong: text for people or JSON for programs, and an exit code.
 
-from collections.abc import Callable
-from typing import TypeVar
+With `--json` one document, or one a line where there is no end, is all that stands on stdout. What went wrong is one sentence on
+stderr in either case.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import click
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
 
-from core.errors import RoadmapError
+from core.errors import RoadmapError, Unavailable
+from core.reaching import broker_trouble, database_trouble, first_line
+from core.settings import Settings
+from core.text import plain
 
-Result = TypeVar("Result")
+HOUSE = Path(__file__).resolve().parent.parent
+console = Console()
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there.")
 
 
-def told(ask: Callable[[], Result]) -> Result:
-    try:
-        return ask()
-    except RoadmapError as error:
-        raise click.ClickException(error.detail) from error
+class Exit(IntEnum):
+    """What `roadmap` ends with; docs/COMMANDS.md tells it."""
+
+    ok = 0
+    failed = 1  # it was said no, or something is wrong
+    usage = 2  # the command was not understood; click's own
+    away = 3  # the service, the database or the broker cannot be reached: the same may work later
+    interrupted = 130  # Ctrl-C
+
+
+class Failed(click.ClickException):
+    """The message says what went wrong and what to do."""
+
+    exit_code = Exit.failed
+
+
+class Away(Failed):
+    """Something that is needed cannot be reached; nothing was changed by this."""
+
+    exit_code = Exit.away
+
+
+def data_folder(environment: Mapping[str, str]) -> Path:
+    """DATA_DIR as the services read it, whose folder is that of the code, wherever the command is called."""
+    return HOUSE / (environment.get("DATA_DIR", "").strip() or "data")
+
+
+def failure(error: RoadmapError, settings: Settings | None = None) -> Failed:
+    fields = "; ".join(f"{field.pointer.removeprefix('/')} {field.detail}" for field in error.fields)
+    said = f"{error.detail.rstrip('.')} ({fields})." if fields else error.detail
+    if not isinstance(error, Unavailable):
+        return Failed(said)
+    cause = error.__cause__
+    if isinstance(cause, Exception):
+        if "broker" in said:
+            trouble = broker_trouble(cause)
+            said = f"{said} {_sentence(trouble.cause, trouble.fix)}"
+        elif settings is not None:
+            trouble = database_trouble(cause, settings)
+            said = capital(f"{trouble}.")
+        else:
+            said = f"{said} {capital(first_line(cause))}"
+    return Away(said)
+
+
+def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:
+    """The one way out of a command that found something."""
+    if as_json:
+        click.echo(as_document(data))
+    else:
+        human()
+
+
+def as_document(data: Any) -> str:
+    return json.dumps(data, default=_plain, ensure_ascii=False)
+
+
+def say(text: str, as_json: bool, data: Any = None) -> None:
+    """What was done, in a sentence or as data."""
+    click.echo(as_document(data if data is not None else {"done": text}) if as_json else plain(text))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Words of others show as they are: no markup, no control characters."""
+    made = Table(*columns)
+    for row in rows:
+        made.add_row(*(plain(cell(each)) for each in row))
+    console.print(made, markup=False, highlight=False)
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def _sentence(cause: str, fix: str) -> str:
+    return f"{capital(cause.rstrip('.'))}; {fix}."
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

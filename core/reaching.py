@@ -15,6 +15,9 @@ from core.settings import Settings
 LOST = (None, "08", "53300", "57")  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
 BUSY = ("55P03", "40", "25P03")  # a lock was not given in time, overtaken, a transaction that idled too long
 
+NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
+DATABASE_FAULTS = (peewee.PeeweeException,)
+
 DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
     ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
@@ -26,6 +29,8 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     ("database", "it has no such database", "check the name at the end of DATABASE_URL, or create it with CREATE DATABASE ... ENCODING 'UTF8'"),  # fmt: skip
 )
 FILE_CAUSES = (
+    ("no such table", "it has not the tables of this version", "run `roadmap migrate`"),
+    ("no such column", "it has not the tables of this version", "run `roadmap migrate`"),
     ("unable to open database file", "the file cannot be opened", "check that DATA_DIR can be written"),
     ("locked", "another process holds it for long", "end what uses it, or try again"),
     ("not a database", "the file is no SQLite database", "move it away, and restore a backup"),
@@ -53,6 +58,8 @@ def database_trouble(error: Exception, settings: Settings) -> Trouble:
     if settings.embedded:
         cause, fix = _meaning(first_line(error), FILE_CAUSES, "check DATA_DIR")
         return Trouble(f"the database in {settings.data_dir} cannot be used", cause, fix, "locked" in str(error))
+    if _code(error) in NO_SCHEMA:
+        return Trouble("the database cannot be used", "it has not the tables of this version", "run `roadmap migrate`", False)
     if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
         name = type(error).__name__
         return Trouble("DATABASE_URL cannot be used", f"the driver does not accept it ({name})", "check its options", False)

@@ -1,0 +1,64 @@
+"""`backup`: everything that the database has, in a file."""
+
+import errno
+import os
+from pathlib import Path
+
+import click
+
+from cli.telling import Failed, json_option, show
+from core.errors import Unavailable
+from core.settings import from_environment
+from roadmap import backups
+from roadmap.backups import Summary
+from tasks.inspection import queue_states
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--no-logs", is_flag=True, help="Leave the execution log out, which is most of it.")
+@click.option("--force", is_flag=True, help="Replace FILE when it is there.")
+@json_option
+def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
+    """Write the whole database to FILE, as it is at this moment, while the service runs.
+
+    The file is for its owner's eyes only: it has hashes of passwords and secrets of webhooks. It has neither SECRET_KEY, which
+    is kept elsewhere, nor what waits in the queues: messages for roadmaps are made anew after a restore, and log records that
+    are not stored yet are missing from it. It fits either kind of database.
+    """
+    waiting = _waiting()
+    try:
+        made = backups.write(from_environment(os.environ), file, with_logs=not no_logs, replace=force)
+    except FileExistsError:
+        raise Failed(f"{file} is there already; name another file, or say --force to replace it.") from None
+    except OSError as error:
+        raise Failed(_why_not(file, error)) from None
+    told = {"file": str(file), "bytes": made.size, "rows": made.rows, "left_out": made.left_out, "made_at": made.made_at}
+    show({**told, "waiting": waiting}, as_json, lambda: click.echo(_sentences(file, made, waiting)))
+
+
+def _waiting() -> dict[str, int] | None:
+    """Messages by queue; None when the broker cannot say."""
+    try:
+        return {state.name: state.ready + state.held + state.scheduled for state in queue_states()}
+    except Unavailable:
+        return None
+
+
+def _sentences(file: Path, made: Summary, waiting: dict[str, int] | None) -> str:
+    lines = [f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables are in {file} ({made.size:,} bytes)."]
+    lines.append("Keep it as you keep a password: it has hashes of passwords and secrets of webhooks.")
+    if made.left_out:
+        lines.append(f"Left out: {', '.join(made.left_out)}.")
+    if waiting is None:
+        lines.append("The broker does not answer: how many messages wait there, which are not in the file, is not known.")
+    elif any(waiting.values()):
+        counts = ", ".join(f"{count:,} of {name}" for name, count in waiting.items())
+        lines.append(f"Messages that wait in the queues are not in it ({counts}); only those of logs would be missed.")
+    return "\n".join(lines)
+
+
+def _why_not(file: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{file} cannot be written: there is no room for it ({error.strerror}); name another place. Nothing is left of it."
+    return f"{file} cannot be written ({error.strerror}); name another place."

@@ -1,0 +1,41 @@
+"""`restore`: everything that a backup has, into an empty database."""
+
+import os
+from pathlib import Path
+
+import click
+
+from cli.telling import Failed, json_option, show
+from core.archive import NotABackup
+from core.settings import from_environment
+from roadmap import backups
+from roadmap.backups import Summary
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def restore(file: Path, as_json: bool) -> None:
+    """Put the rows of FILE into the database, which must be empty, while no service runs on it.
+
+    The file is read to its end before anything is changed, and everything is one transaction. A backup of an older version is
+    brought up to this one, and one of embedded mode fits PostgreSQL as well as the other way round. What was being made goes on
+    when the services start; unless they have the SECRET_KEY of then, everybody logs in again.
+    """
+    try:
+        done = backups.restore(from_environment(os.environ), file)
+    except NotABackup as error:
+        raise Failed(f"{file} cannot be restored: {error}. Nothing was changed.") from None
+    except OSError as error:
+        raise Failed(f"{file} cannot be read ({error.strerror}). Nothing was changed.") from None
+    told = {"file": str(file), "rows": done.rows, "left_out": done.left_out, "made_at": done.made_at, "migrated": done.migrated}
+    show(told, as_json, lambda: click.echo(_sentences(file, done)))
+
+
+def _sentences(file: Path, done: Summary) -> str:
+    lines = [f"{sum(done.rows.values()):,} rows of {len(done.rows)} tables are back, as they were at {done.made_at}."]
+    if done.left_out:
+        lines.append(f"The backup was made without {', '.join(done.left_out)}.")
+    if done.migrated:
+        lines.append(f"Migrated since: {', '.join(done.migrated)}.")
+    return "\n".join([*lines, "Start the services: what was being made goes on."])
