@@ -8,7 +8,8 @@ import logging
 import os
 import sqlite3
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Never
 
 import click
 
@@ -69,15 +70,14 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
 
-    def main(self, *arguments: Any, **options: Any) -> Any:
-        standalone = options.pop("standalone_mode", True)
-        if not standalone:
-            return super().main(*arguments, standalone_mode=False, **options)
-        sys.exit(self._outcome(*arguments, **options))
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **options: Any
+    ) -> Never:
+        sys.exit(self._outcome(args, prog_name, **options))
 
-    def _outcome(self, *arguments: Any, **options: Any) -> int:
+    def _outcome(self, args: Sequence[str] | None, prog_name: str | None, **options: Any) -> int:
         try:
-            code = super().main(*arguments, standalone_mode=False, **options)
+            code = super().main(args, prog_name, **{**options, "standalone_mode": False})
             sys.stdout.flush()
         except click.ClickException as error:
             error.show()

@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 import httpx2
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from roadmap.markdown import harmless
+from cli.showing import show
+from cli.telling import Failed, console
+from roadmap import document
+from roadmap.document import counted
 
 HERE = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds for the services to answer
@@ -27,12 +28,6 @@ STOP_LIMIT = 30.0  # seconds for the services to end
 POLL = 0.1
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "DIRECT_DATABASE_URL", "HOST")
 ENDED = ("ready", "partial", "failed", "cancelled")
-
-console = Console()
-
-
-class Failed(click.ClickException):
-    """The message says what went wrong and what to do."""
 
 
 @click.command()
@@ -52,7 +47,8 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
         roadmap = make_roadmap(client, request)
         if not roadmap["stages"]:
             raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-        output.write_text(to_markdown(client, roadmap), encoding="utf-8")
+        concepts = (checked(client.get(concept_path(roadmap, id_))) for id_ in document.concept_ids(roadmap))
+        output.write_text("".join(document.as_markdown(roadmap, concepts)), encoding="utf-8")
         show(roadmap)
         show_cost(checked(client.get(roadmap["links"]["receipt"])))
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
@@ -134,75 +130,17 @@ def checked(response: httpx2.Response) -> dict[str, Any]:
     return body
 
 
-def show(roadmap: dict[str, Any]) -> None:
-    length = f"{plural(roadmap['hours'], 'hour')}, {plural(roadmap['weeks'], 'week')}"
-    console.print(f"\n[bold]{escape(roadmap['title'])}[/]: {length}\n", highlight=False)
-    for remark in roadmap["remarks"]:
-        console.print(f"[yellow]![/] {escape(remark)}", highlight=False)
-    for stage in roadmap["stages"]:
-        console.print(f"[bold]{escape(stage['title'])}[/] ({stage['hours']} h)", highlight=False)
-        for module in stage["modules"]:
-            console.print(f"  {escape(module['title'])}", highlight=False)
-            for concept in module["concepts"]:
-                written = sum(content["status"] == "ready" for content in concept["contents"].values())
-                mark = "[green]✓[/]" if written == len(concept["contents"]) else "[red]✗[/]"
-                console.print(
-                    f"    {mark} week {concept['week']:>2}  {escape(concept['title'])}", highlight=False, soft_wrap=True
-                )
-
-
-def plural(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def show_cost(receipt: dict[str, Any]) -> None:
     """Of a model; the catalogue makes no calls."""
     calls = sum(step["calls"] for step in receipt["steps"])
     if calls:
         tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
         price = f", {receipt['spent']} {receipt['currency']}" if float(receipt["spent"]) else ""
-        console.print(f"\n{plural(calls, 'call')} of the model, {plural(tokens, 'token')}{price}", highlight=False)
+        console.print(f"\n{counted(calls, 'call')} of the model, {counted(tokens, 'token')}{price}", highlight=False)
 
 
-def to_markdown(client: httpx2.Client, roadmap: dict[str, Any]) -> str:
-    """The whole roadmap with its tutorials, resources and questions as one document."""
-    frame = f"{plural(roadmap['hours'], 'hour')} in {plural(roadmap['weeks'], 'week')}"
-    parts = [f"# {roadmap['title'] or roadmap['goal']}\n\nGoal: {roadmap['goal']}. {frame}.\n"]
-    for stage in roadmap["stages"]:
-        parts.append(f"\n## {stage['title']}\n\n{stage['description']}\n")
-        for module in stage["modules"]:
-            parts.append(f"\n### {module['title']}\n\n{module['description']}\n")
-            for node in module["concepts"]:
-                concept = checked(client.get(f"{roadmap['links']['self']}/concepts/{node['id']}"))
-                parts.append(concept_markdown(concept))
-    return "".join(harmless(part) for part in parts)
-
-
-def concept_markdown(concept: dict[str, Any]) -> str:
-    lines = [f"\n#### {concept['title']}\n", f"Week {concept['week']}, {concept['hours']} hours. {concept['description']}\n"]
-    if concept["tutorial"]:
-        lines.append(deepen(concept["tutorial"]["markdown"]))
-    if concept["resources"]:
-        lines.append("**Read on**\n")
-        lines += [f"- [{item['title']}]({item['url']}): {item['why']}" for item in concept["resources"]]
-        lines.append("")
-    if concept["quiz"]:
-        lines.append("**Questions**\n")
-        for number, question in enumerate(concept["quiz"]["questions"], 1):
-            lines.append(f"{number}. {question['prompt']}\n")
-            lines += [f"   - {option}" for option in question["options"]]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def deepen(markdown: str) -> str:
-    """Headings of a tutorial below the concept's own; code blocks as they are."""
-    lines, in_code = [], False
-    for line in markdown.splitlines():
-        if line.lstrip().startswith("```"):
-            in_code = not in_code
-        lines.append(f"###{line}" if line.startswith("##") and not in_code else line)
-    return "\n".join(lines) + "\n"
+def concept_path(roadmap: dict[str, Any], id_: str) -> str:
+    return f"{roadmap['links']['self']}/concepts/{id_}"
 
 
 def free_port() -> int:

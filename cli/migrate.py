@@ -23,4 +23,8 @@ def migrate_command(check: bool, as_json: bool) -> None:
         show(told, as_json, lambda: click.echo("\n".join(lines) or "Nothing is pending."))
         raise click.exceptions.Exit(1 if pending or unknown else 0)
     applied = migrations.migrate(settings)
-    show({"applied": applied}, as_json, lambda: click.echo("\n".join(f"applied: {name}" for name in applied) or "Nothing is pending."))
+    show(
+        {"applied": applied},
+        as_json,
+        lambda: click.echo("\n".join(f"applied: {name}" for name in applied) or "Nothing is pending."),
+    )

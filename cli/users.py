@@ -1,17 +1,16 @@
 """`users`: accounts, for who runs the service."""
 
+from typing import Any
+
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
 
-from cli.telling import told
+from cli.telling import json_option, say, show, table
 from core.addresses import Email
 from roadmap import accounts, invitations
+from roadmap.audit import Actor, audited
 from roadmap.invitations import InvitationRequest
 from web import tokens
-
-console = Console()
 
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -34,13 +33,16 @@ def users() -> None:
 
 @users.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-def list_(limit: int) -> None:
+@json_option
+def list_(limit: int, as_json: bool) -> None:
     """Show accounts, the oldest first."""
-    table = Table("id", "address", "name", "may")
-    for user in told(lambda: accounts.list_all(limit)):
-        may = "administer" if user.is_admin else "observe" if user.is_observer else ""
-        table.add_row(str(user.id), user.email, user.name, may)
-    console.print(table, markup=False)
+    found = accounts.list_all(limit)
+    rows = [(user.id, user.email, user.name, _rank(user)) for user in found]
+    show(found, as_json, lambda: table(("id", "address", "name", "may"), rows))
+
+
+def _rank(user: accounts.User) -> str:
+    return "administer" if user.is_admin else "observe" if user.is_observer else ""
 
 
 @users.command()
@@ -48,61 +50,80 @@ def list_(limit: int) -> None:
 @click.option("--name", default="")
 @click.option("--admin", is_flag=True, help="Make it an administrator.")
 @password_option
-def add(email: str, name: str, admin: bool, password: str) -> None:
+@json_option
+def add(email: str, name: str, admin: bool, password: str, as_json: bool) -> None:
     """Make an account."""
-    told(lambda: accounts.add(email, password, name=name, is_admin=admin))
-    console.print(f"{email} can log in.", markup=False)
+    with _noted("user.add", email, admin=admin):
+        made = accounts.add(email, password, name=name, is_admin=admin)
+    say(f"{email} can log in.", as_json, made)
 
 
 @users.command()
 @click.argument("email", required=False, callback=_address)
-def invite(email: str | None) -> None:
+@json_option
+def invite(email: str | None, as_json: bool) -> None:
     """Print an invitation, with which one person can register within a week."""
-    made = told(lambda: invitations.invite(None, InvitationRequest(email=email)))
-    click.echo(tokens.invitation_token(made.id))
+    with _noted("invitation.create", email or "whoever has it"):
+        made = invitations.invite(None, InvitationRequest(email=email))
+    token = tokens.invitation_token(made.id)
+    say(token, as_json, {"invitation": token, "email": email, "expires_at": made.expires_at})
 
 
 @users.command()
 @email_argument
 @password_option
 @click.option("--revoke-keys", is_flag=True, help="Revoke its API keys as well.")
-def password(email: str, password: str, revoke_keys: bool) -> None:
+@json_option
+def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> None:
     """Set a forgotten password. All logins of the account end."""
-    told(lambda: accounts.set_password(email, password, revoke_keys=revoke_keys))
-    console.print(f"{email} has a new password and can log in.", markup=False)
+    with _noted("user.password", email, revoke_keys=revoke_keys):
+        accounts.set_password(email, password, revoke_keys=revoke_keys)
+    say(f"{email} has a new password and can log in.", as_json, {"email": email, "password": "new"})
 
 
 @users.command()
 @email_argument
 @click.option("--remove", is_flag=True, help="Make it an ordinary account again.")
-def admin(email: str, remove: bool) -> None:
+@json_option
+def admin(email: str, remove: bool, as_json: bool) -> None:
     """Make somebody an administrator."""
-    told(lambda: accounts.set_admin(email, is_admin=not remove))
-    console.print(
-        f"{email} is {'no administrator any more' if remove else 'an administrator'}; all its logins have ended.", markup=False
-    )
+    with _noted("user.admin", email, is_admin=not remove):
+        accounts.set_admin(email, is_admin=not remove)
+    now = "no administrator any more" if remove else "an administrator"
+    say(f"{email} is {now}; all its logins have ended.", as_json, {"email": email, "is_admin": not remove})
 
 
 @users.command()
 @email_argument
 @click.option("--remove", is_flag=True, help="Make it an ordinary account again.")
-def observer(email: str, remove: bool) -> None:
+@json_option
+def observer(email: str, remove: bool, as_json: bool) -> None:
     """Let somebody look at the operator's room, and change nothing there."""
-    told(lambda: accounts.set_observer(email, is_observer=not remove))
-    console.print(f"{email} is {'no observer any more' if remove else 'an observer'}; all its logins have ended.", markup=False)
+    with _noted("user.observer", email, is_observer=not remove):
+        accounts.set_observer(email, is_observer=not remove)
+    now = "no observer any more" if remove else "an observer"
+    say(f"{email} is {now}; all its logins have ended.", as_json, {"email": email, "is_observer": not remove})
 
 
 @users.command()
 @email_argument
-def logout(email: str) -> None:
+@json_option
+def logout(email: str, as_json: bool) -> None:
     """End all logins of an account."""
-    told(lambda: accounts.end_all_logins(email))
-    console.print(f"All logins of {email} have ended.", markup=False)
+    with _noted("user.logout", email):
+        accounts.end_all_logins(email)
+    say(f"All logins of {email} have ended.", as_json, {"email": email, "logins": 0})
 
 
 @users.command()
 @email_argument
-def disable(email: str) -> None:
+@json_option
+def disable(email: str, as_json: bool) -> None:
     """Shut somebody out: all logins end, all keys are revoked. A new password opens the account again."""
-    told(lambda: accounts.disable(email))
-    console.print(f"{email} is shut out.", markup=False)
+    with _noted("user.disable", email):
+        accounts.disable(email)
+    say(f"{email} is shut out.", as_json, {"email": email, "disabled": True})
+
+
+def _noted(action: str, email: str, **details: bool) -> Any:
+    return audited(Actor.of_command_line(), action, email, details)

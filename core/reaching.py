@@ -22,11 +22,23 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
     ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
     ("connection refused", "nothing listens there", "start PostgreSQL, or check host and port in DATABASE_URL"),
-    ("password authentication failed", "it refuses the user or the password", "check both in DATABASE_URL; special characters must be percent-encoded"),  # fmt: skip
+    (
+        "password authentication failed",
+        "it refuses the user or the password",
+        "check both in DATABASE_URL; special characters must be percent-encoded",
+    ),
     ("no password supplied", "it wants a password", "put it into DATABASE_URL"),
-    ("no pg_hba.conf entry", "it does not let this machine in", "allow it in pg_hba.conf, or add ?sslmode=require to DATABASE_URL"),  # fmt: skip
+    (
+        "no pg_hba.conf entry",
+        "it does not let this machine in",
+        "allow it in pg_hba.conf, or add ?sslmode=require to DATABASE_URL",
+    ),
     ("role", "it has no such user", "check the user in DATABASE_URL, or create it"),
-    ("database", "it has no such database", "check the name at the end of DATABASE_URL, or create it with CREATE DATABASE ... ENCODING 'UTF8'"),  # fmt: skip
+    (
+        "database",
+        "it has no such database",
+        "check the name at the end of DATABASE_URL, or create it with CREATE DATABASE ... ENCODING 'UTF8'",
+    ),
 )
 FILE_CAUSES = (
     ("no such table", "it has not the tables of this version", "run `roadmap migrate`"),

@@ -1,8 +1,8 @@
 """Everything that the database has, in a file that either kind of database takes back.
 
-A backup is read in one snapshot while the service runs, and restored in one transaction into a database without rows. Values stand
-in the file as neither database has them: ids in hexadecimal, times in UTC, JSON as text. Keys of the environment (SECRET_KEY), and
-messages that wait in the queues, are not part of it: rescue makes new ones for all work that the rows know.
+A backup is read in one snapshot while the service runs, and restored in one transaction into a database without rows. Values
+stand in the file as neither database has them: ids in hexadecimal, times in UTC, JSON as text. Keys of the environment
+(SECRET_KEY), and messages that wait in the queues, are not part of it: rescue makes new ones for all work that the rows know.
 """
 
 import base64
@@ -26,8 +26,8 @@ from core.migrate import alone, apply_pending, connected, known, pending, unknow
 from core.settings import Settings
 from models.base import Table
 
-for _, _name, _ in pkgutil.iter_modules(models.__path__):
-    import_module(f"models.{_name}")
+for _module in pkgutil.iter_modules(models.__path__):
+    import_module(f"models.{_module.name}")
 
 LOGS = ("execution_log", "log_source")  # which may be left out; the second counts the first
 HISTORY = "schema_migration"
@@ -125,7 +125,7 @@ def restore(settings: Settings, path: Path) -> Summary:
 
 
 def _applied(database: peewee.Database) -> list[str]:
-    return [name for (name,) in database.execute_sql(f"SELECT name FROM {HISTORY} ORDER BY name").fetchall()]  # noqa: S608
+    return [name for (name,) in database.execute_sql(f"SELECT name FROM {HISTORY} ORDER BY name").fetchall()]
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def _empty(database: peewee.Database) -> None:
         raise Conflict(f"The database is of a newer version than this program, which has {newer[-1]}.")
     there = [each._meta.table_name for each in tables() if database.table_exists(each._meta.table_name)]
     for name in there:
-        if database.execute_sql(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone():  # noqa: S608
+        if database.execute_sql(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone():
             raise Conflict(f"The database is not empty: there are rows in {name}. Nothing was changed; restore into a new one.")
     for name in reversed(there):
         database.execute_sql(f'DROP TABLE "{name}"')
@@ -188,7 +188,7 @@ def _write_rows(database: peewee.Database, table: type[Table], writer: Writer) -
     last: tuple[Any, ...] = ()
     most = FEWEST
     while True:
-        query = f'SELECT {shown} FROM "{head.name}" {beyond if last else ""} ORDER BY {order} LIMIT {most}'  # noqa: S608
+        query = f'SELECT {shown} FROM "{head.name}" {beyond if last else ""} ORDER BY {order} LIMIT {most}'
         rows = database.execute_sql(query, last).fetchall()
         size = sum(
             writer.add([value if value is None else change(value) for change, value in zip(to_file, row, strict=True)])
@@ -218,7 +218,7 @@ def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[
     count = size = 0
 
     def write() -> None:
-        database.execute_sql(f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([one] * count)}', batch)  # noqa: S608
+        database.execute_sql(f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([one] * count)}', batch)
 
     for row in rows:
         try:

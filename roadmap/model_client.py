@@ -54,6 +54,7 @@ HINTS: dict[int | str, str] = {
     404: "OPENAI_BASE_URL or OPENAI_MODEL does not exist at the provider",
     "insufficient_quota": "the account at the provider has no quota left",
 }
+CUT_OFF = "output limit was reached"  # how OpenAI refuses what a thinking model could not say within its limit
 NEEDS_LIMIT = "A budget needs a model that keeps to a limit of tokens (MODEL_MAX_TOKENS), and this one knows none"
 
 logger = logging.getLogger(__name__)
@@ -81,12 +82,31 @@ class ModelClient:
 
     def complete(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> str:
         """The text of the answer, still to be parsed. Raises GeneratorFault with the reason for everything else."""
+        body, dialect = self._answer(messages, shape, call)
+        choice, written = self._choice(body, call)
+        self._manners.answered(dialect, written)
+        text = self._text(choice)
+        found = _json_within(text)
+        self._manners.kept_to_form(dialect, kept=found is not None)
+        return text if found is None else found
+
+    def check(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> None:
+        """Whether the model answers at all, be it with a word: one that is cut off at its limit counts. Raises GeneratorFault."""
+        try:
+            body, _ = self._answer(messages, shape, call)
+        except GeneratorFault as fault:
+            if isinstance(fault.__cause__, Refusal) and CUT_OFF in fault.__cause__.words:
+                return
+            raise
+        self._choice(body, call)
+
+    def _answer(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> tuple[bytes, Dialect]:
         if self._must_limit and LIMITS[self._manners.dialect.limit] is None:
             call.unbilled()
             raise GeneratorFault(f"The model has written more than it was allowed to. {NEEDS_LIMIT}.", lasting=True)
         openai, httpx2 = _libraries()
         try:
-            body, dialect = self._converse(messages, shape, call)
+            return self._converse(messages, shape, call)
         except Refusal as refusal:
             if refusal.status not in MAYBE_BILLED:
                 call.unbilled()
@@ -100,12 +120,6 @@ class ModelClient:
             raise GeneratorFault(
                 "The call cannot be made: OPENAI_BASE_URL, OPENAI_API_KEY or the address of a proxy is not well-formed."
             ) from error
-        choice, written = self._choice(body, call)
-        self._manners.answered(dialect, written)
-        text = self._text(choice)
-        found = _json_within(text)
-        self._manners.kept_to_form(dialect, kept=found is not None)
-        return text if found is None else found
 
     def bound(self, messages: Sequence[Message], shape: type[BaseModel]) -> tuple[int, int]:
         """The most tokens of a prompt and of its answer: a token is at least a byte. The schema counts twice, because

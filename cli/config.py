@@ -1,0 +1,81 @@
+"""`config`: every variable, its value, and where that is from."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from pydantic import SecretStr
+
+from cli.telling import json_option, show, table
+from core.settings import Price, Settings, from_environment
+
+HIDDEN = "(set, not shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`origin`: environment, default, or derived from what stands in `source`."""
+
+    name: str
+    value: str
+    origin: str
+    source: str
+
+
+@click.command()
+@json_option
+def config(as_json: bool) -> None:
+    """Show every variable, its value, and where that is from. Secrets, and passwords in addresses, are not shown."""
+    found = variables(os.environ)
+    rows = [(each.name, each.value, f"{each.origin} ({each.source})" if each.source else each.origin) for each in found]
+    show(found, as_json, lambda: table(("variable", "value", "from"), rows))
+
+
+def variables(environment: Mapping[str, str]) -> list[Variable]:
+    """In the order of docs/CONFIGURATION.md. Raises SettingsError when they do not add up."""
+    given = {name: value for name, value in environment.items() if value.strip()}
+    assumed = {} if "SERVICE_TYPE" in given else {"SERVICE_TYPE": "all"}  # this looks at a service from outside
+    settings = from_environment({**given, **assumed})
+    return [_variable(name, settings, given) for name in Settings.model_fields]
+
+
+def _variable(name: str, settings: Settings, given: Mapping[str, str]) -> Variable:
+    upper, value = name.upper(), getattr(settings, name)
+    if upper == "SERVICE_TYPE" and upper not in given:
+        return Variable(upper, str(Settings.model_fields[name].default), "default", "")
+    default = Settings.model_fields[name].default
+    if upper in given:
+        extra = (
+            value != from_environment({"SERVICE_TYPE": "all", upper: given[upper]}).__dict__.get(name)
+            if upper == "ALLOWED_HOSTS"
+            else False
+        )
+        return Variable(upper, _shown(value), "environment", "and RAILWAY_*" if extra else "")
+    if value == default:
+        return Variable(upper, _shown(value), "default", "")
+    source = "JWT_SECRET_KEY" if name == "secret_key" else "RAILWAY_*"
+    return Variable(upper, _shown(value), "derived", source)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return _without_password(value.get_secret_value())
+    if isinstance(value, tuple):
+        return ",".join(_shown(each) for each in value)
+    if isinstance(value, Price):
+        return f"{value.model}={value.prompt}/{value.completion}"
+    return str(value)
+
+
+def _without_password(secret: str) -> str:
+    """Of an address its place, which an operator wants to compare; of everything else nothing."""
+    scheme, separator, rest = secret.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres", "redis", "rediss"):
+        return HIDDEN
+    place = rest.rpartition("@")[2].partition("?")[0]
+    user = rest.rpartition("@")[0].partition(":")[0]
+    return f"{scheme}://{f'{user}:***@' if rest.rpartition('@')[1] else ''}{place}"

@@ -1,0 +1,96 @@
+"""`doctor`: is everything there that the service needs?"""
+
+import os
+
+import click
+from rich.text import Text
+
+from cli.telling import Exit, console, json_option, show
+from core import checkup
+from core.checkup import Check, State, failed, warning, well
+from core.errors import Unavailable
+from core.reaching import broker_trouble
+from core.runtime import settings
+from roadmap import execution_log, model_check
+from roadmap.briefs import GeneratorFault
+from tasks import inspection
+
+MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.failed: ("✗", "red")}
+
+
+@click.command()
+@click.option("--no-model", is_flag=True, help="Do not call the model, which costs a token.")
+@json_option
+def doctor(no_model: bool, as_json: bool) -> None:
+    """Check everything that the service needs, in the environment of this command; ends with 1 when something has failed.
+
+    Database, migrations, broker, clocks, model, secret, drain time, disk, queues and log. Warnings do not count as failures.
+    """
+    checks = [
+        *checkup.of_database(settings),
+        *checkup.of_broker(settings),
+        _model(no_model),
+        checkup.of_secret(settings),
+        checkup.of_drain_time(settings, os.environ),
+        *checkup.of_disk(settings),
+    ]
+    reachable = {check.name for check in checks if check.state is not State.failed}
+    if "broker" in reachable:
+        checks += _queues()
+    if {"database", "migrations"} <= reachable:
+        checks.append(_log())
+    show(checks, as_json, lambda: _tell(checks))
+    raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)
+
+
+def _model(is_off: bool) -> Check:
+    if settings.openai_api_key is None:
+        return well("model", "the built-in catalogue (OPENAI_API_KEY brings a model)")
+    if is_off:
+        return well("model", f"{settings.openai_model}, not called")
+    try:
+        seconds = model_check.answer_seconds(settings)
+    except GeneratorFault as fault:
+        told = f"{settings.openai_model} does not answer"
+        return failed("model", told, str(fault).rstrip("."), "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL")
+    return well("model", f"{settings.openai_model} answers in {seconds:.1f} s")
+
+
+def _queues() -> list[Check]:
+    try:
+        states = inspection.queue_states()
+    except Unavailable as error:
+        trouble = broker_trouble(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+        return [failed("queues", trouble.what, trouble.cause, trouble.fix)]
+    return [_queue(state) for state in states]
+
+
+def _queue(state: inspection.QueueState) -> Check:
+    name = f"queue {state.name}"
+    told = f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, {state.dead:,} put aside"
+    if getattr(state, "is_paused", False):
+        return warning(name, f"{told}; paused", "somebody has paused it", f"`roadmap jobs resume {state.name}`")
+    if state.dead:
+        cause = "tasks have failed as often as they may"
+        return warning(name, told, cause, f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again")
+    return well(name, told)
+
+
+def _log() -> Check:
+    ledger = execution_log.ledger()
+    told = f"{ledger.stored:,} records stored, {ledger.missing:,} missing, {ledger.dropped:,} dropped"
+    if ledger.missing or ledger.dropped:
+        cause = "the broker has lost messages, or was away for long"
+        return warning("log", told, cause, "let it keep what it acknowledges (appendonly yes); what is lost stays lost")
+    return well("log", told)
+
+
+def _tell(checks: list[Check]) -> None:
+    for check in checks:
+        mark, colour = MARKS[check.state]
+        console.print(Text.assemble((mark, colour), f" {check.name}: {check.told}"), soft_wrap=True)
+        if check.cause:
+            console.print(Text(f"    cause: {check.cause}"), soft_wrap=True)
+            console.print(Text(f"    fix: {check.fix}"), soft_wrap=True)
+    counts = [f"{sum(check.state is state for check in checks)} {state}" for state in State]
+    console.print(f"\n{', '.join(counts)}", highlight=False)

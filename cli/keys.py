@@ -1,0 +1,71 @@
+"""`keys`: the API keys of an account, for who runs the service."""
+
+from uuid import UUID
+
+import click
+from pydantic import ValidationError
+
+from cli.telling import json_option, say, show, table
+from cli.users import email_argument
+from roadmap import accounts, api_keys
+from roadmap.api_keys import KeyRequest, Scope
+from roadmap.audit import Actor, audited
+
+COLUMNS = ("id", "name", "begins with", "may", "made", "valid until", "used last")
+
+
+@click.group()
+def keys() -> None:
+    """List, create and revoke the API keys of an account."""
+
+
+@keys.command("list")
+@email_argument
+@json_option
+def list_(email: str, as_json: bool) -> None:
+    """Show the keys of EMAIL that are not revoked, the newest first. Their secrets are not known to anybody."""
+    found = api_keys.list_keys(accounts.by_email(email).id).items
+    rows = [
+        (key.id, key.name, key.prefix, ", ".join(key.scopes), key.created_at, key.expires_at, key.used_at or "never")
+        for key in found
+    ]
+    show(found, as_json, lambda: table(COLUMNS, rows) if rows else click.echo(f"{email} has no key."))
+
+
+@keys.command()
+@email_argument
+@click.option("--name", required=True, help="For whom or what it is.")
+@click.option(
+    "--scope", "scopes", type=click.Choice([*Scope]), multiple=True, default=["read"], help="What it may do; again for more."
+)
+@click.option(
+    "--days", type=click.IntRange(1, api_keys.LONGEST_LIFE), default=90, show_default=True, help="For which it is valid."
+)
+@json_option
+def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: bool) -> None:
+    """Make a key of EMAIL and print it. It is told this once."""
+    try:
+        asked = KeyRequest(name=name, scopes=tuple(Scope(scope) for scope in scopes), expires_in_days=days)
+    except ValidationError as error:
+        raise click.BadParameter(str(error.errors()[0]["msg"]), param_hint="--name") from None
+    with audited(Actor.of_command_line(), "key.create", email, {"name": name, "scopes": " ".join(scopes)}) as act:
+        made = api_keys.create(accounts.by_email(email).id, asked)
+        act.found["key"] = str(made.id)
+    say(made.key, as_json, made)
+
+
+@keys.command()
+@email_argument
+@click.argument("ids", type=click.UUID, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every key of the account.")
+@json_option
+def revoke(email: str, ids: tuple[UUID, ...], every: bool, as_json: bool) -> None:
+    """Revoke keys of EMAIL: from the next second on they open nothing."""
+    if every == bool(ids):
+        raise click.UsageError("Name the ids, which `keys list` shows, or say --all.")
+    account = accounts.by_email(email).id
+    chosen = [key.id for key in api_keys.list_keys(account).items] if every else list(ids)
+    for id_ in chosen:
+        with audited(Actor.of_command_line(), "key.revoke", email, {"key": str(id_)}):
+            api_keys.revoke(account, id_)
+    say(f"{len(chosen)} of the keys of {email} are revoked.", as_json, {"email": email, "revoked": chosen})

@@ -1,0 +1,261 @@
+"""Is everything there that the service needs, and is it as it should be? Each question has an answer, and if it is not well, a
+cause and a fix, each in one sentence. Nothing is changed by asking, every wait is limited, and no secret is told.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import peewee
+import redis
+
+from core import clock
+from core.migrate import pending, unknown
+from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble
+from core.settings import SHORTEST_KEY, Settings
+from core.storage import open_database, signing_keys
+
+SLOW = 50.0  # milliseconds of a round trip, beyond which everything takes long
+APART = 2.0  # seconds between two clocks, beyond which leases and logins end at the wrong time
+NEARLY_FULL = 0.8  # of connections, of memory
+FEWEST_FREE, LEAST_FREE = 512 * 1024 * 1024, 64 * 1024 * 1024  # bytes of a disk: warn, fail
+LEAST_BITS = 64  # of a key, by how often its characters come
+MARGIN = 5.0  # seconds that a platform should wait longer than a service needs to end
+RAILWAY_DRAINING = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
+EXAMPLES = (
+    *("changeme", "change-me", "change_me", "example", "your-secret", "your_secret", "secret_key", "secretkey"),
+    *("password", "0123456789", "abcdefgh"),
+)
+
+
+class State(StrEnum):
+    ok = "ok"
+    warning = "warning"
+    failed = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`told` is what was found. `cause` and `fix` are empty when it is well."""
+
+    name: str
+    state: State
+    told: str
+    cause: str = ""
+    fix: str = ""
+
+
+def well(name: str, told: str) -> Check:
+    return Check(name, State.ok, told)
+
+
+def warning(name: str, told: str, cause: str, fix: str) -> Check:
+    return Check(name, State.warning, told, cause, fix)
+
+
+def failed(name: str, told: str, cause: str, fix: str) -> Check:
+    return Check(name, State.failed, told, cause, fix)
+
+
+def of_database(settings: Settings) -> list[Check]:
+    """Database, migrations, its clock: one connection answers all of them."""
+    database = open_database(settings)
+    try:
+        with closing(database):
+            began = time.monotonic()
+            database.connect()
+            connected = (time.monotonic() - began) * 1000
+            return [_database(database, connected), _migrations(database), *_clock_of_database(database)]
+    except DATABASE_FAULTS as error:
+        trouble = database_trouble(error, settings)
+        return [failed("database", trouble.what, trouble.cause, trouble.fix)]
+
+
+def _database(database: peewee.Database, connected: float) -> Check:
+    trips = [_milliseconds(lambda: database.execute_sql("SELECT 1").fetchone()) for _ in range(3)]
+    trip = min(trips)
+    if not isinstance(database, peewee.PostgresqlDatabase):
+        [version] = database.execute_sql("SELECT sqlite_version()").fetchone()
+        return well("database", f"SQLite {version}, a query takes {trip:.1f} ms")
+    [version] = database.execute_sql("SHOW server_version").fetchone()
+    [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
+    clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    used, most = database.execute_sql(f"SELECT ({clients}), current_setting('max_connections')::int").fetchone()
+    told = f"PostgreSQL {version.split()[0]}, connected in {connected:.0f} ms, a query takes {trip:.1f} ms, "
+    told += f"{used} of {most} connections in use"
+    if encoding != "UTF8":
+        return failed("database", told, f"it is encoded in {encoding}", "create it with ENCODING 'UTF8'")
+    if used >= most * NEARLY_FULL:
+        return warning(
+            "database", told, "few connections are left", "raise max_connections, or start fewer processes and threads"
+        )
+    if trip > SLOW:
+        return warning("database", told, "it is far away or overloaded", "put it into the region of the services")
+    return well("database", told)
+
+
+def _migrations(database: peewee.Database) -> Check:
+    missing, newer = pending(database), unknown(database)
+    if newer:
+        told = f"{len(newer)} of a newer version: {', '.join(newer[:3])}"
+        return warning("migrations", told, "a newer version was here", "run that version, or restore a backup of before")
+    if missing:
+        told = f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        return failed("migrations", told, "the schema is older than this version", "run `roadmap migrate`")
+    return well("migrations", "nothing is pending")
+
+
+def _clock_of_database(database: peewee.Database) -> list[Check]:
+    if not isinstance(database, peewee.PostgresqlDatabase):
+        return []
+    before = clock.now()
+    [theirs] = database.execute_sql("SELECT clock_timestamp()").fetchone()
+    return [_clock("database", before, theirs)]
+
+
+def of_broker(settings: Settings) -> list[Check]:
+    """Broker and its clock. Embedded mode has none: its queues are a file."""
+    if settings.redis_url is None:
+        return [well("broker", "none is needed: the queues are a file in DATA_DIR")]
+    try:
+        client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3)
+        with closing(client):
+            trip = min(_milliseconds(client.ping) for _ in range(3))
+            checks = [_broker(_info(client), trip)]
+            before = clock.now()
+            seconds, microseconds = client.time()
+            return [*checks, _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC))]
+    except (redis.RedisError, OSError, ValueError) as error:
+        trouble = broker_trouble(error)
+        return [failed("broker", trouble.what, trouble.cause, trouble.fix)]
+
+
+def _info(client: redis.Redis) -> Mapping[str, Any]:
+    """Empty where a managed server forbids it."""
+    try:
+        answer = client.info()
+    except redis.ResponseError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _broker(info: Mapping[str, Any], trip: float) -> Check:
+    name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
+    version = info.get("valkey_version") or info.get("redis_version") or "of an unknown version"
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    memory = f"{_size(used)}{f' of {_size(most)}' if most else ''} in use"
+    keeps = [*(["AOF"] if info.get("aof_enabled") else []), *(["RDB"] if _saves(info) else [])]
+    told = f"{name} {version}, answers in {trip:.1f} ms, {memory}, keeps by {' and '.join(keeps) or 'nothing'}"
+    policy = info.get("maxmemory_policy")
+    if not info:
+        told = f"answers in {trip:.1f} ms"
+        return warning(
+            "broker", told, "it forbids INFO, so its settings are not known", "make sure that maxmemory-policy is noeviction"
+        )
+    if policy != "noeviction":
+        told += f", maxmemory-policy {policy}"
+        state = failed if str(policy).startswith("allkeys-") else warning
+        return state("broker", told, "it drops queues when memory is short", "set its maxmemory-policy to noeviction")
+    if most and used > most * NEARLY_FULL:
+        return warning("broker", told, "its memory is nearly full", "raise its maxmemory, or let the workers catch up")
+    if not info.get("aof_enabled"):
+        cause = "what it acknowledged last is lost when it ends: rescue makes up for it, but for log records"
+        return warning("broker", told, cause, "set appendonly to yes")
+    if trip > SLOW:
+        return warning("broker", told, "it is far away or overloaded", "put it into the region of the services")
+    return well("broker", told)
+
+
+def _saves(info: Mapping[str, Any]) -> bool:
+    return int(info.get("rdb_last_save_time", 0)) > int(info.get("process_start_time", 0)) or int(info.get("rdb_saves", 0)) > 0
+
+
+def _clock(of: str, before: datetime, theirs: datetime) -> Check:
+    """The answer was made between two looks at ours."""
+    after = clock.now()
+    early, late = (before - theirs).total_seconds(), (theirs - after).total_seconds()
+    apart = max(early, late, 0.0)
+    told = f"less than {max(0.1, math.ceil(apart * 10) / 10):g} s from this machine's"
+    if apart > APART:
+        cause = "leases, logins and signatures would end too early or too late"
+        return failed(
+            f"clock of the {of}", f"{apart:.1f} s from this machine's", cause, "let NTP set the clocks of both machines"
+        )
+    return well(f"clock of the {of}", told)
+
+
+def of_secret(settings: Settings) -> Check:
+    keys = settings.secret_keys
+    if not keys and signing_keys(settings):
+        return well("secret", "made by the service, in DATA_DIR/secret_key")
+    for number, key in enumerate(keys, 1):
+        which = "SECRET_KEY" if len(keys) == 1 else f"key {number} of SECRET_KEY"
+        if any(each in key.casefold() for each in EXAMPLES):
+            return failed(
+                "secret",
+                f"{which} looks like an example",
+                "who knows the example can sign tokens",
+                "set it to the output of `openssl rand -hex 32`",
+            )
+        if bits(key) < LEAST_BITS:
+            return failed(
+                "secret",
+                f"{which} is easy to guess",
+                "it repeats a few characters",
+                "set it to the output of `openssl rand -hex 32`",
+            )
+    return well("secret", f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} of at least {SHORTEST_KEY} characters")
+
+
+def bits(key: str) -> float:
+    """Shannon's entropy of its characters, times their number: an upper limit of what has to be guessed."""
+    counts = [key.count(each) for each in set(key)]
+    return -sum(count * math.log2(count / len(key)) for count in counts)
+
+
+def of_drain_time(settings: Settings, environment: Mapping[str, str]) -> Check:
+    """Whether a platform waits for a service to end in order before it kills it."""
+    grace = settings.shutdown_grace_seconds
+    said = environment.get(RAILWAY_DRAINING, "").strip()
+    on_railway = any(name.startswith("RAILWAY_") for name in environment)
+    told = f"running tasks get {grace:g} s"
+    if not on_railway:
+        return well(
+            "drain time", f"{told}; the platform must wait at least {grace + MARGIN:g} s after SIGTERM (docs/DEPLOYMENT.md)"
+        )
+    if not said.isdecimal():
+        return warning(
+            "drain time", f"{told}, {RAILWAY_DRAINING} is not set", "Railway kills at once", f"set it to {grace + MARGIN:.0f}"
+        )
+    if int(said) < grace + MARGIN:
+        cause = "tasks are killed before they have ended, and begun anew"
+        return warning("drain time", f"{told}, {RAILWAY_DRAINING} is {said}", cause, f"set it to {grace + MARGIN:.0f}")
+    return well("drain time", f"{told}, {RAILWAY_DRAINING} is {said}")
+
+
+def of_disk(settings: Settings) -> list[Check]:
+    """Of embedded mode, whose database is here."""
+    if not settings.embedded:
+        return []
+    free = shutil.disk_usage(settings.data_dir).free
+    told = f"{_size(free)} are free where DATA_DIR is"
+    if free < FEWEST_FREE:
+        state = failed if free < LEAST_FREE else warning
+        return [state("disk", told, "nothing can be stored on a full disk", "make room there, or set DATA_DIR to another place")]
+    return [well("disk", told)]
+
+
+def _milliseconds(ask: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    ask()
+    return (time.monotonic() - began) * 1000
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024**3:.1f} GB" if count >= 1024**3 else f"{count / 1024**2:.1f} MB"
