@@ -1,4 +1,4 @@
-"""`jobs`: what the queues are doing, and what becomes of messages that were put aside."""
+"""`jobs`: what the queues and their workers are doing, and what a person does about it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,55 +8,138 @@ import click
 from cli.telling import json_option, say, show, table
 from roadmap.audit import Actor, audited
 from tasks import inspection
+from tasks.inspection import MessageState
 
-queue_option = click.option(
-    "--queue", type=click.Choice(list(inspection.QUEUES)), default="content", show_default=True, help="Which of the two."
+QUEUES = click.Choice(list(inspection.QUEUES))
+WAITING = [state for state in MessageState if state is not MessageState.dead]
+
+queue_option = click.option("--queue", type=QUEUES, default="content", show_default=True, help="Which of the two.")
+queue_argument = click.argument("queue", type=QUEUES)
+all_option = click.option(
+    "--all", "every", is_flag=True, help="Every dead letter of the queue, or with --search those that match."
 )
-all_option = click.option("--all", "every", is_flag=True, help="Every dead letter of the queue.")
-limit_option = click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
+search_option = click.option("--search", default="", help="Only those with these words in id, task, arguments or reason.")
+limit_option = click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most.")
 ids_argument = click.argument("ids", nargs=-1)
 
 
 @click.group()
 def jobs() -> None:
-    """See what the queues do; look at dead letters, replay or delete them."""
+    """See what queues and workers do; retry or delete dead letters, revoke a task, pause a queue. Changes stand in the audit log."""
 
 
 @jobs.command("list")
+@queue_option
+@click.option("--state", type=click.Choice(WAITING), help="Show the messages that are this, instead of counts.")
+@search_option
+@limit_option
 @json_option
-def list_(as_json: bool) -> None:
-    """Show both queues: how many messages wait, are held by a worker, are for later, and were put aside."""
-    states = inspection.queue_states()
-    rows = [(each.name, each.ready, each.held, each.scheduled, each.dead) for each in states]
-    show(states, as_json, lambda: table(("queue", "ready", "held", "scheduled", "dead"), rows))
+def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool) -> None:
+    """Show how much waits in both queues, or with --state the messages of one."""
+    if state is None:
+        return _overview(as_json)
+    page = inspection.messages(queue, MessageState(state), search=search, limit=limit)
+    rows = [(each.id, each.task, each.arguments, each.due_at or each.at or each.sent_at, each.tries_left) for each in page.items]
+
+    def human() -> None:
+        table(("id", "task", "arguments", "due or since", "tries left"), rows)
+        if page.more or not page.is_complete:
+            click.echo(f"There may be more: {page.looked_at:,} messages were looked at.")
+
+    return show(page, as_json, human)
+
+
+def _overview(as_json: bool) -> None:
+    states = inspection.queue_states(with_retrying=True)
+    columns = ("queue", "ready", "oldest", "held", "scheduled", "retrying", "dead", "workers", "")
+    rows = [
+        (
+            each.name,
+            each.ready,
+            "" if each.oldest_seconds is None else f"{each.oldest_seconds:.0f} s",
+            *(each.held, each.scheduled, "many" if each.retrying is None else each.retrying, each.dead, each.workers),
+            "paused" if each.is_paused else "",
+        )
+        for each in states
+    ]
+    show(states, as_json, lambda: table(columns, rows))
+
+
+@jobs.command()
+@json_option
+def workers(as_json: bool) -> None:
+    """Show the consumers of both queues, when they were heard of last, and what each is doing."""
+    found = inspection.workers()
+    columns = ("queue", "host", "pid", "version", "threads", "heard of", "running")
+    rows = [
+        (
+            *(each.queue, each.host, each.pid, each.version, each.threads, each.seen_at or "silent"),
+            "\n".join(f"{run.task}({run.arguments})" for run in each.running),
+        )
+        for each in found
+    ]
+    show(found, as_json, lambda: table(columns, rows) if rows else click.echo("No consumer is there."))
+
+
+@jobs.command()
+@queue_argument
+@json_option
+def pause(queue: str, as_json: bool) -> None:
+    """Let no worker begin with another message of QUEUE until `resume`; what runs is finished."""
+    with audited(Actor.of_command_line(), "queue.pause", queue):
+        inspection.pause(queue)
+    say(f"The {queue} queue is paused.", as_json, {"queue": queue, "is_paused": True})
+
+
+@jobs.command()
+@queue_argument
+@json_option
+def resume(queue: str, as_json: bool) -> None:
+    """Let the workers of QUEUE go on."""
+    with audited(Actor.of_command_line(), "queue.resume", queue):
+        inspection.resume(queue)
+    say(f"The {queue} queue goes on.", as_json, {"queue": queue, "is_paused": False})
+
+
+@jobs.command()
+@click.argument("message_id", metavar="ID")
+@queue_option
+@json_option
+def revoke(message_id: str, queue: str, as_json: bool) -> None:
+    """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is ended."""
+    with audited(Actor.of_command_line(), "message.revoke", queue, {"message": message_id}):
+        inspection.revoke(queue, message_id)
+    say(f"The task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
 
 @jobs.command()
 @queue_option
+@search_option
 @limit_option
 @json_option
-def dead(queue: str, limit: int, as_json: bool) -> None:
-    """Show the newest dead letters of a queue with their reasons."""
-    letters = inspection.dead_letters(queue, limit)
-    rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in letters]
+def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
+    """Show the newest dead letters of a queue with their reasons: messages that were put aside, which nobody tries any more."""
+    page = inspection.messages(queue, MessageState.dead, search=search, limit=limit)
+    rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
 
     def human() -> None:
-        if rows:
-            table(("id", "put aside", "task", "arguments", "reason"), rows)
-        else:
-            click.echo(f"No message of the {queue} queue is put aside.")
+        if not rows:
+            return click.echo(f"No message of the {queue} queue is put aside.")
+        return table(("id", "put aside", "task", "arguments", "reason"), rows)
 
-    show(letters, as_json, human)
+    show(page, as_json, human)
 
 
 @jobs.command()
 @ids_argument
 @queue_option
 @all_option
+@search_option
 @json_option
-def replay(ids: tuple[str, ...], queue: str, every: bool, as_json: bool) -> None:
-    """Let dead letters be delivered again, with all their tries."""
-    count = _each("replay", queue, ids, every=every, one=inspection.replay, whole=inspection.replay_all)
+def replay(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: bool) -> None:
+    """Let dead letters be delivered again, with all their tries. `retry` is the same."""
+    whole = _whole(inspection.replay_all, search)
+    count = _each("replay", queue, ids, every=every, one=inspection.replay, whole=whole)
     say(f"{count} of the {queue} queue are delivered again.", as_json, {"queue": queue, "replayed": count})
 
 
@@ -64,11 +147,20 @@ def replay(ids: tuple[str, ...], queue: str, every: bool, as_json: bool) -> None
 @ids_argument
 @queue_option
 @all_option
+@search_option
 @json_option
-def delete(ids: tuple[str, ...], queue: str, every: bool, as_json: bool) -> None:
+def delete(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: bool) -> None:
     """Delete dead letters for good."""
-    count = _each("delete", queue, ids, every=every, one=inspection.discard, whole=inspection.discard_all)
+    whole = _whole(inspection.discard_all, search)
+    count = _each("delete", queue, ids, every=every, one=inspection.discard, whole=whole)
     say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
+
+
+jobs.add_command(replay, "retry")
+
+
+def _whole(all_of_them: Callable[[str, str], int], search: str) -> Callable[[str], int]:
+    return lambda queue: all_of_them(queue, search)
 
 
 def _each(
@@ -77,11 +169,11 @@ def _each(
     if every == bool(ids):
         raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all.")
     if every:
-        with audited(Actor.of_command_line(), f"queue.{what}_all", queue) as act:
+        with audited(Actor.of_command_line(), f"letters.{what}", queue) as act:
             act.found["count"] = count = whole(queue)
         return count
     for id_ in ids:
-        with audited(Actor.of_command_line(), f"queue.{what}", queue, {"message": id_}):
+        with audited(Actor.of_command_line(), f"letter.{what}", queue, {"message": id_}):
             one(queue, id_)
     return len(ids)
 
