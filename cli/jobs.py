@@ -25,7 +25,7 @@ ids_argument = click.argument("ids", nargs=-1)
 
 @click.group()
 def jobs() -> None:
-    """See what queues and workers do; retry or delete dead letters, revoke a task, pause a queue. Changes stand in the audit log."""
+    """See what queues and workers do; retry or delete dead letters, revoke a task, pause a queue. Changes are audited."""
 
 
 @jobs.command("list")
@@ -107,7 +107,7 @@ def resume(queue: str, as_json: bool) -> None:
 @json_option
 def revoke(message_id: str, queue: str, as_json: bool) -> None:
     """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is ended."""
-    with audited(Actor.of_command_line(), "message.revoke", queue, {"message": message_id}):
+    with audited(Actor.of_command_line(), "message.revoke", f"{queue}/{message_id}"):
         inspection.revoke(queue, message_id)
     say(f"The task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
@@ -138,8 +138,7 @@ def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
 @json_option
 def replay(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: bool) -> None:
     """Let dead letters be delivered again, with all their tries. `retry` is the same."""
-    whole = _whole(inspection.replay_all, search)
-    count = _each("replay", queue, ids, every=every, one=inspection.replay, whole=whole)
+    count = _each("retry", queue, ids, every=every, search=search, one=inspection.replay, whole=inspection.replay_all)
     say(f"{count} of the {queue} queue are delivered again.", as_json, {"queue": queue, "replayed": count})
 
 
@@ -151,29 +150,31 @@ def replay(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: 
 @json_option
 def delete(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: bool) -> None:
     """Delete dead letters for good."""
-    whole = _whole(inspection.discard_all, search)
-    count = _each("delete", queue, ids, every=every, one=inspection.discard, whole=whole)
+    count = _each("delete", queue, ids, every=every, search=search, one=inspection.discard, whole=inspection.discard_all)
     say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
 
 
 jobs.add_command(replay, "retry")
 
 
-def _whole(all_of_them: Callable[[str, str], int], search: str) -> Callable[[str], int]:
-    return lambda queue: all_of_them(queue, search)
-
-
 def _each(
-    what: str, queue: str, ids: tuple[str, ...], *, every: bool, one: Callable[[str, str], Any], whole: Callable[[str], int]
+    what: str,
+    queue: str,
+    ids: tuple[str, ...],
+    *,
+    every: bool,
+    search: str,
+    one: Callable[[str, str], Any],
+    whole: Callable[[str, str], int],
 ) -> int:
-    if every == bool(ids):
-        raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all.")
+    if every == bool(ids) or (search and not every):
+        raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all; --search goes with --all.")
     if every:
-        with audited(Actor.of_command_line(), f"letters.{what}", queue) as act:
-            act.found["count"] = count = whole(queue)
+        with audited(Actor.of_command_line(), f"dead.{what}", queue, {"search": search}) as act:
+            act.found["count"] = count = whole(queue, search)
         return count
     for id_ in ids:
-        with audited(Actor.of_command_line(), f"letter.{what}", queue, {"message": id_}):
+        with audited(Actor.of_command_line(), f"message.{what}", f"{queue}/{id_}"):
             one(queue, id_)
     return len(ids)
 
