@@ -67,12 +67,15 @@ def _queues() -> list[Check]:
 
 def _queue(state: inspection.QueueState) -> Check:
     name = f"queue {state.name}"
-    told = f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, {state.dead:,} put aside"
-    if getattr(state, "is_paused", False):
+    told = f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, {state.dead:,} put aside, "
+    told += f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"
+    if state.is_paused:
         return warning(name, f"{told}; paused", "somebody has paused it", f"`roadmap jobs resume {state.name}`")
     if state.dead:
         cause = "tasks have failed as often as they may"
         return warning(name, told, cause, f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again")
+    if not state.workers and (state.ready or not settings.embedded):
+        return warning(name, told, "nobody works on it", f"start SERVICE_TYPE=huey_{state.name}, or `make run`")
     return well(name, told)
 
 

@@ -1,0 +1,275 @@
+"""`roadmap new`, `list`, `show` and `export` against real services, and when something is not as it should be."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.browser.wire import Wire
+from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.servers import free_port
+from tests.stack import GOAL, Stack, embedded_stack, running
+from tests.waiting import wait_until
+
+
+def caller_of(stack: Stack) -> dict[str, str]:
+    """The environment of somebody who calls the service from elsewhere."""
+    token = stack.headers.get("Authorization", "").removeprefix("Bearer ")
+    return {"ROADMAP_URL": stack.url, **({"ROADMAP_API_KEY": token} if token else {})}
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def service(request: pytest.FixtureRequest) -> Stack:
+    shared: Stack = request.getfixturevalue(f"shared_{request.param}")
+    return shared
+
+
+@pytest.fixture(scope="module")
+def made(service: Stack) -> str:
+    """The id of a roadmap that the command line has watched to its end."""
+    told = succeeded(caller_of(service), "new", GOAL, "--level", "intermediate", "--hours", "6", "--watch", "--json")
+    tree = json.loads(told.output)
+    assert (tree["status"], tree["level"], tree["hours_per_week"]) == ("ready", "intermediate", 6)
+    assert "Traceback" not in told.errors
+    return str(tree["id"])
+
+
+def test_a_goal_is_watched_to_its_end_with_a_bar_beside_the_answer(service: Stack) -> None:
+    told = succeeded(caller_of(service), "new", GOAL, "--watch")
+    total = re.search(r"Writing the contents .* (\d+)/(\d+)", told.errors)
+    assert total
+    assert total[1] == total[2]
+    assert re.fullmatch(rf"Backend engineer with Python is ready: {service.url}/roadmaps/[0-9a-f-]+\n", told.output)
+
+
+def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: Stack) -> None:
+    told = succeeded(caller_of(service), "new", GOAL, "--json").data
+    assert told["status"] == "queued"
+    assert service.finished(told["links"]["self"])["status"] == "ready"
+
+
+def test_a_plan_for_review_is_waited_for_and_no_further(service: Stack) -> None:
+    told = succeeded(caller_of(service), "new", GOAL, "--watch", "--review", "--json")
+    assert json.loads(told.output)["status"] == "awaiting_review"
+
+
+def test_a_roadmap_that_cannot_be_made_is_a_failure(service: Stack) -> None:
+    said = roadmap(caller_of(service), "new", "Bake sourdough bread", "--watch")
+    assert said.code == 1
+    assert "is failed" in said.output
+    assert "Error: The roadmap is failed: " in said.errors
+    assert "Traceback" not in said.errors
+
+
+def test_roadmaps_are_listed_and_shown(service: Stack, made: str) -> None:
+    listed = succeeded(caller_of(service), "list", "--status", "ready", "--json").data
+    assert made in [each["id"] for each in listed]
+    assert len(succeeded(caller_of(service), "list", "--limit", "1", "--json").data) == 1
+    assert made in succeeded(caller_of(service), "list").output
+    shown = succeeded(caller_of(service), "show", f"{service.url}/roadmaps/{made}").output
+    assert "Backend engineer with Python" in shown
+    assert shown.count("✓") >= 15
+    assert succeeded(caller_of(service), "show", made, "--json").data["id"] == made
+
+
+def test_a_roadmap_is_exported_in_three_forms(service: Stack, made: str, tmp_path: Path) -> None:
+    markdown = succeeded(caller_of(service), "export", made).output
+    assert markdown.startswith("# Backend engineer with Python")
+    assert markdown.count("\n#### ") >= 15
+    data = succeeded(caller_of(service), "export", made, "--format", "json").data
+    assert data["roadmap"]["id"] == made
+    assert len(data["concepts"]) == markdown.count("\n#### ")
+    assert all(concept["tutorial"]["markdown"] for concept in data["concepts"])
+    told = succeeded(caller_of(service), "export", made, "--format", "svg", "--output", tmp_path / "x.svg", "--json").data
+    assert told["bytes"] == (tmp_path / "x.svg").stat().st_size
+    assert (tmp_path / "x.svg").read_text().startswith("<svg")
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.svg"]
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> None:
+    line = f"set -o pipefail; {ROADMAP} export {made} | head -1"
+    done = subprocess.run(
+        ["bash", "-c", line], env=command(caller_of(service)), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("# ")
+
+
+def test_a_stream_that_is_cut_is_resumed(service: Stack) -> None:
+    wire = Wire(service.port)
+    wire.mend()
+    stop = threading.Event()
+
+    def shake() -> None:
+        while not stop.wait(0.15):
+            wire.pull()
+
+    shaker = threading.Thread(target=shake)
+    shaker.start()
+    try:
+        said = roadmap({**caller_of(service), "ROADMAP_URL": wire.url}, "new", GOAL, "--watch", "--json")
+    finally:
+        stop.set()
+        shaker.join()
+        wire.cut()
+    assert said.code == 0, said
+    assert json.loads(said.output)["status"] == "ready"
+
+
+def test_a_goal_that_is_sent_twice_is_made_once(tmp_path: Path) -> None:
+    """The first answer does not arrive; the command sends it again under the same key."""
+    with running(embedded_stack(tmp_path)) as stack:
+        swallowed: list[str] = []
+
+        class Swallowing(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                answer = stack.post(
+                    self.path, content=body, headers={name: self.headers[name] for name in ("content-type", "idempotency-key")}
+                )
+                swallowed.append(self.headers["idempotency-key"])
+                if len(swallowed) == 1:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                self.send_response(answer.status_code)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, *arguments: object) -> None:
+                """The test says what went wrong."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Swallowing)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            succeeded({"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "new", GOAL)
+        finally:
+            server.shutdown()
+            server.server_close()
+        assert len(swallowed) == 2
+        assert len(set(swallowed)) == 1
+        assert len(stack.get("/api/v1/roadmaps").json()["items"]) == 1
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_making(tmp_path: Path) -> None:
+    with running(embedded_stack(tmp_path)) as stack:
+        succeeded(stack.environment, "jobs", "pause", "content")  # so that it has not ended before the key is heard
+        watching = subprocess.Popen(
+            [ROADMAP, "new", GOAL, "--watch"],
+            env=command({"ROADMAP_URL": stack.url}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        wait_until(lambda: stack.get("/api/v1/roadmaps").json()["items"], reason="it is accepted")
+        os.killpg(watching.pid, signal.SIGINT)
+        output, errors = watching.communicate(timeout=30)
+        assert (watching.returncode, output) == (130, "")
+        assert "Traceback" not in errors
+        succeeded(stack.environment, "jobs", "resume", "content")
+        [made] = stack.get("/api/v1/roadmaps").json()["items"]
+        assert stack.finished(f"/api/v1/roadmaps/{made['id']}")["status"] == "ready"
+
+
+# What is not as it should be
+
+
+def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
+    said = roadmap(environment, *arguments)
+    assert said.code == code, said
+    return said.sentence
+
+
+def test_a_service_that_is_not_there_is_said_with_what_to_do() -> None:
+    sentence = refused({"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}, "list", "--patience", "0.5", code=3)
+    assert "cannot be reached" in sentence
+    assert "make run" in sentence
+
+
+def test_a_server_that_hangs_up_is_given_up_after_the_time_that_was_given() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closing = threading.Thread(target=_hang_up, args=[listener], daemon=True)
+        closing.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert "cannot be reached" in refused({"ROADMAP_URL": url}, "list", "--patience", "1", code=3)
+
+
+def _hang_up(listener: socket.socket) -> None:
+    while True:
+        try:
+            listener.accept()[0].close()
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"<html>hello</html>"), (404, b"not here"), (302, b""), (200, b"[1]"), (500, b"{")]
+)
+def test_another_server_is_told_from_this_service(status: int, body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("location", "http://127.0.0.1:1/")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """The test says what went wrong."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert "--url" in refused({"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "list")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_who_calls_must_be_known(shared_server: Stack) -> None:
+    assert "ROADMAP_API_KEY" in refused({"ROADMAP_URL": shared_server.url}, "list")
+    secret = "rmk_" + "x" * 43
+    said = roadmap({"ROADMAP_URL": shared_server.url, "ROADMAP_API_KEY": secret}, "list")
+    assert said.code == 1
+    assert secret not in said.output + said.errors
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://", "http://x:99999", "http://a b"])
+def test_an_address_that_is_none_is_a_mistake_of_the_command(url: str) -> None:
+    said = roadmap({}, "list", "--url", url)
+    assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
+
+
+def test_an_id_that_is_none_is_a_mistake_of_the_command() -> None:
+    assert roadmap({}, "show", "7").code == 2
+
+
+def test_a_roadmap_that_is_not_there(service: Stack) -> None:
+    assert refused(caller_of(service), "show", str(uuid.uuid4()))
+
+
+@pytest.mark.parametrize(
+    "field", [("x",), ("",), ("a" * 1001,), (GOAL, "--language", "no language"), (GOAL, "--deadline", "2001-01-01")]
+)
+def test_what_the_service_does_not_take_is_told_by_field(service: Stack, field: tuple[str, ...]) -> None:
+    assert ": " in refused(caller_of(service), "new", *field)
+
+
+def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Path) -> None:
+    assert "cannot be written" in refused(caller_of(service), "export", made, "--output", str(tmp_path / "no" / "x.md"))
+
+
+def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
+    """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
+    said: Said = succeeded(caller_of(service), "new", "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering")
+    listed = succeeded(caller_of(service), "list", "--limit", "3").output
+    assert "It is being made" in said.output
+    assert "\x1b" not in listed

@@ -1,0 +1,366 @@
+"""`roadmap doctor`, `config`, `migrate`, `jobs`, `keys` and `users`: what an operator is told, and that nothing half is done."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from playhouse.migrations import Runner
+
+from core.migrate import DIRECTORY, connected, known
+from core.settings import from_environment
+from tests.commands import Said, roadmap, succeeded
+from tests.integration.provider import Handler, providing
+from tests.servers import Postgres, Redis, free_port
+from tests.stack import Service, Stack, clean_environment
+
+SECRET = "hunter2-s3cret"
+KEY = uuid.UUID(int=2**127 // 3).hex + "c4d1"
+MODES = ["embedded", "server"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, postgres: Postgres, broker: Redis) -> Callable[[str], dict[str, str]]:
+    """The variables of a service of that mode, with a database of its own that is empty."""
+
+    def make(mode: str) -> dict[str, str]:
+        if mode == "embedded":
+            return {"DATA_DIR": str(tmp_path / "data")}
+        url = postgres.create_database(f"t{uuid.uuid4().hex}")
+        return {"DATABASE_URL": url, "REDIS_URL": broker.url(), "SECRET_KEY": KEY}
+
+    return make
+
+
+@pytest.fixture
+def server(place: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    return place("server")
+
+
+def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
+    said = roadmap(environment, *arguments)
+    assert said.code == code, said
+    assert SECRET not in said.errors
+    return said.sentence
+
+
+def checks_of(said: Said) -> dict[str, dict[str, str]]:
+    assert said.errors == ""
+    return {check["name"]: check for check in json.loads(said.output)}
+
+
+# doctor
+
+
+def test_a_service_that_is_well_is_found_so(stack: Stack) -> None:
+    said = roadmap(stack.environment, "doctor", "--json")
+    found = checks_of(said)
+    assert said.code == 0
+    assert {name: check["state"] for name, check in found.items() if check["state"] == "failed"} == {}
+    names = {"database", "migrations", "broker", "model", "secret", "drain time", "queue logs", "queue content", "log"}
+    assert names <= found.keys()
+    assert ({"clock of the database", "clock of the broker"} <= found.keys()) == (stack.mode == "server")
+    assert ("disk" in found) == (stack.mode == "embedded")
+    told = succeeded(stack.environment, "doctor").output
+    assert all(f" {name}: " in told for name in found)
+
+
+BAD_PLACES = {
+    "a wrong password": ("postgresql://{user}:" + SECRET + "@127.0.0.1:{port}/postgres", "user or the password"),
+    "a user that is not there": ("postgresql://nobody:" + SECRET + "@127.0.0.1:{port}/postgres", "no such user"),
+    "a database that is not there": ("postgresql://postgres:" + SECRET + "@127.0.0.1:{port}/nowhere", "no such database"),
+    "a host that is not there": ("postgresql://postgres:" + SECRET + "@nowhere.invalid:{port}/postgres", "host cannot be found"),
+    "a port where nothing listens": ("postgresql://postgres:" + SECRET + "@127.0.0.1:{nothing}/postgres", "nothing listens"),
+}
+
+
+@pytest.fixture(scope="module")
+def with_password(postgres: Postgres) -> Iterator[str]:
+    """A user of the server whose password is asked for, whatever else it believes."""
+    rules = postgres.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    with closing(psycopg2.connect(postgres.url())) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("CREATE ROLE guarded LOGIN PASSWORD 'another'")
+        rules.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{before}")
+        cursor.execute("SELECT pg_reload_conf()")
+        yield "guarded"
+        rules.write_text(before)
+        cursor.execute("SELECT pg_reload_conf()")
+        cursor.execute("DROP ROLE guarded")
+
+
+@pytest.mark.parametrize(("url", "cause"), BAD_PLACES.values(), ids=BAD_PLACES)
+def test_a_wrong_database_url_is_told_by_its_cause(
+    server: dict[str, str], postgres: Postgres, with_password: str, url: str, cause: str
+) -> None:
+    """By the doctor, by every command, and by a service that starts."""
+    address = url.format(port=postgres.port, nothing=free_port(), user=with_password)
+    environment = {**server, "DATABASE_URL": address}
+    said = roadmap(environment, "doctor", "--json")
+    found = checks_of(said)
+    assert (said.code, found["database"]["state"]) == (1, "failed")
+    assert cause in found["database"]["cause"]
+    assert "DATABASE_URL" in found["database"]["fix"]
+    for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"]):
+        sentence = refused(environment, *arguments, code=3)
+        assert cause in sentence
+        assert "DATABASE_URL" in sentence
+
+
+def test_a_service_that_starts_says_the_cause_and_the_fix(server: dict[str, str], postgres: Postgres, tmp_path: Path) -> None:
+    url = f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres"
+    environment = {**clean_environment(), **server, "DATABASE_URL": url, "STARTUP_WAIT_SECONDS": "0.5", "PORT": str(free_port())}
+    service = Service("api", environment, tmp_path).start()
+    assert service.process is not None
+    assert service.process.wait(30) == 1
+    [error] = [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
+    assert "no such user" in error
+    assert "DATABASE_URL" in error
+    assert SECRET not in service.output
+
+
+@pytest.mark.parametrize(
+    "url", [f"postgresql://x:{SECRET}@h:port/d", f"mysql://x:{SECRET}@h/d", f"postgresql://x:{SECRET}@h/d?colour=1"]
+)
+def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str) -> None:
+    for arguments in (["users", "list"], ["migrate"], ["jobs", "list"], ["logs"]):
+        assert "DATABASE_URL" in refused({**server, "DATABASE_URL": url}, *arguments)
+
+
+def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_broker: Redis) -> None:
+    own_broker.client().config_set("requirepass", "another")
+    for place in (f"127.0.0.1:{own_broker.port}/0", f":{SECRET}@127.0.0.1:{own_broker.port}/0"):
+        environment = {**server, "REDIS_URL": f"redis://{place}"}
+        found = checks_of(roadmap(environment, "doctor", "--json"))["broker"]
+        assert (found["state"], "password" in found["cause"], "REDIS_URL" in found["fix"]) == ("failed", True, True)
+        for arguments in (["jobs", "list"], ["jobs", "workers"], ["jobs", "dead"]):
+            sentence = refused(environment, *arguments, code=3)
+            assert "password" in sentence
+            assert "REDIS_URL" in sentence
+    own_broker_with_key = f"redis://:another@127.0.0.1:{own_broker.port}/0"
+    assert checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))["broker"]["state"] == "ok"
+
+
+def test_a_broker_that_drops_queues_is_found(server: dict[str, str], own_broker: Redis) -> None:
+    environment = {**server, "REDIS_URL": own_broker.url()}
+    succeeded(environment, "migrate")
+    own_broker.client().config_set("maxmemory-policy", "allkeys-lru")
+    said = roadmap(environment, "doctor", "--json")
+    assert (said.code, checks_of(said)["broker"]["state"]) == (1, "failed")
+    assert "noeviction" in checks_of(said)["broker"]["fix"]
+    own_broker.client().config_set("maxmemory-policy", "noeviction")
+    own_broker.client().config_set("appendonly", "no")
+    said = roadmap(environment, "doctor", "--json")
+    assert (said.code, checks_of(said)["broker"]["state"], checks_of(said)["broker"]["fix"]) == (
+        0,
+        "warning",
+        "set appendonly to yes",
+    )
+
+
+def test_what_is_pending_or_newer_is_found(server: dict[str, str]) -> None:
+    before = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
+    assert (before["state"], before["fix"]) == ("failed", "run `roadmap migrate`")
+    assert "roadmap migrate" in refused(server, "users", "list")
+    succeeded(server, "migrate")
+    with closing(psycopg2.connect(server["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_the_future', now())")
+    after = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
+    assert (after["state"], "9999_the_future" in after["told"]) == ("warning", True)
+
+
+def answer(handler: Handler) -> None:
+    choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "ok"}}
+    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "gpt-test", "choices": [choice]}
+    handler.say(200, json.dumps({**body, "usage": {"prompt_tokens": 9, "completion_tokens": 1}}).encode())
+
+
+def refuse(handler: Handler) -> None:
+    handler.say(401, json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}"}}).encode())
+
+
+def test_the_model_is_asked_for_one_token(place: Callable[[str], dict[str, str]]) -> None:
+    with providing(answer) as provider:
+        variables = {**place("embedded"), "OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": provider.url, "OPENAI_MODEL": "gpt-test"}
+        said = roadmap(variables, "doctor", "--json")
+        assert [request["max_tokens"] for request in provider.requests] == [1]
+        assert succeeded({**variables, "OPENAI_MODEL": "other"}, "config").output
+        roadmap(variables, "doctor", "--no-model")
+        assert len(provider.requests) == 1
+    assert checks_of(said)["model"]["told"].startswith("gpt-test answers in ")
+    assert SECRET not in said.output
+
+
+def test_a_model_that_refuses_is_found(place: Callable[[str], dict[str, str]]) -> None:
+    with providing(refuse) as provider:
+        variables = {**place("embedded"), "OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": provider.url}
+        said = roadmap(variables, "doctor", "--json")
+    found = checks_of(said)["model"]
+    assert (said.code, found["state"], "OPENAI_API_KEY" in found["cause"]) == (1, "failed", True)
+    assert SECRET not in said.output
+
+
+def test_a_secret_that_others_know_or_guess_is_found(server: dict[str, str]) -> None:
+    for secret in ("change-me-please-change-me-please-1", "a" * 40, f"{KEY},{'ab' * 20}"):
+        found = checks_of(roadmap({**server, "SECRET_KEY": secret}, "doctor", "--json"))["secret"]
+        assert (found["state"], "openssl" in found["fix"]) == ("failed", True)
+        assert secret not in json.dumps(found)
+
+
+def test_a_platform_that_waits_too_short_is_found(server: dict[str, str]) -> None:
+    for variables, state in (
+        ({"RAILWAY_ENVIRONMENT_ID": "x"}, "warning"),
+        ({"RAILWAY_DEPLOYMENT_DRAINING_SECONDS": "10"}, "warning"),
+        ({"RAILWAY_DEPLOYMENT_DRAINING_SECONDS": "30"}, "ok"),
+        ({}, "ok"),
+    ):
+        assert checks_of(roadmap({**server, **variables}, "doctor", "--json"))["drain time"]["state"] == state
+
+
+# migrate
+
+
+def ask(environment: dict[str, str], *statements: str) -> list[Any]:
+    """Past the application: what the last statement answers."""
+    if "DATABASE_URL" in environment:
+        with closing(psycopg2.connect(environment["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "roadmap.db")) as file, file:
+        return [list(file.execute(statement)) for statement in statements][-1]
+
+
+def columns(environment: dict[str, str], table: str) -> set[str]:
+    settings = from_environment({"SERVICE_TYPE": "all", **environment})
+    with connected(settings) as database:
+        return {column.name for column in database.get_columns(table)}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
+    place: Callable[[str], dict[str, str]], tmp_path: Path, mode: str
+) -> None:
+    """0002 adds two columns to `roadmap`, and then the same to `content`, where somebody has put one of that name."""
+    environment = place(mode)
+    settings = from_environment({"SERVICE_TYPE": "all", **environment})
+    with connected(settings) as database:
+        Runner(database, str(DIRECTORY)).up(known()[0])
+    ask(environment, "ALTER TABLE content ADD COLUMN interruptions INTEGER")
+
+    sentence = refused(environment, "migrate")
+    assert "0002_interruptions_and_log_sources failed" in sentence
+    assert "interruptions" in sentence
+    assert "interruptions" not in columns(environment, "roadmap")
+    assert ask(environment, "SELECT name FROM schema_migration") == [(known()[0],)]
+    again = {**clean_environment(), **environment, "PORT": str(free_port())}
+    service = Service("all" if mode == "embedded" else "api", again, tmp_path).start()
+    assert service.process is not None
+    assert service.process.wait(30) == 1
+    assert [line.startswith("error: the migration 0002_") for line in service.output.splitlines()] == [True]
+
+    ask(environment, "ALTER TABLE content DROP COLUMN interruptions")
+    assert succeeded(environment, "migrate", "--json").data == {"applied": known()[1:]}
+    assert roadmap(environment, "migrate", "--check").code == 0
+
+
+def test_check_says_what_is_pending_and_changes_nothing(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("server")
+    said = roadmap(environment, "migrate", "--check", "--json")
+    assert (said.code, json.loads(said.output)) == (1, {"pending": known(), "unknown": []})
+    assert ask(environment, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+# config
+
+
+def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(server: dict[str, str]) -> None:
+    given = {
+        **server,
+        **{"DATABASE_URL": f"postgresql://me:{SECRET}@db.example.org/x?password={SECRET}", "OPENAI_API_KEY": SECRET},
+        **{
+            "ADMIN_EMAIL": "boss@example.org",
+            "ADMIN_PASSWORD": f"{SECRET} and more",
+            "RAILWAY_PUBLIC_DOMAIN": "x.up.railway.app",
+        },
+        **{"SECRET_KEY": "", "JWT_SECRET_KEY": KEY, "PORT": "9000"},
+    }
+    said = succeeded(given, "config", "--json")
+    found = {each["name"]: each for each in said.data}
+    assert found["PORT"] == {"name": "PORT", "value": "9000", "origin": "environment", "source": ""}
+    assert found["API_WORKERS"]["origin"] == "default"
+    assert found["TRUSTED_PROXIES"]["origin"] == "derived"
+    assert found["SECRET_KEY"] == {
+        "name": "SECRET_KEY",
+        "value": "(set, not shown)",
+        "origin": "derived",
+        "source": "JWT_SECRET_KEY",
+    }
+    assert found["DATABASE_URL"]["value"] == "postgresql://me:***@db.example.org/x"
+    assert [secret for secret in (SECRET, KEY) if secret in said.output + succeeded(given, "config").output] == []
+
+
+# keys, users, jobs
+
+
+def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("server")
+    succeeded(environment, "migrate")
+    boss = "boss@example.org"
+    succeeded(environment, "users", "add", boss, "--admin", "--password", "a few unrelated words")
+    made = succeeded(environment, "keys", "create", boss, "--name", "backup", "--scope", "admin", "--days", "7", "--json").data
+    assert made["key"].startswith("rmk_")
+    assert [each["id"] for each in succeeded(environment, "keys", "list", boss, "--json").data] == [made["id"]]
+    assert made["id"] in succeeded(environment, "keys", "list", boss).output
+    assert succeeded(environment, "keys", "revoke", boss, made["id"], "--json").data["revoked"] == [made["id"]]
+    assert "no key" in succeeded(environment, "keys", "list", boss).output
+    assert "no such key" in refused(environment, "keys", "revoke", boss, made["id"])
+    assert "no account" in refused(environment, "keys", "create", "nobody@example.org", "--name", "x")
+    acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")
+    assert acts == [
+        ("user.add", "done"),
+        ("key.create", "done"),
+        ("key.revoke", "done"),
+        ("key.revoke", "refused"),
+        ("key.create", "refused"),
+    ]
+    assert ask(environment, f"SELECT count(*) FROM audit_record WHERE details::text LIKE '%{made['key']}%'") == [(0,)]
+
+
+def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("embedded")
+    succeeded(environment, "migrate")
+    assert succeeded(environment, "jobs", "pause", "content", "--json").data == {"queue": "content", "is_paused": True}
+    assert [each["is_paused"] for each in succeeded(environment, "jobs", "list", "--json").data] == [False, True]
+    assert checks_of(roadmap(environment, "doctor", "--json"))["queue content"]["fix"] == "`roadmap jobs resume content`"
+    succeeded(environment, "jobs", "resume", "content")
+    assert "goes on" not in succeeded(environment, "jobs", "list").output
+    assert succeeded(environment, "jobs", "list", "--state", "ready", "--json").data["items"] == []
+    assert succeeded(environment, "jobs", "workers", "--json").data == []
+    assert "no dead letter" in refused(environment, "jobs", "retry", "77").lower()
+    assert "characters" in refused(environment, "jobs", "dead", "--search", "x" * 10_000)
+    assert roadmap(environment, "jobs", "replay").code == 2
+    acts = ask(environment, "SELECT action, target, outcome FROM audit_record ORDER BY id")
+    assert acts == [
+        ("queue.pause", "content", "done"),
+        ("queue.resume", "content", "done"),
+        ("message.retry", "content/77", "refused"),
+    ]
+
+
+def test_the_workers_of_a_service_are_seen(stack: Stack) -> None:
+    found = succeeded(stack.environment, "jobs", "workers", "--json").data
+    assert {each["queue"] for each in found} == {"logs", "content"}
+
+
+def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
+    broken = {"DATABASE_URL": "nonsense", "PORT": "x"}
+    assert roadmap(broken, "--help").code == 0
+    assert roadmap(broken, "nothing").code == 2
+    assert "DATABASE_URL" in roadmap(broken, "users", "list").errors
