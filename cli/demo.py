@@ -33,8 +33,10 @@ ENDED = ("ready", "partial", "failed", "cancelled")
 @click.command()
 @click.argument("goal")
 @click.option("--level", default="beginner", show_default=True, help="beginner, intermediate or advanced")
-@click.option("--hours-per-week", default=8, show_default=True, type=int)
-@click.option("--output", default="roadmap.md", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--hours-per-week", default=8, show_default=True, type=int, help="Hours for learning, a week.")
+@click.option(
+    "--output", default="roadmap.md", show_default=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
+)
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it, end everything."""
     request = {"goal": goal, "level": level, "hours_per_week": hours_per_week}

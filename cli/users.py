@@ -32,7 +32,7 @@ def users() -> None:
 
 
 @users.command("list")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
 @json_option
 def list_(limit: int, as_json: bool) -> None:
     """Show accounts, the oldest first."""
@@ -47,7 +47,7 @@ def _rank(user: accounts.User) -> str:
 
 @users.command()
 @email_argument
-@click.option("--name", default="")
+@click.option("--name", default="", help="What the person is called.")
 @click.option("--admin", is_flag=True, help="Make it an administrator.")
 @password_option
 @json_option

@@ -149,7 +149,9 @@ def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path:
             stack.create()
         wait_until(lambda: asked(stack, "SELECT count(*) FROM content WHERE status = 'ready'")[0][0] > 5, timeout=60)
         succeeded(stack.environment, "backup", tmp_path / "b.gz")
-        assert asked(stack, "SELECT count(*) FROM content WHERE status <> 'ready'")[0][0] > 0, "it was made while the service worked"
+        assert asked(stack, "SELECT count(*) FROM content WHERE status <> 'ready'")[0][0] > 0, (
+            "it was made while the service worked"
+        )
     restored = place("embedded")
     succeeded(restored.environment, "restore", tmp_path / "b.gz")
     sums = "SELECT contents_total, contents_ready, last_seq, (SELECT count(*) FROM content c WHERE c.roadmap_id = r.id), "

@@ -1,0 +1,103 @@
+"""`logs`: search and follow the execution log."""
+
+import re
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from cli.telling import as_document, console
+from core import clock
+from core.text import plain
+from roadmap import log_search
+from roadmap.execution_log import LogLevel
+from roadmap.log_months import first_id
+from roadmap.log_search import LogEntry, LogFilter
+
+PAUSE = 1.0  # seconds between two looks
+AT_ONCE = 200  # records of one look
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}
+
+
+def _moment(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
+    """`15m`, `2h`, `7d` before now, or a time of ISO 8601, of UTC unless it says otherwise."""
+    if value is None:
+        return None
+    if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip()):
+        return clock.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@click.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--level", "levels", type=click.Choice([*LogLevel]), multiple=True, help="Only this; again for more.")
+@click.option("--category", "categories", multiple=True, help="Only this; again for more.")
+@click.option("--step", help="Only this.")
+@click.option("--roadmap", "roadmap_id", type=click.UUID, help="Only about the roadmap of this id.")
+@click.option("--trace", "trace_id", type=click.UUID, help="Only of the request of this trace, in every process.")
+@click.option("--since", callback=_moment, help="From when: 15m, 2h, 7d, or a time (UTC).")
+@click.option("--until", callback=_moment, help="Until when, likewise.")
+@click.option("--text", default="", help='Words in the message; "a phrase", -without, or.')
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line and record.")
+def logs(
+    *,
+    follow: bool,
+    levels: tuple[str, ...],
+    categories: tuple[str, ...],
+    step: str | None,
+    roadmap_id: UUID | None,
+    trace_id: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    text: str,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show the newest records of the execution log, the oldest of them first; follow it."""
+    chosen = tuple(LogLevel(level) for level in levels)
+    wanted = LogFilter(chosen, categories, step, roadmap_id, None, trace_id, since, until, text)
+    found = _newest(wanted, limit)
+    _tell(found, as_json)
+    if not found and not follow and not as_json:
+        click.echo("There is no such record.")
+    last = found[-1].id if found else first_id(clock.now())
+    while follow:
+        came = log_search.newer(wanted, last, AT_ONCE)
+        _tell(came, as_json)
+        last = came[-1].id if came else last
+        if len(came) < AT_ONCE:
+            time.sleep(PAUSE)
+
+
+def _newest(wanted: LogFilter, limit: int) -> list[LogEntry]:
+    """The oldest first."""
+    found: list[LogEntry] = []
+    before: UUID | None = None
+    while len(found) < limit:
+        page = log_search.search(wanted, before=before, limit=min(AT_ONCE, limit - len(found)))
+        found += page.items
+        if page.next_cursor is None:
+            break
+        before = UUID(page.next_cursor)
+    return found[::-1]
+
+
+def _tell(records: Iterable[LogEntry], as_json: bool) -> None:
+    for each in records:
+        if as_json:
+            click.echo(as_document(each))
+            continue
+        took = f" ({each.duration_ms} ms)" if each.duration_ms is not None else ""
+        about = f" {each.roadmap_id}" if each.roadmap_id else ""
+        said = f"{each.category}/{each.step}: {plain(each.message)}{took}{about}"
+        level = Text(f"{each.level:<7}", style=COLOURS.get(each.level, ""))
+        console.print(Text.assemble(f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {said}"), soft_wrap=True)

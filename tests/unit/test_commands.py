@@ -1,0 +1,77 @@
+"""What holds every command of `roadmap`, whatever it does."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+
+import click
+import pytest
+
+from core.runtime import database, session
+from roadmap import backups
+from roadmap_cli import LEARNERS, OPERATORS, main
+from scripts.commands_page import PAGE, reference, with_reference
+from tests.stack import ROOT
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(main, info_name="roadmap")
+    for name in (*LEARNERS, *OPERATORS):
+        command = main.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {each}", below) for each, below in command.commands.items())
+        else:
+            yield name, command
+
+
+COMMANDS = dict(commands())
+each_command = pytest.mark.parametrize("name", COMMANDS)
+
+
+@each_command
+def test_it_can_answer_a_program(name: str) -> None:
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert "--json" in options or name == "demo"
+
+
+@each_command
+def test_it_and_each_of_its_options_say_what_they_are_for(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    silent = [parameter.name for parameter in command.params if isinstance(parameter, click.Option) and not parameter.help]
+    assert silent == []
+
+
+def test_the_page_about_commands_says_what_they_say_of_themselves() -> None:
+    page = PAGE.read_text("utf-8")
+    assert with_reference(page) == page, "run: python scripts/commands_page.py --write"
+    for name in COMMANDS:
+        assert re.search(rf"^###+ `roadmap {name}\b", reference(), re.MULTILINE), name
+
+
+def test_help_names_every_command_and_loads_none() -> None:
+    listed = main.get_help(click.Context(main, info_name="roadmap"))
+    assert [name for name in (*LEARNERS, *OPERATORS) if f"  {name} " not in listed] == []
+
+
+def test_what_is_installed_is_this() -> None:
+    place = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["roadmap"]
+    module, _, name = place.partition(":")
+    assert getattr(import_module(module), name) is main
+    assert (ROOT / "bin" / "roadmap").stat().st_mode & 0o111 == 0o111
+
+
+@pytest.mark.usefixtures("schema")
+def test_a_backup_has_every_table_and_column_that_the_database_has() -> None:
+    """A new kind of column needs a word in `roadmap/backups.py: KINDS`."""
+    with session():
+        there = set(database.get_tables()) - {backups.HISTORY, "sqlite_sequence"}
+        tables = {table._meta.table_name: table for table in backups.tables()}
+        assert tables.keys() == there
+        for name, table in tables.items():
+            assert {column.name for column in database.get_columns(name)} == {
+                field.column_name for field in table._meta.sorted_fields
+            }
+            assert all(backups.kind_of(field) for field in table._meta.sorted_fields)
