@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TESTERS ?= 2
+TESTERS ?= 3
 SECONDS ?= 60
 SEED ?= 1
 GOAL ?= Become a backend engineer in Python

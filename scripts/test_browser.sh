@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests/browser in a real Chromium. PyPI cannot bring one: Debian's is installed where that is possible.
 # From npm: axe-core, which looks for barriers, and a validator of HTML: vnu where there is Java, else html-validate.
+# With --bring it only brings those that are not of Python, which other tests may run beside.
 set -eu
 cd "$(dirname "$0")/.."
 AXE=axe-core@4.14.1 VNU=vnu-jar@26.9.27 HTML_VALIDATE=html-validate@10
@@ -17,8 +18,6 @@ if [ -z "${ROADMAP_TEST_CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
         >/dev/null 2>&1 || not_run "apt-get could not install chromium"
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
-
 command -v java >/dev/null && validator=$VNU || validator=$HTML_VALIDATE
 if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then
     if ! command -v npm >/dev/null; then
@@ -29,4 +28,6 @@ if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then
         echo "NOT RUN, of these tests: barriers (axe-core) and the validity of HTML; npm could not bring $AXE and $validator"
     fi
 fi
+[ "${1:-}" != --bring ] || exit 0
+.venv/bin/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
 exec .venv/bin/python -m pytest --numprocesses "${TESTERS:-2}" --dist loadfile -rs tests/browser "$@"

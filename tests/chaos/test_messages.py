@@ -90,10 +90,10 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
     assert put_aside(fragile, 0) == []
 
 
-def test_a_wrong_id_is_told_in_one_sentence(fragile: Stack) -> None:
+def test_a_wrong_id_is_told_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
-        assert_told_in_one_sentence(dead(fragile, command, "77"), "There is no dead letter 77 in the content queue.")
-        said = dead(fragile, command)
+        assert_told_in_one_sentence(dead(stack, command, "77"), "There is no dead letter 77 in the content queue.")
+        said = dead(stack, command)
         assert (said.code, said.output) == (2, "")
         assert "Name the ids, which `dead list` shows, or say --all." in said.errors
 

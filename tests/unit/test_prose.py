@@ -67,9 +67,11 @@ class Read(HTMLParser):
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self._open: list[Element] = []
+        self._open: list[tuple[Element, int]] = []  # each with the number of texts before it
+        self._texts: list[str] = []  # put together when something ends: pages are long here
         self.feed(self.html)
         self.close()
+        self.text = "".join(self._texts)
         assert self._open == []
         ids = [each.attributes["id"] for each in self.elements if "id" in each.attributes]
         assert len(ids) == len(set(ids))
@@ -98,7 +100,7 @@ class Read(HTMLParser):
         assert len(attributes) == len(attrs), raw
         assert attributes.keys() <= ATTRIBUTES[tag], raw
         assert attributes.get("class") in (None, *CLASSES.get(tag, ())), raw
-        around = [each.tag for each in self._open]
+        around = [each.tag for each, _ in self._open]
         assert not (tag == "a" and "a" in around)
         assert not (set(around) & {"p", *HEADINGS, "pre"} and tag not in ("a", "code", "em", "strong", "s", "br", "span")), raw
         if tag == "a":
@@ -110,16 +112,16 @@ class Read(HTMLParser):
             assert attributes.get("role") == {"pre": "group", "div": "region"}.get(tag)
         self.elements.append(Element(tag, attributes))
         if tag not in VOID:
-            self._open.append(self.elements[-1])
+            self._open.append((self.elements[-1], len(self._texts)))
 
     def handle_endtag(self, tag: str) -> None:
         assert tag not in VOID
-        assert self._open.pop().tag == tag
+        element, begin = self._open.pop()
+        assert element.tag == tag
+        element.text = "".join(self._texts[begin:])
 
     def handle_data(self, data: str) -> None:
-        self.text += data
-        for each in self._open:
-            each.text += data
+        self._texts.append(data)
 
     def handle_comment(self, data: str) -> None:
         raise AssertionError(data)
