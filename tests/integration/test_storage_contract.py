@@ -1026,6 +1026,17 @@ class TestVersionBefore:
         assert [(member.id, member.info) for member in storage.consumers()] == [("old", "")]
         assert storage.standing().consumers == 1
 
+    def test_what_is_done_leaves_nothing_beside_the_lists_on_redis(self, own_broker: Redis) -> None:
+        storage, client = ReliableRedisStorage("work", url=own_broker.url(), now=Clock()), own_broker.client()
+        for number in range(3):
+            storage.add_to_schedule(b"%d" % number, NOON)
+        first, second = claimed(storage), claimed(storage)
+        storage.acknowledge(first)
+        storage.bury(second, "reason")
+        assert client.hlen("{huey.work}:due") == 1
+        assert storage.claim(0, [claimed(storage)]) is None
+        assert not client.exists("{huey.work}:due")
+
     def test_what_it_leaves_beside_the_lists_on_redis_is_cleared_away(self, own_broker: Redis) -> None:
         """It acknowledges without a word about since when a message was ready."""
         storage, client = ReliableRedisStorage("work", url=own_broker.url(), now=Clock()), own_broker.client()

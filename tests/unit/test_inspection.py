@@ -15,7 +15,7 @@ from delivery.memory_storage import ReliableMemoryStorage
 from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap import decisions, delivering, events, execution_log, leases, outbox, planning, rescue, revoking
+from roadmap import building, decisions, delivering, events, execution_log, leases, outbox, planning, rescue, revoking
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.outbox import WebhookEvent
 from roadmap.revoking import STOPPED
@@ -427,6 +427,16 @@ class TestRevoking:
         inspection.revoke("content", sent(build_content, str(row.id)))
         assert ids(READY) == []
         assert (the(Content, row.id).status, events_of(roadmap_id)) == ("ready", before)
+
+    def test_a_part_that_is_written_while_others_are_not_stays_as_well(self, small: Small) -> None:
+        roadmap_id, waiting = planned(small)
+        content_id = content_id_of(waiting[0])
+        building.build_content(content_id, small)
+        before = events_of(roadmap_id)
+        inspection.revoke("content", waiting[0])
+        assert waiting[0] not in ids(READY)
+        assert (the(Content, content_id).status, events_of(roadmap_id)) == ("ready", before)
+        assert the(Roadmap, roadmap_id).last_seq == len(before)
 
     def test_a_delivery_to_a_webhook_is_given_up(self) -> None:
         webhook, delivery = self.delivery()
