@@ -637,7 +637,9 @@ class TestBaggage:
         inner = works.queue.task(name="inner")(lambda: works.noted.append(tracing.whose))
         outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
         with tracing.of("Ada"):
+            works.queue.pause()
             works.queue.enqueue(outer.s())
+        works.queue.resume()
         works.queue.enqueue(outer.s())
         assert works.noted == ["Ada", ""]
 
@@ -724,10 +726,11 @@ class TestOutcomes:
         works.queue.immediate = True
         inner = works.queue.task(name="inner")(lambda: later.append(works.queue.postpone(datetime.now(UTC))))
         outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
+        ends = self.ended(works)
         works.queue.storage.enqueue(works.queue.serialize_task(outer.s()))
         assert works.queue.drain() == 1
-        assert later == [False]
-        assert works.queue.scheduled_count() == 0
+        assert (later, ends) == ([False], [("inner", "done"), ("outer", "done")])
+        assert works.left() == (0, 0, 0)
 
 
 class TestLooking:
@@ -767,6 +770,9 @@ class TestLooking:
         assert works.queue.standing()[1] == pytest.approx(15)
         works.drain()
         assert works.queue.standing()[1] is None
+        works.queue.enqueue(works.note.s("again"))
+        clock[0] += timedelta(seconds=3)
+        assert works.queue.standing()[1] == pytest.approx(3)
 
     def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(self, own_broker: Redis) -> None:
         works = on(own_broker)
