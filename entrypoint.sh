@@ -17,7 +17,7 @@ api() {
         if [ -z "${DATABASE_URL:-}" ]; then host=127.0.0.1; elif [ "$workers" -gt 1 ]; then host="::"; fi
     fi
     exec uvicorn roadmap_app:app --host "$host" --port "${PORT:-8000}" --workers "$workers" \
-        --no-proxy-headers --no-access-log --log-level warning --timeout-graceful-shutdown 5 --no-server-header --ws none --http web.protocol:BoundedProtocol
+        --no-proxy-headers --no-access-log --log-level warning --log-config core/uvicorn_logging.json --timeout-graceful-shutdown 5 --no-server-header --ws none --http web.protocol:BoundedProtocol
 }
 huey_logs() { exec $consumer -w "${LOGS_WORKERS:-2}" tasks.queues.logs_queue; }
 huey_content() { exec $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_queue; }

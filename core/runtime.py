@@ -18,7 +18,7 @@ from core.storage import open_database
 logger = logging.getLogger(__name__)
 
 settings = from_environment(os.environ)
-set_up_logging(settings.log_level)
+set_up_logging(settings.log_level, settings.log_format, settings.service_type, embedded=settings.embedded)
 database = peewee.DatabaseProxy()
 database.initialize(open_database(settings))
 

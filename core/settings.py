@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from core.addresses import in_one_spelling
+from core.logging_setup import LogFormat
 from core.strength import weakness
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -217,6 +218,7 @@ class Settings(BaseModel):
     metrics_token: MonitorToken = Field(None, description="Bearer token that lets Prometheus read GET /metrics, at least 16 characters. None: an account or key that may observe; embedded mode asks nobody.")  # fmt: skip
     log_retention_days: Count = Field(90, ge=0, le=36_500, description="How long the execution log is kept, in whole months (UTC): those that ended before that are deleted. 0: all of it.")  # fmt: skip
     log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip
+    log_format: LogFormat = Field(LogFormat.auto, description="Lines of the process logs: json (an object a line), text (to read), or auto: text in embedded mode and in a terminal, else json.")  # fmt: skip
 
     @property
     def embedded(self) -> bool:

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import peewee
 
-from core import clock
+from core import clock, tracing
 from core.errors import TooMany, Unauthenticated, Unavailable
 from core.ids import new_id
 from core.runtime import session, settings, transaction
+from core.tracing import Trace
 from models.roadmaps import Roadmap
 from roadmap import events, first_answers
 from roadmap.events import EventType
@@ -30,6 +31,7 @@ class NewRoadmap:
     request: RoadmapRequest
     id: UUID
     answer: Answered | None = None  # to keep, when the request has a name
+    trace: Trace | None = field(default_factory=tracing.current, compare=False)  # of its request: it is made there
 
 
 def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
@@ -94,7 +96,7 @@ def _names(batch: Iterable[NewRoadmap]) -> list[Name]:
 
 def _result(new: NewRoadmap, room: set[UUID], before: Mapping[str, Answered]) -> Step | Answered | Exception:
     if new.id in room:
-        return Step(StepName.plan_roadmap, new.id)
+        return Step(StepName.plan_roadmap, new.id, trace=new.trace)
     return before.get(_hash(new)) or _too_many()
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 from uuid import UUID
 
-from core import clock, measuring, outbound
+from core import clock, measuring, outbound, tracing
 from core.metrics import WEBHOOKS
 from core.outbound import Unreachable
 from core.runtime import change_rows, session, settings, transaction
@@ -161,6 +161,7 @@ def _headers(delivery: WebhookDelivery) -> dict[str, str]:
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(sign(secret, delivery.id, timestamp, delivery.payload) for secret in secrets),
+        **tracing.outgoing(),
     }
 
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel
 
+from core import tracing
 from core.text import one_line
 from roadmap.briefs import Cause, GeneratorFault
 from roadmap.metering import MeteredCall
@@ -151,7 +152,7 @@ class ModelClient:
                 self._thread = threading.Thread(target=loop.run_forever, name="ModelCalls", daemon=True)
                 self._thread.start()
                 self._loop = loop
-        future = asyncio.run_coroutine_threadsafe(self._ask(messages, shape), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._ask(messages, shape, tracing.outgoing()), self._loop)
 
         def stop() -> None:
             future.cancel()
@@ -162,7 +163,9 @@ class ModelClient:
         finally:
             stop()
 
-    async def _ask(self, messages: Sequence[Message], shape: type[BaseModel]) -> tuple[bytes, Dialect]:
+    async def _ask(
+        self, messages: Sequence[Message], shape: type[BaseModel], headers: Mapping[str, str]
+    ) -> tuple[bytes, Dialect]:
         """Ask in a simpler dialect as long as the refusals, which cost nothing, are about that: five times at most.
 
         One that an answer has come in is not forgotten for a refusal: then this call alone is simpler.
@@ -171,7 +174,7 @@ class ModelClient:
         async with asyncio.timeout(self._timeout):
             while True:
                 try:
-                    return await self._receive(request_in(messages, shape, dialect, self._max_tokens)), dialect
+                    return await self._receive(request_in(messages, shape, dialect, self._max_tokens), headers), dialect
                 except Refusal as refusal:
                     simpler = simpler_dialect(dialect, refusal, self._model)
                     refusal.unlimited = bool(simpler and self._must_limit and LIMITS[simpler.limit] is None)
@@ -180,8 +183,9 @@ class ModelClient:
                     logger.info("the model is asked in a simpler way, since it said: %s", self._shown(refusal.message))
                     dialect = simpler
 
-    async def _receive(self, request: dict[str, Any]) -> bytes:
-        async with self._client.chat.completions.with_streaming_response.create(model=self._model, **request) as response:
+    async def _receive(self, request: dict[str, Any], headers: Mapping[str, str]) -> bytes:
+        asking = self._client.chat.completions.with_streaming_response
+        async with asking.create(model=self._model, extra_headers=headers, **request) as response:
             body = bytearray()
             if not await _received(body, response.iter_bytes(), LARGEST_ANSWER):
                 raise GeneratorFault("The model's answer is too long.")

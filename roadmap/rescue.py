@@ -7,7 +7,7 @@ no harm. `due_at` moves on with each rescue, so that a long queue is not filled 
 from datetime import timedelta
 from uuid import UUID
 
-from core import clock
+from core import clock, tracing
 from core.runtime import settings, skip_locked, transaction
 from roadmap.leases import BUILDING, DELIVERING, PLANNING, Work
 from roadmap.steps import Step
@@ -43,4 +43,4 @@ def _overdue(work: Work, most: int, patience: int) -> list[Step]:
         ids: list[UUID] = [id_ for (id_,) in skip_locked(query).tuples()]  # two rescuers share the work
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()
-    return [Step(work.step, id_) for id_ in ids]
+    return [Step(work.step, id_, trace=tracing.begun()) for id_ in ids]  # whose request it was is not known any more

@@ -1,8 +1,11 @@
 """What comes next: domain functions commit and return steps, the edges (web, tasks) enqueue them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
+
+from core import tracing
+from core.tracing import Trace
 
 
 class StepName(StrEnum):
@@ -13,8 +16,9 @@ class StepName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Run the named task for this row, `delay` seconds from now."""
+    """Run the named task for this row, `delay` seconds from now, in the trace of what led to it."""
 
     name: StepName
     id: UUID
     delay: float = 0
+    trace: Trace | None = field(default_factory=tracing.current, compare=False, repr=False)

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from huey.signals import SIGNAL_INTERRUPTED
 
-from core import clock
+from core import clock, tracing
 from core.errors import Unavailable
 from core.runtime import settings
 from roadmap import building, delivering, leases, planning
@@ -65,9 +65,14 @@ def follow(steps: Sequence[Step], own: UUID) -> None:
 def send(steps: Iterable[Step]) -> None:
     """Enqueue what a domain function returned, in one round trip. Call it after the commit, with no session open."""
     now = clock.now()
-    content_queue.enqueue_many(
-        TASKS[step.name].s(str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None) for step in steps
-    )
+    content_queue.enqueue_many(_message(step, now) for step in steps)
+
+
+def _message(step: Step, now: datetime) -> Any:
+    """Of the trace of its step, whichever thread sends it."""
+    task = TASKS[step.name].s(str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None)
+    task.carried = tracing.packed(step.trace)
+    return task
 
 
 @lru_cache(maxsize=1)

@@ -11,9 +11,11 @@ from huey.exceptions import RetryTask
 
 from core import clock, measuring
 from core.errors import Unavailable
+from core.logging_setup import take_over
 from core.metrics import TASK_SECONDS, TASKS
 from core.runtime import settings
 from core.storage import make_queue
+from core.tracing import Carried
 from delivery.queue import ReliableQueue
 from roadmap.measures import saver
 
@@ -22,8 +24,8 @@ logger = logging.getLogger(__name__)
 RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 
-logs_queue: ReliableQueue = make_queue(settings, "logs")
-content_queue: ReliableQueue = make_queue(settings, "content")
+logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
+content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
 
 TIMED = ("done", "failed")  # a run that ends in another way has not taken the time of its task
 
@@ -38,6 +40,7 @@ def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
 for _queue in (logs_queue, content_queue):
     _queue.on_executed.append(partial(note_run, _queue.name))
     _queue.on_startup("measures")(saver.start)
+    _queue.on_startup("logging")(take_over)
 
 
 def check_brokers() -> None:

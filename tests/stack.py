@@ -132,7 +132,15 @@ class Stack:
         self.mode, self.folder = mode, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **MONITOR, "PORT": str(self.port), **environment}
+        self.environment = {
+            **clean_environment(),
+            "LOG_FORMAT": "text",
+            **SHORT,
+            **OPEN_TO_TESTS,
+            **MONITOR,
+            "PORT": str(self.port),
+            **environment,
+        }
         names = ("all",) if mode == "embedded" else ("api", "huey_logs", "huey_content")
         self.services = {name: Service(name, self.environment, folder) for name in names}
         self.headers: dict[str, str] = {}

@@ -5,6 +5,7 @@ from functools import partial
 
 from core.batching import Batcher
 from core.runtime import database
+from core.tracing import entered
 from roadmap.creating import NewRoadmap, create_many
 from roadmap.execution_log import record
 from roadmap.first_answers import Answered
@@ -19,7 +20,8 @@ def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception]:
     results = create_many(batch)
     steps = [result for result in results if isinstance(result, Step)]
     for step in steps:  # before a worker can have anything to say about it
-        record("api", "accept", "Accepted the goal", roadmap_id=step.id)
+        with entered(step.trace):
+            record("api", "accept", "Accepted the goal", roadmap_id=step.id)
     sender.submit(steps)
     return results
 

@@ -1,6 +1,5 @@
 """What surrounds every request: an id that its answer and its log lines share, and what makes browsers careful."""
 
-import re
 from secrets import token_hex
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -8,12 +7,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core import tracing
 from core.runtime import settings
+from core.tracing import REQUEST_ID
 from web import limits
 from web.counting import CountingMiddleware
-
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
 
 # An answer for programs needs nothing of a page; a page says for itself what it needs (Content-Security-Policy).
 CAREFUL = {
@@ -31,7 +29,7 @@ CAREFUL = {
 # What pages elsewhere may send, and what they may read of an answer.
 SENT = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"),
-    *("Last-Event-ID", "Prefer", "X-Request-ID"),
+    *("Last-Event-ID", "Prefer", "Traceparent", "X-Request-ID"),
 )
 TOLD = (
     *("ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied"),
@@ -40,7 +38,9 @@ TOLD = (
 
 
 class HeadersMiddleware:
-    """Takes `X-Request-ID` when it is harmless, makes one otherwise, and returns it among the others."""
+    """Takes `X-Request-ID` when it is harmless, makes one otherwise, and returns it among the others. Everything that follows
+    from the request is of the trace that it names in `traceparent`, or of a new one.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,9 +49,11 @@ class HeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        tracing.enter(tracing.received(headers.getlist(tracing.HEADER), request_id))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

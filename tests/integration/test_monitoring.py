@@ -1,13 +1,18 @@
-"""What real processes count: the same totals whichever of them is asked, from several workers, replicas and queues."""
+"""What real processes tell who watches them: the same counts whichever of them is asked, from several workers, replicas and
+queues; logs for machines; and one trace through all of it.
+"""
 
+import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import httpx2
 import pytest
 
 from tests.browser.teacher import Teacher, teaching
-from tests.integration.provider import MODEL
+from tests.integration.provider import MODEL, Handler
 from tests.receiver import Receiver, receiving, status
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
@@ -17,19 +22,32 @@ SENT = 150  # requests
 REQUESTS = "roadmap_http_requests_total"
 
 
+class Asked(Teacher):
+    """Remembers of which trace it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.traceparents: list[str | None] = []
+
+    def answer(self, handler: Handler) -> None:
+        self.traceparents.append(handler.headers.get("traceparent"))
+        super().answer(handler)
+
+
 @pytest.fixture(scope="module")
-def teacher() -> Iterator[Teacher]:
-    with teaching(Teacher()) as made:
+def teacher() -> Iterator[Asked]:
+    made = Asked()
+    with teaching(made):
         yield made
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
-def watched(request: pytest.FixtureRequest, teacher: Teacher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def watched(request: pytest.FixtureRequest, teacher: Asked, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The service with a model, and an API of two processes."""
     folder = tmp_path_factory.mktemp(f"watched-{request.param}")
     environment = {
         **{"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": teacher.url, "OPENAI_MODEL": MODEL, "MODEL_PRICES": f"{MODEL}=1/2"},
-        **{"API_WORKERS": "2", "WEBHOOK_NETWORKS": "127.0.0.0/8"},
+        **{"API_WORKERS": "2", "WEBHOOK_NETWORKS": "127.0.0.0/8", "LOG_FORMAT": "json", "LOG_LEVEL": "debug"},
     }
     if request.param == "embedded":
         stack = embedded_stack(folder, **environment)
@@ -159,7 +177,7 @@ def test_every_process_is_there_and_the_dependencies_too(watched: Stack) -> None
     assert watched.counted("roadmap_queue_consumers", queue="content") == 1
 
 
-def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Teacher) -> None:
+def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Asked) -> None:
     teacher.designs.clear()
     try:
         path = watched.create("Learn to wait for bread")
@@ -171,3 +189,56 @@ def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Teache
         teacher.designs.set()
     wait_until(lambda: watched.counted("roadmap_http_open_streams") == 0, timeout=40, reason="the stream is over")
     assert watched.finished(path)["status"] == "ready"
+
+
+def told(service: Service) -> list[dict]:
+    """The lines of its log that are objects."""
+    return [json.loads(line) for line in service.output.splitlines() if line.startswith("{")]
+
+
+def test_one_trace_goes_from_the_request_to_the_worker_the_model_and_the_webhook(watched: Stack, teacher: Asked) -> None:
+    traces = [uuid4().hex for _ in range(3)]
+    with receiving() as receiver:
+        made = watched.post("/api/v1/webhooks", json={"url": receiver.url, "events": ["roadmap.ready"]}).json()
+
+        def post(trace: str) -> str:
+            headers = {"traceparent": f"00-{trace}-{'b7' * 8}-01", "X-Request-ID": f"request-{trace[:8]}"}
+            answer = watched.post("/api/v1/roadmaps", json={"goal": "Learn to bake"}, headers=headers)
+            assert answer.status_code == 202
+            return answer.headers["location"]
+
+        with ThreadPoolExecutor(3) as threads:  # which arrive together are committed together
+            paths = list(threads.map(post, traces))
+        for path in paths:
+            assert watched.finished(path)["status"] == "ready"
+        wait_until(lambda: len(receiver.got) >= len(traces), reason="the receiver is told of each")
+        assert watched.request("DELETE", f"/api/v1/webhooks/{made['id']}").status_code == 204
+
+    asked = [re.fullmatch(r"00-([0-9a-f]{32})-[0-9a-f]{16}-01", header or "") for header in teacher.traceparents]
+    heard = [re.fullmatch(r"00-([0-9a-f]{32})-[0-9a-f]{16}-01", got.headers["traceparent"]) for got in receiver.got]
+    for path, trace in zip(paths, traces, strict=True):
+        calls = [match for match in asked if match and match[1] == trace]
+        receipt = watched.get(f"{path}/receipt").json()
+        assert len(calls) == sum(step["calls"] for step in receipt["steps"]) > 3 * 6
+        assert len({match[0] for match in calls}) == len(calls)  # a span for each
+        assert len([match for match in heard if match and match[1] == trace]) == 1
+        of_it = [line for line in told(watched.content) if line.get("trace_id") == trace]
+        done = "\n".join(line["message"] for line in of_it if line["logger"] == "huey" and "executed in" in line["message"])
+        for task in ("plan_roadmap", "build_content", "deliver_webhook"):
+            assert task in done
+        assert path.rpartition("/")[2] in done
+        assert {line["request_id"] for line in of_it} == {f"request-{trace[:8]}"}
+        (access,) = [line for line in told(watched.api) if line.get("trace_id") == trace and line["logger"] == "roadmap.access"]
+        assert access["message"].startswith("POST /api/v1/roadmaps answered 202 in ")
+
+
+def test_what_services_print_are_objects_and_what_is_said_before_they_run(watched: Stack) -> None:
+    plain = re.compile(r"huey@(logs|content) ready|waiting: .+|  \S.*|    \S.*|")
+    for service in {watched.api, watched.logs, watched.content}:
+        lines = service.output.splitlines()
+        assert [line for line in lines if not line.startswith("{") and not plain.fullmatch(line)] == []
+        objects = told(service)
+        assert objects
+        for line in objects:
+            assert {"time", "level", "logger", "message", "service"} <= set(line)
+            assert line["service"] == service.name

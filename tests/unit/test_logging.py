@@ -1,0 +1,115 @@
+"""Process logs: an object or a line for each event, and no text of anybody that looks like one."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from core.logging_setup import JsonFormatter, LogFormat, TextFormatter, _formatter
+from core.tracing import entered, received
+from tests.stack import ROOT, clean_environment
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+FORGED = "2026-01-01T00:00:00Z INFO    roadmap.security: logged-in"
+UGLY = f'a\n{FORGED}\r{FORGED}\x85{FORGED}\u2028{FORGED}\x1b[31m\x00\udc80 {{"level": 1}} 面包'
+
+
+@pytest.fixture
+def sink() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture(params=["json", "text"])
+def logger(request: pytest.FixtureRequest, sink: io.StringIO) -> Iterator[logging.Logger]:
+    """A logger of its own whose lines are in `sink`."""
+    made = logging.getLogger(f"test-{request.param}")
+    handler = logging.StreamHandler(sink)
+    handler.setFormatter(JsonFormatter("api") if request.param == "json" else TextFormatter())
+    made.addHandler(handler)
+    made.setLevel("DEBUG")
+    made.propagate = False
+    yield made
+    made.removeHandler(handler)
+
+
+def fail() -> None:
+    raise LookupError(UGLY)
+
+
+def lines(sink: io.StringIO) -> list[str]:
+    return sink.getvalue().split("\n")[:-1]
+
+
+def test_a_line_has_the_request_and_the_trace_that_it_belongs_to(logger: logging.Logger, sink: io.StringIO) -> None:
+    logger.info("before %d", 1)
+    with entered(received([f"00-{TRACE}-00f067aa0ba902b7-01"], "r-1")):
+        logger.warning("inside")
+    before, inside = lines(sink)
+    if "json" in logger.name:
+        told = json.loads(inside)
+        assert told.pop("time").endswith("Z")
+        assert told == {
+            **{"level": "warning", "logger": logger.name, "message": "inside", "service": "api"},
+            **{"request_id": "r-1", "trace_id": TRACE},
+        }
+        assert {"request_id", "trace_id", "exception"}.isdisjoint(json.loads(before))
+        assert json.loads(before)["message"] == "before 1"
+    else:
+        assert inside.endswith(f"Z WARNING {logger.name}: inside request_id=r-1 trace_id={TRACE}")
+        assert before.endswith(f"Z INFO    {logger.name}: before 1")
+
+
+def test_no_text_can_look_like_a_line_of_ours(logger: logging.Logger, sink: io.StringIO) -> None:
+    logger.info("%s", UGLY)
+    try:
+        fail()
+    except LookupError:
+        logger.exception("failed: %s", UGLY)
+    assert [line for part in lines(sink) for line in part.splitlines() if line.startswith(FORGED)] == []
+    assert "\x1b" not in sink.getvalue()
+    assert "面包" in sink.getvalue()
+    if "json" in logger.name:
+        first, second = map(json.loads, lines(sink))
+        assert first["message"] == UGLY
+        assert second["exception"].startswith("Traceback (most recent call last):")
+        assert second["exception"].endswith(f"LookupError: {UGLY}")
+    else:
+        first_line, second_line, *traceback = lines(sink)
+        assert second_line.partition("failed: ")[2] == first_line.partition(": ")[2]
+        assert traceback
+        assert [line for line in traceback if not line.startswith("  ")] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "embedded", "is_terminal", "chosen"),
+    [
+        (LogFormat.auto, False, False, JsonFormatter),
+        (LogFormat.auto, False, True, TextFormatter),
+        (LogFormat.auto, True, False, TextFormatter),
+        (LogFormat.json, True, True, JsonFormatter),
+        (LogFormat.text, False, False, TextFormatter),
+    ],
+)
+def test_the_format_fits_who_reads(
+    given: LogFormat, embedded: bool, is_terminal: bool, chosen: type[logging.Formatter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert type(_formatter(given, "api", embedded=embedded)) is chosen
+
+
+def test_uvicorn_speaks_as_the_service_does_also_above_several_workers() -> None:
+    made = "import logging, uvicorn; uvicorn.Config('x:y', log_config='core/uvicorn_logging.json')"
+    code = f"{made}; logging.getLogger('uvicorn.error').warning('a\\nb')"
+    environment = {**clean_environment(), "LOG_FORMAT": "json", "SERVICE_TYPE": "api", "PYTHONPATH": os.fspath(ROOT)}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    told = json.loads(run.stderr)
+    assert (told["message"], told["logger"], told["service"], told["level"]) == ("a\nb", "uvicorn.error", "api", "warning")

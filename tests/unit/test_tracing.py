@@ -1,0 +1,143 @@
+"""Traces: what of a header is believed, and that each step goes its way in the trace of its own request."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from core import clock
+from core.tracing import Carried, Trace, begun, current, current_trace_id, entered, outgoing, packed, received
+from roadmap.accounts import LOCAL_OWNER
+from roadmap.creating import create_many, new_roadmap
+from roadmap.requests import RoadmapRequest
+from roadmap.rescue import overdue
+from roadmap.steps import Step, StepName
+from tasks.content import _message
+from tasks.queues import content_queue
+
+ID, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+GOOD = f"00-{ID}-{SPAN}-01"
+
+
+class TestHeader:
+    @pytest.mark.parametrize(
+        ("header", "is_sampled"),
+        [
+            (GOOD, True),
+            (f"00-{ID}-{SPAN}-00", False),
+            (f"00-{ID}-{SPAN}-03", True),
+            (f"cc-{ID}-{SPAN}-01-what-comes-later", True),
+        ],
+    )
+    def test_a_good_one_is_taken_in_a_span_of_our_own(self, header: str, is_sampled: bool) -> None:
+        trace = received([header], "r1")
+        assert (trace.trace_id, trace.is_sampled, trace.request_id) == (UUID(ID), is_sampled, "r1")
+        assert trace.span_id != SPAN
+        assert received([trace.traceparent]).trace_id == UUID(ID)
+        assert trace.traceparent.startswith(f"00-{ID}-{trace.span_id}-0{int(is_sampled)}")
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [""],
+            [GOOD, GOOD],
+            [GOOD.upper()],
+            [f" {GOOD}"],
+            [f"{GOOD}-more"],
+            [f"ff-{ID}-{SPAN}-01"],
+            [f"00-{'0' * 32}-{SPAN}-01"],
+            [f"00-{ID}-{'0' * 16}-01"],
+            [f"00-{ID[1:]}-{SPAN}-01"],
+            [f"cc-{ID}-{SPAN}-01." + "x"],
+            [f"cc-{ID}-{SPAN}-01-" + "x" * 600],
+            [f"{GOOD}\n"],
+        ],
+    )
+    def test_a_bad_one_begins_a_new_trace(self, headers: list[str]) -> None:
+        one, other = received(headers, "r1"), received(headers, "r1")
+        assert one.request_id == "r1"
+        assert UUID(ID) != one.trace_id != other.trace_id
+
+    @given(st.text())
+    def test_whatever_comes_what_goes_out_is_well_formed(self, header: str) -> None:
+        assert received([received([header]).traceparent]).trace_id
+
+
+class TestContext:
+    def test_what_is_entered_lasts_as_long_as_the_block(self) -> None:
+        one, other = begun(), begun()
+        assert (current(), current_trace_id(), outgoing()) == (None, None, {})
+        with entered(one):
+            with entered(other):
+                assert current_trace_id() == other.trace_id
+            assert current() is one
+            (name, header), *more = outgoing().items()
+            assert (name, more) == ("traceparent", [])
+            asked = received([header])
+            assert asked.trace_id == one.trace_id
+            assert one.span_id not in header  # a span of its own
+        assert current() is None
+
+    def test_a_task_is_of_the_trace_that_its_message_has_brought(self) -> None:
+        trace = received([GOOD], "r1")
+        with Carried().unpacked(packed(trace)):
+            inside = current()
+        assert inside is not None
+        assert (inside.trace_id, inside.is_sampled, inside.request_id) == (UUID(ID), True, "r1")
+
+    @pytest.mark.parametrize("carried", [{}, {"traceparent": "rubbish", "request_id": "a\nb"}, {"other": "x"}])
+    def test_one_that_has_brought_none_begins_a_new_one(self, carried: dict[str, str]) -> None:
+        with Carried().unpacked(carried):
+            trace = current()
+        assert trace is not None
+        assert trace.request_id == ""
+
+
+class TestSteps:
+    def test_a_step_has_the_trace_that_it_was_made_in_and_its_message_too(self) -> None:
+        trace = begun("r1")
+        with entered(trace):
+            step = Step(StepName.plan_roadmap, UUID(ID))
+        with entered(begun()):  # whoever sends it
+            assert _message(step, clock.now()).carried == packed(trace)
+        assert step == Step(StepName.plan_roadmap, UUID(ID))
+
+    def test_roadmaps_that_are_committed_together_keep_the_traces_of_their_requests(self, immediate: None) -> None:
+        traces = [begun(f"r{number}") for number in range(3)]
+        batch = []
+        for trace in traces:
+            with entered(trace):
+                batch.append(new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")))
+        with ThreadPoolExecutor(1) as thread:
+            steps = thread.submit(create_many, batch).result()
+        assert [step.trace for step in steps if isinstance(step, Step)] == traces
+
+    def test_rescue_begins_a_new_trace_for_each(self, immediate: None) -> None:
+        batch = [new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")) for _ in range(2)]
+        create_many(batch)
+        clock.travel(timedelta(hours=1))
+        with entered(begun()):
+            found = [step.trace for step in overdue() if step.id in {new.id for new in batch}]
+        assert len({trace.trace_id for trace in found if trace is not None}) == 2
+        assert current_trace_id() not in {trace.trace_id for trace in found if trace is not None}
+
+    def test_the_tasks_of_a_request_run_in_its_trace_through_every_step(self, client: TestClient) -> None:
+        seen: list[tuple[str, Trace | None]] = []
+
+        def note(task: str, *_: object) -> None:
+            seen.append((task, current()))
+
+        content_queue.on_executed.append(note)
+        try:
+            goal = {"goal": "Become a backend engineer in Python"}
+            client.post("/api/v1/roadmaps", json=goal, headers={"traceparent": GOOD, "X-Request-ID": "mine"})
+        finally:
+            content_queue.on_executed.remove(note)
+        assert {task for task, _ in seen} == {"plan_roadmap", "build_content"}
+        assert {(trace.trace_id, trace.request_id) for _, trace in seen if trace is not None} == {(UUID(ID), "mine")}
+        assert None not in [trace for _, trace in seen]
