@@ -23,7 +23,9 @@ from delivery.sqlite_storage import ReliableSqliteStorage
 POOL_WAIT = 2  # seconds that a request waits for a connection before it is told to come back
 API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
 HASHES_AT_ONCE = 2  # threads that hash passwords, 19 MiB each
-API_CONNECTIONS = API_HANDLERS + HASHES_AT_ONCE + 4  # and the writer of roadmaps, the readers of events, logins and the backlog
+API_CONNECTIONS = (
+    API_HANDLERS + HASHES_AT_ONCE + 5
+)  # and the writers of roadmaps and counts, the readers of events, logins and the backlog
 # A server that has gone silent is given up after about 10 s, a transaction that waits or idles before that.
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 10_000}
 # A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
@@ -106,9 +108,9 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
 def _connections(settings: Settings) -> int:
     return {
         ServiceType.api: API_CONNECTIONS,
-        ServiceType.huey_logs: settings.logs_workers + 1,
-        ServiceType.huey_content: settings.content_workers + 2,  # and what renews leases and hands them back
-        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 2, settings.logs_workers + 1),
+        ServiceType.huey_logs: settings.logs_workers + 2,  # and what saves counts and the last records
+        ServiceType.huey_content: settings.content_workers + 3,  # and what saves counts, renews leases and hands them back
+        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 3, settings.logs_workers + 2),
     }[settings.service_type]
 
 

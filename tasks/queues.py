@@ -35,6 +35,7 @@ def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
     measuring.count(TASKS, queue=queue_name, task=task, outcome=outcome)
     if outcome in TIMED:
         measuring.observe(TASK_SECONDS, seconds, queue=queue_name, task=task)
+    logger.debug("%s %s in %.3f s", task, outcome, seconds)
 
 
 for _queue in (logs_queue, content_queue):

@@ -4,6 +4,7 @@ queues; logs for machines; and one trace through all of it.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -12,14 +13,17 @@ import httpx2
 import pytest
 
 from tests.browser.teacher import Teacher, teaching
+from tests.chaos.checks import rows
 from tests.integration.provider import MODEL, Handler
 from tests.receiver import Receiver, receiving, status
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
+from tests.unit.test_monitoring_page import EXPRESSIONS, names_in
 from tests.waiting import wait_until
 
 SENT = 150  # requests
 REQUESTS = "roadmap_http_requests_total"
+RUNS = {"plan_roadmap done": 1, "build_content done": 18, "deliver_webhook done": 1}  # of a roadmap with six concepts
 
 
 class Asked(Teacher):
@@ -150,6 +154,16 @@ def tell(stack: Stack, receiver: Receiver, code: int) -> None:
     wait_until(lambda: len(receiver.got) > heard, reason="the receiver is told")
 
 
+def test_everything_that_dashboard_and_alerts_ask_for_is_told(watched: Stack) -> None:
+    """After the tests before this one have done something of each kind."""
+    asked = {name for expression in EXPRESSIONS for name in names_in(expression)}
+
+    def told() -> set[str]:
+        return {line.partition("{")[0].partition(" ")[0] for line in watched.metrics().splitlines() if not line.startswith("#")}
+
+    wait_until(lambda: asked <= told(), timeout=40, reason=f"of {sorted(asked - told())} there are samples")
+
+
 def test_counts_are_for_those_who_may_see_them(watched: Stack) -> None:
     def ask(path: str, token: str = "") -> httpx2.Response:
         return answer_to("GET", watched.url + path, headers={"Authorization": token} if token else {})
@@ -196,6 +210,22 @@ def told(service: Service) -> list[dict]:
     return [json.loads(line) for line in service.output.splitlines() if line.startswith("{")]
 
 
+def lines_of(service: Service, trace: str) -> list[dict]:
+    return [line for line in told(service) if line.get("trace_id") == trace]
+
+
+def runs_of(stack: Stack, trace: str) -> Counter[str]:
+    """How often each task has ended how, as the content worker's log says."""
+    lines = (line for line in lines_of(stack.content, trace) if line["logger"] == "tasks.queues")
+    return Counter(line["message"].partition(" in ")[0] for line in lines)
+
+
+def steps_of(stack: Stack, trace: str) -> set[str]:
+    """Of the execution log."""
+    found = rows(stack, "SELECT trace_id, step FROM execution_log WHERE trace_id IS NOT NULL")
+    return {str(step) for id_, step in found if str(id_).replace("-", "") == trace}
+
+
 def test_one_trace_goes_from_the_request_to_the_worker_the_model_and_the_webhook(watched: Stack, teacher: Asked) -> None:
     traces = [uuid4().hex for _ in range(3)]
     with receiving() as receiver:
@@ -222,13 +252,12 @@ def test_one_trace_goes_from_the_request_to_the_worker_the_model_and_the_webhook
         assert len(calls) == sum(step["calls"] for step in receipt["steps"]) > 3 * 6
         assert len({match[0] for match in calls}) == len(calls)  # a span for each
         assert len([match for match in heard if match and match[1] == trace]) == 1
-        of_it = [line for line in told(watched.content) if line.get("trace_id") == trace]
-        done = "\n".join(line["message"] for line in of_it if line["logger"] == "huey" and "executed in" in line["message"])
-        for task in ("plan_roadmap", "build_content", "deliver_webhook"):
-            assert task in done
-        assert path.rpartition("/")[2] in done
-        assert {line["request_id"] for line in of_it} == {f"request-{trace[:8]}"}
-        (access,) = [line for line in told(watched.api) if line.get("trace_id") == trace and line["logger"] == "roadmap.access"]
+        wait_until(lambda t=trace: runs_of(watched, t) == RUNS, reason="every run is in the log of its worker")
+        assert {line["request_id"] for line in lines_of(watched.content, trace)} == {f"request-{trace[:8]}"}
+        wait_until(
+            lambda t=trace: steps_of(watched, t) >= {"accept", "finish", "deliver"}, reason="the execution log knows the trace"
+        )
+        (access,) = [line for line in lines_of(watched.api, trace) if line["logger"] == "roadmap.access"]
         assert access["message"].startswith("POST /api/v1/roadmaps answered 202 in ")
 
 
