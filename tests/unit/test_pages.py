@@ -13,9 +13,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from core.ids import new_id
 from core.runtime import database, session, transaction
 from core.texts import ENGLISH, texts
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEvent
+from roadmap import execution_log
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind
 from roadmap.statuses import ContentStatus, RoadmapStatus
@@ -587,6 +589,8 @@ def test_hostile_words_show_as_words(person: TestClient, roadmap: str, lesson: s
         Roadmap.update(goal=words, title=words, error=words, status=RoadmapStatus.failed).execute()
         Concept.update(title=words, description=words, notes=words, outcomes=[words]).execute()
         Content.update(status=ContentStatus.failed, error=words).where(Content.kind == ContentKind.quiz).execute()
+    execution_log.record(words[:40], words[:80], words, details={words: words}, roadmap_id=new_id())
+    execution_log.buffer.flush()
     for path in all_pages(person, roadmap, lesson):
         page = person.get(path).text
         assert "<script>alert" not in page, path
