@@ -11,7 +11,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench-accept bench-delivery clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench-accept bench-delivery bench-logs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ fuzz: $(VENV)/dev ## Everything that a request can be, in both modes: make fuzz 
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py
+
+bench-logs: $(VENV)/dev ## Plans and times of pages of the execution log, of ROWS=5000000
+	@$(BIN)/python benchmarks/log_search.py --rows $(or $(ROWS),5000000)
 
 bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a second
 	@$(BIN)/python benchmarks/accept.py
