@@ -89,6 +89,10 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted.", err=True)
             return Exit.interrupted
+        except SystemExit as end:  # what click and rich make of a broken pipe
+            if isinstance(end.__context__, BrokenPipeError):
+                return _nobody_reads()
+            raise
         except OSError as error:
             if error.errno == errno.EPIPE:
                 return _nobody_reads()

@@ -94,7 +94,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Words of others show as they are: no markup, no control characters."""
     made = Table()
     for name in columns:
-        made.add_column(name, overflow="fold")  # an id that is cut off is worth nothing
+        made.add_column(name, overflow="fold", no_wrap=name == "id")  # an id is copied, and a part of one is worth nothing
     for row in rows:
         made.add_row(*(plain(cell(each)) for each in row))
     console.print(made, markup=False, highlight=False)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.browser.wire import Wire
 from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.integration.provider import Handler, providing
 from tests.servers import free_port
 from tests.stack import GOAL, Stack, embedded_stack, running
 from tests.waiting import wait_until
@@ -61,8 +62,14 @@ def test_a_plan_for_review_is_waited_for_and_no_further(service: Stack) -> None:
     assert json.loads(told.output)["status"] == "awaiting_review"
 
 
-def test_a_roadmap_that_cannot_be_made_is_a_failure(service: Stack) -> None:
-    said = roadmap(caller_of(service), "new", "Bake sourdough bread", "--watch")
+def test_a_roadmap_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:
+    def refuse(handler: Handler) -> None:
+        handler.say(401, b'{"error": {"message": "no"}}')
+
+    with providing(refuse) as model:
+        variables = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.url}
+        with running(embedded_stack(tmp_path, **variables)) as stack:
+            said = roadmap(caller_of(stack), "new", "Bake sourdough bread", "--watch")
     assert said.code == 1
     assert "is failed" in said.output
     assert "Error: The roadmap is failed: " in said.errors
@@ -90,7 +97,7 @@ def test_a_roadmap_is_exported_in_three_forms(service: Stack, made: str, tmp_pat
     assert all(concept["tutorial"]["markdown"] for concept in data["concepts"])
     told = succeeded(caller_of(service), "export", made, "--format", "svg", "--output", tmp_path / "x.svg", "--json").data
     assert told["bytes"] == (tmp_path / "x.svg").stat().st_size
-    assert (tmp_path / "x.svg").read_text().startswith("<svg")
+    assert (tmp_path / "x.svg").read_text().startswith("<?xml")
     assert list(tmp_path.iterdir()) == [tmp_path / "x.svg"]
 
 

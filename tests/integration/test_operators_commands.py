@@ -129,7 +129,7 @@ def test_a_service_that_starts_says_the_cause_and_the_fix(server: dict[str, str]
     "url", [f"postgresql://x:{SECRET}@h:port/d", f"mysql://x:{SECRET}@h/d", f"postgresql://x:{SECRET}@h/d?colour=1"]
 )
 def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str) -> None:
-    for arguments in (["users", "list"], ["migrate"], ["jobs", "list"], ["logs"]):
+    for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"], ["logs"]):
         assert "DATABASE_URL" in refused({**server, "DATABASE_URL": url}, *arguments)
 
 
