@@ -2,7 +2,6 @@
 the service, which may be elsewhere, and those of operators need no service that runs.
 """
 
-import errno
 import importlib
 import logging
 import os
@@ -70,6 +69,17 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
 
+    def invoke(self, context: click.Context) -> Any:
+        """Before click and rich make an exit code of a broken pipe."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            return _nobody_reads()
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):
+                return _nobody_reads()
+            raise
+
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **options: Any
     ) -> Never:
@@ -80,25 +90,22 @@ class Commands(click.Group):
             code = super().main(args, prog_name, **{**options, "standalone_mode": False})
             sys.stdout.flush()
         except click.ClickException as error:
-            error.show()
-            return error.exit_code
+            return _shown(error)
         except (RoadmapError, SettingsError, MigrationFailed, NotABackup, *DATABASE_FAULTS) as error:
-            found = _told(error)
-            found.show()
-            return found.exit_code
+            return _shown(_told(error))
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted.", err=True)
             return Exit.interrupted
-        except SystemExit as end:  # what click and rich make of a broken pipe
-            if isinstance(end.__context__, BrokenPipeError):
-                return _nobody_reads()
-            raise
+        except BrokenPipeError:
+            return _nobody_reads()
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                return _nobody_reads()
-            Failed(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}").show()
-            return Exit.failed
+            return _shown(Failed(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"))
         return code if isinstance(code, int) else Exit.ok
+
+
+def _shown(error: click.ClickException) -> int:
+    error.show()
+    return error.exit_code
 
 
 def _told(error: Exception) -> Failed:
