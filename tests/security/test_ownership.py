@@ -22,8 +22,9 @@ from starlette.testclient import TestClient
 from core import clock
 from core.ids import new_id
 from core.runtime import database, session, settings
+from models.audit import AuditRecord
 from roadmap import decisions, passwords, webhooks
-from roadmap.accounts import PasswordChange, set_admin
+from roadmap.accounts import PasswordChange, set_admin, set_observer
 from roadmap.api_keys import KeyRequest, Scope
 from roadmap.catalogue import Catalogue
 from roadmap.creating import create_many, new_roadmap
@@ -41,7 +42,7 @@ from web import callers, limits, origins
 from web.api.decisions import EditRequest
 from web.endpoint import Endpoint, NoBody
 from web.pages.page import Page
-from web.routes import API, CONTENT, ENDPOINTS, HOOK, LESSON, PAGE, PAGES, REVISION, ROADMAP
+from web.routes import API, CONTENT, ENDPOINTS, HOOK, IN_ROOM, LESSON, OVERSEEN, PAGE, PAGES, REVISION, ROADMAP
 
 KEY = "python-backend/caching"
 LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
@@ -83,6 +84,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     HOOK + "/enabled": {"enabled": "no"},
     HOOK + "/delete": {},
     HOOK + "/deliveries/{delivery_id}/retry": {},
+    IN_ROOM + "/cancel": {},
+    IN_ROOM + "/retry": {},
     "/logout": {},
     "/account/profile": {"level": "advanced"},
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
@@ -90,11 +93,14 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
 }
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id"}
 PLACES |= {"webhook_id", "delivery_id"}
-IN_REVIEW = {base + decision for base in (ROADMAP, PAGE) for decision in ("/approve", "/cancel")}
+IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
+CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
 EDITED = {REVISION + "/restore"}
 
 TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
+
+ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of one person
 
 EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
@@ -313,7 +319,7 @@ def eve(register: Callable[[str], Person]) -> Person:
 
 def strangers(endpoint: Endpoint, bob: Person, eve: Person) -> Iterator[tuple[str, dict[str, str], int]]:
     """Whom nothing here belongs to, each with the headers that show who it is, and what is answered."""
-    is_for_admins = endpoint.scope is Scope.admin
+    is_for_admins = endpoint.scope in ROOM
     yield "another person", bob.headers, 403 if is_for_admins else 404
     yield "a key of another person", bob.key(*ALL), 403 if is_for_admins or endpoint.login_only else 404
     if not is_for_admins:  # what belongs to the administrators belongs to all of them
@@ -326,7 +332,7 @@ class TestEveryPlaceOfEveryPath:
     def test_what_belongs_to_another_is_not_there_and_stays_as_it_is(
         self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint
     ) -> None:
-        owner = eve if endpoint.scope is Scope.admin else ann
+        owner = eve if endpoint.scope in ROOM else ann
         things = owner.things_for(endpoint)
         unknown = nobodys(endpoint, things)
         for who, headers, status in strangers(endpoint, bob, eve):
@@ -341,7 +347,7 @@ class TestEveryPlaceOfEveryPath:
         if isinstance(endpoint, Endpoint) and answer.status_code in (201, 202):
             assert owner.call("GET", answer.headers["location"]).status_code == 200
 
-    @each([endpoint for endpoint in WITH_PLACES if endpoint.method == "GET" and endpoint.scope is not Scope.admin])
+    @each([endpoint for endpoint in WITH_PLACES if endpoint.method == "GET" and endpoint.scope not in ROOM])
     def test_no_header_and_no_head_tells_that_something_of_another_is_there(
         self, ann: Person, bob: Person, endpoint: Endpoint
     ) -> None:
@@ -403,7 +409,7 @@ class TestEveryPlaceOfEveryPath:
             named = set(_ids_in(model)) if model else set()
             known = {"cursor", "attempt"} if endpoint.path == LESSON else {"cursor"}
             if endpoint.scope is Scope.observe:  # who may look at what belongs to all, looks for something in it
-                known |= {"roadmap_id", "concept_id", "trace_id"}
+                known |= {"roadmap_id", "concept_id", "trace_id", "owner"}
             assert named <= known, f"{endpoint.method} {endpoint.path} takes {named}: show here that it opens nothing of others"
 
 
@@ -432,9 +438,10 @@ class TestLists:
     def test_a_list_has_nothing_of_another(self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint) -> None:
         hers, his = self.of(ann), self.of(bob)
         invited = eve.made("/invitations", email="guest@example.org")
-        if endpoint.scope is Scope.observe:  # of the whole service, for those who look after it
-            assert eve.ask(endpoint, {}).status_code == 200
-            assert bob.ask(endpoint, {}).status_code == 403
+        if endpoint.scope is Scope.observe:
+            seen, refused = eve.ask(endpoint, {}), bob.ask(endpoint, {})
+            assert (seen.status_code, refused.status_code) == (200, 403)
+            assert not [thing for thing in hers | his - {bob.email} if thing in refused.text]
             return
         if endpoint.scope is Scope.admin:
             assert invited["id"] in eve.ask(endpoint, {}).text
@@ -469,6 +476,65 @@ class TestLists:
         assert found == [id_ for state, id_ in made.items() if state == status]
 
 
+class TestTheRoom:
+    """Who may look at the roadmaps of everybody, and who may decide about them."""
+
+    @pytest.fixture
+    def otto(self, register: Callable[[str], Person]) -> Person:
+        """An observer."""
+        person = register("otto")
+        set_observer(person.email, is_observer=True)
+        person.log_in()
+        return person
+
+    def test_an_observer_finds_and_reads_what_is_of_others_and_decides_nothing(self, ann: Person, otto: Person) -> None:
+        made = ann.roadmap(review=True)
+        for path in (f"?owner={ann.email}", f"/{made}", f"/{made}/trace"):
+            assert otto.call("GET", f"{API}/admin/roadmaps{path}").status_code == 200
+            assert ann.call("GET", f"{API}/admin/roadmaps{path}").status_code == 403
+        found = otto.call("GET", f"{API}/admin/roadmaps?owner={ann.email}").json()["items"]
+        assert [(item["id"], item["owner"]["email"]) for item in found] == [(made, ann.email)]
+        before = everything()
+        for decision in ("cancel", "retry"):
+            assert otto.call("POST", f"{API}/admin/roadmaps/{made}/{decision}", json={}).status_code == 403
+            assert otto.call("POST", f"/admin/roadmaps/{made}/{decision}", data={}).status_code == 403
+        assert everything() == before
+        page = otto.call("GET", f"/admin/roadmaps/{made}", {"Accept": "text/html", **otto.headers})
+        assert (page.status_code, "/cancel" in page.text) == (200, False)
+        assert otto.call("GET", f"{API}/roadmaps/{made}").status_code == 404  # it is not his for all that
+
+    def test_nothing_that_a_learner_has_noted_or_answered_is_shown(self, ann: Person, eve: Person) -> None:
+        made = ann.roadmap(background="My private background", motivation="My private motivation")
+        path = f"/roadmaps/{made}/concepts/{ann.concept(made)}"
+        assert ann.call("PUT", f"{API}{path}/notes", json={"notes": "My private notes"}).status_code == 200
+        ann.made(f"{path}/quiz/attempts", **BODIES[AttemptRequest])
+        told = [eve.call("GET", f"{API}/admin/roadmaps{where}").text for where in ("", f"/{made}", f"/{made}/trace")]
+        told += [eve.call("GET", f"/admin/roadmaps{w}", {"Accept": "text/html", **eve.headers}).text for w in ("", f"/{made}")]
+        assert [text for text in told if made not in text] == []
+        assert [text for text in told if "private" in text or "score" in text] == []
+
+    def test_what_an_administrator_decides_is_done_for_the_owner_and_is_in_the_audit_log(self, ann: Person, eve: Person) -> None:
+        made = ann.roadmap(review=True)
+        answer = eve.call("POST", f"{API}/admin/roadmaps/{made}/cancel", json={})
+        assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
+        assert ann.call("GET", f"{API}/roadmaps/{made}").json()["status"] == "cancelled"
+        again = eve.call("POST", f"{API}/admin/roadmaps/{made}/cancel", json={})
+        assert (again.status_code, "cannot be cancelled" in again.text) == (409, True)
+        assert eve.call("POST", f"/admin/roadmaps/{made}/retry", data={}, follow_redirects=False).status_code == 303
+        told = [(row.actor, row.action, row.target, row.outcome, row.details.get("owner")) for row in rows_of(AuditRecord)]
+        owner = str(ann.account_id())
+        assert told == [
+            (eve.email, "roadmap.cancel", made, "done", owner),
+            (eve.email, "roadmap.cancel", made, "refused", owner),
+            (eve.email, "roadmap.retry", made, "done", owner),
+        ]
+
+
+def rows_of(table: Any) -> list[Any]:
+    with session():
+        return list(table.select().order_by(table.id))
+
+
 class TestKeys:
     @each([endpoint for endpoint in CLOSED if endpoint.method != "GET"])
     def test_a_key_that_may_read_changes_nothing(self, eve: Person, endpoint: Endpoint) -> None:
@@ -479,17 +545,16 @@ class TestKeys:
         assert answer.status_code == 403, answer.text
         assert everything() == before
 
-        able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope is Scope.admin else "write")
+        able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope in ROOM else "write")
         assert eve.ask(endpoint, things, able).status_code == success_of(endpoint)
 
     @each([endpoint for endpoint in CLOSED if endpoint.method == "GET"])
     def test_a_key_that_may_read_reads_and_one_that_may_write_does_not(
         self, ann: Person, eve: Person, endpoint: Endpoint
     ) -> None:
-        for_all = endpoint.scope not in (Scope.admin, Scope.observe)
-        person = ann if for_all else eve  # invitations are those of administrators
+        person = eve if endpoint.scope in ROOM else ann  # invitations are those of administrators
         things = person.things_for(endpoint)
-        open_to_it = not endpoint.login_only and for_all
+        open_to_it = not endpoint.login_only and endpoint.scope not in ROOM
         assert person.ask(endpoint, things, person.key("read")).status_code == (200 if open_to_it else 403)
         before = everything()["roadmap"]
         assert person.ask(endpoint, things, person.key("write")).status_code == 403
