@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from core.runtime import settings
 from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
@@ -23,7 +24,7 @@ from models.webhooks import WebhookDelivery
 from roadmap.briefs import Cause
 from roadmap.events import TERMINAL, EventType
 from roadmap.outline import ContentKind
-from roadmap.spending import Outcome, money, oldest_running
+from roadmap.spending import Outcome, money
 from roadmap.statuses import ContentStatus, DeliveryStatus, RoadmapStatus
 from roadmap.tries import Mark
 
@@ -347,8 +348,9 @@ def _begun_by_calls(moments: Iterable[_Moment], calls: Iterable[ModelCall]) -> I
 
 
 def _calls(facts: Facts) -> Iterator[Span]:
+    oldest = facts.now - timedelta(seconds=settings.lease_seconds)  # none may work for longer
     for call in facts.calls:
-        lost = call.outcome == Outcome.lost or (call.outcome == Outcome.running and call.started_at <= oldest_running())
+        lost = call.outcome == Outcome.lost or (call.outcome == Outcome.running and call.started_at <= oldest)
         outcome = SpanOutcome.interrupted if lost else OF_CALLS[Outcome(call.outcome)]
         ended = None if call.ms is None and not lost else _end_of(call)
         yield Span(

@@ -47,6 +47,7 @@ BY_CHANCE: dict[str, Any] = {
     **{"ms": 1850, "duration_ms": 1850, "seconds_left": 40, "month": "2026-01"},
     **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0, "expired": 0},
     **{"held": 1, "scheduled": 0, "dead": 0},
+    **{"seconds": 41.5, "waited": 3.2, "approval": 12.0, "in_model": 96.4, "worker": "6c1f09ab"},
 }
 
 
@@ -110,6 +111,7 @@ def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None
     tell(story, receiver.url)
     operate(story, roadmap, admin)
     leave(story)
+    oversee(story, admin)
 
 
 def look_around(story: Story) -> None:
@@ -196,6 +198,7 @@ def look_back(story: Story, roadmap: str, concept: str) -> None:
     call("read_version", roadmap_id=roadmap, concept_id=concept, kind="tutorial", number=1)
     call("list_logs", roadmap_id=roadmap, until=lambda page: len(page["items"]) >= MOST_ITEMS)
     call("read_receipt", roadmap_id=roadmap)
+    call("read_trace", roadmap_id=roadmap)
     call("export_picture", roadmap_id=roadmap)
     events = re.findall(r"id: .*?\n\n", call("watch_roadmap", roadmap_id=roadmap), re.DOTALL)
     story.tell("watch_roadmap", 200, "".join(events[:3]))
@@ -245,6 +248,17 @@ def leave(story: Story) -> None:
     changed = {"current_password": ADA["password"], "new_password": "another long passphrase", "revoke_keys": True}
     story.token = call("change_password", changed)["access_token"]
     call("log_out", {})
+
+
+def oversee(story: Story, admin: str) -> None:
+    """What an operator does meanwhile, for a person who has stopped something by mistake."""
+    call = story.call
+    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA["email"]})["items"]
+    roadmap = found[0]["id"]
+    call("read_overseen", as_=admin, roadmap_id=roadmap)
+    call("read_overseen_trace", as_=admin, roadmap_id=roadmap)
+    call("retry_overseen", {}, as_=admin, roadmap_id=roadmap)
+    call("cancel_overseen", {}, as_=admin, roadmap_id=roadmap)
 
 
 EDITS = [
