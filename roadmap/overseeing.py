@@ -65,7 +65,7 @@ class OverseenRoadmap(BaseModel):
     """A roadmap with what an operator wants to know of its making. `spent` is in CURRENCY, with what is reserved."""
 
     id: UUID
-    owner: Owner
+    owner: Owner = Field(description="Whose it is.")
     goal: str = Field(description="What the person wants to be able to do, as it was said.")
     title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")

@@ -48,8 +48,8 @@ class Trace(BaseModel):
     created_at: datetime
     finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
     currency: str = Field(description="A code of three letters.")
-    totals: Totals
-    spans: list[Span]
+    totals: Totals = Field(description="Sums of all of it.")
+    spans: list[Span] = Field(description="By when they began.")
     left_out: int = Field(description="At least so many spans had no room here; 0: these are all.")
 
 

@@ -27,7 +27,7 @@ from roadmap.webhooks import (
 )
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
 from web.api.operator import logs as operator_logs
-from web.api.operator import roadmaps as operator_roadmaps
+from web.api.operator import overseeing as operator_roadmaps
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
 from web.pages import webhooks as webhook_pages

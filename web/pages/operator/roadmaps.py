@@ -17,8 +17,8 @@ from roadmap import overseeing, timeline
 from roadmap.decisions import ENDED, UNDER_WAY
 from roadmap.overseeing import OverseenList
 from roadmap.statuses import RoadmapStatus
-from web.api.operator import roadmaps as api
-from web.api.operator.roadmaps import SearchQuery
+from web.api.operator import overseeing as api
+from web.api.operator.overseeing import SearchQuery
 from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import problems, trace

@@ -1,0 +1,196 @@
+"""Roadmaps as operators see them, and how one was made: real processes, in both modes, with a model that fails and recovers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from llmock.scenarios import Fail, Match
+
+from tests.integration.conftest import GOAL, Provider
+from tests.stack import ROOT, Stack
+from tests.waiting import wait_until
+
+LIST = "/api/v1/admin/roadmaps"
+HTML = {"Accept": "text/html"}
+Operator = Callable[..., Any]
+
+
+@pytest.fixture
+def operator(model_stack: Stack) -> Operator:
+    """Asks as somebody who may look at everything; in server mode a registered account that was made an administrator."""
+    headers: dict[str, str] = {}
+    if model_stack.mode == "server":
+        email, password = "operator@example.org", "a long enough passphrase"
+        body = {"email": email, "password": password}
+        model_stack.post("/api/v1/auth/register", json=body, headers={})
+        run = subprocess.run(
+            [sys.executable, "roadmap_cli.py", "users", "admin", email],
+            **{
+                "cwd": ROOT,
+                "env": {**os.environ, **model_stack.environment},
+                "capture_output": True,
+                "text": True,
+                "timeout": 60,
+            },
+        )
+        assert run.returncode == 0, run.stderr
+        answer = model_stack.post("/api/v1/auth/login", json=body, headers={})
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def ask(path: str, method: str = "GET", **options: Any) -> Any:
+        more = options.pop("headers", {})
+        return model_stack.request(method, path, headers={**headers, **more}, **options)
+
+    return ask
+
+
+def made(stack: Stack) -> dict[str, Any]:
+    """The timeline once every record of it is stored."""
+    tree = stack.finished(stack.create(GOAL))
+    path = tree["links"]["trace"]
+
+    def complete() -> dict[str, Any] | None:
+        trace: dict[str, Any] = stack.get(path).json()
+        written = [span for span in trace["spans"] if span["kind"] == "content" and span["worker"]]
+        planned = [span for span in trace["spans"] if span["kind"] == "outline" and span["id"].startswith("step-")]
+        parts = {(span["concept_id"], span["name"]) for span in written}
+        return trace if len(parts) == 9 and len(planned) == 1 and trace["totals"]["retries"] >= 2 else None
+
+    return {"tree": tree, "trace": wait_until(complete, reason="the whole timeline")}
+
+
+def of_kind(trace: dict[str, Any], kind: str, **like: Any) -> list[dict[str, Any]]:
+    return [span for span in trace["spans"] if span["kind"] == kind and all(span[name] == value for name, value in like.items())]
+
+
+def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
+    model_stack: Stack, provider: Provider, operator: Operator
+) -> None:
+    provider.state.scenarios.add(Fail(500, match=Match(model="analysis")))
+    provider.state.scenarios.add(Fail(429, retry_after=1, match=Match(model="quiz")))
+    found = made(model_stack)
+    tree, trace = found["tree"], found["trace"]
+
+    assert trace["status"] == "ready"
+    assert trace["left_out"] == 0
+    plans = of_kind(trace, "plan")
+    assert [(plan["attempt"], plan["outcome"]) for plan in plans] == [(1, "failed"), (2, "ok")]
+    (pause,) = of_kind(trace, "retry")
+    assert "500" in pause["reason"]
+    assert plans[0]["ended_at"] == pause["started_at"]
+    assert pause["ended_at"] <= plans[1]["started_at"]
+    (wait,) = of_kind(trace, "wait")
+    assert ("429" in wait["reason"], wait["name"]) == (True, "quiz")
+    refused = of_kind(trace, "content", concept_id=wait["concept_id"], name="quiz")
+    assert [(each["attempt"], each["outcome"]) for each in refused] == [(1, "failed"), (2, "ok")]
+    assert wait["ended_at"] <= refused[1]["started_at"]
+    assert len(of_kind(trace, "content", outcome="ok")) == 9
+    assert len(of_kind(trace, "analysis")) == len(of_kind(trace, "outline")) == 1
+
+    receipt = model_stack.get(f"{tree['links']['receipt']}?limit=100").json()
+    calls, totals = of_kind(trace, "model_call"), trace["totals"]
+    assert len(calls) == totals["calls"] == len(receipt["calls"]) == 13
+    assert sum(Decimal(call["cost"]) for call in calls) == Decimal(totals["cost"]) == Decimal(receipt["spent"]) > 0
+    for name in ("prompt_tokens", "completion_tokens"):
+        sums = [sum(call[name] or 0 for call in calls), totals[name], sum(step[name] for step in receipt["steps"])]
+        assert sums[0] == sums[1] == sums[2] > 0
+    assert totals["retries"] == 2
+    assert 0 < totals["waited"] < totals["seconds"]
+
+    for path in (f"{LIST}/{tree['id']}/trace",):
+        assert operator(path).json()["spans"] == trace["spans"]
+    page = model_stack.request("GET", f"/roadmaps/{tree['id']}/trace", headers=HTML)
+    seen = operator(f"/admin/roadmaps/{tree['id']}", headers=HTML)
+    assert (page.status_code, seen.status_code) == (200, 200)
+    for text in (page.text, seen.text):
+        assert text.count("w-content w-failed") == 1 + 1  # and the one that explains it
+        assert "w-retry" in text
+        assert "url(#w-hatch)" in text
+    assert f"/admin/logs?roadmap={tree['id']}&amp;concept=" in seen.text
+
+
+def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
+    model_stack: Stack, provider: Provider, operator: Operator
+) -> None:
+    provider.state.scenarios.add(Fail(401, match=Match(model="analysis"), times=None))
+    failed = model_stack.finished(model_stack.create("Learn the hurdy-gurdy, 100% by ear"))
+    provider.writes()
+    ready = model_stack.finished(model_stack.create("我想学会烤面包 and Brotbacken"))
+    owner = operator(f"{LIST}/{ready['id']}").json()["owner"]
+
+    def ids(**query: str) -> set[str]:
+        answer = operator(LIST, params={"limit": "100", **query})
+        assert answer.status_code == 200, answer.text
+        return {item["id"] for item in answer.json()["items"]} & {failed["id"], ready["id"]}
+
+    both = {failed["id"], ready["id"]}
+    day = ready["created_at"][:10]
+    assert ids() == ids(status="ready,failed") == ids(owner=owner["email"]) == ids(owner=owner["id"]) == both
+    assert ids(since=f"{day}T00:00:00Z", until=ready["updated_at"]) == both
+    assert ids(status="failed") == ids(error="openai_api_key") == ids(text="hurdy ear") == ids(text="GURDY") == {failed["id"]}
+    assert ids(status="ready") == ids(text="烤面包") == ids(text="brotback") == ids(generator=ready["generator"]) == {ready["id"]}
+    assert ids(text="Baking bread", status="ready,queued") == {ready["id"]}  # its title
+    for nothing in (
+        {"status": "queued"},
+        {"owner": "nobody@example.org"},
+        {"owner": "00000000-0000-7000-8000-0000000000ff"},
+        {"text": "hurdy", "status": "ready"},
+        {"text": "xylophone"},
+        {"text": "量子力学"},
+        {"text": "100_ by"},
+        {"error": "%"},
+        {"over_budget": "true"},
+        {"generator": "catalogue"},
+        {"until": "2001-01-01T00:00:00Z"},
+        {"since": "2099-01-01T00:00:00Z"},
+        {"until": "0001-01-01T00:00:00+14:00"},
+    ):
+        assert ids(**nothing) == set(), nothing
+
+
+def test_pages_of_a_search_show_everything_once(model_stack: Stack, provider: Provider, operator: Operator) -> None:
+    made = [model_stack.finished(model_stack.create(f"Learn to juggle, part {number}"))["id"] for number in range(3)]
+    for query in ({"text": "juggle"}, {"text": "juggle", "status": "ready,partial"}):
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            answer = operator(LIST, params={**query, "limit": "1", **cursor})
+            page = answer.json()
+            seen += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            assert f"cursor={page['next_cursor']}" in answer.headers["link"]
+            cursor = {"cursor": page["next_cursor"]}
+        assert seen == made[::-1]
+
+
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize(
+    ("query", "parameter", "said"),
+    [
+        ({"text": "a" * 10_000}, "text", "should have at most 200 characters"),
+        ({"error": "a" * 201}, "error", "should have at most 200 characters"),
+        ({"text": "a\x00b"}, "text", "control characters"),
+        ({"status": "ready,lost"}, "status", "separated by commas"),
+        ({"since": "yesterday"}, "since", "datetime"),
+        ({"since": "2026-11-26T00:00:00"}, "since", "timezone"),
+        ({"over_budget": "perhaps"}, "over_budget", "boolean"),
+        ({"cursor": "1"}, "cursor", "UUID"),
+        ({"limit": "1000"}, "limit", "100"),
+        ({"notes": "x"}, "notes", "not a known parameter"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    model_stack: Stack, operator: Operator, query: dict[str, str], parameter: str, said: str
+) -> None:
+    answer = operator(LIST, params=query)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["parameter"], said in error["detail"]) == (parameter, True), error
+    page = operator("/admin/roadmaps", params=query, headers=HTML)
+    if parameter in ("text", "error", "status"):
+        assert (page.status_code, f'id="{parameter}-error"' in page.text) == (422, True)
