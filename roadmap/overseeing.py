@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from operator import and_
 from typing import Any
 from uuid import UUID
 
@@ -225,10 +227,13 @@ def _conditions(sought: Sought, owner_id: UUID | None, before: UUID | None) -> I
 
 
 def _says(text: str) -> Any:
-    """Words in any order, each by its beginning, where the full-text index can find them: not in a script without spaces."""
+    """Words in any order: each by its beginning where the full-text index can find it, which is not so in a script without
+    spaces; otherwise each wherever it stands.
+    """
     words = re.findall(r"[A-Za-z0-9]+", text)
     if not (_is_postgres() and words and text.isascii()):
-        return Roadmap.goal.contains(text) | Roadmap.title.contains(text)
+        parts = (Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in text.split())
+        return reduce(and_, parts, peewee.SQL("1 = 1"))
     query = " & ".join(f"{word.lower()}:*" for word in words)
     condition = peewee.Expression(WORDS, "@@", peewee.fn.to_tsquery("simple", query))
     rare = _found_by_words(condition)

@@ -1,5 +1,7 @@
 """Every page in every state, to be looked at. Chinese pages show roadmaps in Chinese, where there is such a one."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +10,7 @@ from playwright.sync_api import Page, Response
 
 from tests.browser.conftest import School
 from tests.browser.people import Person
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
@@ -52,10 +54,14 @@ class Gallery:
     service: Stack
     owner: Person = field(init=False)
     newcomer: Person = field(init=False)
+    overseer: Person = field(init=False)  # an administrator
     places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.owner, self.newcomer = Person(self.town.stack).register(), Person(self.town.stack).register()
+        self.overseer = Person(self.town.stack).register()
+        command = [sys.executable, str(ROOT / "roadmap_cli.py"), "users", "admin", self.overseer.email]
+        subprocess.run(command, cwd=ROOT, env=self.town.stack.environment, capture_output=True, timeout=100, check=True)
         teacher = self.town.teacher
         for language in ("en", "zh-Hans"):
             teacher.as_usual()
@@ -134,6 +140,9 @@ class Gallery:
     def owned(self, path: str, **form: str) -> Exhibit:
         return Exhibit(path, self.owner, self.town.url, ("/roadmaps" if path == "/" else path, form) if form else None)
 
+    def overseen(self, path: str) -> Exhibit:
+        return Exhibit(path, self.overseer, self.town.url)
+
     def strange(self, path: str, **form: str) -> Exhibit:
         return Exhibit(path, None, self.town.url, (path, form) if form else None)
 
@@ -181,6 +190,14 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "docs about keys": lambda g, _: g.strange("/docs/keys"),
     "docs about problems": lambda g, _: g.strange("/problems"),
     "docs about a problem": lambda g, _: g.strange("/problems/invalid"),
+    "how it was made": lambda g, language: g.owned(g.place("ready", language) + "/trace"),
+    "how something with long words was made": lambda g, _: g.owned(g.place("word", "en") + "/trace?after=1"),
+    "roadmaps of everybody": lambda g, _: g.overseen("/admin/roadmaps"),
+    "roadmaps of everybody that are not there": lambda g, _: g.overseen("/admin/roadmaps?text=xylophone&status=failed,partial"),
+    "roadmaps of everybody with errors": lambda g, _: g.overseen(f"/admin/roadmaps?status=lost&since=2026&text={WORD * 3}"),
+    "a roadmap of somebody": lambda g, language: g.overseen("/admin" + g.place("partial", language)),
+    "a roadmap of somebody that is being made": lambda g, language: g.overseen("/admin" + g.place("building", language)),
+    "a roadmap of somebody that failed": lambda g, _: g.overseen("/admin" + g.place("failed", "en")),
     "not found": lambda g, _: g.owned(LONELY),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),
@@ -189,5 +206,6 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
 ALSO_CHINESE = (
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
+    *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
 )
 SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

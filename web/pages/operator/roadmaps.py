@@ -29,6 +29,7 @@ from web.pages.trace import TraceQuery
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20
+DAYS = ("since", "until")
 CHOICES = {  # of statuses
     "": gettext_noop("All"),
     "queued,planning,building": gettext_noop("Under way"),
@@ -93,7 +94,7 @@ def _decide(call: Call, decide: Any) -> Response:
 def _days(given: Mapping[str, str]) -> dict[str, str]:
     """Days as moments: from its beginning, and to its end."""
     moments = {}
-    for name, later in (("since", 0), ("until", 1)):
+    for later, name in enumerate(DAYS):
         try:
             day = date.fromisoformat(given.get(name, ""))
         except ValueError:
@@ -112,7 +113,10 @@ def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Inva
         "operator/roadmaps.html",
         status=status_of(error) if error else 200,
         found=found,
-        filters={name: filters.get(name, "") for name in RoadmapsQuery.model_fields},
+        filters={
+            name: "" if name in DAYS and name in wrong else filters.get(name, "")  # browsers show no day that is none
+            for name in RoadmapsQuery.model_fields
+        },
         is_filtered=bool(filters),
         first=urlencode(filters),
         is_first="cursor" not in given,
