@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from huey.signals import SIGNAL_COMPLETE, SIGNAL_EXECUTING, SIGNAL_INTERRUPTED, SIGNAL_RETRYING
@@ -16,14 +16,13 @@ ENDS = {SIGNAL_COMPLETE: DONE, SIGNAL_RETRYING: RETRIED, SIGNAL_INTERRUPTED: INT
 Told = Callable[[str, float, str], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
-    """One run of a task. `since` is in seconds since 1970; it has failed unless something else is said."""
+    """One run of a task, begun at that second of the monotonic clock; it has failed unless something else is said."""
 
     task: str
     id: str
-    since: float = field(default_factory=time.time)
-    began: float = field(default_factory=time.monotonic)
+    began: float
     outcome: str = FAILED
 
 
@@ -32,15 +31,13 @@ class Executions:
 
     def __init__(self) -> None:
         self.told: list[Told] = []
-        self._runs: dict[int, Run] = {}
+        self._runs: set[Run] = set()
 
     def hear(self, signal: str, task: Any) -> None:
         if signal == SIGNAL_EXECUTING:
-            task.run = Run(type(task).__name__, task.id)
-            self._runs[id(task.run)] = task.run
-            return
-        run = getattr(task, "run", None)
-        if run is not None and signal in ENDS:
+            task.run = Run(task.name, task.id, time.monotonic())
+            self._runs.add(task.run)
+        elif signal in ENDS and (run := getattr(task, "run", None)) is not None:
             run.outcome = ENDS[signal]
             if signal == SIGNAL_INTERRUPTED:
                 self.end(task)
@@ -48,7 +45,11 @@ class Executions:
     def end(self, task: Any, outcome: str = "") -> None:
         """Tell once how it ended: with what is named here, or what was heard last."""
         run = getattr(task, "run", None)
-        if run is None or self._runs.pop(id(run), None) is None:
+        if run is None:
+            return
+        try:
+            self._runs.remove(run)  # in one step: it may be interrupted and end at the same time
+        except KeyError:
             return
         seconds = time.monotonic() - run.began
         for told in self.told:
@@ -59,4 +60,4 @@ class Executions:
 
     def running(self) -> list[Run]:
         """The longest first."""
-        return sorted(self._runs.copy().values(), key=lambda run: run.since)
+        return sorted(self._runs.copy(), key=lambda run: run.began)

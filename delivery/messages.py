@@ -5,9 +5,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from huey.registry import Message
 from huey.serializer import Serializer
@@ -20,16 +19,15 @@ class UnreadableMessage(ValueError):
     """The message is not ours: it is not JSON, its signature is wrong, or its shape is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A message with what stands on it: when it was sent (seconds since 1970), and what travels with it.
 
     A version that does not know of envelopes reads the message and passes over the rest; its own messages have no time.
     """
 
     message: Message
-    at: float | None = None
-    baggage: Mapping[str, str] = field(default_factory=dict)
+    at: float | None
+    baggage: Mapping[str, str]
 
 
 class SignedJsonSerializer(Serializer):
@@ -46,8 +44,18 @@ class SignedJsonSerializer(Serializer):
         self._keys = [hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest() for key in keys]
 
     def _serialize(self, data: Any) -> bytes:
-        payload = json.dumps(_encode(data), separators=(",", ":"), default=_plain).encode()
+        return self._signed(_encode(data))
+
+    def _signed(self, document: dict[str, Any]) -> bytes:
+        payload = json.dumps(document, separators=(",", ":"), default=_plain).encode()
         return _signature(self._keys[0], payload) + b"." + payload
+
+    def seal(self, message: Message, at: float, baggage: Mapping[str, str]) -> bytes:
+        """A message with what stands on its envelope, for `open`."""
+        document = {"message": _encode_message(message), "at": at}
+        if baggage:
+            document["baggage"] = dict(baggage)
+        return self._signed(document)
 
     def _deserialize(self, data: bytes) -> Any:
         read = self._read(data)
@@ -82,9 +90,6 @@ def _plain(value: Any) -> str:
 
 
 def _encode(data: Any) -> Any:
-    if isinstance(data, Envelope):
-        labels = {"at": data.at, "baggage": dict(data.baggage)}
-        return {"message": _encode_message(data.message), **{name: value for name, value in labels.items() if value}}
     if isinstance(data, Message):
         return {"message": _encode_message(data)}
     if isinstance(data, tuple):  # a revocation: (until, once)
@@ -103,9 +108,8 @@ def _decode(document: dict[str, Any]) -> Any:
 def _decode_envelope(document: dict[str, Any]) -> Envelope:
     """What stands on it is no reason to refuse a message: of a later version it may be something else."""
     at, baggage = document.get("at"), document.get("baggage")
-    packed = baggage.items() if isinstance(baggage, dict) else ()
-    carried = {name: value for name, value in packed if isinstance(value, str)}
-    return Envelope(_decode_message(document["message"]), at=at if isinstance(at, float) else None, baggage=carried)
+    carried = {name: value for name, value in baggage.items() if isinstance(value, str)} if isinstance(baggage, dict) else {}
+    return Envelope(_decode_message(document["message"]), at if isinstance(at, float) else None, carried)
 
 
 def _encode_message(message: Message) -> dict[str, Any]:

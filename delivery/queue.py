@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from huey.signals import SIGNAL_ERROR
 from delivery.consumer import ReliableConsumer
 from delivery.executions import FAILED, INTERRUPTED, POSTPONED, Executions, Told
 from delivery.memory_storage import ReliableMemoryStorage
-from delivery.messages import Envelope, SignedJsonSerializer, UnreadableMessage
+from delivery.messages import SignedJsonSerializer, UnreadableMessage
 from delivery.storage import Claim, ReliableStorage, Standing
 
 logger = logging.getLogger("delivery")
@@ -118,7 +118,7 @@ class ReliableQueue(Huey):
         carried = getattr(task, "carried", None)
         if carried is None:
             carried = {} if self._baggage is None else self._baggage.packed()
-        data: bytes = self.serializer.serialize(Envelope(self._registry.create_message(task), self._epoch(), carried))
+        data: bytes = self.serializer.seal(self._registry.create_message(task), self._epoch(), carried)
         return data
 
     def add_schedule(self, task: Task) -> None:
@@ -178,8 +178,11 @@ class ReliableQueue(Huey):
         outer = getattr(self._running, "claim", None)
         self._running.claim = getattr(task, "claim", None)
         try:
-            with self._unpacked(task):
+            if self._baggage is None:
                 self._execute_claimed(task, timestamp, self._running.claim)
+            else:
+                with self._baggage.unpacked(getattr(task, "carried", None) or {}):
+                    self._execute_claimed(task, timestamp, self._running.claim)
         finally:
             self._running.claim = outer
 
@@ -205,9 +208,6 @@ class ReliableQueue(Huey):
                 self._finished_claims().append(claim)
         finally:
             self._executions.end(task, outcome)
-
-    def _unpacked(self, task: Task) -> AbstractContextManager[None]:
-        return nullcontext() if self._baggage is None else self._baggage.unpacked(getattr(task, "carried", None) or {})
 
     def postpone(self, until: datetime) -> bool:
         """Let the message of the task that calls this come again at that time, the same one, with its deliveries counted.
@@ -354,8 +354,10 @@ class ReliableQueue(Huey):
         """About the consumer that runs here, as JSON: what `about` says, host, pid, threads, started_at, at (seconds since
         1970), and of each task that runs its name, id and since when.
         """
-        running = [{"task": run.task, "id": run.id, "since": run.since} for run in self._executions.running()]
-        return json.dumps({**self._about, "at": time.time(), "running": running}, separators=(",", ":"))
+        now, clock = time.time(), time.monotonic()
+        runs = self._executions.running()
+        running = [{"task": run.task, "id": run.id, "since": now - (clock - run.began)} for run in runs]
+        return json.dumps({**self._about, "at": now, "running": running}, separators=(",", ":"))
 
     def begin(self, threads: int = 1) -> None:
         """A consumer starts."""

@@ -111,10 +111,7 @@ return 1""")
 
 CLAIM = _consumer("""-- ARGV: consumer, now, entries that are done. Returns an entry, or false and when the next one is due
 acknowledge(ARGV[1], 3)
-if redis.call('EXISTS', prefix .. 'paused') == 1 then
-  redis.call('DEL', prefix .. 'wake')
-  return {false}
-end
+if redis.call('EXISTS', prefix .. 'paused') == 1 then return {false} end
 make_due_ready(ARGV[2])
 local held = prefix .. 'held:' .. ARGV[1]
 for _, lane in ipairs({'1', '0'}) do
