@@ -257,7 +257,7 @@ class Ledger:
         for sentence in keeper.fallen + keeper.forced:
             print(f"  {sentence}")
         for name, kept in keeper.kept.items():
-            found = Counter(re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.{0,120}", kept.service.output, re.MULTILINE))
+            found = Counter(re.findall(r"^(?:  )?(?:\w+\.)*\w*(?:Error|Exception)\b.{0,120}", kept.service.output, re.MULTILINE))
             for words, count in found.most_common(4):
                 print(f"  {name} printed {count} times: {words}")
 
