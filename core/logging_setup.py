@@ -100,7 +100,7 @@ def _ids() -> Mapping[str, str]:
     trace = tracing.current()
     if trace is None:
         return {}
-    return ({"request_id": trace.request_id} if trace.request_id else {}) | {"trace_id": trace.trace_id.hex}
+    return ({"request_id": trace.request_id} if trace.request_id else {}) | {"trace_id": trace.id}
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -16,21 +16,28 @@ HEADER = "traceparent"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 LONGEST = 512  # characters of the header; versions to come may append something
+NONE = {"0" * 32, "0" * 16}
 FORBIDDEN, CURRENT, SAMPLED = "ff", "00", 0x01
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """`span_id` (16 hexadecimal digits) is our own part of it. `is_sampled`: somebody before us records it."""
+    """`id` (32 hexadecimal digits) is the same for all of it, `span_id` (16) is our own part. `is_sampled`: somebody before us
+    records it.
+    """
 
-    trace_id: UUID
+    id: str
     span_id: str
     is_sampled: bool = False
     request_id: str = ""
 
     @property
+    def trace_id(self) -> UUID:
+        return UUID(hex=self.id)
+
+    @property
     def traceparent(self) -> str:
-        return f"{CURRENT}-{self.trace_id.hex}-{self.span_id}-{SAMPLED if self.is_sampled else 0:02x}"
+        return f"{CURRENT}-{self.id}-{self.span_id}-{SAMPLED if self.is_sampled else 0:02x}"
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -38,21 +45,18 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 def begun(request_id: str = "") -> Trace:
     """A new one."""
-    return Trace(UUID(hex=_digits(32)), _digits(16), request_id=request_id)
+    digits = token_hex(24)
+    return Trace(digits[:32], digits[32:], request_id=request_id)
 
 
 def received(headers: Sequence[str], request_id: str = "") -> Trace:
     """The one of these traceparent headers, in a span of our own; a new one when there is none, more than one, or no good one."""
-    found = FORM.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= LONGEST else None
-    if (
-        found is None
-        or found[1] == FORBIDDEN
-        or (found[1] == CURRENT and found[5])
-        or not int(found[2], 16)
-        or not int(found[3], 16)
-    ):
+    if not headers:
         return begun(request_id)
-    return Trace(UUID(hex=found[2]), _digits(16), bool(int(found[4], 16) & SAMPLED), request_id)
+    found = FORM.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= LONGEST else None
+    if found is None or found[1] == FORBIDDEN or (found[1] == CURRENT and found[5]) or NONE & {found[2], found[3]}:
+        return begun(request_id)
+    return Trace(found[2], token_hex(8), bool(int(found[4], 16) & SAMPLED), request_id)
 
 
 def current() -> Trace | None:
@@ -83,7 +87,7 @@ def entered(trace: Trace | None) -> Iterator[None]:
 def outgoing() -> dict[str, str]:
     """The header for whoever is asked now, in a span of its own; none where there is no trace."""
     trace = _current.get()
-    return {HEADER: Trace(trace.trace_id, _digits(16), trace.is_sampled).traceparent} if trace is not None else {}
+    return {HEADER: Trace(trace.id, token_hex(8), trace.is_sampled).traceparent} if trace is not None else {}
 
 
 def packed(trace: Trace | None) -> dict[str, str]:
@@ -105,10 +109,3 @@ class Carried:
         known = request_id if REQUEST_ID.fullmatch(request_id) else ""
         with entered(received([str(carried[HEADER])] if HEADER in carried else [], known)):
             yield
-
-
-def _digits(count: int) -> str:
-    """Hexadecimal ones by chance; all zeros would be no id."""
-    while not int(digits := token_hex(count // 2), 16):
-        pass
-    return digits

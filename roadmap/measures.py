@@ -41,6 +41,7 @@ TOTAL = 0  # the minute of the rows of all time
 STATM = Path("/proc/self/statm")  # where there is none, the memory is not told
 
 Row = dict[str, Any]
+Statement = tuple[str, list[Any]]
 _started = time.time()
 
 
@@ -60,7 +61,7 @@ class Saver:
         self.id = new_id()
         self._saving = threading.Lock()
         self._number = 0
-        self._batch: list[Row] | None = None  # the one of this number, not known to be stored
+        self._batch: list[Statement] | None = None  # the one of this number, not known to be stored
         self._told_at = float("-inf")
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,10 +96,10 @@ class Saver:
                 taken = measuring.taken()
                 if not taken and monotonic() - self._told_at < TELL_EVERY:
                     return
-                self._number, self._batch = self._number + 1, _rows(taken)
+                self._number, self._batch = self._number + 1, _adding(_rows(taken))
             with transaction():
                 if self._note():
-                    _add(self._batch)
+                    _execute(self._batch)
             self._batch, self._told_at = None, monotonic()
 
     def _note(self) -> bool:
@@ -156,8 +157,9 @@ def totals() -> list[Counted]:
 def sample(counted: Sequence[Counted]) -> None:
     """What something is at this minute; a second sample of one minute replaces the first. Raises Unavailable."""
     rows = sorted((_row(each, minute_of(clock.now())) for each in counted), key=_place)
+    statements = _storing(rows, {Measure.value: peewee.EXCLUDED.value})
     with transaction():
-        _store(rows, {Measure.value: peewee.EXCLUDED.value})
+        _execute(statements)
 
 
 def forget_old() -> None:
@@ -193,15 +195,20 @@ def _place(row: Row) -> tuple[Any, ...]:
     return row["name"], row["minute"], row["labels"], row["part"]
 
 
-def _add(rows: Sequence[Row]) -> None:
-    _store(rows, {Measure.value: Measure.value + peewee.EXCLUDED.value})
+def _adding(rows: Sequence[Row]) -> list[Statement]:
+    return _storing(rows, {Measure.value: Measure.value + peewee.EXCLUDED.value})
 
 
-def _store(rows: Sequence[Row], update: dict[Any, Any]) -> None:
+def _storing(rows: Sequence[Row], update: dict[Any, Any]) -> list[Statement]:
+    """Put into words before the transaction begins: SQLite lets nobody else write during it."""
     key = [Measure.name, Measure.minute, Measure.labels, Measure.part]
-    for first in range(0, len(rows), ROWS_AT_ONCE):
-        insert = Measure.insert_many(rows[first : first + ROWS_AT_ONCE])
-        insert.on_conflict(conflict_target=key, update=update).execute()
+    pieces = (rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE))
+    return [Measure.insert_many(piece).on_conflict(conflict_target=key, update=update).sql() for piece in pieces]
+
+
+def _execute(statements: Sequence[Statement]) -> None:
+    for words, values in statements:
+        database.execute_sql(words, values)
 
 
 def _process_name() -> str:
