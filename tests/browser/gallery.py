@@ -198,6 +198,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "a roadmap of somebody": lambda g, language: g.overseen("/admin" + g.place("partial", language)),
     "a roadmap of somebody that is being made": lambda g, language: g.overseen("/admin" + g.place("building", language)),
     "a roadmap of somebody that failed": lambda g, _: g.overseen("/admin" + g.place("failed", "en")),
+    "log": lambda g, _: g.overseen("/admin/logs?last=30d"),
+    "log with errors": lambda g, _: Exhibit(f"/admin/logs?since=x&text={'x' * 501}", None, g.home.url),
+    "log without a record": lambda g, _: Exhibit("/admin/logs?text=nowhere", None, g.home.url),
     "not found": lambda g, _: g.owned(LONELY),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),
@@ -207,5 +210,6 @@ ALSO_CHINESE = (
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
+    *("log", "log with errors"),
 )
 SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

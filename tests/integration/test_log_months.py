@@ -281,6 +281,8 @@ class TestRetention:
     def test_partitions_are_dropped_as_a_whole(self) -> None:
         second, third = months_from_now(1), months_from_now(2)
         store_batch([document(), document(second), document(third)])
+        log_partitions.drop_before(first_id(second - timedelta(milliseconds=1)))  # not yet
+        assert counts_of(ExecutionLog) == 3
         travel_to(second + timedelta(days=DAYS + 1))
         log_retention.keep_months()
         names = {partition.name for partition in log_partitions.partitions()}
@@ -290,6 +292,7 @@ class TestRetention:
         travel_to(third + timedelta(days=DAYS + 1))
         log_retention.keep_months()
         assert [row["id"] >= first_id(third) for row in stored()] == [True]
+        assert f"execution_log_{second:%Y%m}" not in {partition.name for partition in log_partitions.partitions()}
 
     def test_deleting_is_bounded_and_goes_on(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(log_retention, "AT_ONCE", 2)

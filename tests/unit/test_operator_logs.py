@@ -191,6 +191,8 @@ class TestPage:
         note("older", at=clock.now() - timedelta(hours=3))
         note("newer")
         moment = f"{clock.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+        assert f'type="datetime-local" value="{moment}"' in client.get(f"{PAGE}?since={moment}").text
+        assert f'type="text" value="{moment}Z"' in client.get(f"{PAGE}?since={moment}Z").text
         assert "older" not in client.get(f"{PAGE}?since={moment}").text
         assert "newer" not in client.get(f"{PAGE}?until={moment}").text
         assert "older" in client.get(f"{PAGE}?until={moment}").text

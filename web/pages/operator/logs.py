@@ -1,5 +1,6 @@
 """The execution log as operators read it: filters in the address, the newest first."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from gettext import NullTranslations
@@ -39,6 +40,7 @@ LEVELS = {
 CHOICES = {"error": gettext_noop("errors"), "warning,error": gettext_noop("errors and warnings")}
 CHOICES |= {"info,warning,error": gettext_noop("all but debug")}
 TOO_SLOW = gettext_noop("This search takes too long. Narrow it: by a range of time, a roadmap or a request.")
+LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?")  # what a field for a moment can show; another text is shown as text
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 
@@ -91,6 +93,7 @@ def _page(
         **{"log": log, "values": values, "problem": problem, "errors": errors or {}},
         **{"exported": exported, "following": following, "newest": urlencode(kept), "is_first": "cursor" not in given},
         "names": {level.value: words.gettext(name) for level, name in LEVELS.items()},
+        "types": {name: "datetime-local" if LOCAL.fullmatch(values[name]) else "text" for name in ("since", "until")},
         "levels": {**LEVELS, **CHOICES},
         "ranges": {name: text for name, (_, text) in RANGES.items()},
         "ago": lambda at: _ago(words, now - at),
