@@ -20,6 +20,8 @@ from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap import log_months, log_partitions, log_retention
 from roadmap.execution_log import Buffer, Ledger, ledger, store_batch
 from roadmap.log_months import first_id, month_after, month_of
+from tasks import upkeep
+from tasks.queues import logs_queue
 from tests.integration.logbook import MODES, ask, counts_of, document, id_at, own_database, partition_of, stored
 from tests.servers import Postgres
 from tests.waiting import wait_until
@@ -359,6 +361,24 @@ class TestSources:
         log_retention.sum_up_sources()
         assert counts_of(LogSource) == 1
         assert ledger() == Ledger(stored=2, missing=10, dropped=0)
+
+    def test_upkeep_sums_up_only_while_no_batch_waits_in_the_queue_and_keeps_the_months(self, log: str) -> None:
+        for _ in range(2):
+            Process().send([document()])
+        clock.travel(log_retention.ENDED + timedelta(minutes=1))
+        with transaction():
+            old = clock.now() - timedelta(days=300)
+            ExecutionLog.insert({**document(old), "at": old}).execute()
+        logs_queue.storage.enqueue(b"a batch that waits")
+        try:
+            upkeep._clean_up()
+            assert counts_of(LogSource) == 2
+            assert counts_of(ExecutionLog) == 2
+        finally:
+            logs_queue.storage.flush_queue()
+        upkeep._clean_up()
+        assert counts_of(LogSource) == 1
+        assert ledger() == Ledger(stored=2, missing=0, dropped=0)
 
     def test_several_that_sum_up_at_once_count_everything_once(self, log: str) -> None:
         for _ in range(40):
