@@ -7,18 +7,24 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import FLAGS, PATIENT
 from tests.browser.teacher import Teacher, teaching
+from tests.integration.provider import Handler
 from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
+from tests.waiting import wait_until
 
 FOLDER = ROOT / "docs" / "img"
 WIDE, MIDDLE, PHONE = (1280, 860), (768, 900), (390, 780)
+LIMITED = {"MODEL_TIMEOUT_SECONDS": "300", "LEASE_SECONDS": "600", "MODEL_CONCURRENCY": "4", "RETRY_BASE_SECONDS": "1"}
+SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}  # that a step takes
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
 
@@ -33,8 +39,53 @@ def main() -> int:
             teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
             with teaching(teacher), running(embedded_stack(folder / language, **PATIENT, **teacher.environment())) as stack:
                 of_a_model(browser, stack, teacher)
+        hasty = Hasty(stages=3, modules=2, concepts=3)
+        with teaching(hasty), running(embedded_stack(folder / "room", **LIMITED, **hasty.environment())) as stack:
+            of_the_room(browser, stack, hasty)
         browser.close()
     return 0
+
+
+@dataclass
+class Hasty(Teacher):
+    """Takes its time, fails at the first analysis and at one quiz, and once wants fewer calls."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def answer(self, handler: Handler) -> None:
+        step = handler.asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()
+        self.asked[step] += 1
+        if (step, self.asked[step]) in (("analysis", 1), ("quiz", 6)):
+            handler.say(500, b'{"error": {"message": "The engine is overloaded."}}')
+        elif (step, self.asked[step]) == ("tutorial", 4):
+            handler.say(429, b'{"error": {"message": "Too many requests."}}', retry_after="2")
+        else:
+            handler.server.released.wait(SECONDS.get(step, 0.3) * (0.7 + self.asked[step] % 5 / 5))
+            super().answer(handler)
+
+
+def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
+    """What operators see: roadmaps in every state, and how one was made."""
+    made = stack.create(BREAD["en"])
+    stack.finished(made)
+    teacher.refused |= {("quiz", "Sourdough 2"), ("tutorial", "Kneading 3")}
+    stack.finished(stack.create("Bake rye bread in a wood-fired oven"))
+    teacher.refused = {("analysis", None)}
+    stack.finished(stack.create("Bake a stone"))
+    teacher.refused = set()
+    stack.create("Grow vegetables on a balcony", review=True)
+    teacher.writes.clear()
+    stack.create("Repair a bicycle")
+    wanted = {"ready", "partial", "failed", "awaiting_review", "building"}
+
+    def are_there() -> bool:
+        return {item["status"] for item in stack.get("/api/v1/roadmaps").json()["items"]} == wanted
+
+    wait_until(are_there, timeout=60, reason="a roadmap in each state")
+    with opened(browser, stack, "/admin/roadmaps", WIDE) as page:
+        take(page, "admin-roadmaps")
+    with opened(browser, stack, made.replace("/api/v1", "/admin"), (1280, 1000)) as page:
+        take(page, "admin-timeline")
 
 
 def of_the_catalogue(browser: Browser, stack: Stack) -> None:
@@ -120,7 +171,7 @@ def take(page: Page, name: str) -> None:
 @contextmanager
 def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as folder:
-        for name in ("catalogue", "en", "zh-Hans"):
+        for name in ("catalogue", "en", "zh-Hans", "room"):
             (Path(folder) / name).mkdir()
         yield Path(folder)
 
