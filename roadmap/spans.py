@@ -67,6 +67,8 @@ OF_CALLS = {
 }
 SAVED_STEPS: dict[str, SpanKind] = {EventType.analysed: SpanKind.analysis, EventType.drafted: SpanKind.outline}
 DECISIONS = {EventType.approved, EventType.content_queued, EventType.revision_cancelled, EventType.cancelled}
+OPENS = {EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued}  # parts to be written
+MOMENT = timedelta(seconds=1)  # between a change and its event
 BEGINS = {EventType.queued, EventType.content_queued, EventType.approved, EventType.revised, EventType.awaiting_review}
 ENDS_PLANNING = {EventType.outlined: SpanOutcome.ok, EventType.revised: SpanOutcome.ok, EventType.failed: SpanOutcome.failed}
 ENDS_PLANNING |= {EventType.revision_failed: SpanOutcome.failed, EventType.revision_cancelled: SpanOutcome.stopped}
@@ -175,15 +177,14 @@ class _Tries:
         self._end_pause(at)
         self.free_at = None
 
-    def finish(self, now: datetime, *, is_held: bool, is_waiting: bool, due_at: datetime, known: datetime | None) -> None:
+    def finish(self, now: datetime, *, is_held: bool, is_waiting: bool, since: datetime, known: datetime | None) -> None:
         """What its row says now. `known`: the last that is known of a try whose end nobody has told."""
         if self.open is not None and not is_held:
             self.end(known or self.open.started_at, SpanOutcome.interrupted, "Its worker is gone.")
         if self.pause is not None and self.pause.ended_at is not None and self.pause.ended_at > now:
             self.pause.ended_at, self.pause.outcome = None, SpanOutcome.running
-        elif is_waiting and due_at <= now:
-            since = max(due_at, self.free_at) if self.free_at is not None else due_at
-            self._add(SpanKind.queued, min(since, now), None, SpanOutcome.running)
+        elif is_waiting and (since := self.free_at or since) <= now:
+            self._add(SpanKind.queued, since, None, SpanOutcome.running)
 
     def _end_pause(self, at: datetime) -> None:
         if self.pause is not None and self.pause.ended_at is not None:
@@ -236,7 +237,7 @@ def _planning(facts: Facts) -> list[Span]:
         review.ended_at, review.outcome = facts.row.updated_at, SpanOutcome.stopped
     status, known = facts.row.status, max((event.at for event in facts.events), default=None)
     held, waits = status == RoadmapStatus.planning, status == RoadmapStatus.queued
-    tries.finish(facts.now, is_held=held, is_waiting=waits, due_at=facts.row.due_at, known=known)
+    tries.finish(facts.now, is_held=held, is_waiting=waits, since=facts.row.due_at, known=known)
     return [*tries.spans, *spans, *_steps(facts)]
 
 
@@ -312,8 +313,9 @@ def _part(facts: Facts, key: PartKey, moments: list[_Moment], calls: list[ModelC
         match moment.what:
             case Mark.begun:
                 due_at = moment.data.get("due_at")
-                if due_at is not None and (tries.free_at is None or tries.free_at < datetime.fromisoformat(due_at)):
-                    tries.free_at = datetime.fromisoformat(due_at)
+                since = None if due_at is None else _opened(facts, datetime.fromisoformat(due_at))
+                if since is not None and (tries.free_at is None or tries.free_at < since):
+                    tries.free_at = since
                 tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), _held_up(moment))
             case Mark.failed:
                 tries.end(moment.at, SpanOutcome.failed, moment.reason)
@@ -331,9 +333,15 @@ def _part(facts: Facts, key: PartKey, moments: list[_Moment], calls: list[ModelC
     status = None if row is None else row.status
     waits = status == ContentStatus.pending and facts.row.status == RoadmapStatus.building
     known = max(map(_end_of, calls), default=None)
-    due_at = facts.now if row is None else row.due_at
-    tries.finish(facts.now, is_held=status == ContentStatus.building, is_waiting=waits, due_at=due_at, known=known)
+    since = facts.now if row is None else _opened(facts, row.due_at)
+    tries.finish(facts.now, is_held=status == ContentStatus.building, is_waiting=waits, since=since, known=known)
     return tries.spans
+
+
+def _opened(facts: Facts, due_at: datetime) -> datetime:
+    """Since when a part could have been begun. Rescue moves its `due_at` on when it sends another message for it."""
+    before = [event.at for event in facts.events if event.type in OPENS and event.at <= due_at + MOMENT]
+    return before[-1] if before else due_at
 
 
 def _begun_by_calls(moments: Iterable[_Moment], calls: Iterable[ModelCall]) -> Iterator[_Moment]:

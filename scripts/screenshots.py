@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -51,6 +52,9 @@ class Hasty(Teacher):
     """Takes its time, fails at the first analysis and at one quiz, and once wants fewer calls."""
 
     asked: Counter[str] = field(default_factory=Counter)
+
+    def _outline(self, facts: Any) -> Any:
+        return {**super()._outline(facts), "title": facts["request"]["goal"]}
 
     def answer(self, handler: Handler) -> None:
         step = handler.asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()

@@ -11,7 +11,8 @@ import pytest
 from llmock.scenarios import Fail, Match
 
 from tests.integration.conftest import GOAL, Provider
-from tests.stack import ROOT, Stack
+from tests.servers import Postgres
+from tests.stack import ROOT, Stack, clean_environment
 from tests.waiting import wait_until
 
 LIST = "/api/v1/admin/roadmaps"
@@ -175,7 +176,8 @@ def test_pages_of_a_search_show_everything_once(model_stack: Stack, provider: Pr
         ({"error": "a" * 201}, "error", "should have at most 200 characters"),
         ({"text": "a\x00b"}, "text", "control characters"),
         ({"status": "ready,lost"}, "status", "separated by commas"),
-        ({"since": "yesterday"}, "since", "datetime"),
+        ({"since": "yesterday"}, "since", "such as 2026-11-26T09:00:00Z"),
+        ({"since": "2026"}, "since", "should be a moment with its zone"),
         ({"since": "2026-11-26T00:00:00"}, "since", "timezone"),
         ({"over_budget": "perhaps"}, "over_budget", "boolean"),
         ({"cursor": "1"}, "cursor", "UUID"),
@@ -193,3 +195,32 @@ def test_what_does_not_fit_is_named(
     page = operator("/admin/roadmaps", params=query, headers=HTML)
     if parameter in ("text", "error", "status"):
         assert (page.status_code, f'id="{parameter}-error"' in page.text) == (422, True)
+
+
+def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(postgres: Postgres) -> None:
+    """The next one finds the session as it was."""
+    code = """
+from core.errors import Unavailable
+from core.runtime import database
+from roadmap import overseeing
+overseeing.SEARCH_SECONDS = 0.2
+try:
+    with overseeing._limited():
+        database.execute_sql("SELECT pg_sleep(30)")
+except Unavailable as error:
+    print(error.detail, error.retry_after)
+overseeing.SEARCH_SECONDS = 3
+with overseeing._limited():
+    print(database.execute_sql("SHOW statement_timeout").fetchone())
+with overseeing.session():
+    print(database.execute_sql("SHOW statement_timeout").fetchone())
+"""
+    url = postgres.create_database("given_up")
+    settings = {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "x" * 40}
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        **{"cwd": ROOT, "env": {**clean_environment(), **settings}, "capture_output": True, "text": True, "timeout": 60},
+    )
+    said, during, after = run.stdout.strip().split("\n")
+    assert said.startswith("The search was given up after 0.2 s: too many roadmaps would have to be read. Narrow it by owner, ")
+    assert (during, after) == ("('3s',)", "('0',)"), run.stderr

@@ -134,6 +134,13 @@ class TestParts:
     def test_what_waits_now_waits_since_it_was_due(self) -> None:
         assert self.of(status="pending") == [("queued", 10, None, "running", None)]
 
+    def test_a_part_waits_since_it_was_opened_although_rescue_has_moved_its_time_on(self) -> None:
+        moved = at(30).isoformat()
+        found = self.of(note(40, "begun", attempt=1, due_at=moved), ends=[(9, "roadmap.outlined", {"revision": 1}), ready(41)])
+        assert ("queued", 9, 40, "ok", None) in found
+        waits = self.of(ends=[(9, "roadmap.outlined", {"revision": 1})], status="pending", part={"due_at": at(90)})
+        assert waits[-1] == ("queued", 9, None, "running", None)
+
     def test_a_pause_that_is_not_over_goes_on(self) -> None:
         found = self.of(
             note(12, "begun", attempt=1),

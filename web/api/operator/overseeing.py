@@ -1,12 +1,13 @@
 """All roadmaps, for operators: searched, looked at, cancelled and retried on behalf of their owners."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.runtime import database
 from core.text import CLEAN, Rule
@@ -34,6 +35,13 @@ def _statuses(text: str) -> str:
     return text
 
 
+def _moment(given: object) -> object:
+    """Not a number of seconds, which pydantic takes as well."""
+    if isinstance(given, str) and not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", given):
+        raise ValueError("should be a moment with its zone, such as 2026-11-26T09:00:00Z")
+    return given
+
+
 def _within_reason(moment: datetime) -> datetime:
     """Nothing is older or younger, and databases know no year 0."""
     return min(max(moment, EARLIEST), LATEST)
@@ -41,7 +49,7 @@ def _within_reason(moment: datetime) -> datetime:
 
 STATUSES = Rule(_statuses, rf"^((({ANY_STATUS}),)*({ANY_STATUS}))?$")
 Words = Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN]
-Moment = Annotated[AwareDatetime, AfterValidator(_within_reason)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reason)]
 
 
 class SearchQuery(BaseModel):

@@ -1,5 +1,6 @@
 """All roadmaps: searched, and one of them with its ledger, its timeline and what was logged last."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -113,10 +114,7 @@ def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Inva
         "operator/roadmaps.html",
         status=status_of(error) if error else 200,
         found=found,
-        filters={
-            name: "" if name in DAYS and name in wrong else filters.get(name, "")  # browsers show no day that is none
-            for name in RoadmapsQuery.model_fields
-        },
+        filters={name: _shown(name, filters.get(name, "")) for name in RoadmapsQuery.model_fields},
         is_filtered=bool(filters),
         first=urlencode(filters),
         is_first="cursor" not in given,
@@ -127,6 +125,14 @@ def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Inva
         errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
         problem=problems.said(words, error) if error else "",
     )
+
+
+def _shown(name: str, value: str) -> str:
+    """In the form: browsers show no day that is none."""
+    if name not in DAYS:
+        return value
+    day = re.match(r"\d{4}-\d{2}-\d{2}", value)
+    return day[0] if day else ""
 
 
 def _age(now: datetime, at: datetime) -> str:
