@@ -84,8 +84,8 @@ def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
     assert "500" in pause["reason"]
     assert plans[0]["ended_at"] == pause["started_at"]
     assert pause["ended_at"] <= plans[1]["started_at"]
-    (wait,) = of_kind(trace, "wait")
-    assert ("429" in wait["reason"], wait["name"]) == (True, "quiz")
+    (wait,) = [span for span in of_kind(trace, "wait") if "429" in span["reason"]]  # others may find no room meanwhile
+    assert wait["name"] == "quiz"
     refused = of_kind(trace, "content", concept_id=wait["concept_id"], name="quiz")
     assert [(each["attempt"], each["outcome"]) for each in refused] == [(1, "failed"), (2, "ok")]
     assert wait["ended_at"] <= refused[1]["started_at"]
