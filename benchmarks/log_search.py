@@ -27,7 +27,8 @@ from psycopg2 import extensions
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # before the settings are read; the database comes later
-    os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": tempfile.mkdtemp(prefix="roadmap-bench-"), "LOG_LEVEL": "WARNING"}
+    settings_folder = tempfile.TemporaryDirectory(prefix="roadmap-bench-")  # it is removed at the end
+    os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": settings_folder.name, "LOG_LEVEL": "WARNING"}
 
 from core.ids import new_id
 from core.postgres import MIGRATION_SECONDS, limit_waiting
