@@ -111,7 +111,7 @@ def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
         assert text.count("w-content w-failed") == 1 + 1  # and the one that explains it
         assert "w-retry" in text
         assert "url(#w-hatch)" in text
-    assert f"/admin/logs?roadmap={tree['id']}&amp;concept=" in seen.text
+    assert f"/admin/logs?roadmap_id={tree['id']}&amp;concept_id=" in seen.text
 
 
 def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(

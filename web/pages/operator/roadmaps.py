@@ -145,7 +145,7 @@ def _age(now: datetime, at: datetime) -> str:
 def _one(call: Call, query: TraceQuery, error: Conflict | None = None) -> Response:
     roadmap_id: UUID = call.ids["roadmap_id"]
     detail = overseeing.detail(roadmap_id)
-    logs = f"/admin/logs?roadmap={roadmap_id}"
+    logs = f"/admin/logs?roadmap_id={roadmap_id}"
     told = timeline.trace(detail.owner.id, roadmap_id)
     return room_page(
         call,
@@ -157,5 +157,5 @@ def _one(call: Call, query: TraceQuery, error: Conflict | None = None) -> Respon
         may_retry=detail.status in ENDED and detail.status != RoadmapStatus.ready,
         records=overseeing.last_records(roadmap_id, LAST_RECORDS),
         logs=logs,
-        **trace.drawn(replace(call, query=query), told, lambda concept_id: f"{logs}&concept={concept_id}"),
+        **trace.drawn(replace(call, query=query), told, lambda concept_id: f"{logs}&concept_id={concept_id}"),
     )
