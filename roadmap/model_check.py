@@ -13,7 +13,7 @@ LIMIT = 20.0  # seconds
 QUESTION: Message = {"role": "user", "content": "Say ok."}
 
 
-class _Word(BaseModel):
+class Word(BaseModel):
     ok: bool
 
 
@@ -31,7 +31,7 @@ def answer_seconds(settings: Settings) -> float:
     began = time.monotonic()
     try:
         with FREE.call("check", settings.openai_model, "", most_prompt_tokens=0, most_completion_tokens=1) as call:
-            client.check([QUESTION], _Word, call)
+            client.check([QUESTION], Word, call)
     finally:
         client.close()
     return time.monotonic() - began
