@@ -102,7 +102,7 @@ def test_a_wrong_id_is_told_in_one_sentence(stack: Stack) -> None:
         assert_told_in_one_sentence(dead(stack, command, "77"), "There is no dead letter 77 in the content queue.")
         said = dead(stack, command)
         assert (said.code, said.output) == (2, "")
-        assert "Name the ids, which `dead list` shows, or say --all." in said.errors
+        assert "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all." in said.errors
 
 
 def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None:
