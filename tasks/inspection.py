@@ -34,7 +34,8 @@ from tasks.listing import (
 from tasks.queues import content_queue, logs_queue
 
 __all__ = [
-    "QUEUES", "MessageInfo", "MessagePage", "MessageState", "PutAside", "QueueState", "Running", "WorkerInfo", "dead_letters",
+    "QUEUES", "MessageInfo", "MessagePage", "MessageState", "PutAside", "QueueState", "Running", "WorkerInfo", "count_dead",
+    "dead_letters",
     "discard", "discard_all", "messages", "pause", "queue_states", "replay", "replay_all", "resume", "revoke", "workers",
 ]  # fmt: skip
 
@@ -165,6 +166,11 @@ def discard_all(queue_name: str, search: str = "") -> int:
     Raises Invalid for a search that is too long.
     """
     return sum(_ask(partial(_discard, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search))
+
+
+def count_dead(queue_name: str, search: str = "") -> int:
+    """How many dead letters there are now that have the searched words. Raises Invalid for a search that is too long."""
+    return sum(len(ids) for ids in _all_ids(queue_name, search))
 
 
 def _all_ids(queue_name: str, search: str) -> Iterator[list[str]]:

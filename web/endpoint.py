@@ -75,6 +75,7 @@ class Endpoint:
     login_only: bool = False  # not for API keys
     unlimited: bool = False  # probes are not counted
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
+    at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
     media_type: str = "application/json"
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
     afterwards: Callable[[Call, Response], Awaitable[Response]] | None = None  # with every good answer, also a repeated one
@@ -92,7 +93,7 @@ class Endpoint:
     @property
     def takes_key(self) -> bool:
         """Whether it makes something, and so honours an Idempotency-Key. That is the caller's: strangers have none."""
-        return self.method == "POST" and self.response is not None and not self.public
+        return self.method == "POST" and self.response is not None and not self.public and not self.at_broker
 
     @property
     def has_tag(self) -> bool:

@@ -66,6 +66,11 @@ UUID_SCHEMA = {"type": "string", "format": "uuid"}
 PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
     "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Counts from 1."),
     "kind": ({"type": "string", "enum": ["tutorial", "resources", "quiz"]}, "Which part of the concept."),
+    "queue": ({"type": "string", "enum": ["logs", "content"]}, "Which queue."),
+    "message": (
+        {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
+        "The `id` of the message; of one that was put aside, that of its dead letter.",
+    ),
     "slug": ({"type": "string", "pattern": "^[a-z-]{1,60}$"}, "The last part of a problem's `type`."),
 }
 REQUEST_HEADERS = {

@@ -26,12 +26,20 @@ def _number(value: str) -> int:
     return int(value)
 
 
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", value):
+        raise ValueError
+    return value
+
+
 PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
     "number": (_number, "is not a number from 1"),
     "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
     "file": (str, "is not a file"),
     "slug": (str, "is not a type of problem"),
     "tag": (str, "is not a chapter of the description"),
+    "queue": (_word, "is not the name of a queue"),
+    "message": (_word, "is not the id of a message"),
 }
 
 

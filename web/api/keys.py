@@ -84,8 +84,8 @@ def withdraw_invitation(call: Call) -> None:
 
 
 def _made_key(call: Call) -> NewKey:
-    """One with which a program can look at the operator's room, or act there, is written down."""
-    if not FOR_OPERATORS.intersection(call.body.scopes):
+    """One with which a program can look at the operator's room, or act there, is written down when an operator makes it."""
+    if not (FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes):
         return api_keys.create(call.owner, call.body)
     with audited(actor_of(call), "key.create", call.body.name, {"scopes": ", ".join(sorted(call.body.scopes))}) as act:
         made = api_keys.create(call.owner, call.body)
