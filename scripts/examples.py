@@ -12,11 +12,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tests.browser.teacher import Teacher, teaching
+from tests.operating import post, put_aside
 from tests.receiver import Receiver, receiving
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import MONITOR, Stack, answer_to, running, server_stack
@@ -34,6 +37,7 @@ MOST_ITEMS = 2  # of a list of things; of plain values twice as many
 LONGEST = 240  # characters of a text
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+CONSUMER = re.compile(r"\b[0-9a-f]{32}\b")
 KEY = re.compile(r"rmk_[\w-]{43}")
 SHOWN_OF_KEY = re.compile(r"rmk_[\w-]{8}")
 BEGIN = datetime(2026, 1, 5, 9)
@@ -48,6 +52,8 @@ BY_CHANCE: dict[str, Any] = {
     **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0, "expired": 0},
     **{"held": 1, "scheduled": 0, "dead": 0},
     **{"seconds": 41.5, "waited": 3.2, "approval": 12.0, "in_model": 96.4, "worker": "6c1f09ab"},
+    **{"host": "worker-1", "pid": 42, "mean_seconds": 1.85, "p95_seconds": 4.2, "oldest_seconds": 0.4},
+    **{"address": "192.0.2.7", "request_id": "9f86d081884c7d65"},
 }
 
 
@@ -55,7 +61,7 @@ class Story:
     """What was asked and answered: the first request of each operation, and the first answer of each status."""
 
     def __init__(self, stack: Stack, endpoints: dict[str, Any]) -> None:
-        self._stack, self._endpoints = stack, endpoints
+        self.stack, self._endpoints = stack, endpoints
         self.token = ""
         self.recorded: dict[str, dict[str, Any]] = {}
 
@@ -72,7 +78,7 @@ class Story:
     ) -> Answer:
         """The answer, once it is as it should be. `as_` is another token than that of the person whose story it is."""
         endpoint = self._endpoints[operation]
-        url = self._stack.url + endpoint.path.format(**places)
+        url = self.stack.url + endpoint.path.format(**places)
         token = self.token if as_ is None else as_
         sent = {"User-Agent": AGENT, **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         options: dict[str, Any] = {"headers": sent, "params": query, **({} if body is None else {"json": body})}
@@ -110,6 +116,7 @@ def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None
     learn(story, roadmap, lesson)
     tell(story, receiver.url)
     operate(story, roadmap, admin)
+    look_after(story, admin)
     leave(story)
     oversee(story, admin)
 
@@ -241,6 +248,27 @@ def operate(story: Story, roadmap: str, admin: str) -> None:
     story.tell("export_logs", 200, "".join(f"{line}\n" for line in exported.splitlines()[:MOST_ITEMS]))
 
 
+def look_after(story: Story, admin: str) -> None:
+    """What an administrator sees of the queues and does about them: two messages of tasks that nobody knows any more."""
+    call = partial(story.call, as_=admin)
+    put_aside(story.stack, "draw_picture", "draw_picture", "translate_content")
+    call("list_queues")
+    call("read_queue", queue="content")
+    letters = call("list_queue_messages", query={"state": "dead"}, queue="content")["items"]
+    call("list_workers", until=lambda found: len(found["items"]) == 2)
+    call("list_tasks", until=lambda found: found["items"])
+    call("read_queue_history", queue="content", query={"span": "day"})
+    call("pause_queue", {}, queue="content")
+    waits = post(story.stack, "build_content", str(uuid4()), retries=3)
+    call("revoke_message", {}, queue="content", message=waits)
+    call("retry_message", {}, queue="content", message=letters[0]["id"])
+    call("delete_message", queue="content", message=letters[1]["id"])
+    call("retry_dead_letters", {"search": "draw_picture"}, queue="content")
+    call("delete_dead_letters", {"search": ""}, queue="content")
+    call("resume_queue", {}, queue="content")
+    call("list_audit", query={"action": "queue.pause"})
+
+
 def leave(story: Story) -> None:
     call = story.call
     another = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
@@ -278,18 +306,21 @@ def is_(status: str) -> Callable[[Answer], bool]:
     return lambda tree: bool(tree["status"] == status)
 
 
-def steady(recorded: dict[str, Any], instead: Names) -> dict[str, Any]:
-    """Short, without secrets, and the same when it is recorded again. `instead` has other words for some."""
+def steady(recorded: dict[str, Any], instead: Names, since: str = "") -> dict[str, Any]:
+    """Short, without secrets, and the same when it is recorded again. `instead` has other words for some; `since` is when the
+    story began, as times are written.
+    """
     text = json.dumps(_short(recorded), ensure_ascii=False)
     for said, better in instead.items():
         text = text.replace(said, better)
     ids = {found: f"019b8d00-0000-7000-8000-{number:012d}" for number, found in enumerate(dict.fromkeys(ID.findall(text)), 1)}
     times = sorted(set(TIME.findall(text)))
-    begin = datetime.fromisoformat(times[0])
+    begin = datetime.fromisoformat(next(time for time in times if time >= since))  # charts show what was before the story
     moved = {}
     for number, found in enumerate(times):
         hours = round((datetime.fromisoformat(found) - begin) / timedelta(hours=1))  # what expires, does so after whole ones
         moved[found] = f"{BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number):%Y-%m-%dT%H:%M:%S}Z"
+    text = CONSUMER.sub("c0ffee00c0ffee00c0ffee00c0ffee00", text)
     text = ID.sub(lambda found: ids[found[0]], TIME.sub(lambda found: moved[found[0]], text))
     return {name: record for name, record in sorted(json.loads(text).items()) if record}
 
@@ -334,12 +365,12 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
         service.headers = {"User-Agent": AGENT}  # nobody else registers
         stack.enter_context(running(service))
         begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN)
-        story = Story(service, endpoints)
+        story, since = Story(service, endpoints), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         live(story, teacher, receiver, begun.json()["access_token"])
     if missing := [name for name in endpoints if name not in story.recorded]:
         print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
         return 1
-    file.write_text(json.dumps(steady(story.recorded, {receiver.url: HOOK}), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    file.write_text(json.dumps(steady(story.recorded, {receiver.url: HOOK}, since), indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"{file.name}: {file.stat().st_size // 1024} KiB")
     return 0
 

@@ -19,11 +19,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.conftest import FLAGS, PATIENT
 from tests.browser.teacher import Teacher, teaching
 from tests.integration.provider import Handler
+from tests.operating import make_busy, remember_a_day
 from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
 from tests.waiting import wait_until
 
 FOLDER = ROOT / "docs" / "img"
-WIDE, MIDDLE, PHONE = (1280, 860), (768, 900), (390, 780)
+WIDE, MIDDLE, PHONE, TALL = (1280, 860), (768, 900), (390, 780), (1280, 1420)
 LIMITED = {"MODEL_TIMEOUT_SECONDS": "300", "LEASE_SECONDS": "600", "MODEL_CONCURRENCY": "4", "RETRY_BASE_SECONDS": "1"}
 SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}  # that a step takes
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
@@ -40,6 +41,9 @@ def main() -> int:
             teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
             with teaching(teacher), running(embedded_stack(folder / language, **PATIENT, **teacher.environment())) as stack:
                 of_a_model(browser, stack, teacher)
+        teacher = Teacher(stages=3, modules=2, concepts=3)
+        with teaching(teacher), running(embedded_stack(folder / "operations", **PATIENT, **teacher.environment())) as stack:
+            of_operations(browser, stack, teacher)
         hasty = Hasty(stages=3, modules=2, concepts=3)
         with teaching(hasty), running(embedded_stack(folder / "room", **LIMITED, **hasty.environment())) as stack:
             of_the_room(browser, stack, hasty)
@@ -152,6 +156,19 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
             take(page, "concept-zh")
 
 
+def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
+    """A busy day of the service, as an operator sees it."""
+    remember_a_day(stack)
+    make_busy(stack, teacher)
+    for name, path, size, scheme in (
+        ("admin", "/admin", TALL, "light"),
+        ("admin-dark", "/admin", TALL, "dark"),
+        ("admin-queue", "/admin/queues/content?state=dead", WIDE, "light"),
+    ):
+        with opened(browser, stack, path, size, scheme=scheme) as page:
+            take(page, name)
+
+
 @contextmanager
 def opened(
     browser: Browser, stack: Stack, path: str, size: tuple[int, int], *, scheme: str = "light", language: str = "en"
@@ -175,7 +192,7 @@ def take(page: Page, name: str) -> None:
 @contextmanager
 def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as folder:
-        for name in ("catalogue", "en", "zh-Hans", "room"):
+        for name in ("catalogue", "en", "zh-Hans", "operations", "room"):
             (Path(folder) / name).mkdir()
         yield Path(folder)
 

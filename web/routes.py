@@ -5,6 +5,7 @@ from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
+from roadmap.audit import AuditLog
 from roadmap.contents import VersionDetail, Versions
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
@@ -26,12 +27,16 @@ from roadmap.webhooks import (
     WebhookWithSecret,
 )
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
+from web.api.operator import auditing, measures, queues
 from web.api.operator import logs as operator_logs
 from web.api.operator import overseeing as operator_roadmaps
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
 from web.pages import webhooks as webhook_pages
+from web.pages.operator import auditing as auditing_pages
 from web.pages.operator import logs as logs_room
+from web.pages.operator import overview
+from web.pages.operator import queues as queue_pages
 from web.pages.operator import roadmaps as roadmaps_room
 from web.pages.page import Page
 
@@ -43,6 +48,8 @@ CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 WEBHOOK = API + "/webhooks/{webhook_id}"
 ADMIN = API + "/admin"
 OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
+QUEUE = ADMIN + "/queues/{queue}"
+MESSAGE = QUEUE + "/messages/{message}"
 DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
@@ -118,10 +125,26 @@ ENDPOINTS = (
     Endpoint("GET", OVERSEEN + "/trace", operator_roadmaps.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
     Endpoint("POST", OVERSEEN + "/cancel", operator_roadmaps.cancel_overseen, "Cancel a roadmap of anybody", operator_roadmaps.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("POST", OVERSEEN + "/retry", operator_roadmaps.retry_overseen, "Retry a roadmap of anybody", operator_roadmaps.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("GET", ADMIN + "/queues", queues.list_queues, "List the queues", queues.QueueList, scope=Scope.observe),
+    Endpoint("GET", QUEUE, queues.read_queue, "Read a queue", queues.QueueInfo, scope=Scope.observe),
+    Endpoint("GET", QUEUE + "/messages", queues.list_queue_messages, "List messages of a queue", queues.QueueMessages, query=queues.MessagesQuery, scope=Scope.observe),
+    Endpoint("POST", QUEUE + "/pause", queues.pause_queue, "Pause a queue", None, body=NoBody, status=204, scope=Scope.admin),
+    Endpoint("POST", QUEUE + "/resume", queues.resume_queue, "Resume a queue", None, body=NoBody, status=204, scope=Scope.admin),
+    Endpoint("POST", MESSAGE + "/retry", queues.retry_message, "Retry a dead letter", None, body=NoBody, status=204, scope=Scope.admin),
+    Endpoint("POST", MESSAGE + "/revoke", queues.revoke_message, "Revoke a message", None, body=NoBody, status=204, scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("DELETE", MESSAGE, queues.delete_message, "Delete a dead letter", None, status=204, scope=Scope.admin),
+    Endpoint("POST", QUEUE + "/dead/retry", queues.retry_dead_letters, "Retry dead letters", queues.Counted, body=queues.DeadLettersRequest, scope=Scope.admin, at_broker=True),
+    Endpoint("POST", QUEUE + "/dead/delete", queues.delete_dead_letters, "Delete dead letters", queues.Counted, body=queues.DeadLettersRequest, scope=Scope.admin, at_broker=True),
+    Endpoint("GET", QUEUE + "/history", measures.read_queue_history, "Read what a queue has done", measures.QueueHistory, query=measures.SpanQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/workers", queues.list_workers, "List the workers", queues.WorkerList, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/tasks", measures.list_tasks, "List the tasks", measures.TaskList, query=measures.SpanQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/audit", auditing.list_audit, "Read the audit log", AuditLog, query=auditing.AuditQuery, scope=Scope.observe),
 )  # fmt: skip
 
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
+QUEUE_PAGE = "/admin/queues/{queue}"
+MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
 IN_ROOM = "/admin/roadmaps/{roadmap_id}"  # the operator's
 BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}  # for who wants no page
@@ -165,6 +188,24 @@ PAGES = (
     Page("GET", IN_ROOM, roadmaps_room.show_roadmap, "Look at a roadmap as an operator", query=trace.TraceQuery, scope=Scope.observe),
     Page("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, "Cancel a roadmap of anybody by a button", scope=Scope.admin),
     Page("POST", IN_ROOM + "/retry", roadmaps_room.retry, "Retry a roadmap of anybody by a button", scope=Scope.admin),
+    Page("GET", "/admin", overview.show, "Look at the queues", query=overview.OverviewQuery, scope=Scope.observe),
+    Page("GET", "/admin/measures", overview.show_measures, "Look at what was measured", query=overview.OverviewQuery, scope=Scope.observe),
+    Page("GET", "/admin/audit", auditing_pages.show, "Look at what operators have done", query=auditing_pages.AuditQuery, scope=Scope.observe),
+    Page("GET", QUEUE_PAGE, queue_pages.show, "Look at a queue", query=queue_pages.QueueQuery, scope=Scope.observe),
+    Page("GET", QUEUE_PAGE + "/pause", queue_pages.ask_pause, "Be asked before a queue is paused", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/pause", queue_pages.pause, "Pause a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/resume", queue_pages.ask_resume, "Be asked before a queue is resumed", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/resume", queue_pages.resume, "Resume a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/retry", queue_pages.ask_retry_all, "Be asked before dead letters are retried", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/retry", queue_pages.retry_all, "Retry dead letters by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/delete", queue_pages.ask_delete_all, "Be asked before dead letters are deleted", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/delete", queue_pages.delete_all, "Delete dead letters by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/retry", queue_pages.ask_retry, "Be asked before a dead letter is retried", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/retry", queue_pages.retry, "Retry a dead letter by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/revoke", queue_pages.ask_revoke, "Be asked before a message is revoked", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/revoke", queue_pages.revoke, "Revoke a message by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/delete", queue_pages.ask_delete, "Be asked before a dead letter is deleted", query=queue_pages.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/delete", queue_pages.delete, "Delete a dead letter by a button", scope=Scope.admin),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
     Page("GET", "/docs", docs.show, "Read about the API", public=True),
     Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),

@@ -1,7 +1,5 @@
 """Every page in every state, to be looked at. Chinese pages show roadmaps in Chinese, where there is such a one."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +8,8 @@ from playwright.sync_api import Page, Response
 
 from tests.browser.conftest import School
 from tests.browser.people import Person
-from tests.stack import ROOT, Stack
+from tests.operating import promote, put_aside
+from tests.stack import Stack
 from tests.waiting import wait_until
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
@@ -55,13 +54,15 @@ class Gallery:
     owner: Person = field(init=False)
     newcomer: Person = field(init=False)
     overseer: Person = field(init=False)  # an administrator
+    observer: Person = field(init=False)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.owner, self.newcomer = Person(self.town.stack).register(), Person(self.town.stack).register()
-        self.overseer = Person(self.town.stack).register()
-        command = [sys.executable, str(ROOT / "roadmap_cli.py"), "users", "admin", self.overseer.email]
-        subprocess.run(command, cwd=ROOT, env=self.town.stack.environment, capture_output=True, timeout=100, check=True)
+        self.overseer, self.observer = Person(self.town.stack).register(), Person(self.town.stack).register()
+        promote(self.town.stack, self.overseer.email, "admin")
+        promote(self.town.stack, self.observer.email, "observer")
+        put_aside(self.town.stack, "draw_picture", WORD)
         teacher = self.town.teacher
         for language in ("en", "zh-Hans"):
             teacher.as_usual()
@@ -184,6 +185,20 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "webhooks with errors": lambda g, _: Exhibit("/webhooks", g.owner, g.town.url, ("/webhooks", {"url": "ftp://example.org"})),
     "webhook": _state("webhook"),
     "webhook with its secret": lambda g, _: Exhibit(p := g.place("webhook", "en"), g.owner, g.town.url, (f"{p}/secret", {})),
+    "operations": lambda g, _: g.overseen("/admin?did=queue.resume&queue=content"),
+    "operations of a new service": lambda g, _: Exhibit("/admin?live=off", None, g.service.url),
+    "operations of an observer": lambda g, _: Exhibit("/admin?span=day", g.observer, g.town.url),
+    "queue": lambda g, _: g.overseen("/admin/queues/content"),
+    "queue with nothing in it": lambda g, _: Exhibit("/admin/queues/content?state=dead", None, g.service.url),
+    "queue of an observer": lambda g, _: Exhibit("/admin/queues/content?state=dead", g.observer, g.town.url),
+    "dead letters": lambda g, _: g.overseen("/admin/queues/content?state=dead&arguments=yes"),
+    "dead letters with an error": lambda g, _: g.overseen(f"/admin/queues/content?state=dead&search={'x' * 201}"),
+    "before an act": lambda g, _: g.overseen("/admin/queues/logs/pause?back=overview"),
+    "before many are deleted": lambda g, _: g.overseen("/admin/queues/content/dead/delete?state=dead&search=draw"),
+    "an act that cannot be done": lambda g, _: Exhibit(
+        p := "/admin/queues/content/messages/gone/retry", g.overseer, g.town.url, (p, {})
+    ),
+    "audit log": lambda g, _: g.overseen("/admin/audit"),
     "docs": lambda g, _: g.strange("/docs"),
     "docs about roadmaps": lambda g, _: g.strange("/docs/roadmaps"),
     "docs about decisions": lambda g, _: g.owned("/docs/decisions"),
@@ -207,6 +222,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "200 concepts": _state("large"),
 }
 ALSO_CHINESE = (
+    *("operations", "dead letters", "before an act", "audit log"),
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),

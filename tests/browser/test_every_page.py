@@ -52,7 +52,7 @@ def watchers(browser: Browser, gallery: Gallery) -> Iterator[dict[tuple[str, str
     with visits(browser) as visit:
         made = {}
         for language, locale in LOCALES.items():
-            for person in (gallery.owner, gallery.newcomer, gallery.overseer, None):
+            for person in (gallery.owner, gallery.newcomer, gallery.overseer, gallery.observer, None):
                 visitor = visit(locale=locale)
                 visitor.expected.append(r"status of (401|404|422)")
                 if person is not None:

@@ -40,9 +40,25 @@ from tasks.queues import RETRIES, content_queue
 from tests.stack import GOAL, PASSWORD
 from web import callers, limits, origins
 from web.api.decisions import EditRequest
+from web.api.operator.queues import DeadLettersRequest
 from web.endpoint import Endpoint, NoBody
 from web.pages.page import Page
-from web.routes import API, CONTENT, ENDPOINTS, HOOK, IN_ROOM, LESSON, OVERSEEN, PAGE, PAGES, REVISION, ROADMAP
+from web.routes import (
+    API,
+    CONTENT,
+    ENDPOINTS,
+    HOOK,
+    IN_ROOM,
+    LESSON,
+    MESSAGE_PAGE,
+    OVERSEEN,
+    PAGE,
+    PAGES,
+    QUEUE_PAGE,
+    REVISION,
+    ROADMAP,
+)
+from web.standing import standing
 
 KEY = "python-backend/caching"
 LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
@@ -66,6 +82,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     Profile: {"level": "advanced"},
     WebhookRequest: {"url": CLOSED_PORT},
     WebhookChange: {"url": CLOSED_PORT, "events": ["roadmap.failed"], "enabled": False},
+    DeadLettersRequest: {},
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
@@ -86,13 +103,15 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     HOOK + "/deliveries/{delivery_id}/retry": {},
     IN_ROOM + "/cancel": {},
     IN_ROOM + "/retry": {},
+    **{QUEUE_PAGE + act: {} for act in ("/pause", "/resume", "/dead/retry", "/dead/delete")},
+    **{MESSAGE_PAGE + act: {} for act in ("/retry", "/revoke", "/delete")},
     "/logout": {},
     "/account/profile": {"level": "advanced"},
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
     "/account/logins/{session_id}/end": {},
 }
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id"}
-PLACES |= {"webhook_id", "delivery_id"}
+PLACES |= {"webhook_id", "delivery_id", "queue", "message"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
@@ -211,6 +230,8 @@ class Person:
             things["webhook_id"] = self.made("/webhooks", url=CLOSED_PORT)["id"]
         if "delivery_id" in places:
             things["delivery_id"] = self.made(f"/webhooks/{things['webhook_id']}/test")["id"]
+        if "queue" in places:
+            things |= {"queue": "content", "message": message_for(endpoint)}
         return things
 
     def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -218,6 +239,17 @@ class Person:
         accepted = {"Accept": "text/html"} if isinstance(endpoint, Page) else {}
         path = endpoint.path.format(**things)
         return self.call(endpoint.method, path, {**accepted, **own}, **body_for(endpoint), follow_redirects=False)
+
+
+def message_for(endpoint: Endpoint) -> str:
+    """The id of a message with which an operator can do this: of a dead letter, or of one that waits."""
+    if endpoint.path.endswith("/revoke"):
+        message = Message(id=uuid4().hex, name="tasks.content.build_content", args=(str(uuid4()),), kwargs={}, retries=RETRIES)
+        content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+        return str(message.id)
+    content_queue.storage.enqueue(b"not one of ours")
+    content_queue.drain()
+    return dead_letters("content")[0].id
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -563,7 +595,7 @@ class TestKeys:
     @each([endpoint for endpoint in CLOSED if endpoint.scope is Scope.admin])
     def test_no_key_administers_that_was_not_made_for_it(self, eve: Person, endpoint: Endpoint) -> None:
         things = eve.things_for(endpoint)
-        for scopes in (("write",), ("read",), ALL):
+        for scopes in (("write",), ("read",), ("observe",), ALL):
             key = eve.key(*scopes)
             before = everything()
             assert eve.ask(endpoint, things, key).status_code == 403
@@ -595,6 +627,28 @@ class TestKeys:
         assert bob.call("GET", f"{API}/roadmaps/{made}").status_code == 200
         assert ann.call("GET", f"{API}/roadmaps/{made}").status_code == 404
         assert [item["id"] for item in ann.call("GET", f"{API}/roadmaps").json()["items"]] == [hers]
+
+
+class TestTheOperatorsRoom:
+    @each([endpoint for endpoint in CLOSED if endpoint.scope in ROOM])
+    def test_an_observer_looks_at_everything_and_changes_nothing(
+        self, register: Callable[[str], Person], eve: Person, endpoint: Endpoint
+    ) -> None:
+        olga = register("olga")
+        set_observer(olga.email, is_observer=True)
+        olga.log_in()
+        things, key = eve.things_for(endpoint), olga.key("observe")
+        before = everything()
+        for headers in (olga.headers, key):
+            answer = olga.ask(endpoint, things, headers)
+            assert answer.status_code == (200 if endpoint.scope is Scope.observe else 403), answer.text
+        assert everything() == before
+        set_observer(olga.email, is_observer=False)
+        olga.log_in()
+        assert olga.ask(endpoint, things).status_code == 403
+        standing.refresh()
+        led_to_login = 303 if isinstance(endpoint, Page) and endpoint.method == "GET" else 401
+        assert olga.ask(endpoint, things, key).status_code == led_to_login
 
 
 WORKED_ON = {  # by which task: in which table, and what becomes of it

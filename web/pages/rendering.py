@@ -95,7 +95,9 @@ def _environment(language: str) -> Environment:
         mark_of=mark_of,
         icon=_icon,
     )
-    environment.filters.update(instant=_instant, moment=_moment, amount=_amount, host=_host, pretty=_pretty)
+    environment.filters.update(
+        instant=_instant, moment=_moment, moment_exact=_moment_exact, amount=_amount, host=_host, pretty=_pretty
+    )
     return environment
 
 
@@ -124,6 +126,11 @@ def _moment(at: datetime) -> str:
 def _pretty(document: Any) -> str:
     """JSON for people."""
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _moment_exact(at: datetime) -> str:
+    """To the second, and says that it is in UTC: for operators."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _amount(value: Decimal) -> str:

@@ -1,12 +1,23 @@
 // What HTML cannot do: to say that a stream is interrupted, and to keep notes of somebody who leaves at once.
 document.addEventListener("htmx:sse:error", ({ detail }) => interrupted(detail.status));
 document.addEventListener("htmx:sse:after:connection", () => show(false));
+// A page that asks again and again rests while nobody looks at it, and is up to date as soon as somebody does.
+const isPolled = element => element.id === "live" && element.hasAttribute("hx-get") || element.id === "slow";
+document.addEventListener("htmx:before:request", event => {
+  if (document.hidden && isPolled(event.target)) event.preventDefault();
+});
+document.addEventListener("visibilitychange", () => {
+  for (const element of document.querySelectorAll("#live[hx-get]")) if (!document.hidden) htmx.trigger(element, "again");
+});
+document.addEventListener("htmx:after:request", ({ target, detail }) => {
+  if (isPolled(target) && detail.ctx.response.status < 400) show(false);
+});
 // What was connected once is connected again by the extension; what never was, by this.
 for (const failure of ["htmx:error", "htmx:response:error"]) {
   document.addEventListener(failure, ({ target, detail }) => {
     if (target.id !== "live") return;
     interrupted(detail.ctx?.response?.status);
-    setTimeout(() => htmx.trigger(target, "again"), 2000);
+    if (!isPolled(target)) setTimeout(() => htmx.trigger(target, "again"), 2000);
   });
 }
 

@@ -1,0 +1,115 @@
+"""What operators do in a browser: look at queues that move, pause one, retry what was put aside; with and without scripts."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.checkers import barriers
+from tests.browser.conftest import School, Visiting
+from tests.browser.people import Person
+from tests.operating import promote, put_aside
+from tests.stack import Stack
+
+QUEUE = "/admin/queues/content"
+API = "/api/v1/admin/queues/content"
+
+
+@pytest.fixture(scope="module")
+def boss(town: School) -> Person:
+    """An administrator, who logs in after becoming one."""
+    person = Person(town.stack).register()
+    promote(town.stack, person.email, "admin")
+    return person
+
+
+@pytest.fixture
+def resumed(alone: School) -> Iterator[School]:
+    """The service at home, whose queue goes on in any case."""
+    yield alone
+    assert alone.stack.post(f"{API}/resume", json={}).status_code == 204
+
+
+def test_a_dead_letter_is_retried_and_moves_while_one_looks(visit: Visiting, town: School, boss: Person) -> None:
+    put_aside(town.stack, "draw_picture")
+    visitor = visit()
+    boss.enter(visitor.context)
+    page = visitor.open(f"{town.url}{QUEUE}?state=dead&search=draw_picture")
+    letter = page.locator("tbody tr").first.get_attribute("id")
+    row = page.locator(f"#{letter}")
+    before = row.locator("time").get_attribute("datetime")
+    assert before is not None
+    row.get_by_role("link", name="Retry").click()
+    expect(page.locator("h1")).to_have_text("Retry this dead letter?")
+    page.get_by_role("button", name="Retry it").click()
+    expect(page.get_by_role("status").first).to_have_text("The message is back in the queue content.")
+    # Nobody knows its task, so it is put aside again; the page shows that by itself.
+    expect(row.locator("time")).to_have_count(1)
+    expect(row.locator("time")).not_to_have_attribute("datetime", before)
+    page.goto(f"{town.url}/admin/audit")
+    expect(page.locator("tbody tr").first).to_contain_text("Retried a dead letter")
+    expect(page.locator("tbody tr").first).to_contain_text(boss.email)
+
+
+def test_a_queue_that_is_paused_stands_still_and_goes_on(visit: Visiting, resumed: School) -> None:
+    watching = visit().open(f"{resumed.url}/admin")
+    acting = visit().open(f"{resumed.url}/admin")
+    acting.get_by_role("link", name="Pause content").click()
+    expect(acting.locator("h1")).to_have_text("Pause the queue content?")
+    acting.get_by_role("button", name="Pause it").click()
+    expect(acting.get_by_role("status").first).to_have_text("The queue content is paused.")
+    expect(watching.locator(".queue", has_text="content").get_by_text("Paused")).to_be_visible()
+    assert barriers(watching) == []
+
+    roadmap = resumed.stack.create("Bake bread")
+    expect(watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")).to_contain_text("1")
+    assert resumed.stack.get(roadmap).json()["status"] == "queued"
+
+    acting.get_by_role("link", name="Resume content").click()
+    acting.get_by_role("button", name="Resume it").click()
+    expect(watching.locator(".queue", has_text="content").get_by_text("Paused")).to_have_count(0)
+    assert resumed.stack.finished(roadmap)["status"] == "ready"
+    expect(watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")).to_contain_text("0")
+
+
+def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(visit: Visiting, service: Stack) -> None:
+    page = visit().open(f"{service.url}/admin")
+    page.evaluate("document.querySelector('#now').insertAdjacentHTML('beforeend', '<p id=\"stale\">stale</p>')")
+    link = page.get_by_role("link", name="Pause content")
+    link.focus()
+    expect(page.locator("#stale")).to_have_count(0)  # the part has been replaced
+    expect(link).to_be_focused()
+
+
+def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, service: Stack) -> None:
+    page = visit().open(f"{service.url}/admin?span=day")
+    expect(page.locator("#live")).to_have_count(1)
+    page.get_by_role("link", name="Hold it still").click()
+    expect(page).to_have_url(re.compile(r"span=day&live=off"))
+    expect(page.locator("#live, #slow")).to_have_count(0)
+    page.get_by_role("link", name="Follow live").click()
+    expect(page.locator("#live")).to_have_count(1)
+
+
+def test_nothing_is_asked_while_nobody_looks(visit: Visiting, service: Stack) -> None:
+    page = visit().open(f"{service.url}/admin")
+    asked: list[str] = []
+    page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => window.away})")
+    page.evaluate("window.away = true")
+    page.on("request", lambda request: asked.append(request.url.removeprefix(service.url)))
+    page.evaluate("htmx.trigger('#live', 'again'); htmx.trigger('#slow', 'every')")
+    page.evaluate("fetch('/health').then(answer => answer.text())")
+    assert [path for path in asked if path.startswith("/admin")] == []
+    with page.expect_request("**/admin"):
+        page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_it_works_without_scripts(visit: Visiting, resumed: School) -> None:
+    page = visit(java_script_enabled=False).open(f"{resumed.url}{QUEUE}?live=off")
+    page.get_by_role("link", name="Pause", exact=True).click()
+    page.get_by_role("button", name="Pause it").click()
+    expect(page.locator(".done-note")).to_have_text("The queue content is paused.")
+    page.get_by_role("link", name="Resume", exact=True).click()
+    page.get_by_role("button", name="Resume it").click()
+    expect(page.locator(".done-note")).to_have_text("The queue content is resumed.")

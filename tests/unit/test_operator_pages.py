@@ -1,0 +1,300 @@
+"""The operator's room in this process: what its pages show, and what each of its acts does, says and writes down."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from huey.registry import Message
+from starlette.testclient import TestClient
+
+from core import clock
+from core.texts import ENGLISH, texts
+from roadmap.audit import AuditEntry, Outcome, records
+from tasks.inspection import MessageState, messages, pause, queue_states, resume
+from tasks.queues import RETRIES, content_queue
+from web.pages.operator.acts import ACTS
+from web.pages.operator.words import ACTIONS, RoomWords
+
+HTML = {"accept": "text/html"}
+QUEUE = "/admin/queues/content"
+API = "/api/v1/admin"
+
+
+@pytest.fixture
+def room(client: TestClient) -> Iterator[TestClient]:
+    """The client as a browser; whatever was paused is resumed."""
+    client.headers.update(HTML)
+    yield client
+    resume("content")
+
+
+def dead_letter(argument: str = "not-an-id", task: str = "build_content") -> str:
+    """Of a task that fails as often as it may."""
+    message = Message(id=uuid4().hex, name=f"tasks.content.{task}", args=(argument,), kwargs={}, retries=RETRIES, retry_delay=1)
+    content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+    for _ in range(RETRIES + 1):
+        content_queue.drain()
+        clock.travel(timedelta(minutes=1))
+    return messages("content", MessageState.dead).items[0].id
+
+
+def dead() -> list[str]:
+    return [message.id for message in messages("content", MessageState.dead).items]
+
+
+def waiting() -> str:
+    """The id of a message that nobody has taken."""
+    pause("content")
+    message = Message(id=uuid4().hex, name="tasks.content.build_content", args=(str(uuid4()),), kwargs={}, retries=RETRIES)
+    content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+    return str(message.id)
+
+
+def newest() -> AuditEntry:
+    return records(limit=1).items[0]
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def figures(client: TestClient, queue: str) -> dict[str, str]:
+    """What stands on the overview about a queue, by its name."""
+    section = client.get("/admin").text.split(f'aria-labelledby="q-{queue}"')[1].split("</section>")[0]
+    return {name: count for count, name in re.findall(r"<strong>(.*?)</strong> <span>(.*?)</span>", section)}
+
+
+class TestOverview:
+    def test_it_counts_the_messages_of_both_queues(self, room: TestClient) -> None:
+        dead_letter()
+        waiting()
+        nothing = {"running": "0", "ready to run": "0", "scheduled": "0", "tried again": "0", "dead": "0"}
+        assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
+        assert figures(room, "logs") == nothing
+
+    def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
+        assert "Paused" not in text_of(room.get("/admin").text)
+        pause("content")
+        page = text_of(room.get("/admin").text)
+        assert page.count("Paused") == 1
+        assert "No worker is alive" in page
+
+    def test_where_it_is_held_still_nothing_asks_again(self, room: TestClient) -> None:
+        live, still = room.get("/admin?span=day").text, room.get("/admin?span=day&live=off").text
+        assert re.findall(r'hx-get="(.*?)"', live) == ["/admin", "/admin/measures?span=day"]
+        assert "hx-get" not in still
+        assert "http-equiv" not in still
+        assert 'href="/admin?span=day&amp;live=off"' in live
+        assert 'href="/admin?span=day"' in still
+
+    def test_what_is_asked_again_is_a_part_of_the_page(self, room: TestClient) -> None:
+        part = room.get("/admin", headers={"hx-request": "true"}).text
+        assert re.findall(r'hx-target="(.*?)"', part) == ["#now", "#workers"]
+        assert "<html" not in part
+        assert "<svg" in room.get("/admin/measures", headers={"hx-request": "true"}).text
+
+    def test_it_speaks_the_language_of_its_reader(self, room: TestClient) -> None:
+        pause("content")
+        page = text_of(room.get("/admin", headers={"accept-language": "zh-CN"}).text)
+        assert "队列与工作进程" in page
+        assert "已暂停" in page
+
+
+class TestMessages:
+    def test_arguments_are_hidden_until_they_are_asked_for(self, room: TestClient) -> None:
+        dead_letter("what-somebody-learns")
+        assert "what-somebody-learns&" not in room.get(f"{QUEUE}?state=dead").text.replace("&#39;", "&")
+        assert "what-somebody-learns&" in room.get(f"{QUEUE}?state=dead&arguments=yes").text.replace("&#39;", "&")
+        for query, shown in (("", None), ("&arguments=true", "'what-somebody-learns'")):
+            (item,) = room.get(f"{API}/queues/content/messages?state=dead{query}").json()["items"]
+            assert item["arguments"] == shown
+
+    def test_a_search_is_in_the_address_and_in_every_link(self, room: TestClient) -> None:
+        first, second = dead_letter("first"), dead_letter("second")
+        page = room.get(f"{QUEUE}?state=dead&search=FIRST").text
+        assert f'id="m-{first}"' in page
+        assert f'id="m-{second}"' not in page
+        assert 'value="FIRST"' in page
+        assert f"{QUEUE}/dead/retry?state=dead&amp;search=FIRST" in page
+        assert f"{QUEUE}?state=ready&amp;search=FIRST" in page
+
+    def test_a_search_that_is_too_long_is_told_so(self, room: TestClient) -> None:
+        answer = room.get(f"{QUEUE}?state=dead&search={'x' * 10_000}")
+        assert answer.status_code == 422
+        assert "Search for at most 200 characters." in text_of(answer.text)
+        answer = room.get(f"{API}/queues/content/messages?search={'x' * 10_000}")
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["parameter"] == "search"
+
+    def test_pages_of_a_list_meet(self, room: TestClient) -> None:
+        ids = [waiting() for _ in range(53)]
+        first = room.get(f"{QUEUE}?state=ready").text
+        older = re.search(r'href="([^"]*after=50)"', first)
+        assert older is not None
+        second = room.get(older[1].replace("&amp;", "&")).text
+        assert re.findall(r'id="m-(\w+)"', first) + re.findall(r'id="m-(\w+)"', second) == ids
+        path, found = f"{API}/queues/content/messages?state=ready&limit=20", []
+        while path:
+            answer = room.get(path)
+            found += [item["id"] for item in answer.json()["items"]]
+            path = answer.links.get("next", {}).get("url", "")
+        assert found == ids
+
+    def test_there_are_two_queues(self, room: TestClient) -> None:
+        for path in ("/admin/queues/nothing", f"{API}/queues/nothing", f"{API}/queues/nothing/messages", "/admin/queues/%20"):
+            assert room.get(path).status_code == 404, path
+
+
+class TestActs:
+    def do(self, room: TestClient, path: str, **form: str) -> str:
+        """What is said after it was asked for and done."""
+        asked = room.get(path)
+        assert asked.status_code == 200
+        assert f'<form method="post" action="{path.split("?", maxsplit=1)[0]}">' in asked.text
+        answer = room.post(path.split("?", maxsplit=1)[0], data=form, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        said = re.search(r'class="done-note" role="status">(.*?)</p>', room.get(answer.headers["location"]).text)
+        assert said is not None
+        return said[1]
+
+    def test_a_queue_is_paused_and_resumed(self, room: TestClient) -> None:
+        assert self.do(room, f"{QUEUE}/pause") == "The queue content is paused."
+        assert [state.is_paused for state in queue_states()] == [False, True]
+        assert (newest().action, newest().target, newest().outcome) == ("queue.pause", "content", Outcome.done)
+        assert self.do(room, f"{QUEUE}/resume", back="overview") == "The queue content is resumed."
+        assert [state.is_paused for state in queue_states()] == [False, False]
+        assert newest().action == "queue.resume"
+
+    def test_nothing_happens_by_looking(self, room: TestClient) -> None:
+        letter = dead_letter()
+        for act in ("pause", "dead/retry", "dead/delete", f"messages/{letter}/retry", f"messages/{letter}/delete"):
+            assert room.get(f"{QUEUE}/{act}").status_code == 200
+        assert dead() == [letter]
+        assert not queue_states()[1].is_paused
+        assert records(limit=1).items == []
+
+    def test_whoever_pauses_the_logs_is_told_that_rescue_pauses_too(self, room: TestClient) -> None:
+        assert "Rescue" in text_of(room.get("/admin/queues/logs/pause").text)
+        assert "Rescue" not in text_of(room.get(f"{QUEUE}/pause").text)
+
+    def test_a_dead_letter_is_retried(self, room: TestClient) -> None:
+        letter = dead_letter()
+        assert "build_content" in room.get(f"{QUEUE}/messages/{letter}/retry?state=dead").text
+        assert self.do(room, f"{QUEUE}/messages/{letter}/retry", state="dead") == "The message is back in the queue content."
+        assert dead() == []
+        assert queue_states()[1].ready == 1
+        assert (newest().action, newest().target) == ("message.retry", f"content/{letter}")
+
+    def test_a_dead_letter_is_deleted(self, room: TestClient) -> None:
+        letter = dead_letter()
+        assert self.do(room, f"{QUEUE}/messages/{letter}/delete", state="dead") == "The dead letter is deleted."
+        assert (dead(), queue_states()[1].ready) == ([], 0)
+        assert (newest().action, newest().target) == ("message.delete", f"content/{letter}")
+
+    def test_a_message_is_revoked(self, room: TestClient) -> None:
+        message = waiting()
+        assert self.do(room, f"{QUEUE}/messages/{message}/revoke", state="ready") == "The message is revoked."
+        assert queue_states()[1].ready == 0
+        assert (newest().action, newest().target) == ("message.revoke", f"content/{message}")
+
+    def test_all_that_are_found_are_retried_and_no_others(self, room: TestClient) -> None:
+        others = [dead_letter("another")]
+        for _ in range(2):
+            dead_letter("the-same")
+        asked = text_of(room.get(f"{QUEUE}/dead/retry?state=dead&search=the-same").text)
+        assert "Retry dead letters (2)?" in asked
+        assert "“the-same”" in asked
+        assert self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same") == "Back in the queue content: 2."
+        assert dead() == others
+        assert (newest().action, newest().details) == ("dead.retry", {"search": "the-same", "count": 2})
+
+    def test_all_are_deleted(self, room: TestClient) -> None:
+        for _ in range(3):
+            dead_letter()
+        assert self.do(room, f"{QUEUE}/dead/delete") == "Dead letters that were deleted: 3."
+        assert (dead(), queue_states()[1].ready) == ([], 0)
+        assert (newest().action, newest().details) == ("dead.delete", {"count": 3})
+
+    @pytest.mark.parametrize("act", ["retry", "delete", "revoke"])
+    def test_of_a_message_that_is_gone_it_is_said(self, room: TestClient, act: str) -> None:
+        answer = room.post(f"{QUEUE}/messages/gone/{act}", data={"state": "dead"})
+        assert answer.status_code == 404
+        assert "This message is not there any more" in text_of(answer.text)
+        assert f'href="{QUEUE}?state=dead"' in answer.text
+        assert (newest().action, newest().outcome) == (f"message.{act}", Outcome.refused)
+
+    def test_programs_do_the_same(self, room: TestClient) -> None:
+        letters = [dead_letter() for _ in range(4)]
+        base = f"{API}/queues/content"
+        assert room.post(f"{base}/pause", json={}).status_code == 204
+        assert room.get(base).json()["is_paused"]
+        assert room.post(f"{base}/messages/{letters[0]}/retry", json={}).status_code == 204
+        assert room.delete(f"{base}/messages/{letters[1]}").status_code == 204
+        (ready,) = room.get(f"{base}/messages?state=ready").json()["items"]
+        assert room.post(f"{base}/messages/{ready['id']}/revoke", json={}).status_code in (204, 409)
+        assert room.post(f"{base}/dead/retry", json={"search": "nowhere"}).json() == {"count": 0}
+        assert room.post(f"{base}/dead/delete", json={}).json() == {"count": 2}
+        assert room.post(f"{base}/resume", json={}).status_code == 204
+        acts = [entry["action"] for entry in room.get(f"{API}/audit?limit=100").json()["items"]]
+        assert acts == [
+            *("queue.resume", "dead.delete", "dead.retry", "message.revoke", "message.delete", "message.retry", "queue.pause")
+        ]
+
+    def test_every_act_has_words_in_the_log_and_the_log_knows_no_other(self) -> None:
+        assert set(ACTS) < set(ACTIONS)
+
+
+class TestAuditPage:
+    def test_it_shows_who_did_what_and_what_came_of_it(self, room: TestClient) -> None:
+        room.post(f"{QUEUE}/pause", data={})
+        room.post(f"{QUEUE}/messages/gone/retry", data={})
+        page = text_of(room.get("/admin/audit").text)
+        assert "Paused a queue" in page
+        assert "local@localhost" in page
+        assert "There is no dead letter gone in the content queue." in page
+        refused = room.get("/admin/audit?outcome=refused").text.split("<tbody>")[1]
+        assert "Paused a queue" not in refused
+        assert "Retried a dead letter" in refused
+
+    def test_pages_of_it_meet(self, room: TestClient) -> None:
+        for _ in range(51):
+            room.post(f"{QUEUE}/pause", data={})
+        first = room.get("/admin/audit?action=queue.pause").text
+        older = re.search(r'href="([^"]*)" rel="next"', first)
+        assert first.count("<tr>") == 51
+        assert older is not None
+        assert room.get(older[1].replace("&amp;", "&")).text.count("<tr>") == 2
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [
+            *((None, "\u2013"), (0, "0 ms"), (0.0123, "12.3 ms"), (0.9996, "1 s"), (1.25, "1.2 s"), (42.4, "42 s")),
+            *((59.4, "59 s"), (59.6, "1 min 0 s"), (3599.9, "1 h 0 min"), (7325, "2 h 2 min"), (86_399, "1 d 0 h")),
+            (180_000, "2 d 2 h"),
+        ],
+    )
+    def test_a_length_of_time(self, seconds: float | None, said: str) -> None:
+        assert RoomWords(ENGLISH).lasted(seconds) == said
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [(0.4, "now"), (5.5, "5 s ago"), (125, "2 min ago"), (-125, "in 2 min"), (9000, "2 h ago"), (400_000, "4 d ago")],
+    )
+    def test_how_long_ago(self, seconds: float, said: str) -> None:
+        assert RoomWords(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
+
+    @pytest.mark.parametrize(
+        ("part", "whole", "said"),
+        [(0, 0, "\u2013"), (0, 9, "0 %"), (1, 9999, "< 0.1 %"), (1, 40, "2.5 %"), (1, 3, "33 %")],
+    )
+    def test_a_share(self, part: int, whole: int, said: str) -> None:
+        assert RoomWords(ENGLISH).share(part, whole) == said
+
+    def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
+        for words in (RoomWords(ENGLISH), RoomWords(texts("zh-Hans"))):
+            assert len({words.state(state) for state in MessageState}) == len(MessageState)
+            assert len({words.outcome(outcome) for outcome in (*Outcome, None)}) == len(Outcome) + 1

@@ -1,0 +1,211 @@
+"""A queue's own page: its messages by state, and what can be done about them, each time after a page that asks."""
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import Field
+from starlette.responses import Response
+
+from core.errors import Conflict, Invalid, NotFound, RoadmapError, Unavailable
+from core.texts import gettext_noop, texts
+from tasks import inspection
+from tasks.inspection import MessageInfo, MessageState, QueueState
+from tasks.listing import LONGEST_SEARCH
+from web.answering import as_reply
+from web.api.operator.queues import MOST_SKIPPED, Counted, DeadLettersRequest, state_of
+from web.endpoint import Call, NoBody
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.operator.acts import ACTS, said_of, will_of
+from web.pages.operator.room import address, room_page
+from web.pages.operator.words import STATES
+from web.pages.page import AnyQuery, filled, is_part, see_other
+
+SHOWN = 50  # messages of a page
+TOO_LONG = gettext_noop("Search for at most 200 characters.")
+NOT_THERE = gettext_noop("This message is not there any more: it was run, or somebody else has dealt with it.")
+REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
+
+
+class QueueQuery(AnyQuery):
+    """`state`: of which messages. `search`: with what in them. `after`: how many are passed over. `arguments`: yes, to show
+    them. `live`: off, to keep the page as it is. `did`, `count`: what was done a moment ago.
+    """
+
+    state: MessageState = MessageState.held
+    search: str = ""
+    after: int = Field(0, ge=0, le=MOST_SKIPPED)
+    arguments: str = ""
+    live: str = ""
+    did: str = ""
+    count: int = 0
+
+
+class ActQuery(AnyQuery):
+    """Where one comes from: `state` and `search` of the list, or the overview."""
+
+    state: str = ""
+    search: str = ""
+    back: str = ""
+
+
+def show(call: Call) -> Response:
+    query: QueueQuery = call.query
+    words = texts(language_of(call.request))
+    search = query.search.strip()
+    is_too_long = len(search) > LONGEST_SEARCH
+    queue = state_of(call.ids["queue"])
+    found = None
+    if not is_too_long:
+        found = inspection.messages(queue.name, query.state, search=search, limit=SHOWN, offset=query.after)
+    kept = {"state": query.state, "search": search[:LONGEST_SEARCH], "arguments": query.arguments, "live": query.live}
+    at = {"after": query.after or "", **kept}
+    path = f"/admin/queues/{queue.name}"
+    context: dict[str, Any] = {
+        **{"queue": queue, "found": found, "state": query.state, "search": search, "path": path, "after": query.after},
+        **{"tabs": _tabs(path, queue, query), "with_arguments": query.arguments == "yes", "is_live": query.live != "off"},
+        **{"here_again": address(path, **at), "back": _from(query.state, search[:LONGEST_SEARCH])},
+        "switch": address(path, **{**at, "live": "" if query.live == "off" else "off"}),
+        "other_arguments": address(path, **{**at, "arguments": "" if query.arguments == "yes" else "yes"}),
+        "older": address(path, **kept, after=query.after + SHOWN) if found and found.more else "",
+        "newer": address(path, **kept, after=max(query.after - SHOWN, 0) or "") if query.after else "",
+    }
+    if is_part(call.request):
+        return room_page(call, "operator/queue_live.html", **context)
+    said = said_of(words, query.did, queue.name, query.count)
+    problem = words.gettext(TOO_LONG) if is_too_long else ""
+    return room_page(call, "operator/queue.html", status=422 if problem else 200, said=said, problem=problem, **context)
+
+
+def ask_pause(call: Call) -> Response:
+    return _ask(call, "queue.pause")
+
+
+def ask_resume(call: Call) -> Response:
+    return _ask(call, "queue.resume")
+
+
+def ask_retry(call: Call) -> Response:
+    return _ask(call, "message.retry")
+
+
+def ask_delete(call: Call) -> Response:
+    return _ask(call, "message.delete")
+
+
+def ask_revoke(call: Call) -> Response:
+    return _ask(call, "message.revoke")
+
+
+def ask_retry_all(call: Call) -> Response:
+    return _ask(call, "dead.retry")
+
+
+def ask_delete_all(call: Call) -> Response:
+    return _ask(call, "dead.delete")
+
+
+def pause(call: Call) -> Response:
+    return _do(call, "queue.pause")
+
+
+def resume(call: Call) -> Response:
+    return _do(call, "queue.resume")
+
+
+def retry(call: Call) -> Response:
+    return _do(call, "message.retry")
+
+
+def delete(call: Call) -> Response:
+    return _do(call, "message.delete")
+
+
+def revoke(call: Call) -> Response:
+    return _do(call, "message.revoke")
+
+
+def retry_all(call: Call) -> Response:
+    return _do(call, "dead.retry")
+
+
+def delete_all(call: Call) -> Response:
+    return _do(call, "dead.delete")
+
+
+def _ask(call: Call, name: str) -> Response:
+    """Says what will happen, and lets one do it or go back."""
+    query: ActQuery = call.query
+    return _asked(call, name, state=query.state, search=query.search[:LONGEST_SEARCH], back=query.back)
+
+
+def _do(call: Call, name: str) -> Response:
+    """Does it, goes back and says there what was done; or says on the same page why it cannot be done."""
+    form = call.body
+    state, search, back = form.text("state"), form.text("search"), form.text("back")
+    try:
+        body = filled(DeadLettersRequest, {"search": search}) if name.startswith("dead.") else NoBody()
+        done = as_reply(ACTS[name].do(replace(call, body=body))).body  # type: ignore[arg-type]
+    except REFUSALS as error:
+        return _asked(call, name, state=state, search=search[:LONGEST_SEARCH], back=back, error=error)
+    count = done.count if isinstance(done, Counted) else ""
+    path = "/admin" if back == "overview" else f"/admin/queues/{call.ids['queue']}"
+    return see_other(address(path, **_list(state, search), did=name, count=count, queue=call.ids["queue"] if back else ""))
+
+
+def _asked(call: Call, name: str, *, state: str, search: str, back: str, error: RoadmapError | None = None) -> Response:
+    words = texts(language_of(call.request))
+    queue, act = state_of(call.ids["queue"]), ACTS[name]
+    count = _how_many(queue, search) if name.startswith("dead.") else 1
+    message = _message(queue, state, call.ids["message"]) if "message" in call.ids else None
+    path = "/admin" if back == "overview" else address(f"/admin/queues/{queue.name}", **_list(state, search))
+    values = {"queue": queue.name, "count": count}
+    return room_page(
+        call,
+        "operator/confirm.html",
+        status=status_of(error) if error else 200,
+        problem=_said(words, error) if error else "",
+        asked=words.gettext(act.asked) % values,
+        button=words.gettext(act.button) % values,
+        will=will_of(words, name, queue.name, count),
+        queue=queue,
+        message=message,
+        message_id=call.ids.get("message", ""),
+        kept={"state": state, "search": search, "back": back},
+        is_final=name.endswith(".delete"),
+        path=path,
+    )
+
+
+def _said(words: Any, error: RoadmapError) -> str:
+    if isinstance(error, NotFound):
+        return str(words.gettext(NOT_THERE))
+    return problems.said(words, error)
+
+
+def _how_many(queue: QueueState, search: str) -> int:
+    return inspection.count_dead(queue.name, search) if search else queue.dead
+
+
+def _message(queue: QueueState, state: str, message_id: str) -> MessageInfo | None:
+    """As far as it is found where one has seen it."""
+    if state not in list(MessageState):
+        return None
+    found = inspection.messages(queue.name, MessageState(state), search=message_id, limit=1).items
+    return found[0] if found else None
+
+
+def _list(state: str, search: str) -> dict[str, str]:
+    return {"state": state if state in list(MessageState) else "", "search": search[:LONGEST_SEARCH]}
+
+
+def _from(state: MessageState, search: str) -> str:
+    """What a link to a page that asks brings along."""
+    return address("", state=state, search=search)
+
+
+def _tabs(path: str, queue: QueueState, query: QueueQuery) -> list[tuple[MessageState, str, int | None]]:
+    """Each with where it is and how many there are."""
+    kept = {"search": query.search.strip()[:LONGEST_SEARCH], "arguments": query.arguments, "live": query.live}
+    return [(state, address(path, state=state, **kept), getattr(queue, state)) for state in STATES]
