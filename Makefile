@@ -11,10 +11,10 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench-accept bench-delivery bench-logs clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench-accept bench-delivery bench-logs bench-observing clean
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(VENV)/run ## Start the service on this machine: no key, no server, no account
 	@SERVICE_TYPE=all exec ./entrypoint.sh
@@ -82,6 +82,9 @@ bench-logs: $(VENV)/dev ## Plans and times of pages of the execution log, of ROW
 
 bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a second
 	@$(BIN)/python benchmarks/accept.py
+
+bench-observing: $(VENV)/dev ## Tasks a second with the operator's dashboard followed, and without
+	@$(BIN)/python benchmarks/observing.py
 
 # From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
 $(VENV)/run: requirements.lock bin/roadmap
