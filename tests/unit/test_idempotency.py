@@ -275,8 +275,9 @@ class TestEverythingElse:
         assert [e.handler for e in ENDPOINTS if e.takes_key and e.is_async] == [create_roadmap]
 
     def test_whatever_makes_something_takes_a_key(self) -> None:
-        without = [e.path for e in ENDPOINTS if e.method == "POST" and not e.takes_key]
+        without = [e.path for e in ENDPOINTS if e.method == "POST" and not (e.takes_key or e.at_broker)]
         assert without == [f"{API}/auth/register", f"{API}/auth/login", f"{API}/auth/logout"]
+        assert all(e.path.startswith(f"{API}/admin/queues/") for e in ENDPOINTS if e.at_broker)
 
 
 def test_keys_of_a_batch_are_taken_in_one_order(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
