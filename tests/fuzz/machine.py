@@ -31,6 +31,7 @@ REFUSED = {
     "change_password": "the same",
 }
 NEEDS_A_MODEL = {"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"}
+LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}
 ACCEPTED = {  # data which do not fit and may be accepted all the same
     "in header - object with unexpected properties": "a header that nobody knows is no mistake",
     "at /properties/email": "an address is more than any schema says; what is odd for a `format` may be one",
@@ -66,6 +67,7 @@ def configuration(seed: int, seconds: float | None, examples: int | None, *, mod
             }
             for name in (*REFUSED, *(() if model else NEEDS_A_MODEL))
         ]
+        + [{"include-operation-id": name, "enabled": False} for name in LEFT_OUT]
         + [{"include-operation-id": "watch_roadmap", "request-timeout": 1}],  # it goes on as long as the roadmap is made
     }
     if seconds is not None:
