@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.telling import json_option, say, show, table
-from roadmap.audit import Actor, audited
+from roadmap.audit import Action, Actor, audited
 from tasks import inspection
 from tasks.inspection import MessageState
 
@@ -86,7 +86,7 @@ def workers(as_json: bool) -> None:
 @json_option
 def pause(queue: str, as_json: bool) -> None:
     """Let no worker begin with another message of QUEUE until `resume`; what runs is finished."""
-    with audited(Actor.of_command_line(), "queue.pause", queue):
+    with audited(Actor.of_command_line(), Action.queue_pause, queue):
         inspection.pause(queue)
     say(f"The {queue} queue is paused.", as_json, {"queue": queue, "is_paused": True})
 
@@ -96,7 +96,7 @@ def pause(queue: str, as_json: bool) -> None:
 @json_option
 def resume(queue: str, as_json: bool) -> None:
     """Let the workers of QUEUE go on."""
-    with audited(Actor.of_command_line(), "queue.resume", queue):
+    with audited(Actor.of_command_line(), Action.queue_resume, queue):
         inspection.resume(queue)
     say(f"The {queue} queue goes on.", as_json, {"queue": queue, "is_paused": False})
 
@@ -107,7 +107,7 @@ def resume(queue: str, as_json: bool) -> None:
 @json_option
 def revoke(message_id: str, queue: str, as_json: bool) -> None:
     """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is ended."""
-    with audited(Actor.of_command_line(), "message.revoke", f"{queue}/{message_id}"):
+    with audited(Actor.of_command_line(), Action.message_revoke, f"{queue}/{message_id}"):
         inspection.revoke(queue, message_id)
     say(f"The task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
@@ -170,11 +170,11 @@ def _each(
     if every == bool(ids) or (search and not every):
         raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all; --search goes with --all.")
     if every:
-        with audited(Actor.of_command_line(), f"dead.{what}", queue, {"search": search}) as act:
+        with audited(Actor.of_command_line(), Action(f"dead.{what}"), queue, {"search": search}) as act:
             act.found["count"] = count = whole(queue, search)
         return count
     for id_ in ids:
-        with audited(Actor.of_command_line(), f"message.{what}", f"{queue}/{id_}"):
+        with audited(Actor.of_command_line(), Action(f"message.{what}"), f"{queue}/{id_}"):
             one(queue, id_)
     return len(ids)
 

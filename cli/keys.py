@@ -9,7 +9,7 @@ from cli.telling import json_option, say, show, table
 from cli.users import email_argument
 from roadmap import accounts, api_keys
 from roadmap.api_keys import KeyRequest, Scope
-from roadmap.audit import Actor, audited
+from roadmap.audit import Action, Actor, audited
 
 COLUMNS = ("id", "name", "begins with", "may", "made", "valid until", "used last")
 
@@ -48,7 +48,7 @@ def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: b
         asked = KeyRequest(name=name, scopes=tuple(Scope(scope) for scope in scopes), expires_in_days=days)
     except ValidationError as error:
         raise click.BadParameter(str(error.errors()[0]["msg"]), param_hint="--name") from None
-    with audited(Actor.of_command_line(), "key.create", email, {"name": name, "scopes": " ".join(scopes)}) as act:
+    with audited(Actor.of_command_line(), Action.key_create, email, {"name": name, "scopes": " ".join(scopes)}) as act:
         made = api_keys.create(accounts.by_email(email).id, asked)
         act.found["key"] = str(made.id)
     say(made.key, as_json, made)
@@ -66,6 +66,6 @@ def revoke(email: str, ids: tuple[UUID, ...], every: bool, as_json: bool) -> Non
     account = accounts.by_email(email).id
     chosen = [key.id for key in api_keys.list_keys(account).items] if every else list(ids)
     for id_ in chosen:
-        with audited(Actor.of_command_line(), "key.revoke", email, {"key": str(id_)}):
+        with audited(Actor.of_command_line(), Action.key_revoke, email, {"key": str(id_)}):
             api_keys.revoke(account, id_)
     say(f"{len(chosen)} of the keys of {email} are revoked.", as_json, {"email": email, "revoked": chosen})

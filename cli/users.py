@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from cli.telling import json_option, say, show, table
 from core.addresses import Email
 from roadmap import accounts, invitations
-from roadmap.audit import Actor, audited
+from roadmap.audit import Action, Actor, audited
 from roadmap.invitations import InvitationRequest
 from web import tokens
 
@@ -53,7 +53,7 @@ def _rank(user: accounts.User) -> str:
 @json_option
 def add(email: str, name: str, admin: bool, password: str, as_json: bool) -> None:
     """Make an account."""
-    with _noted("user.add", email, admin=admin):
+    with _noted(Action.user_add, email, admin=admin):
         made = accounts.add(email, password, name=name, is_admin=admin)
     say(f"{email} can log in.", as_json, made)
 
@@ -63,7 +63,7 @@ def add(email: str, name: str, admin: bool, password: str, as_json: bool) -> Non
 @json_option
 def invite(email: str | None, as_json: bool) -> None:
     """Print an invitation, with which one person can register within a week."""
-    with _noted("invitation.create", email or "whoever has it"):
+    with _noted(Action.invitation_create, email or "whoever has it"):
         made = invitations.invite(None, InvitationRequest(email=email))
     token = tokens.invitation_token(made.id)
     say(token, as_json, {"invitation": token, "email": email, "expires_at": made.expires_at})
@@ -76,7 +76,7 @@ def invite(email: str | None, as_json: bool) -> None:
 @json_option
 def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> None:
     """Set a forgotten password. All logins of the account end."""
-    with _noted("user.password", email, revoke_keys=revoke_keys):
+    with _noted(Action.user_password, email, revoke_keys=revoke_keys):
         accounts.set_password(email, password, revoke_keys=revoke_keys)
     say(f"{email} has a new password and can log in.", as_json, {"email": email, "password": "new"})
 
@@ -87,7 +87,7 @@ def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> Non
 @json_option
 def admin(email: str, remove: bool, as_json: bool) -> None:
     """Make somebody an administrator."""
-    with _noted("user.admin", email, is_admin=not remove):
+    with _noted(Action.user_admin, email, is_admin=not remove):
         accounts.set_admin(email, is_admin=not remove)
     now = "no administrator any more" if remove else "an administrator"
     say(f"{email} is {now}; all its logins have ended.", as_json, {"email": email, "is_admin": not remove})
@@ -99,7 +99,7 @@ def admin(email: str, remove: bool, as_json: bool) -> None:
 @json_option
 def observer(email: str, remove: bool, as_json: bool) -> None:
     """Let somebody look at the operator's room, and change nothing there."""
-    with _noted("user.observer", email, is_observer=not remove):
+    with _noted(Action.user_observer, email, is_observer=not remove):
         accounts.set_observer(email, is_observer=not remove)
     now = "no observer any more" if remove else "an observer"
     say(f"{email} is {now}; all its logins have ended.", as_json, {"email": email, "is_observer": not remove})
@@ -110,7 +110,7 @@ def observer(email: str, remove: bool, as_json: bool) -> None:
 @json_option
 def logout(email: str, as_json: bool) -> None:
     """End all logins of an account."""
-    with _noted("user.logout", email):
+    with _noted(Action.user_logout, email):
         accounts.end_all_logins(email)
     say(f"All logins of {email} have ended.", as_json, {"email": email, "logins": 0})
 
@@ -120,10 +120,10 @@ def logout(email: str, as_json: bool) -> None:
 @json_option
 def disable(email: str, as_json: bool) -> None:
     """Shut somebody out: all logins end, all keys are revoked. A new password opens the account again."""
-    with _noted("user.disable", email):
+    with _noted(Action.user_disable, email):
         accounts.disable(email)
     say(f"{email} is shut out.", as_json, {"email": email, "disabled": True})
 
 
-def _noted(action: str, email: str, **details: bool) -> Any:
+def _noted(action: Action, email: str, **details: bool) -> Any:
     return audited(Actor.of_command_line(), action, email, details)

@@ -56,6 +56,30 @@ class Actor:
         return cls(None, f"command line ({_user_of_machine()})")
 
 
+class Action(StrEnum):
+    """What operators do, at whatever door: a page, the API, the command line."""
+
+    queue_pause = "queue.pause"
+    queue_resume = "queue.resume"
+    message_retry = "message.retry"
+    message_delete = "message.delete"
+    message_revoke = "message.revoke"
+    dead_retry = "dead.retry"
+    dead_delete = "dead.delete"
+    roadmap_cancel = "roadmap.cancel"
+    roadmap_retry = "roadmap.retry"
+    invitation_create = "invitation.create"
+    invitation_withdraw = "invitation.withdraw"
+    key_create = "key.create"
+    key_revoke = "key.revoke"
+    user_add = "user.add"
+    user_password = "user.password"
+    user_admin = "user.admin"
+    user_observer = "user.observer"
+    user_logout = "user.logout"
+    user_disable = "user.disable"
+
+
 @dataclass(slots=True)
 class Act:
     """What is being done. `found` is added to its details when it is over: how many there were, what was made."""
@@ -89,7 +113,7 @@ class AuditLog(BaseModel):
 
 
 @contextmanager
-def audited(actor: Actor, action: str, target: str, details: Details | None = None) -> Iterator[Act]:
+def audited(actor: Actor, action: Action, target: str, details: Details | None = None) -> Iterator[Act]:
     """Do the block as an act of this actor, which is written down before and after.
 
     Raises Unavailable, with the block not begun, when it cannot be written down; and what the block raises.

@@ -22,7 +22,7 @@ from tests.fuzz.wild import WILD
 from tests.stack import Stack
 
 SHARE = 0.6  # of the time, for schemathesis
-NEEDS_A_FAILURE = ("retry_part", "retry_message", "delete_message")  # of a part or a task; other tests provoke them
+NEEDS_A_FAILURE = ("retry_part", "retry_overseen", "retry_message", "delete_message")  # of what it names; other tests provoke them
 NEEDS_A_MESSAGE = ("revoke_message",)  # whose id no document tells
 Tell = Callable[[str], None]
 

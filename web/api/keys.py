@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap import api_keys, invitations
 from roadmap.api_keys import KeyInfo, KeyList, NewKey, Scope
-from roadmap.audit import audited
+from roadmap.audit import Action, audited
 from roadmap.invitations import InvitationInfo
 from web import limits, tokens
 from web.acting import actor_of
@@ -58,7 +58,7 @@ def revoke_key(call: Call) -> None:
 
 def create_invitation(call: Call) -> Reply:
     """One person may register with it, once, within seven days. `invitation` is told this once."""
-    with audited(actor_of(call), "invitation.create", call.body.email or "whoever has it") as act:
+    with audited(actor_of(call), Action.invitation_create, call.body.email or "whoever has it") as act:
         made = invitations.invite(call.owner, call.body)
         act.found["invitation"] = str(made.id)
     note(call.request, "invited", account=call.owner, invitation=made.id)
@@ -78,7 +78,7 @@ def list_invitations(call: Call) -> Reply:
 
 def withdraw_invitation(call: Call) -> None:
     """Nobody can register with it from then on."""
-    with audited(actor_of(call), "invitation.withdraw", str(call.ids["invitation_id"])):
+    with audited(actor_of(call), Action.invitation_withdraw, str(call.ids["invitation_id"])):
         invitations.withdraw(call.ids["invitation_id"])
     note(call.request, "invitation-withdrawn", account=call.owner, invitation=call.ids["invitation_id"])
 
@@ -87,7 +87,7 @@ def _made_key(call: Call) -> NewKey:
     """One with which a program can look at the operator's room, or act there, is written down when an operator makes it."""
     if not (FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes):
         return api_keys.create(call.owner, call.body)
-    with audited(actor_of(call), "key.create", call.body.name, {"scopes": ", ".join(sorted(call.body.scopes))}) as act:
+    with audited(actor_of(call), Action.key_create, call.body.name, {"scopes": ", ".join(sorted(call.body.scopes))}) as act:
         made = api_keys.create(call.owner, call.body)
         act.found["key"] = str(made.id)
         return made

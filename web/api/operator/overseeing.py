@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from core.runtime import database
 from core.text import CLEAN, Rule
 from roadmap import decisions, overseeing, timeline
-from roadmap.audit import audited
+from roadmap.audit import Action, audited
 from roadmap.decisions import Decided
 from roadmap.execution_log import record
 from roadmap.overseeing import OverseenDetail, Sought
@@ -105,15 +105,15 @@ def read_overseen_trace(call: Call) -> Trace:
 
 def cancel_overseen(call: Call) -> Reply:
     """As its owner could. What is written stays, and the rest can be tried again later."""
-    return _decided(call, "roadmap.cancel", decisions.cancel)
+    return _decided(call, Action.roadmap_cancel, decisions.cancel)
 
 
 def retry_overseen(call: Call) -> Reply:
     """As its owner could: every part that failed or was cancelled, or the outline when there is none."""
-    return _decided(call, "roadmap.retry", decisions.retry)
+    return _decided(call, Action.roadmap_retry, decisions.retry)
 
 
-def _decided(call: Call, action: str, decide: Callable[[UUID, UUID], Decided]) -> Reply:
+def _decided(call: Call, action: Action, decide: Callable[[UUID, UUID], Decided]) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
     owner_id = overseeing.owner_of(roadmap_id)
     with audited(actor_of(call), action, str(roadmap_id), {"owner": str(owner_id)}) as act:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import NotFound
 from core.text import CLEAN
-from roadmap.audit import audited
+from roadmap.audit import Action, audited
 from tasks import inspection
 from tasks.inspection import MessageInfo, MessageState, QueueState, WorkerInfo
 from tasks.listing import LONGEST_SEARCH
@@ -153,26 +153,26 @@ def list_workers(call: Call) -> WorkerList:
 def pause_queue(call: Call) -> None:
     """Nobody takes a message from it any more, also after a restart, until it is resumed. What has begun is finished."""
     name = call.ids["queue"]
-    with audited(actor_of(call), "queue.pause", name):
+    with audited(actor_of(call), Action.queue_pause, name):
         inspection.pause(name)
 
 
 def resume_queue(call: Call) -> None:
     """Its messages are taken again."""
     name = call.ids["queue"]
-    with audited(actor_of(call), "queue.resume", name):
+    with audited(actor_of(call), Action.queue_resume, name):
         inspection.resume(name)
 
 
 def retry_message(call: Call) -> None:
     """Deliver a dead letter again, from its first try on."""
-    with audited(actor_of(call), "message.retry", _target(call)):
+    with audited(actor_of(call), Action.message_retry, _target(call)):
         inspection.replay(call.ids["queue"], call.ids["message"])
 
 
 def delete_message(call: Call) -> None:
     """Delete a dead letter for good."""
-    with audited(actor_of(call), "message.delete", _target(call)):
+    with audited(actor_of(call), Action.message_delete, _target(call)):
         inspection.discard(call.ids["queue"], call.ids["message"])
 
 
@@ -180,20 +180,20 @@ def revoke_message(call: Call) -> None:
     """What it is for is ended in the database, and it is not run. One that runs is stopped at its next heartbeat, and saves
     nothing. Records of the log and what runs by the clock cannot be revoked.
     """
-    with audited(actor_of(call), "message.revoke", _target(call)):
+    with audited(actor_of(call), Action.message_revoke, _target(call)):
         inspection.revoke(call.ids["queue"], call.ids["message"])
 
 
 def retry_dead_letters(call: Call) -> Counted:
     """Deliver dead letters again: all, or those that are found."""
-    with audited(actor_of(call), "dead.retry", call.ids["queue"], _narrowed(call.body)) as act:
+    with audited(actor_of(call), Action.dead_retry, call.ids["queue"], _narrowed(call.body)) as act:
         act.found["count"] = count = inspection.replay_all(call.ids["queue"], call.body.search)
     return Counted(count=count)
 
 
 def delete_dead_letters(call: Call) -> Counted:
     """Delete dead letters for good: all, or those that are found."""
-    with audited(actor_of(call), "dead.delete", call.ids["queue"], _narrowed(call.body)) as act:
+    with audited(actor_of(call), Action.dead_delete, call.ids["queue"], _narrowed(call.body)) as act:
         act.found["count"] = count = inspection.discard_all(call.ids["queue"], call.body.search)
     return Counted(count=count)
 

@@ -7,7 +7,7 @@ from gettext import NullTranslations
 
 from core import clock
 from core.texts import gettext_noop
-from roadmap.audit import Outcome
+from roadmap.audit import Action, Outcome
 from roadmap.task_measures import DepthPoint
 from tasks.inspection import MessageState
 from web.pages.charts import Step, Words
@@ -28,16 +28,25 @@ OUTCOMES = {
     None: gettext_noop("Not known"),
 }
 ACTIONS = {
-    "queue.pause": gettext_noop("Paused a queue"),
-    "queue.resume": gettext_noop("Resumed a queue"),
-    "message.retry": gettext_noop("Retried a dead letter"),
-    "message.delete": gettext_noop("Deleted a dead letter"),
-    "message.revoke": gettext_noop("Revoked a message"),
-    "dead.retry": gettext_noop("Retried dead letters"),
-    "dead.delete": gettext_noop("Deleted dead letters"),
-    "invitation.create": gettext_noop("Invited somebody"),
-    "invitation.withdraw": gettext_noop("Withdrew an invitation"),
-    "key.create": gettext_noop("Made an API key for operators"),
+    Action.queue_pause: gettext_noop("Paused a queue"),
+    Action.queue_resume: gettext_noop("Resumed a queue"),
+    Action.message_retry: gettext_noop("Retried a dead letter"),
+    Action.message_delete: gettext_noop("Deleted a dead letter"),
+    Action.message_revoke: gettext_noop("Revoked a message"),
+    Action.dead_retry: gettext_noop("Retried dead letters"),
+    Action.dead_delete: gettext_noop("Deleted dead letters"),
+    Action.invitation_create: gettext_noop("Invited somebody"),
+    Action.invitation_withdraw: gettext_noop("Withdrew an invitation"),
+    Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
+    Action.roadmap_retry: gettext_noop("Retried a roadmap"),
+    Action.key_create: gettext_noop("Made an API key for operators"),
+    Action.key_revoke: gettext_noop("Revoked an API key"),
+    Action.user_add: gettext_noop("Made an account"),
+    Action.user_password: gettext_noop("Set a password"),
+    Action.user_admin: gettext_noop("Made an administrator, or one no longer"),
+    Action.user_observer: gettext_noop("Made an observer, or one no longer"),
+    Action.user_logout: gettext_noop("Ended all logins of an account"),
+    Action.user_disable: gettext_noop("Shut an account out"),
 }
 
 
@@ -57,7 +66,7 @@ class RoomWords:
 
     def action(self, name: str) -> str:
         """One of a newer version is told by its name."""
-        return self.texts.gettext(ACTIONS[name]) if name in ACTIONS else name
+        return self.texts.gettext(ACTIONS[Action(name)]) if name in list(Action) else name
 
     def lasted(self, seconds: float | None) -> str:
         """A length of time in its two largest units; of one below a minute with a digit or two that say something."""
