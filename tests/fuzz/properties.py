@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from tests.fuzz.asking import FITTING, OPERATIONS, Asker, filled
 from tests.fuzz.people import ROADMAPS, People
-from tests.fuzz.watch import Seen
+from tests.fuzz.watch import FOR_OPERATORS, Seen
 from tests.stack import GOAL
 
 Draw = Callable[..., Any]
@@ -233,6 +233,8 @@ def ids_in(items: list[dict[str, Any]]) -> list[str]:
 def others(asker: Asker, people: People) -> None:
     """What belongs to others does not exist, neither by itself nor below something of one's own: each operation, each place."""
     for name, (method, path, operation) in sorted(OPERATIONS.items()):
+        if path.startswith(FOR_OPERATORS):
+            continue
         places = [place for place in re.findall(r"{(\w+_id)}", path) if place in people.theirs]
         body = FITTING.get(name, {}) if "requestBody" in operation else None
         for strange in [places, *([place] for place in places)] if places else []:

@@ -20,6 +20,7 @@ GOOD = {
 PROBLEM = {"type": "/problems/not-found", "title": "There is no such thing", "status": 404, "detail": "No.", "request_id": "a"}
 BAD = {**GOOD, "content-type": "application/problem+json"}
 SECRET, THEIRS = "Zq/secret of the broker", "zebra5f1d"
+THEIR_ROADMAP = "01a215d1-eadd-7d0f-8b03-3ca9ebd15373"
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def watch(tmp_path: Path) -> Watch:
     for service in stack.services.values():
         service.log.write_text("")
     me = Person(stack, "a@example.org", "a passphrase", "token-of-mine")
-    return Watch(People(me, Person(stack), "", {}, theirs={"mark": THEIRS, "token": "token-of-theirs"}), stack)
+    return Watch(
+        People(me, Person(stack), "", {}, theirs={"mark": THEIRS, "token": "token-of-theirs", "roadmap_id": THEIR_ROADMAP}), stack
+    )
 
 
 def seen(status: int, told: Any, headers: dict[str, str], operation: str = "read_me", sent: str = "") -> Seen:
@@ -80,6 +83,12 @@ WRONG = {
     "repeats a secret that log_in has told": seen(200, {"a": "token-of-mine"}, GOOD),
     "tells the other one's mark": seen(200, {"notes": THEIRS}, GOOD),
 }
+
+
+def test_operators_are_shown_which_things_there_are_and_not_what_they_hold(watch: Watch) -> None:
+    told = {"id": THEIR_ROADMAP, "notes": THEIRS}
+    assert found(watch, seen(200, told, GOOD, sent="api/v1/admin/roadmaps")) == ["tells the other one's mark"]
+    assert "tells the other one's roadmap_id" in found(watch, seen(200, told, GOOD, sent="api/v1/roadmaps"))
 
 
 @pytest.mark.parametrize(("what", "answer"), WRONG.items(), ids=WRONG)

@@ -23,6 +23,9 @@ INSIDE = re.compile(
     r"|\b(?:SELECT\b.{1,200}\bFROM|INSERT INTO|UPDATE\b.{1,80}\bSET)\b|\$argon2id\$",
     re.IGNORECASE,
 )
+# Who fuzzes is an administrator, who is shown which things there are of everybody, but no word of what they hold.
+FOR_OPERATORS = ("/api/v1/admin/", "/admin")
+OF_THINGS = ("roadmap_id", "concept_id", "webhook_id", "delivery_id", "email")
 TEACHES = {"read_concept", "read_version", "answer_quiz", "read_attempt", "show_openapi"}  # texts that may name all of these
 HASH = re.compile(r"\$argon2id\$\S{20}")
 
@@ -166,8 +169,9 @@ class Watch:
         for secret, teller in self.secrets.items():
             if secret in told and seen.operation not in (teller, *TELLS):
                 yield f"repeats a secret that {teller} has told"
+        passed_over = OF_THINGS if urlsplit(seen.url).path.startswith(FOR_OPERATORS) else ()
         for name, value in self._foreign.items():
-            if value in told and not _was_sent(seen, value):
+            if name not in passed_over and value in told and not _was_sent(seen, value):
                 yield f"tells the other one's {name}"
 
     def _learn(self, seen: Seen) -> None:
