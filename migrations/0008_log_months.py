@@ -19,7 +19,9 @@ BETWEEN_WORDS = "./-_:@=#<>"  # to the parser of PostgreSQL, what they join is o
 # Chinese and Japanese have no space between words: each of their characters is a word, and a word of several is a phrase.
 APART = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 # Of a longer message the beginning: a tsvector has a limit, and one record must not hold up all that are written with it.
-FUNCTION = rf"""CREATE FUNCTION {WORDS}(message text, step text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $words$
+# It may be there already: a restore drops the tables of a database without rows, and functions outlive tables.
+FUNCTION = rf"""CREATE OR REPLACE FUNCTION {WORDS}(message text, step text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $words$
     SELECT to_tsvector('pg_catalog.simple'::regconfig, translate(step || ' ' || CASE
         WHEN octet_length(message) = char_length(message) THEN left(message, 4000)
         ELSE regexp_replace(left(message, 4000), '({APART})', ' \1 ', 'g') END, '{BETWEEN_WORDS}', '{" " * len(BETWEEN_WORDS)}'))
