@@ -123,6 +123,7 @@ class Buffer:
 
     def _send(self, sink: Callable[[list[Document], Document], None]) -> None:
         while self._records:
+            self._renew()
             batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
             last_seq, dropped = self.sent - self._sent_before + len(batch), self.dropped - self._dropped_before
             traces = [record.get("trace_id") for record in batch]
@@ -138,11 +139,12 @@ class Buffer:
             self._refused = False
             self.sent += len(batch)
             self._dropped_told = self._dropped_before + dropped
-            self._renew()
 
     def _renew(self) -> None:
-        """Only after a batch was taken: one that was refused may be on its way under the id of before."""
-        if clock.now() - self._begun > RENEWED:
+        """Before a batch, since the books of who was silent for long are closed; but not while one is refused, which may be
+        on its way under the id of before.
+        """
+        if not self._refused and clock.now() - self._begun > RENEWED:
             self.id, self._begun = new_id(), clock.now()
             self._sent_before, self._dropped_before = self.sent, self._dropped_told
 

@@ -392,6 +392,21 @@ class TestSources:
         assert ledger() == Ledger(stored=40, missing=0, dropped=0)
         assert counts_of(LogSource) == 1
 
+    def test_one_that_was_silent_for_so_long_that_it_was_summed_up_misses_nothing_when_it_goes_on(self, log: str) -> None:
+        Process().send([document()])  # of the same age, and ended
+        buffer = Buffer()
+        buffer.sink = store_batch
+        for _ in range(3):
+            buffer.add(document(), now=False)
+        buffer.flush()
+        clock.travel(log_retention.ENDED + timedelta(minutes=1))
+        log_retention.sum_up_sources()
+        assert counts_of(LogSource) == 1
+        buffer.add(document(), now=False)
+        buffer.flush()
+        clock.travel(timedelta(minutes=5))
+        assert ledger() == Ledger(stored=5, missing=0, dropped=0)
+
     def test_a_process_numbers_anew_each_day_but_not_while_a_batch_is_refused(self, log: str) -> None:
         refuse, sources = [False], []
 
