@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from roadmap import revoking
 from roadmap.steps import Step, StepName
 from tasks.content import send
 from tasks.listing import (
+    CHUNK,
     MessageInfo,
     MessagePage,
     MessageState,
     Running,
     WorkerInfo,
+    chunks,
     count_retrying,
     dead,
     find,
@@ -121,7 +124,9 @@ def revoke(queue_name: str, message_id: str) -> None:
     heartbeat, and saves nothing. Raises NotFound when there is none, Conflict when it is of a kind that must run.
     """
     queue = _queue(queue_name)
-    found = _ask(partial(find, message_id=message_id), queue)
+    found, is_complete = _ask(partial(find, message_id=message_id), queue)
+    if not found and not is_complete:
+        raise NotFound(f"No message {message_id[:100]} is near the head of the {queue_name} queue, which is too long to be read.")
     if not found:
         raise NotFound(f"No message {message_id[:100]} waits or runs in the {queue_name} queue; it may be done, or dead.")
     steps = _stopped(queue, found[0][1])
@@ -175,11 +180,15 @@ def count_dead(queue_name: str, search: str = "") -> int:
 
 def _all_ids(queue_name: str, search: str) -> Iterator[list[str]]:
     """Of the dead letters, the oldest first, as many at a time as the broker takes in one step."""
-    queue, words = _queue(queue_name), words_of(search)
-    letters = _ask(lambda it: it.storage.dead_letters(DEAD_LETTERS_KEPT), queue)
-    ids = [letter.id for letter in reversed(letters) if not words or has(dead(queue, letter), words)]
+    ids = _ask(partial(_dead_ids, words=words_of(search)), _queue(queue_name))[::-1]
     for first in range(0, len(ids), AT_ONCE):
         yield ids[first : first + AT_ONCE]
+
+
+def _dead_ids(queue: ReliableQueue, *, words: str) -> list[str]:
+    """The newest first. All letters together may be larger than the memory."""
+    letters = islice(chunks(lambda first: queue.storage.dead_letters(CHUNK, first)), DEAD_LETTERS_KEPT)
+    return [letter.id for letter in letters if not words or has(dead(queue, letter), words)]
 
 
 def _replay(queue: ReliableQueue, *, ids: list[str]) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha1
-from itertools import islice
 from reprlib import Repr
 from typing import Any, TypeVar
 
@@ -21,10 +20,10 @@ from delivery.messages import UnreadableMessage
 from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter, Member, Waiting
 
-CHUNK = 200  # messages of one look at the broker; those of the logs queue may be 100 kB each
+CHUNK = 50  # messages of one look at the broker; those of the logs queue may be 200 kB each
 MOST_LOOKED_AT = 10_000  # messages
 MOST_BYTES = 64 * 1024 * 1024
-MOST_RETRYING = 1000  # messages among which those that are tried again are counted
+MOST_RETRYING, MOST_RETRYING_BYTES = 1000, 2 * 1024 * 1024  # among which those that are tried again are counted
 LONGEST_SEARCH = 200  # characters
 LONGEST_ARGUMENTS = 200  # characters
 LONGEST_ID = 100  # bytes
@@ -125,9 +124,16 @@ class _Said(BaseModel):
 
 
 def count_retrying(queue: ReliableQueue, waiting: int) -> int | None:
+    """None when too much waits to be read for each look at a queue."""
     if waiting > MOST_RETRYING:
         return None
-    return sum(info is not None for info, _ in _looked_at(queue, MessageState.retrying))
+    count = weight = 0
+    for info, size in _looked_at(queue, MessageState.retrying):
+        weight += size
+        if weight > MOST_RETRYING_BYTES:
+            return None
+        count += info is not None
+    return count
 
 
 def words_of(search: str) -> str:
@@ -163,17 +169,17 @@ def _looked_at(queue: ReliableQueue, state: MessageState) -> Iterator[tuple[Mess
             for data in member.held:
                 yield _held(queue, member, data, began), len(data)
     elif state == MessageState.dead:
-        for letter in _chunks(lambda first: storage.dead_letters(CHUNK, first)):
+        for letter in chunks(lambda first: storage.dead_letters(CHUNK, first)):
             yield dead(queue, letter), len(letter.data)
     if state in (MessageState.scheduled, MessageState.retrying):
-        for waiting in _chunks(lambda first: storage.scheduled(first, CHUNK)):
+        for waiting in chunks(lambda first: storage.scheduled(first, CHUNK)):
             yield _scheduled(queue, waiting, state), len(waiting.data)
     if state in (MessageState.ready, MessageState.retrying):
-        for waiting in _chunks(lambda first: storage.ready(first, CHUNK)):
+        for waiting in chunks(lambda first: storage.ready(first, CHUNK)):
             yield _ready(queue, waiting, state), len(waiting.data)
 
 
-def _chunks(look: Callable[[int], list[Item]]) -> Iterator[Item]:
+def chunks(look: Callable[[int], list[Item]]) -> Iterator[Item]:
     first = 0
     while items := look(first):
         yield from items
@@ -255,24 +261,29 @@ def _said(member: Member) -> _Said:
         return _Said()
 
 
-def find(queue: ReliableQueue, *, message_id: str) -> list[tuple[MessageState, bytes]]:
-    """Every message of that task: one that was accepted when its sender had given up is there twice. Looks in the order in
-    which a message moves on.
+def find(queue: ReliableQueue, *, message_id: str) -> tuple[list[tuple[MessageState, bytes]], bool]:
+    """Every message of that task, since one that was accepted when its sender had given up is there twice; and whether all
+    messages were looked at. Looks in the order in which a message moves on.
     """
     wanted = message_id.encode(errors="replace")
     if not 0 < len(wanted) <= LONGEST_ID:
-        return []
+        return [], True
     places: list[tuple[MessageState, Iterator[bytes]]] = [
-        (MessageState.scheduled, (waiting.data for waiting in _chunks(lambda first: queue.storage.scheduled(first, CHUNK)))),
-        (MessageState.ready, (waiting.data for waiting in _chunks(lambda first: queue.storage.ready(first, CHUNK)))),
+        (MessageState.scheduled, (waiting.data for waiting in chunks(lambda first: queue.storage.scheduled(first, CHUNK)))),
+        (MessageState.ready, (waiting.data for waiting in chunks(lambda first: queue.storage.ready(first, CHUNK)))),
         (MessageState.held, _held_by_all(queue)),
     ]
-    found = []
+    found, is_complete = [], True
     for state, all_of_them in places:
-        for data in islice(all_of_them, MOST_LOOKED_AT):
+        weight = 0
+        for number, data in enumerate(all_of_them):
+            if number >= MOST_LOOKED_AT or weight > MOST_BYTES:
+                is_complete = False
+                break
+            weight += len(data)
             if wanted in data and (task := _task(queue, data)) is not None and task.id == message_id:
                 found.append((state, data))
-    return found
+    return found, is_complete
 
 
 def _held_by_all(queue: ReliableQueue) -> Iterator[bytes]:

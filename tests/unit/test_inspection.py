@@ -109,6 +109,22 @@ class TestStates:
         monkeypatch.setattr(listing, "MOST_RETRYING", 2)
         assert state_of(with_retrying=True).retrying is None
 
+    def test_of_large_messages_few_are_read_to_count_those_that_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inspection.pause("logs")
+        for _ in range(2 * listing.CHUNK):
+            sent(store_log_batch, [{"message": "x" * 1000}] * 60)
+        opened = 0
+        read = logs_queue.serializer.open
+
+        def counted(data: bytes) -> Any:
+            nonlocal opened
+            opened += 1
+            return read(data)
+
+        monkeypatch.setattr(logs_queue.serializer, "open", counted)
+        assert state_of("logs", with_retrying=True).retrying is None
+        assert opened < listing.CHUNK
+
     def test_a_queue_that_does_not_exist_is_named(self) -> None:
         for act in (inspection.pause, inspection.resume, inspection.replay_all, inspection.discard_all):
             with pytest.raises(NotFound, match="There is no queue mail; there are logs and content"):
@@ -276,6 +292,25 @@ class TestDeadLetters:
         assert getattr(inspection, act)("content", "TIMEOUT") == 2
         assert [letter.reason for letter in inspection.dead_letters("content")] == ["refused"]
         assert state_of().ready == (2 if act == "replay_all" else 0)
+
+    @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
+    def test_many_are_read_some_at_a_time(self, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        content_queue.storage.resume()  # and nothing is run here
+        many = 2 * listing.CHUNK + 1
+        for number in range(many):
+            content_queue.storage.enqueue(content_queue.serialize_task(build_content.s(str(uuid4()))))
+            content_queue.storage.bury(claimed(), f"reason {number}")
+        inspection.pause("content")
+        look, parts = content_queue.storage.dead_letters, []
+
+        def counted(*place: int) -> Any:
+            parts.append(look(*place))
+            return parts[-1]
+
+        monkeypatch.setattr(content_queue.storage, "dead_letters", counted)
+        assert getattr(inspection, act)("content") == many
+        assert [len(part) for part in parts] == [listing.CHUNK, listing.CHUNK, 1]
+        assert state_of().dead == 0
 
 
 class TestWorkers:
@@ -495,6 +530,14 @@ class TestRevoking:
     @pytest.mark.parametrize("stop", [revoking.stop_planning, revoking.stop_writing, revoking.stop_telling])
     def test_a_row_that_is_gone_needs_no_stopping(self, stop: Any) -> None:
         assert stop(uuid4()) == []
+
+    def test_one_behind_so_many_that_it_is_not_looked_at_is_not_called_done(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inspection.pause("content")
+        monkeypatch.setattr(listing, "MOST_LOOKED_AT", 3)
+        *_, last = [sent(build_content, str(uuid4())) for _ in range(4)]
+        with pytest.raises(NotFound, match="too long to be read"):
+            inspection.revoke("content", last)
+        assert state_of().ready == 4
 
     def test_one_that_was_accepted_twice_is_removed_twice(self, small: Small) -> None:
         _, waiting = planned(small)
