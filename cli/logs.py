@@ -11,10 +11,10 @@ from rich.text import Text
 
 from cli.telling import as_document, console
 from core import clock
+from core.ids import first_id
 from core.text import plain
 from roadmap import log_search
 from roadmap.execution_log import LogLevel
-from roadmap.log_months import first_id
 from roadmap.log_search import LogEntry, LogFilter
 
 PAUSE = 1.0  # seconds between two looks

@@ -2,8 +2,11 @@
 
 import os
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from core import clock
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> uuid.UUID:
@@ -13,3 +16,9 @@ def new_id() -> uuid.UUID:
     fraction = (rest << 12) // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
+
+
+def first_id(moment: datetime, later: timedelta = timedelta()) -> uuid.UUID:
+    """Not above any id that is made at that millisecond, or so much later, or afterwards; and above all that are made before."""
+    milliseconds = (moment - EPOCH + later) // timedelta(milliseconds=1)
+    return uuid.UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 
 from core import clock
 from core.errors import RoadmapError, Unavailable
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.runtime import session, transaction
 from core.text import one_line, storable
 from models.audit import AuditRecord
@@ -156,7 +156,7 @@ def records(*, limit: int, before: UUID | None = None, action: str = "", outcome
 def forget_old() -> None:
     """What was done more than a year ago."""
     with transaction():
-        AuditRecord.delete().where(AuditRecord.id < _first_id_at(clock.now() - KEPT)).execute()
+        AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
 
 
 def _end(act: Act, outcome: Outcome, error: str, details: dict[str, Detail]) -> None:
@@ -176,11 +176,6 @@ def _bounded(details: Details) -> dict[str, Detail]:
 def _short(text: str) -> str:
     line = one_line(storable(text))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-
-
-def _first_id_at(moment: datetime) -> UUID:
-    """No UUIDv7 that was made since is smaller."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def _user_of_machine() -> str:

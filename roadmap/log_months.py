@@ -4,15 +4,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from core import clock
+from core.ids import EPOCH, first_id
 from core.runtime import settings
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def first_id(moment: datetime) -> UUID:
-    """Not above any UUIDv7 that is made at that millisecond or later, and above all that are made before."""
-    milliseconds = (moment - EPOCH) // timedelta(milliseconds=1)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def made_at(id_: UUID) -> datetime:

@@ -12,8 +12,9 @@ from datetime import datetime
 from uuid import UUID
 
 from core import clock
+from core.ids import first_id
 from core.runtime import TookTooLong, database, is_postgres, limited, session
-from roadmap.log_months import first_id, month_after, month_of
+from roadmap.log_months import month_after, month_of
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,11 @@ from pydantic import Field
 
 from core import clock
 from core.errors import FieldError, Invalid
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.runtime import TookTooLong, database, is_postgres, limited
 from models.logs import ExecutionLog
 from models.roadmaps import Concept
 from roadmap.execution_log import LogLevel
-from roadmap.log_months import first_id
 from roadmap.log_words import Term, Wanted, as_websearch, parsed
 from roadmap.reading import LogRecord, Page
 

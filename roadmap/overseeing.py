@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import and_
@@ -18,11 +18,11 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from psycopg2.errors import QueryCanceled
 from pydantic import BaseModel, Field
 
 from core.errors import NotFound, Unavailable
-from core.runtime import database, session, transaction
+from core.ids import first_id
+from core.runtime import TookTooLong, database, is_postgres, limited, session
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
@@ -32,10 +32,10 @@ from roadmap.reading import LogRecord
 from roadmap.spending import money
 from roadmap.statuses import ContentStatus, Progress, RoadmapStatus
 
-SEARCH_SECONDS = 3
+SEARCH_SECONDS, LOCK_SECONDS = 3, 2
 RETRY_AFTER = 5  # seconds
 RARE = 2000  # roadmaps that have the words
-LATE = 3600.0  # seconds by which the clock of an id and the time of its row may differ
+LATE = timedelta(hours=1)  # by which the clock of an id and the time of its row may differ
 MOST_PARTS = 300  # of a roadmap that are not ready
 OVER_BUDGET = peewee.SQL("over_budget")  # in the words of the index, which SQLite compares
 HAS_ERROR = peewee.SQL("error <> ''")
@@ -169,30 +169,17 @@ def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
 @contextmanager
 def _limited() -> Iterator[None]:
     """A session whose statements end after a while. Raises Unavailable for one that does not."""
-    if not _is_postgres():
-        with session():
-            yield
-        return
     try:
-        with transaction():
-            database.execute_sql(f"SET LOCAL statement_timeout = '{SEARCH_SECONDS}s'")
-            database.execute_sql("SET LOCAL jit = off")  # which takes longer than these searches
-            try:
-                yield
-            except peewee.OperationalError as error:
-                if isinstance(getattr(error, "orig", None), QueryCanceled):
-                    raise _TookTooLong from error
-                raise
-    except _TookTooLong as error:
+        with limited(statement=SEARCH_SECONDS, lock=LOCK_SECONDS):
+            if is_postgres():
+                database.execute_sql("SET LOCAL jit = off")  # which takes longer than these searches
+            yield
+    except TookTooLong as error:
         raise Unavailable(
             f"The search was given up after {SEARCH_SECONDS} s: too many roadmaps would have to be read. Narrow it by owner, "
             "status or time, or look for whole words.",
             retry_after=RETRY_AFTER,
         ) from error
-
-
-class _TookTooLong(Exception):
-    """Undoes the transaction of the search."""
 
 
 def _query(sought: Sought, owner_id: UUID | None, before: UUID | None) -> Any:
@@ -219,10 +206,10 @@ def _conditions(sought: Sought, owner_id: UUID | None, before: UUID | None) -> I
     if sought.text:
         yield _says(sought.text)
     if sought.since is not None:  # ids sort by time, and have the index
-        yield Roadmap.id >= _first_id_at(sought.since, -LATE)
+        yield Roadmap.id >= first_id(sought.since, -LATE)
         yield Roadmap.created_at >= sought.since
     if sought.until is not None:
-        yield Roadmap.id < _first_id_at(sought.until, LATE)
+        yield Roadmap.id < first_id(sought.until, LATE)
         yield Roadmap.created_at < sought.until
 
 
@@ -231,7 +218,7 @@ def _says(text: str) -> Any:
     spaces; otherwise each wherever it stands.
     """
     words = re.findall(r"[A-Za-z0-9]+", text)
-    if not (_is_postgres() and words and text.isascii()):
+    if not (is_postgres() and words and text.isascii()):
         parts = (Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in text.split())
         return reduce(and_, parts, peewee.SQL("1 = 1"))
     query = " & ".join(f"{word.lower()}:*" for word in words)
@@ -283,13 +270,3 @@ def _undone(roadmap_id: UUID) -> Iterator[PartLedger]:
         same = PartLedger.model_fields.keys() - {"concept_id", "concept"}
         told = {name: getattr(row, name) for name in same}
         yield PartLedger(concept_id=row.concept_id, concept=row.concept.title, **told)
-
-
-def _first_id_at(moment: datetime, later: float) -> UUID:
-    """No UUIDv7 that was made so many seconds later is smaller."""
-    milliseconds = min(max(int((moment.timestamp() + later) * 1000), 0), 2**48 - 1)
-    return UUID(int=milliseconds << 80)
-
-
-def _is_postgres() -> bool:
-    return isinstance(database.obj, peewee.PostgresqlDatabase)

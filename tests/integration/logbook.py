@@ -12,13 +12,12 @@ from psycopg2 import extensions
 from pydantic import SecretStr
 
 from core import clock
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.migrate import migrate
 from core.runtime import database, session, settings
 from core.storage import open_database
 from models.logs import ExecutionLog
 from roadmap import execution_log
-from roadmap.log_months import first_id
 from tests.servers import Postgres
 
 Document = dict[str, Any]

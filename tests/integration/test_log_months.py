@@ -12,14 +12,14 @@ import pytest
 from playhouse.migrations import Runner
 
 from core import clock
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.migrate import DIRECTORY
 from core.runtime import database, session, settings, transaction
 from core.storage import open_migration_database
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap import log_months, log_partitions, log_retention
 from roadmap.execution_log import Buffer, Ledger, ledger, store_batch
-from roadmap.log_months import first_id, month_after, month_of
+from roadmap.log_months import month_after, month_of
 from tasks import upkeep
 from tasks.queues import logs_queue
 from tests.integration.logbook import MODES, ask, counts_of, document, id_at, own_database, partition_of, stored
