@@ -82,15 +82,18 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
 def limited(*, statement: float, lock: float) -> Iterator[None]:
     """A transaction none of whose statements takes longer, or waits for a lock for longer, than that, in seconds.
 
-    Raises TookTooLong. SQLite has no such limits: it waits for its one lock as long as ever.
+    Raises TookTooLong. SQLite has no such limits, and it is a mere session there: in a transaction, who only reads for long
+    would let nobody write.
     """
     with session():
+        if not is_postgres():
+            yield
+            return
         try:
             with database.atomic():
-                if is_postgres():
-                    limits = [f"{round(seconds * 1000)}ms" for seconds in (statement, lock)]
-                    sql = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
-                    database.execute_sql(sql, limits)
+                limits = [f"{round(seconds * 1000)}ms" for seconds in (statement, lock)]
+                sql = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
+                database.execute_sql(sql, limits)
                 yield
         except peewee.OperationalError as error:
             if isinstance(getattr(error, "orig", None), (QueryCanceled, LockNotAvailable)):

@@ -1,7 +1,9 @@
 """Searching the execution log, in both modes: filters, words, pages without gaps, following, and all of it as NDJSON."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -266,3 +268,22 @@ def test_a_search_that_takes_too_long_says_how_to_narrow_it(
         assert refused.value.fields[0].detail.endswith("narrow it by a range of time, a roadmap or a trace")
         monkeypatch.undo()
         assert found() == ["It happened."]  # the connection is good
+
+
+def test_in_embedded_mode_others_write_while_somebody_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which has no limit there, and may read every record."""
+    read, written = log_search._read, []
+
+    def meanwhile(query: Any) -> Any:
+        with closing(sqlite3.connect(tmp_path / "roadmap.db", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            written.append(other.execute("UPDATE execution_log SET message = 'It was changed.'").rowcount)
+            other.commit()
+        return read(query)
+
+    with own_database(tmp_path, None):
+        note()
+        monkeypatch.setattr(log_search, "_read", meanwhile)
+        assert found() == ["It was changed."]
+        assert [json.loads(page)["message"] for page in export(LogFilter())] == ["It was changed."]
+    assert written == [1, 1]
