@@ -264,6 +264,20 @@ class TestOthers:
         decided = [each for each in told(spans_of(Facts(at(60), row(), happened))) if each[0] == "decision"]
         assert decided == [("decision", 9, 9, "ok", None)]
 
+    def test_the_events_of_thousands_of_tries_are_read_a_few_times_and_not_once_for_each(self) -> None:
+        class Read(list[RoadmapEvent]):
+            times = 0
+
+            def __iter__(self) -> Any:
+                self.times += 1
+                return super().__iter__()
+
+        happened = Read(events(*((n, "content.queued", {}) for n in range(200))))
+        tried = [note(n + 0.5, "begun", attempt=1, due_at=at(n).isoformat()) for n in range(200)]
+        spans = spans_of(Facts(at(999), row(), happened, tried, parts=[part("building")]))
+        assert sum(span.kind == "content" for span in spans) == 200
+        assert happened.times < 20
+
 
 class TestHeldUp:
     def test_it_counts_by_cause_until_it_is_taken_and_forgets_the_oldest(self) -> None:
