@@ -111,6 +111,10 @@ class Facts:
     deliveries: Sequence[WebhookDelivery] = ()
     parts: Sequence[Content] = ()
     titles: dict[UUID, str] = field(default_factory=dict)
+    opened: Sequence[datetime] = field(init=False)  # when parts could be begun, in order
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "opened", sorted(event.at for event in self.events if event.type in OPENS))
 
 
 def spans_of(facts: Facts) -> list[Span]:
@@ -298,22 +302,14 @@ def _contents(facts: Facts) -> list[Span]:
     for call in facts.calls:
         if call.concept_id is not None:
             calls[call.concept_id, call.step].append(call)
-    opened = sorted(event.at for event in facts.events if event.type in OPENS)
     spans: list[Span] = []
     for key in dict.fromkeys((*rows, *moments)):
         told = [*moments[key], *(ends if key in rows else [])]
-        spans += _part(facts, key, told, calls[key], rows.get(key), opened)
+        spans += _part(facts, key, told, calls[key], rows.get(key))
     return spans
 
 
-def _part(
-    facts: Facts,
-    key: PartKey,
-    moments: list[_Moment],
-    calls: list[ModelCall],
-    row: Content | None,
-    opened: Sequence[datetime],
-) -> list[Span]:
+def _part(facts: Facts, key: PartKey, moments: list[_Moment], calls: list[ModelCall], row: Content | None) -> list[Span]:
     concept_id, kind = key
     tries = _Tries(SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id)))
     if not any(moment.what == Mark.begun for moment in moments):
@@ -322,7 +318,7 @@ def _part(
         match moment.what:
             case Mark.begun:
                 due_at = moment.data.get("due_at")
-                since = None if due_at is None else _opened(opened, datetime.fromisoformat(due_at))
+                since = None if due_at is None else _opened(facts, datetime.fromisoformat(due_at))
                 if since is not None and (tries.free_at is None or tries.free_at < since):
                     tries.free_at = since
                 tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), _held_up(moment))
@@ -342,15 +338,15 @@ def _part(
     status = None if row is None else row.status
     waits = status == ContentStatus.pending and facts.row.status == RoadmapStatus.building
     known = max(map(_end_of, calls), default=None)
-    since = facts.now if row is None else _opened(opened, row.due_at)
+    since = facts.now if row is None else _opened(facts, row.due_at)
     tries.finish(facts.now, is_held=status == ContentStatus.building, is_waiting=waits, since=since, known=known)
     return tries.spans
 
 
-def _opened(opened: Sequence[datetime], due_at: datetime) -> datetime:
+def _opened(facts: Facts, due_at: datetime) -> datetime:
     """Since when a part could have been begun. Rescue moves its `due_at` on when it sends another message for it."""
-    before = bisect(opened, due_at + MOMENT)
-    return opened[before - 1] if before else due_at
+    before = bisect(facts.opened, due_at + MOMENT)
+    return facts.opened[before - 1] if before else due_at
 
 
 def _begun_by_calls(moments: Iterable[_Moment], calls: Iterable[ModelCall]) -> Iterator[_Moment]:
