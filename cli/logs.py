@@ -27,11 +27,11 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
     """`15m`, `2h`, `7d` before now, or a time of ISO 8601, of UTC unless it says otherwise."""
     if value is None:
         return None
-    if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip()):
-        return clock.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip()):
+            return clock.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.BadParameter("must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

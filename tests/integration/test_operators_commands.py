@@ -363,3 +363,10 @@ def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
     assert roadmap(broken, "--help").code == 0
     assert roadmap(broken, "nothing").code == 2
     assert "DATABASE_URL" in roadmap(broken, "users", "list").errors
+
+
+def test_a_time_that_no_calendar_has_is_refused(place: Callable[[str], dict[str, str]]) -> None:
+    said = roadmap(place("embedded"), "logs", "--since", "999999d")
+    assert said.code == 2
+    assert "must be a time such as" in said.errors
+    assert "Traceback" not in said.errors
