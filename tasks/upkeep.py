@@ -60,11 +60,12 @@ def _clean_up() -> None:
 
 
 def _rescue() -> None:
+    """Nothing for a queue that is paused: nobody could have taken it, and each minute would add the same messages."""
     away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
     try:
-        waiting = content_queue.pending_count()
-        for _ in range(ROUNDS):
-            steps = rescue.overdue(waiting)
+        standing = content_queue.storage.standing()
+        for _ in range(0 if standing.is_paused else ROUNDS):
+            steps = rescue.overdue(standing.ready)
             send(steps)
             if len(steps) < rescue.MOST_AT_ONCE:
                 return

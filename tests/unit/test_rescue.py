@@ -247,6 +247,20 @@ class TestUpkeep:
         assert logs_queue.drain() == 1
         assert the_roadmap(roadmap_id).status == "ready"
 
+    def test_a_queue_that_is_paused_gets_no_message_twice_and_what_was_lost_is_found_afterwards(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use(Small(), monkeypatch)
+        roadmap_id = accepted()  # its message is lost
+        content_queue.pause()
+        for _ in range(3):
+            clock.travel(LONG)
+            upkeep.rescue_overdue()
+        assert content_queue.pending_count() == 0
+        content_queue.resume()
+        upkeep.rescue_overdue()
+        assert the_roadmap(roadmap_id).status == "ready"
+
     def test_the_times_between_go_by_the_one_clock(self, sent: list[list[Step]]) -> None:
         clock.travel(LONG)
         upkeep.rescue_overdue()
