@@ -6,6 +6,8 @@ stand in the file as neither database has them: ids in hexadecimal, times in UTC
 """
 
 import base64
+import json
+import math
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +25,9 @@ from core import clock
 from core.archive import FORMAT, FORMAT_VERSION, Column, Manifest, NotABackup, Reader, TableHead, Writer, new_file
 from core.errors import Conflict
 from core.migrate import alone, apply_pending, connected, known, pending, unknown
+from core.reaching import first_line
 from core.settings import Settings
+from core.text import storable, storable_json
 from models.base import Table
 
 for _module in pkgutil.iter_modules(models.__path__):
@@ -206,10 +210,14 @@ def _shown(column: Column, is_postgres: bool) -> str:
 
 
 def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[Any]]) -> None:
-    there = {each.name for each in database.get_columns(table.name)} if database.table_exists(table.name) else set()
-    if unfit := [each.name for each in table.columns if each.name not in there or each.kind not in TO_FILE]:
+    ours = table.name != HISTORY and database.table_exists(table.name)
+    there = {each.name for each in database.get_columns(table.name)} if ours else set()
+    if unfit := [each.name for each in table.columns if each.name not in there or each.kind not in FITS]:
         raise NotABackup(f"its table {table.name} has a column {unfit[0]} that this service does not know")
+    if len({each.name for each in table.columns}) < len(table.columns):
+        raise NotABackup(f"its table {table.name} has a column twice")
     is_postgres = isinstance(database, peewee.PostgresqlDatabase)
+    fits = [FITS[each.kind] for each in table.columns]
     changes = [(POSTGRES if is_postgres else SQLITE).get(each.kind, _same) for each in table.columns]
     names = ", ".join(f'"{each.name}"' for each in table.columns)
     one = f"({', '.join([database.param] * len(table.columns))})"
@@ -218,12 +226,17 @@ def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[
     count = size = 0
 
     def write() -> None:
-        database.execute_sql(f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([one] * count)}', batch)
+        try:
+            database.execute_sql(f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([one] * count)}', batch)
+        except (peewee.IntegrityError, peewee.DataError) as error:
+            raise NotABackup(f"the database does not take a row of {table.name} ({first_line(error)})") from None
 
     for row in rows:
         try:
+            if not all(value is None or fit(value) for fit, value in zip(fits, row, strict=True)):
+                raise ValueError
             values = [value if value is None else change(value) for change, value in zip(changes, row, strict=True)]
-        except (ValueError, TypeError, AttributeError):
+        except ValueError:
             raise NotABackup(f"a row of {table.name} has a value that does not fit its column") from None
         batch += values
         count, size = count + 1, size + sum(len(value) for value in values if isinstance(value, str | bytes))
@@ -243,6 +256,23 @@ def _moment(value: Any) -> str:
     return str(moment.replace(tzinfo=None).isoformat(" ", timespec="microseconds"))
 
 
+def _is_text(value: Any) -> bool:
+    """That every database takes."""
+    return isinstance(value, str) and storable(value) == value
+
+
+def _is_json(value: Any) -> bool:
+    """Raises ValueError."""
+    return _is_text(value) and storable_json(value) == value and (json.loads(value) or True)
+
+
+FITS: dict[str, Callable[[Any], bool]] = {  # whether a value in a file is one of its kind: SQLite would take any for any
+    **dict.fromkeys(("uuid", "text", "time", "date", "bytes"), _is_text),
+    "integer": lambda value: type(value) is int and abs(value) < 2**63,
+    "number": lambda value: type(value) in (int, float) and math.isfinite(value),
+    "boolean": lambda value: type(value) is bool,
+    "json": _is_json,
+}
 TO_FILE: dict[str, Value] = {
     "uuid": lambda value: UUID(str(value)).hex,
     "text": _same,

@@ -282,11 +282,32 @@ def test_a_backup_of_an_older_version_is_migrated(place: Any, tmp_path: Path, mo
     )
 
 
+ID = "01a2159fb8507da6a4d36cf261638ef6"
+SPENDING = {"owner_id": "uuid", "month": "text", "amount": "integer"}
+
+
+class TwiceTheSame(dict[str, str]):
+    """Names each of its columns twice."""
+
+    def items(self) -> Any:
+        return [*super().items()] * 2
+
+
 BROKEN = {
     "a table that is not there": ("nothing", {"id": "uuid"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
     "a column that is not there": ("account", {"id; DROP": "uuid"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
     "a kind that is not there": ("account", {"id": "python"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
     "a value that does not fit": ("spending", {"owner_id": "uuid", "month": "text", "amount": "integer"}, ["x", "2026-01", 1]),
+    "a text with NUL": ("spending", SPENDING, [ID, "2026\0", 1]),
+    "half a surrogate pair": ("spending", SPENDING, [ID, "\ud800", 1]),
+    "a list for a text": ("spending", SPENDING, [ID, ["2026-01"], 1]),
+    "a text for a number": ("spending", SPENDING, [ID, "2026-01", "many"]),
+    "a number that no database has": ("spending", SPENDING, [ID, "2026-01", 2**63]),
+    "a number that is none": ("spending", SPENDING, [ID, "2026-01", float("nan")]),
+    "a broken number": ("spending", SPENDING, [ID, "2026-01", 1.5]),
+    "nothing where something must be": ("spending", SPENDING, [ID, None, 1]),
+    "a column twice": ("spending", TwiceTheSame(owner_id="uuid"), [ID, ID]),
+    "the list of migrations": ("schema_migration", {"name": "text", "applied": "text"}, ["9999_mine", "2026"]),
     "a row that refers to nothing": (
         "login_session",
         dict.fromkeys(["id", "account_id"], "uuid")
@@ -302,9 +323,8 @@ BROKEN = {
 def test_rows_that_do_not_fit_are_refused_as_a_whole(place: Any, tmp_path: Path, mode: str, broken: Any) -> None:
     """The file is whole, as who forges one can make it: a good table is before the bad one."""
     name, columns, row = broken
-    good = {"owner_id": "uuid", "month": "text", "amount": "integer"}
-    rows = {"spending": [["01a2159fb8507da6a4d36cf261638ef6", "2025-01", 1]], name: [row]}
-    tables = [*([table("spending", good)] if name != "spending" else []), table(name, columns)]
+    rows = {"spending": [[ID, "2025-01", 1]], name: [row]}
+    tables = [*([table("spending", SPENDING)] if name != "spending" else []), table(name, columns)]
     head = {
         **{"format": "roadmap-backup", "format_version": 1, "mode": "server", "made_at": "2026-01-01T00:00:00+00:00"},
         **{"migrations": known(), "left_out": [], "tables": tables},
@@ -313,7 +333,8 @@ def test_rows_that_do_not_fit_are_refused_as_a_whole(place: Any, tmp_path: Path,
     target = place(mode)
     said = roadmap(target.environment, "restore", tmp_path / "broken.gz")
     assert said.code == 1
-    assert said.sentence
+    assert "cannot be restored" in said.sentence
+    assert "Nothing was changed" in said.sentence
     assert names_of_tables(target) <= {"sqlite_sequence"}
 
 
