@@ -18,6 +18,7 @@ from core.errors import RoadmapError
 from core.migrate import MigrationFailed
 from core.reaching import DATABASE_FAULTS, database_trouble
 from core.settings import SettingsError, from_environment
+from core.text import plain
 
 LEARNERS = {  # what `roadmap --help` says of them, without loading them
     "new": "Make a roadmap for GOAL, and watch it being made.",
@@ -104,6 +105,7 @@ class Commands(click.Group):
 
 
 def _shown(error: click.ClickException) -> int:
+    error.message = plain(error.message)  # it may quote anybody's words
     error.show()
     return error.exit_code
 

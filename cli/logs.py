@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.telling import as_document, console
 from core import clock
 from core.ids import first_id
-from core.text import plain
+from core.text import one_line
 from roadmap import log_search
 from roadmap.execution_log import LogLevel
 from roadmap.log_search import LogEntry, LogFilter
@@ -31,7 +31,7 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
         if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip()):
             return clock.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(value)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # 999999d are longer ago than there are years
         raise click.BadParameter("must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -98,6 +98,6 @@ def _tell(records: Iterable[LogEntry], as_json: bool) -> None:
             continue
         took = f" ({each.duration_ms} ms)" if each.duration_ms is not None else ""
         about = f" {each.roadmap_id}" if each.roadmap_id else ""
-        said = f"{each.category}/{each.step}: {plain(each.message)}{took}{about}"
+        said = f"{one_line(f'{each.category}/{each.step}: {each.message}')}{took}{about}"
         level = Text(f"{each.level:<7}", style=COLOURS.get(each.level, ""))
         console.print(Text.assemble(f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {said}"), soft_wrap=True)

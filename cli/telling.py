@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.errors import RoadmapError, Unavailable
+from core.logging_setup import NOT_PLAIN
 from core.reaching import broker_trouble, database_trouble, first_line
 from core.settings import Settings
 from core.text import plain
@@ -82,7 +83,9 @@ def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:
 
 
 def as_document(data: Any) -> str:
-    return json.dumps(data, default=_plain, ensure_ascii=False)
+    """Also on a terminal it shows what it is: what would command one, or turn its words round, stands as its escape."""
+    document = json.dumps(data, default=_plain, ensure_ascii=False)
+    return NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def say(text: str, as_json: bool, data: Any = None) -> None:

@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 from playhouse.migrations import Runner
 
+from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
 from tests.commands import Said, roadmap, succeeded
@@ -365,8 +366,38 @@ def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
     assert "DATABASE_URL" in roadmap(broken, "users", "list").errors
 
 
-def test_a_time_that_no_calendar_has_is_refused(place: Callable[[str], dict[str, str]]) -> None:
+# Words of others
+
+EVIL = "<b>[red]\x1b[31m\x9b31m\u202enaive\u2028\x07\r\n2026-11-26 08:00:00 error forged"
+COMMANDING = ("\x1b", "\x9b", "\u202e", "\u2028", "\x07", "\r")
+
+
+def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("embedded")
+    succeeded(environment, "migrate")
+    row = (new_id().hex, "2026-11-26 08:00:00", "info", EVIL, EVIL, EVIL)
+    with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "roadmap.db")) as file, file:
+        file.execute("INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?, ?, ?)", row)
+    told = succeeded(environment, "logs").output
+    assert "[red]" in told
+    assert len(told.splitlines()) == 1
+    document = succeeded(environment, "logs", "--json").output
+    assert json.loads(document)["message"] == EVIL
+    assert len(document.splitlines()) == 1
+    assert [sign for sign in COMMANDING if sign in told + document] == []
+
+
+def test_what_a_refusal_quotes_does_not_command_a_terminal(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("embedded")
+    succeeded(environment, "migrate")
+    for arguments in (("jobs", "revoke", "a\x9b31m\u202e"), ("logs", "--since", "a\x9b31m\u202e"), ("a\x9b31m\u202e",)):
+        said = roadmap(environment, *arguments)
+        assert said.code in (1, 2)
+        assert "Error: " in said.errors
+        assert [sign for sign in COMMANDING if sign in said.errors] == []
+
+
+def test_a_time_before_all_times_is_refused(place: Callable[[str], dict[str, str]]) -> None:
     said = roadmap(place("embedded"), "logs", "--since", "999999d")
-    assert said.code == 2
+    assert (said.code, "Traceback" in said.errors) == (2, False)
     assert "must be a time such as" in said.errors
-    assert "Traceback" not in said.errors
