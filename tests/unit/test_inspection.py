@@ -547,6 +547,23 @@ class TestRevoking:
         assert waiting[0] not in ids(READY)
         assert state_of().ready == CONTENTS - 1
 
+    def test_while_its_message_cannot_be_removed_what_it_is_for_is_ended_all_the_same(
+        self, small: Small, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def away(data: bytes) -> bool:
+            raise OSError("it went away")
+
+        roadmap_id = accepted()
+        message = sent(plan_roadmap, str(roadmap_id))
+        with monkeypatch.context() as patched:
+            patched.setattr(content_queue.storage, "faults", (OSError,))
+            patched.setattr(content_queue.storage, "remove", away)
+            inspection.revoke("content", message)
+        assert the(Roadmap, roadmap_id).status == "cancelled"
+        assert "it went away" in caplog.text
+        inspection.revoke("content", message)
+        assert ids(READY) == []
+
     def test_the_log_says_who_stopped_it(self, small: Small) -> None:
         roadmap_id, waiting = planned(small)
         content_id = content_id_of(waiting[0])
