@@ -3,6 +3,7 @@ the service, which may be elsewhere, and those of operators need no service that
 """
 
 import importlib
+import io
 import logging
 import os
 import sqlite3
@@ -105,8 +106,9 @@ class Commands(click.Group):
 
 
 def _shown(error: click.ClickException) -> int:
-    error.message = plain(error.message)  # it may quote anybody's words
-    error.show()
+    told = io.StringIO()
+    error.show(told)
+    click.echo(plain(told.getvalue()), err=True, nl=False)  # it may quote anybody's words
     return error.exit_code
 
 

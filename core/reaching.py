@@ -15,6 +15,9 @@ from core.settings import Settings
 LOST = (None, "08", "53300", "57")  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
 BUSY = ("55P03", "40", "25P03")  # a lock was not given in time, overtaken, a transaction that idled too long
 
+DISK_FULL = "53100"
+NOT_UNDONE = ("no transaction is active", "no such savepoint")  # of SQLite
+
 NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
 DATABASE_FAULTS = (peewee.PeeweeException,)
 
@@ -66,7 +69,22 @@ class Trouble:
         return f"{self.what}: {self.cause}; {self.fix}"
 
 
-def database_trouble(error: Exception, settings: Settings) -> Trouble:
+def first_of(error: BaseException) -> BaseException:
+    """What went wrong first: on a full disk SQLite ends a transaction by itself, and who wants to undo it then fails as well."""
+    while any(words in str(error) for words in NOT_UNDONE) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether this says that a database has no room left."""
+    return _code(error) == DISK_FULL or (
+        isinstance(getattr(error, "orig", None) or error, sqlite3.Error) and "full" in str(error)
+    )
+
+
+def database_trouble(error: BaseException, settings: Settings) -> Trouble:
+    error = first_of(error)
     if settings.embedded:
         cause, fix = _meaning(first_line(error), FILE_CAUSES, "check DATA_DIR")
         return Trouble(f"the database in {settings.data_dir} cannot be used", cause, fix, "locked" in str(error))
@@ -97,7 +115,7 @@ def broker_trouble(error: Exception) -> Trouble:
     return Trouble("the broker does not answer", said, "start it, or check host and port in REDIS_URL", True)
 
 
-def is_away(error: Exception) -> bool:
+def is_away(error: BaseException) -> bool:
     """Whether this says that a database is away or busy, and not that it cannot do what it was asked."""
     origin = getattr(error, "orig", None) or error
     if isinstance(origin, sqlite3.Error):
@@ -114,7 +132,7 @@ def first_line(error: BaseException) -> str:
     return said.splitlines()[0] if said else type(error).__name__
 
 
-def _code(error: Exception) -> str | None:
+def _code(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", None) or error, "pgcode", None)
 
 

@@ -12,6 +12,7 @@ from psycopg2.errors import LockNotAvailable, QueryCanceled, SerializationFailur
 
 from core.errors import Unavailable
 from core.logging_setup import set_up_logging
+from core.reaching import first_of, is_full
 from core.settings import from_environment
 from core.storage import open_database
 
@@ -132,7 +133,7 @@ class Outage:
     def __init__(self) -> None:
         self._silent_until = 0.0
 
-    def note(self, error: Exception) -> None:
+    def note(self, error: BaseException) -> None:
         now = time.monotonic()
         if now >= self._silent_until:
             self._silent_until = now + SAY_AGAIN
@@ -143,6 +144,11 @@ class Outage:
 outage = Outage()
 
 
-def _away(error: Exception) -> Unavailable:
+def _away(error: BaseException) -> Unavailable:
+    error = first_of(error)
     outage.note(error)
+    if is_full(error):
+        return Unavailable(
+            "The database has no room left: its disk is full. Make room there, then try again.", retry_after=RETRY_AFTER
+        )
     return Unavailable("The database does not answer at the moment. Try again.", retry_after=RETRY_AFTER)

@@ -1,0 +1,46 @@
+"""What is told when the database cannot do what it is asked."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from core.errors import Unavailable
+from core.reaching import database_trouble
+from core.runtime import database, outage, session, settings, transaction
+
+INSERT = "INSERT INTO measure (name, minute, labels, part, value) VALUES ('x', 1, hex(zeroblob(1000000)), '', 1)"
+
+
+@contextmanager
+def full() -> Iterator[None]:
+    """The database may not grow, as on a full disk: SQLite ends a transaction that needs room by itself."""
+    (most,) = database.execute_sql("PRAGMA max_page_count").fetchone()
+    database.execute_sql("PRAGMA max_page_count = 1")  # or as many as there are
+    try:
+        yield
+    finally:
+        database.execute_sql(f"PRAGMA max_page_count = {most}")
+
+
+def store(depth: int) -> None:
+    """In so many transactions, one in the other."""
+    with session(), full(), ExitStack() as opened:
+        for _ in range(depth):
+            opened.enter_context(transaction())
+        database.execute_sql(INSERT)
+
+
+@pytest.mark.usefixtures("schema")
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_full_disk_is_told_and_not_what_followed_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, depth: int
+) -> None:
+    monkeypatch.setattr(outage, "_silent_until", 0.0)
+    with pytest.raises(Unavailable, match="its disk is full") as refused:
+        store(depth)
+    assert isinstance(refused.value.__cause__, Exception)
+    assert database_trouble(refused.value.__cause__, settings).fix == "make room where DATA_DIR is"
+    assert "database or disk is full" in caplog.text
+    with session():
+        assert database.execute_sql("SELECT count(*) FROM measure WHERE name = 'x'").fetchone() == (0,)
