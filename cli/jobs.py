@@ -57,7 +57,7 @@ def _overview(as_json: bool) -> None:
             each.name,
             each.ready,
             "" if each.oldest_seconds is None else f"{each.oldest_seconds:.0f} s",
-            *(each.held, each.scheduled, "many" if each.retrying is None else each.retrying, each.dead, each.workers),
+            *(each.held, each.scheduled, "not counted" if each.retrying is None else each.retrying, each.dead, each.workers),
             "paused" if each.is_paused else "",
         )
         for each in states

@@ -74,6 +74,13 @@ class TestOverview:
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
         assert figures(room, "logs") == nothing
 
+    def test_retries_among_more_than_are_read_are_not_counted_and_not_called_many(
+        self, room: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waiting()
+        monkeypatch.setattr("tasks.listing.MOST_RETRYING", 0)
+        assert figures(room, "content")["tried again"] == "not counted"
+
     def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
         assert "Paused" not in text_of(room.get("/admin").text)
         pause("content")
