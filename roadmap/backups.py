@@ -164,6 +164,9 @@ def _empty(database: peewee.Database) -> None:
     if database.table_exists(HISTORY) and (newer := unknown(database)):
         raise Conflict(f"The database is of a newer version than this program, which has {newer[-1]}.")
     there = [each._meta.table_name for each in tables() if database.table_exists(each._meta.table_name)]
+    if there and isinstance(database, peewee.PostgresqlDatabase):  # or somebody writes a row between the look and the drop
+        quoted = ", ".join(f'"{name}"' for name in there)
+        database.execute_sql(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE")
     for name in there:
         if database.execute_sql(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone():
             raise Conflict(f"The database is not empty: there are rows in {name}. Nothing was changed; restore into a new one.")

@@ -6,6 +6,7 @@ import json
 import resource
 import sqlite3
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,22 @@ def test_a_database_with_rows_is_refused_and_keeps_them(made: Any, place: Any, t
     said = roadmap(target.environment, "restore", made[mode][1])
     assert said.code == 1
     assert "not empty" in said.sentence
+    assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
+
+
+def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, place: Any) -> None:
+    target = place("server")
+    succeeded(target.environment, "migrate")
+    columns = "id, email, name, password_hash, is_admin, created_at"
+    insert = f"INSERT INTO account ({columns}) VALUES (gen_random_uuid(), %s, '', '', false, now())"
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'account'::regclass"
+    with closing(psycopg2.connect(target.environment["DATABASE_URL"])) as writer, ThreadPoolExecutor() as others:
+        writer.cursor().execute(insert, ["me@example.org"])
+        restored = others.submit(roadmap, target.environment, "restore", made["server"][1])
+        wait_until(lambda: restored.done() or asked(target, waits) == [(1,)], timeout=60, reason="the restore waits for the row")
+        writer.commit()
+        said = restored.result(60)
+    assert "not empty: there are rows in account" in said.sentence
     assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
 
 
