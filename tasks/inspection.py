@@ -8,28 +8,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
 from core.errors import Conflict, NotFound, Unavailable
 from delivery.queue import ReliableQueue
-from delivery.storage import DEAD_LETTERS_KEPT, DeadLetter
+from delivery.storage import DeadLetter
 from roadmap import revoking
 from roadmap.steps import Step, StepName
 from tasks.content import send
 from tasks.listing import (
-    CHUNK,
     MessageInfo,
     MessagePage,
     MessageState,
     Running,
     WorkerInfo,
-    chunks,
     count_retrying,
     dead,
+    dead_ids,
     find,
-    has,
     page,
     words_of,
     worker,
@@ -64,7 +61,8 @@ class QueueState:
     """Counts of messages: ready to be claimed, held by a worker, on the schedule, put aside; and of consumers that live.
 
     `oldest_seconds` is for how long the oldest message has been ready, None: there is none, or none that says when it was
-    sent. `retrying` counts those that have failed and wait for another try, None: not asked for, or too many to be counted.
+    sent. `retrying` counts those that have failed and wait for another try, None: not asked for, or too many, or too large,
+    to be counted.
     """
 
     name: str
@@ -183,16 +181,9 @@ def count_dead(queue_name: str, search: str = "") -> int:
 
 def _all_ids(queue_name: str, search: str) -> Iterator[list[str]]:
     """Of the dead letters, the oldest first, as many at a time as the broker takes in one step."""
-    ids = _ask(partial(_dead_ids, words=words_of(search)), _queue(queue_name))[::-1]
+    ids = _ask(partial(dead_ids, words=words_of(search)), _queue(queue_name))
     for first in range(0, len(ids), AT_ONCE):
         yield ids[first : first + AT_ONCE]
-
-
-def _dead_ids(queue: ReliableQueue, *, words: str) -> list[str]:
-    """The newest first. All letters together may be larger than the memory."""
-    letters = islice(chunks(lambda first: queue.storage.dead_letters(CHUNK, first)), DEAD_LETTERS_KEPT)
-    found = (letter.id for letter in letters if not words or has(dead(queue, letter), words))
-    return list(dict.fromkeys(found))  # each once: those that come meanwhile move the others on
 
 
 def _replay(queue: ReliableQueue, *, ids: list[str]) -> int:

@@ -20,10 +20,11 @@ from delivery.messages import UnreadableMessage
 from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter, Member, Waiting
 
-CHUNK = 50  # messages of one look at the broker; those of the logs queue may be 200 kB each
+FIRST_LOOK, CHUNK = 25, 200  # messages of the first look at the broker, and of one at most: those of logs may be 100 kB each
 MOST_LOOKED_AT = 10_000  # messages
 MOST_BYTES = 64 * 1024 * 1024
-MOST_RETRYING, MOST_RETRYING_BYTES = 1000, 2 * 1024 * 1024  # among which those that are tried again are counted
+MOST_RETRYING = 1000  # messages among which those that are tried again are counted
+MOST_RETRYING_BYTES = 2 * 1024 * 1024  # of them: they are counted every two seconds while somebody follows the dashboard
 LONGEST_SEARCH = 200  # characters
 LONGEST_ARGUMENTS = 200  # characters
 LONGEST_ID = 100  # bytes
@@ -127,13 +128,21 @@ def count_retrying(queue: ReliableQueue, waiting: int) -> int | None:
     """None when too much waits to be read for each look at a queue."""
     if waiting > MOST_RETRYING:
         return None
-    count = weight = 0
+    count, weight = 0, 0
     for info, size in _looked_at(queue, MessageState.retrying):
-        weight += size
+        count, weight = count + (info is not None), weight + size
         if weight > MOST_RETRYING_BYTES:
             return None
-        count += info is not None
     return count
+
+
+def dead_ids(queue: ReliableQueue, *, words: str) -> list[str]:
+    """Of the dead letters that have the words, the oldest first. They are read some at a time; one that comes meanwhile moves the
+    others, so that some are read twice.
+    """
+    letters = _chunks(lambda first, count: queue.storage.dead_letters(count, first))
+    found = dict.fromkeys(letter.id for letter in letters if not words or has(dead(queue, letter), words))
+    return list(found)[::-1]
 
 
 def words_of(search: str) -> str:
@@ -169,23 +178,24 @@ def _looked_at(queue: ReliableQueue, state: MessageState) -> Iterator[tuple[Mess
             for data in member.held:
                 yield _held(queue, member, data, began), len(data)
     elif state == MessageState.dead:
-        for letter in chunks(lambda first: storage.dead_letters(CHUNK, first)):
+        for letter in _chunks(lambda first, count: storage.dead_letters(count, first)):
             yield dead(queue, letter), len(letter.data)
     if state in (MessageState.scheduled, MessageState.retrying):
-        for waiting in chunks(lambda first: storage.scheduled(first, CHUNK)):
+        for waiting in _chunks(storage.scheduled):
             yield _scheduled(queue, waiting, state), len(waiting.data)
     if state in (MessageState.ready, MessageState.retrying):
-        for waiting in chunks(lambda first: storage.ready(first, CHUNK)):
+        for waiting in _chunks(storage.ready):
             yield _ready(queue, waiting, state), len(waiting.data)
 
 
-def chunks(look: Callable[[int], list[Item]]) -> Iterator[Item]:
-    first = 0
-    while items := look(first):
+def _chunks(look: Callable[[int, int], list[Item]]) -> Iterator[Item]:
+    """All of them, few at first: who wants no more than a page need not read more. `look` is told where, and how many."""
+    first, count = 0, FIRST_LOOK
+    while items := look(first, count):
         yield from items
-        if len(items) < CHUNK:
+        if len(items) < count:
             return
-        first += len(items)
+        first, count = first + len(items), min(2 * count, CHUNK)
 
 
 def _ready(queue: ReliableQueue, waiting: Waiting, state: MessageState) -> MessageInfo | None:
@@ -269,8 +279,8 @@ def find(queue: ReliableQueue, *, message_id: str) -> tuple[list[tuple[MessageSt
     if not 0 < len(wanted) <= LONGEST_ID:
         return [], True
     places: list[tuple[MessageState, Iterator[bytes]]] = [
-        (MessageState.scheduled, (waiting.data for waiting in chunks(lambda first: queue.storage.scheduled(first, CHUNK)))),
-        (MessageState.ready, (waiting.data for waiting in chunks(lambda first: queue.storage.ready(first, CHUNK)))),
+        (MessageState.scheduled, (waiting.data for waiting in _chunks(queue.storage.scheduled))),
+        (MessageState.ready, (waiting.data for waiting in _chunks(queue.storage.ready))),
         (MessageState.held, _held_by_all(queue)),
     ]
     found, is_complete = [], True

@@ -111,7 +111,7 @@ class TestStates:
 
     def test_of_large_messages_few_are_read_to_count_those_that_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         inspection.pause("logs")
-        for _ in range(2 * listing.CHUNK):
+        for _ in range(100):
             sent(store_log_batch, [{"message": "x" * 1000}] * 60)
         opened = 0
         read = logs_queue.serializer.open
@@ -123,7 +123,25 @@ class TestStates:
 
         monkeypatch.setattr(logs_queue.serializer, "open", counted)
         assert state_of("logs", with_retrying=True).retrying is None
-        assert opened < listing.CHUNK
+        assert opened < 50
+
+    def test_large_messages_are_not_read_to_count_those_that_are_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for _ in range(40):
+            sent(build_content, "x" * 1000)
+        read: list[Any] = []
+        ready = ReliableMemoryStorage.ready
+
+        def noted(storage: ReliableMemoryStorage, first: int, count: int) -> Any:
+            found = ready(storage, first, count)
+            read.extend(found)
+            return found
+
+        monkeypatch.setattr(ReliableMemoryStorage, "ready", noted)
+        monkeypatch.setattr(listing, "MOST_RETRYING_BYTES", 10_000)
+        assert state_of(with_retrying=True).retrying is None
+        assert len(read) == 25
+        monkeypatch.setattr(listing, "MOST_RETRYING_BYTES", 1_000_000)
+        assert state_of(with_retrying=True).retrying == 0
 
     def test_a_queue_that_does_not_exist_is_named(self) -> None:
         for act in (inspection.pause, inspection.resume, inspection.replay_all, inspection.discard_all):
@@ -244,6 +262,7 @@ class TestMessages:
 
     def test_a_search_looks_at_so_many_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(listing, "MOST_LOOKED_AT", 5)
+        monkeypatch.setattr(listing, "FIRST_LOOK", 1)
         monkeypatch.setattr(listing, "CHUNK", 2)
         all_of_them = [sent(build_content, str(uuid4())) for _ in range(9)]
         page = inspection.messages("content", READY, search=all_of_them[7])
@@ -282,6 +301,24 @@ class TestMessages:
 
 @pytest.mark.usefixtures("paused")
 class TestDeadLetters:
+    @pytest.mark.parametrize("act", ["count_dead", "replay_all", "discard_all"])
+    def test_dead_letters_are_read_some_at_a_time(self, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(listing, "FIRST_LOOK", 2)
+        monkeypatch.setattr(listing, "CHUNK", 3)
+        for _ in range(9):
+            sent(build_content, str(uuid4()))
+            content_queue.storage.resume()  # and nothing is run here
+            content_queue.storage.bury(claimed(), "broken")
+            inspection.pause("content")
+        dead_letters = ReliableMemoryStorage.dead_letters
+
+        def some(storage: ReliableMemoryStorage, limit: int = 100, first: int = 0) -> Any:
+            assert limit <= 3
+            return dead_letters(storage, limit, first)
+
+        monkeypatch.setattr(ReliableMemoryStorage, "dead_letters", some)
+        assert getattr(inspection, act)("content", "BROKEN") == 9
+
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
     def test_those_that_a_search_finds_are_taken_and_no_others(self, act: str) -> None:
         content_queue.storage.resume()  # and nothing is run here
@@ -309,7 +346,8 @@ class TestDeadLetters:
 
         monkeypatch.setattr(content_queue.storage, "dead_letters", counted)
         assert getattr(inspection, act)("content") == many
-        assert [len(part) for part in parts] == [listing.CHUNK, listing.CHUNK, 1]
+        assert sum(len(part) for part in parts) == many
+        assert max(len(part) for part in parts) <= listing.CHUNK
         assert state_of().dead == 0
 
 

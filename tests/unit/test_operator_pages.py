@@ -252,6 +252,23 @@ class TestActs:
     def test_every_act_has_words_in_the_log_and_the_log_knows_no_other(self) -> None:
         assert set(ACTS) < set(ACTIONS) == set(Action)
 
+    def test_another_message_that_speaks_of_its_id_is_not_shown_for_it(self, room: TestClient) -> None:
+        dead_letter()
+        dead_letter(argument := "another-that-is-gone")
+        asked = text_of(room.get(f"{QUEUE}/messages/{argument}/retry?state=dead").text)
+        assert argument in asked
+        assert "build_content" not in asked
+
+    def test_no_address_makes_a_page_say_what_nobody_did(self, room: TestClient) -> None:
+        for queue, said in (("content", 1), ("content. Call 555-0100 now: it", 0)):
+            page = room.get("/admin", params={"did": "queue.pause", "queue": queue}).text
+            assert page.count('class="done-note"') == said
+            assert "555-0100" not in text_of(page)
+
+    def test_what_reads_many_messages_is_asked_for_less_often(self, room: TestClient) -> None:
+        for query, pace in (("", "2s"), ("?search=x", "10s"), ("?after=50", "10s")):
+            assert f'hx-trigger="every {pace}, again"' in room.get(QUEUE + query).text
+
 
 class TestAuditPage:
     def test_it_shows_who_did_what_and_what_came_of_it(self, room: TestClient) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 
 from core.texts import gettext_noop
+from tasks.inspection import QUEUES
 from web.api.operator import queues as api
 from web.endpoint import Call
 
@@ -91,8 +92,8 @@ ACTS = {
 
 
 def said_of(words: NullTranslations, act: str, queue: str, count: int) -> str:
-    """What was done; empty when that is nothing that could have been."""
-    return words.gettext(ACTS[act].did) % {"queue": queue, "count": count} if act in ACTS else ""
+    """What was done; empty when that is nothing that could have been: the address that says it may come from anybody."""
+    return words.gettext(ACTS[act].did) % {"queue": queue, "count": count} if act in ACTS and queue in QUEUES else ""
 
 
 def will_of(words: NullTranslations, act: str, queue: str, count: int) -> list[str]:

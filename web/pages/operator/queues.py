@@ -23,6 +23,7 @@ from web.pages.operator.words import STATES
 from web.pages.page import AnyQuery, filled, is_part, see_other
 
 SHOWN = 50  # messages of a page
+EVERY, SEARCHED_EVERY = "2s", "10s"  # after which a page is asked for again; up to 10,000 messages are read for one with a search
 TOO_LONG = gettext_noop("Search for at most 200 characters.")
 NOT_THERE = gettext_noop("This message is not there any more: it was run, or somebody else has dealt with it.")
 REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
@@ -66,6 +67,7 @@ def show(call: Call) -> Response:
         **{"queue": queue, "found": found, "state": query.state, "search": search, "path": path, "after": query.after},
         **{"tabs": _tabs(path, queue, query), "with_arguments": query.arguments == "yes", "is_live": query.live != "off"},
         **{"here_again": address(path, **at), "back": _from(query.state, search[:LONGEST_SEARCH])},
+        "pace": SEARCHED_EVERY if search or query.after else EVERY,
         "switch": address(path, **{**at, "live": "" if query.live == "off" else "off"}),
         "other_arguments": address(path, **{**at, "arguments": "" if query.arguments == "yes" else "yes"}),
         "older": address(path, **kept, after=query.after + SHOWN) if found and found.more else "",
@@ -189,11 +191,11 @@ def _how_many(queue: QueueState, search: str) -> int:
 
 
 def _message(queue: QueueState, state: str, message_id: str) -> MessageInfo | None:
-    """As far as it is found where one has seen it."""
+    """As far as it is found where one has seen it; others may speak of its id."""
     if state not in list(MessageState):
         return None
-    found = inspection.messages(queue.name, MessageState(state), search=message_id, limit=1).items
-    return found[0] if found else None
+    found = inspection.messages(queue.name, MessageState(state), search=message_id, limit=SHOWN).items
+    return next((message for message in found if message.id == message_id), None)
 
 
 def _list(state: str, search: str) -> dict[str, str]:
