@@ -27,16 +27,14 @@ from roadmap.webhooks import (
     WebhookWithSecret,
 )
 from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
-from web.api.operator import auditing, measures, queues
-from web.api.operator import logs as operator_logs
-from web.api.operator import overseeing as operator_roadmaps
+from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
 from web.pages import webhooks as webhook_pages
-from web.pages.operator import auditing as auditing_pages
+from web.pages.operator import auditing as auditing_room
 from web.pages.operator import logs as logs_room
-from web.pages.operator import overview
-from web.pages.operator import queues as queue_pages
+from web.pages.operator import overview as overview_room
+from web.pages.operator import queues as queues_room
 from web.pages.operator import roadmaps as roadmaps_room
 from web.pages.page import Page
 
@@ -116,15 +114,15 @@ ENDPOINTS = (
     Endpoint("GET", WEBHOOK + "/deliveries", webhooks.list_deliveries, "List its deliveries", reading.Page[DeliveryInfo], query=webhooks.DeliveriesQuery),
     Endpoint("GET", DELIVERY, webhooks.read_delivery, "Read a delivery", DeliveryDetail),
     Endpoint("POST", DELIVERY + "/retry", webhooks.retry_delivery, "Send a delivery once more", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
-    Endpoint("GET", ADMIN + "/logs", operator_logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=operator_logs.LogsQuery, scope=Scope.observe),
-    Endpoint("GET", ADMIN + "/logs/export", operator_logs.export_logs, "Export the execution log", None, query=operator_logs.FilterQuery, scope=Scope.observe, is_async=True, media_type="application/x-ndjson"),
+    Endpoint("GET", ADMIN + "/logs", logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=logs.LogsQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None, query=logs.FilterQuery, scope=Scope.observe, is_async=True, media_type="application/x-ndjson"),
     Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
     Endpoint("GET", ROADMAP + "/trace", history.read_trace, "Read how it was made", Trace),
-    Endpoint("GET", ADMIN + "/roadmaps", operator_roadmaps.search_roadmaps, "Search all roadmaps", OverseenList, query=operator_roadmaps.SearchQuery, scope=Scope.observe),
-    Endpoint("GET", OVERSEEN, operator_roadmaps.read_overseen, "Read the ledger of a roadmap", OverseenDetail, scope=Scope.observe),
-    Endpoint("GET", OVERSEEN + "/trace", operator_roadmaps.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
-    Endpoint("POST", OVERSEEN + "/cancel", operator_roadmaps.cancel_overseen, "Cancel a roadmap of anybody", operator_roadmaps.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
-    Endpoint("POST", OVERSEEN + "/retry", operator_roadmaps.retry_overseen, "Retry a roadmap of anybody", operator_roadmaps.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("GET", ADMIN + "/roadmaps", overseeing.search_roadmaps, "Search all roadmaps", OverseenList, query=overseeing.SearchQuery, scope=Scope.observe),
+    Endpoint("GET", OVERSEEN, overseeing.read_overseen, "Read the ledger of a roadmap", OverseenDetail, scope=Scope.observe),
+    Endpoint("GET", OVERSEEN + "/trace", overseeing.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
+    Endpoint("POST", OVERSEEN + "/cancel", overseeing.cancel_overseen, "Cancel a roadmap of anybody", overseeing.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("POST", OVERSEEN + "/retry", overseeing.retry_overseen, "Retry a roadmap of anybody", overseeing.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("GET", ADMIN + "/queues", queues.list_queues, "List the queues", queues.QueueList, scope=Scope.observe),
     Endpoint("GET", QUEUE, queues.read_queue, "Read a queue", queues.QueueInfo, scope=Scope.observe),
     Endpoint("GET", QUEUE + "/messages", queues.list_queue_messages, "List messages of a queue", queues.QueueMessages, query=queues.MessagesQuery, scope=Scope.observe),
@@ -188,24 +186,24 @@ PAGES = (
     Page("GET", IN_ROOM, roadmaps_room.show_roadmap, "Look at a roadmap as an operator", query=trace.TraceQuery, scope=Scope.observe),
     Page("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, "Cancel a roadmap of anybody by a button", scope=Scope.admin),
     Page("POST", IN_ROOM + "/retry", roadmaps_room.retry, "Retry a roadmap of anybody by a button", scope=Scope.admin),
-    Page("GET", "/admin", overview.show, "Look at the queues", query=overview.OverviewQuery, scope=Scope.observe),
-    Page("GET", "/admin/measures", overview.show_measures, "Look at what was measured", query=overview.OverviewQuery, scope=Scope.observe),
-    Page("GET", "/admin/audit", auditing_pages.show, "Look at what operators have done", query=auditing_pages.AuditQuery, scope=Scope.observe),
-    Page("GET", QUEUE_PAGE, queue_pages.show, "Look at a queue", query=queue_pages.QueueQuery, scope=Scope.observe),
-    Page("GET", QUEUE_PAGE + "/pause", queue_pages.ask_pause, "Be asked before a queue is paused", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/pause", queue_pages.pause, "Pause a queue by a button", scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/resume", queue_pages.ask_resume, "Be asked before a queue is resumed", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/resume", queue_pages.resume, "Resume a queue by a button", scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/dead/retry", queue_pages.ask_retry_all, "Be asked before dead letters are retried", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/dead/retry", queue_pages.retry_all, "Retry dead letters by a button", scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/dead/delete", queue_pages.ask_delete_all, "Be asked before dead letters are deleted", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/dead/delete", queue_pages.delete_all, "Delete dead letters by a button", scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/retry", queue_pages.ask_retry, "Be asked before a dead letter is retried", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/retry", queue_pages.retry, "Retry a dead letter by a button", scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/revoke", queue_pages.ask_revoke, "Be asked before a message is revoked", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/revoke", queue_pages.revoke, "Revoke a message by a button", scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/delete", queue_pages.ask_delete, "Be asked before a dead letter is deleted", query=queue_pages.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/delete", queue_pages.delete, "Delete a dead letter by a button", scope=Scope.admin),
+    Page("GET", "/admin", overview_room.show, "Look at the queues", query=overview_room.OverviewQuery, scope=Scope.observe),
+    Page("GET", "/admin/measures", overview_room.show_measures, "Look at what was measured", query=overview_room.OverviewQuery, scope=Scope.observe),
+    Page("GET", "/admin/audit", auditing_room.show, "Look at what operators have done", query=auditing_room.AuditQuery, scope=Scope.observe),
+    Page("GET", QUEUE_PAGE, queues_room.show, "Look at a queue", query=queues_room.QueueQuery, scope=Scope.observe),
+    Page("GET", QUEUE_PAGE + "/pause", queues_room.ask_pause, "Be asked before a queue is paused", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/pause", queues_room.pause, "Pause a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/resume", queues_room.ask_resume, "Be asked before a queue is resumed", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/resume", queues_room.resume, "Resume a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/retry", queues_room.ask_retry_all, "Be asked before dead letters are retried", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/retry", queues_room.retry_all, "Retry dead letters by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/delete", queues_room.ask_delete_all, "Be asked before dead letters are deleted", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/delete", queues_room.delete_all, "Delete dead letters by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/retry", queues_room.ask_retry, "Be asked before a dead letter is retried", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/retry", queues_room.retry, "Retry a dead letter by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/revoke", queues_room.ask_revoke, "Be asked before a message is revoked", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/revoke", queues_room.revoke, "Revoke a message by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/delete", queues_room.ask_delete, "Be asked before a dead letter is deleted", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/delete", queues_room.delete, "Delete a dead letter by a button", scope=Scope.admin),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
     Page("GET", "/docs", docs.show, "Read about the API", public=True),
     Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),
