@@ -20,7 +20,7 @@ from uuid import UUID
 import peewee
 from pydantic import BaseModel, Field
 
-from core.errors import NotFound, Unavailable
+from core.errors import FieldError, Invalid, NotFound
 from core.ids import first_id
 from core.runtime import TookTooLong, database, is_postgres, limited, session
 from models.accounts import Account
@@ -32,8 +32,8 @@ from roadmap.reading import LogRecord
 from roadmap.spending import money
 from roadmap.statuses import ContentStatus, Progress, RoadmapStatus
 
-SEARCH_SECONDS, LOCK_SECONDS = 3, 2
-RETRY_AFTER = 5  # seconds
+SLOW = "The search takes too long."
+SEARCH_SECONDS = 3.0
 RARE = 2000  # roadmaps that have the words
 LATE = timedelta(hours=1)  # by which the clock of an id and the time of its row may differ
 MOST_PARTS = 300  # of a roadmap that are not ready
@@ -120,7 +120,9 @@ class OverseenDetail(OverseenRoadmap):
 
 
 def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
-    """The newest first; `before` is the id that the page before ended with. Raises Unavailable when it takes too long."""
+    """The newest first; `before` is the id that the page before ended with. Raises Invalid for one that takes too long,
+    Unavailable.
+    """
     with _limited():
         owner_id = _owner_id(sought.owner) if sought.owner else None
         if sought.owner and owner_id is None:
@@ -168,18 +170,15 @@ def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """A session whose statements end after a while. Raises Unavailable for one that does not."""
+    """A transaction for one page. Raises Invalid for what takes too long: asked again it would not be quicker."""
     try:
-        with limited(statement=SEARCH_SECONDS, lock=LOCK_SECONDS):
+        with limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS):
             if is_postgres():
                 database.execute_sql("SET LOCAL jit = off")  # which takes longer than these searches
             yield
-    except TookTooLong as error:
-        raise Unavailable(
-            f"The search was given up after {SEARCH_SECONDS} s: too many roadmaps would have to be read. Narrow it by owner, "
-            "status or time, or look for whole words.",
-            retry_after=RETRY_AFTER,
-        ) from error
+    except TookTooLong:
+        rule = f"takes longer than {SEARCH_SECONDS:g} s: narrow it by owner, status or time, or look for whole words"
+        raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
 
 
 def _query(sought: Sought, owner_id: UUID | None, before: UUID | None) -> Any:

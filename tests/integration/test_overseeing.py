@@ -200,15 +200,15 @@ def test_what_does_not_fit_is_named(
 def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(postgres: Postgres) -> None:
     """The next one finds the session as it was."""
     code = """
-from core.errors import Unavailable
+from core.errors import Invalid
 from core.runtime import database
 from roadmap import overseeing
 overseeing.SEARCH_SECONDS = 0.2
 try:
     with overseeing._limited():
         database.execute_sql("SELECT pg_sleep(30)")
-except Unavailable as error:
-    print(error.detail, error.retry_after)
+except Invalid as error:
+    print(error.detail, error.fields[0].detail)
 overseeing.SEARCH_SECONDS = 3
 with overseeing._limited():
     print(database.execute_sql("SHOW statement_timeout").fetchone())
@@ -222,5 +222,5 @@ with overseeing.session():
         **{"cwd": ROOT, "env": {**clean_environment(), **settings}, "capture_output": True, "text": True, "timeout": 60},
     )
     said, during, after = run.stdout.strip().split("\n")
-    assert said.startswith("The search was given up after 0.2 s: too many roadmaps would have to be read. Narrow it by owner, ")
+    assert said.startswith("The search takes too long. takes longer than 0.2 s: narrow it by owner, status or time")
     assert (during, after) == ("('3s',)", "('0',)"), run.stderr

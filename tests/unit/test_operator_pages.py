@@ -10,10 +10,13 @@ from huey.registry import Message
 from starlette.testclient import TestClient
 
 from core import clock
+from core.runtime import TookTooLong
 from core.texts import ENGLISH, texts
+from roadmap import overseeing
 from roadmap.audit import Action, AuditEntry, Outcome, records
 from tasks.inspection import MessageState, messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
+from web.pages import trace
 from web.pages.operator.acts import ACTS
 from web.pages.operator.words import ACTIONS, RoomWords
 
@@ -290,6 +293,40 @@ class TestAuditPage:
         assert first.count("<tr>") == 51
         assert older is not None
         assert room.get(older[1].replace("&amp;", "&")).text.count("<tr>") == 2
+
+
+class TestRoadmapsPage:
+    def test_a_search_that_takes_too_long_says_what_to_do_beside_the_form(
+        self, room: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def slow(*_: object) -> None:
+            raise TookTooLong
+
+        monkeypatch.setattr(overseeing, "_query", slow)
+        answer = room.get("/admin/roadmaps?text=word")
+        assert answer.status_code == 422
+        assert "This search takes too long. Narrow it: by owner" in answer.text
+        assert 'value="word"' in answer.text
+        answer = room.get(f"{API}/roadmaps?text=word")
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "text")
+
+    def test_how_old_one_is_is_said_in_the_language_of_its_reader(self, room: TestClient) -> None:
+        asked = {"goal": "Become a backend engineer in Python"}
+        assert room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).status_code == 202
+        clock.travel(timedelta(hours=3))
+        for language, said in (("en", "3 h"), ("zh-CN", "3 小时")):
+            assert f">{said}</time>" in room.get("/admin/roadmaps", headers={"accept-language": language}).text
+
+    def test_a_row_for_each_concept_stays_while_one_turns_the_pages_of_the_table(
+        self, room: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = {"goal": "Become a backend engineer in Python"}
+        made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
+        monkeypatch.setattr(trace, "ON_A_PAGE", 1)
+        content_queue.drain()
+        path = f"/admin/roadmaps/{made['id']}"
+        links = re.findall(r'href="([^"]*[?;]after=\d+)"', room.get(f"{path}?rows=every&after=1").text)
+        assert links == [f"{path}?rows=every&amp;after=0", f"{path}?rows=every&amp;after=2"]
 
 
 class TestWords:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from gettext import NullTranslations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,7 +40,6 @@ CHOICES = {"error": gettext_noop("errors"), "warning,error": gettext_noop("error
 CHOICES |= {"info,warning,error": gettext_noop("all but debug")}
 TOO_SLOW = gettext_noop("This search takes too long. Narrow it: by a range of time, a roadmap or a request.")
 LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?")  # what a field for a moment can show; another text is shown as text
-MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 
 class LogsQuery(AnyQuery):
@@ -85,7 +83,7 @@ def _page(
     exported: str | None = None,
 ) -> Response:
     """`exported`: the query of the same records as a file; None where there are none."""
-    words, now = texts(language_of(call.request)), clock.now()
+    words = texts(language_of(call.request))
     values = {name: given.get(name, "") for name in FILTERS}
     kept = {name: text for name, text in values.items() if text}
     following = urlencode({**kept, "cursor": log.next_cursor}) if log.next_cursor else ""
@@ -96,7 +94,6 @@ def _page(
         "types": {name: "datetime-local" if LOCAL.fullmatch(values[name]) else "text" for name in ("since", "until")},
         "levels": {**LEVELS, **CHOICES},
         "ranges": {name: text for name, (_, text) in RANGES.items()},
-        "ago": lambda at: _ago(words, now - at),
     }
     return room_page(call, "operator/logs.html", status=status, **told)
 
@@ -117,16 +114,3 @@ def _is_without_zone(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is None
     except ValueError:
         return False
-
-
-def _ago(words: NullTranslations, age: timedelta) -> str:
-    """In the largest unit that it has one of; what a clock ahead of ours has noted is of now."""
-    seconds = max(int(age.total_seconds()), 0)
-    if seconds < MINUTE:
-        return words.gettext("%(count)d s ago") % {"count": seconds}
-    if seconds < HOUR:
-        return words.gettext("%(count)d min ago") % {"count": seconds // MINUTE}
-    if seconds < DAY:
-        return words.gettext("%(count)d h ago") % {"count": seconds // HOUR}
-    days = seconds // DAY
-    return words.ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}

@@ -3,20 +3,19 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from functools import partial
+from datetime import date, timedelta
+from gettext import NullTranslations
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.responses import Response
 
-from core import clock
 from core.errors import Conflict, Invalid
 from core.texts import gettext_noop, texts
 from roadmap import overseeing, timeline
 from roadmap.decisions import ENDED, UNDER_WAY
-from roadmap.overseeing import OverseenList
+from roadmap.overseeing import SLOW, OverseenList
 from roadmap.statuses import RoadmapStatus
 from web.api.operator import overseeing as api
 from web.api.operator.overseeing import SearchQuery
@@ -31,6 +30,7 @@ from web.pages.trace import TraceQuery
 ON_A_PAGE = 50
 LAST_RECORDS = 20
 DAYS = ("since", "until")
+TOO_SLOW = gettext_noop("This search takes too long. Narrow it: by owner, state or time, or look for whole words.")
 CHOICES = {  # of statuses
     "": gettext_noop("All"),
     "queued,planning,building": gettext_noop("Under way"),
@@ -66,9 +66,10 @@ def show_roadmaps(call: Call) -> Response:
     given = {name: value.strip() for name, value in query.model_dump().items() if value.strip()}
     try:
         sought = filled(SearchQuery, {**given, **_days(given), "limit": ON_A_PAGE})
+        found = overseeing.search(sought.sought, before=sought.cursor, limit=ON_A_PAGE)
     except Invalid as error:
         return _list(call, given, OverseenList(items=[], next_cursor=None), error)
-    return _list(call, given, overseeing.search(sought.sought, before=sought.cursor, limit=ON_A_PAGE))
+    return _list(call, given, found)
 
 
 def show_roadmap(call: Call) -> Response:
@@ -118,13 +119,16 @@ def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Inva
         is_filtered=bool(filters),
         first=urlencode(filters),
         is_first="cursor" not in given,
-        age=partial(_age, clock.now()),
         following=following,
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
         errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
-        problem=problems.said(words, error) if error else "",
+        problem=_said(words, error) if error else "",
     )
+
+
+def _said(words: NullTranslations, error: Invalid) -> str:
+    return words.gettext(TOO_SLOW) if error.detail == SLOW else problems.said(words, error)
 
 
 def _shown(name: str, value: str) -> str:
@@ -133,13 +137,6 @@ def _shown(name: str, value: str) -> str:
         return value
     day = re.match(r"\d{4}-\d{2}-\d{2}", value)
     return day[0] if day else ""
-
-
-def _age(now: datetime, at: datetime) -> str:
-    """In its largest unit."""
-    seconds = max((now - at).total_seconds(), 0)
-    units = ((86_400, "d"), (3600, "h"), (60, "min"))
-    return next((f"{int(seconds // size)} {unit}" for size, unit in units if seconds >= size), f"{int(seconds)} s")
 
 
 def _one(call: Call, query: TraceQuery, error: Conflict | None = None) -> Response:

@@ -37,16 +37,16 @@ ACTIONS = {
     Action.dead_delete: gettext_noop("Deleted dead letters"),
     Action.invitation_create: gettext_noop("Invited somebody"),
     Action.invitation_withdraw: gettext_noop("Withdrew an invitation"),
+    Action.key_create: gettext_noop("Made an API key"),
+    Action.key_revoke: gettext_noop("Revoked an API key"),
     Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
     Action.roadmap_retry: gettext_noop("Retried a roadmap"),
-    Action.key_create: gettext_noop("Made an API key for operators"),
-    Action.key_revoke: gettext_noop("Revoked an API key"),
     Action.user_add: gettext_noop("Made an account"),
-    Action.user_password: gettext_noop("Set a password"),
-    Action.user_admin: gettext_noop("Made an administrator, or one no longer"),
-    Action.user_observer: gettext_noop("Made an observer, or one no longer"),
-    Action.user_logout: gettext_noop("Ended all logins of an account"),
-    Action.user_disable: gettext_noop("Shut an account out"),
+    Action.user_password: gettext_noop("Set a new password"),
+    Action.user_admin: gettext_noop("Made an administrator, or ended that"),
+    Action.user_observer: gettext_noop("Made an observer, or ended that"),
+    Action.user_logout: gettext_noop("Ended all logins of somebody"),
+    Action.user_disable: gettext_noop("Shut somebody out"),
 }
 
 
