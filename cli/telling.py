@@ -57,7 +57,7 @@ def data_folder(environment: Mapping[str, str]) -> Path:
 
 
 def failure(error: RoadmapError, settings: Settings | None = None) -> Failed:
-    fields = "; ".join(f"{field.pointer.removeprefix('/')} {field.detail}" for field in error.fields)
+    fields = "; ".join(f"{field.pointer.lstrip('?/')} {field.detail}" for field in error.fields)
     said = f"{error.detail.rstrip('.')} ({fields})." if fields else error.detail
     if not isinstance(error, Unavailable):
         return Failed(said)

@@ -8,6 +8,8 @@ from importlib import import_module
 import click
 import pytest
 
+from cli.telling import failure
+from core.errors import FieldError, Invalid
 from core.runtime import database, session
 from roadmap import backups
 from roadmap_cli import LEARNERS, OPERATORS, main
@@ -61,6 +63,20 @@ def test_what_is_installed_is_this() -> None:
     module, _, name = place.partition(":")
     assert getattr(import_module(module), name) is main
     assert (ROOT / "bin" / "roadmap").stat().st_mode & 0o111 == 0o111
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@pytest.mark.parametrize("moment", ["999999d", "yesterday", "2026-13-01", "12345678s"])
+def test_a_moment_that_is_none_is_told_so(option: str, moment: str) -> None:
+    with pytest.raises(click.BadParameter, match="must be a time such as"):
+        COMMANDS["logs"].make_context("logs", [option, moment])
+
+
+def test_a_refusal_names_options_and_fields_as_a_person_does() -> None:
+    error = Invalid(
+        "The search is too long.", fields=(FieldError("?text", "has 600 characters"), FieldError("/name", "is empty"))
+    )
+    assert failure(error).message == "The search is too long (text has 600 characters; name is empty)."
 
 
 @pytest.mark.usefixtures("schema")
