@@ -14,6 +14,7 @@ from core.runtime import TookTooLong
 from core.texts import ENGLISH, texts
 from roadmap import overseeing
 from roadmap.audit import Action, AuditEntry, Outcome, records
+from tasks import listing
 from tasks.inspection import MessageState, messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
 from web.pages import trace
@@ -268,9 +269,12 @@ class TestActs:
             assert page.count('class="done-note"') == said
             assert "555-0100" not in text_of(page)
 
-    def test_what_reads_many_messages_is_asked_for_less_often(self, room: TestClient) -> None:
-        for query, pace in (("", "2s"), ("?search=x", "10s"), ("?after=50", "10s")):
+    def test_what_reads_many_messages_is_asked_for_less_often(self, room: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        waiting()
+        for query, pace in (("", "2s"), ("?search=x", "10s"), ("?after=50", "10s"), ("?state=retrying", "2s")):
             assert f'hx-trigger="every {pace}, again"' in room.get(QUEUE + query).text
+        monkeypatch.setattr(listing, "MOST_RETRYING", 0)
+        assert 'hx-trigger="every 10s, again"' in room.get(f"{QUEUE}?state=retrying").text
 
 
 class TestAuditPage:

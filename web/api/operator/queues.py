@@ -35,7 +35,9 @@ class QueueInfo(BaseModel):
     ready: int = Field(description="Messages that a worker may take now.")
     running: int = Field(description="That a worker is at.")
     scheduled: int = Field(description="That are for later, among them those that are tried again.")
-    retrying: int | None = Field(description="Of those that are ready or scheduled: after a try that failed. null: too many to look at.")
+    retrying: int | None = Field(
+        description="Of those that are ready or scheduled: after a try that failed. null: too many to look at."
+    )
     dead: int = Field(description="That were put aside, and that nobody tries any more (dead letters).")
     oldest_seconds: float | None = Field(description="Seconds for which the oldest of those that are ready has waited.")
     is_paused: bool = Field(description="Whether nobody takes anything from it.")

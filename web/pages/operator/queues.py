@@ -23,7 +23,7 @@ from web.pages.operator.words import STATES
 from web.pages.page import AnyQuery, filled, is_part, see_other
 
 SHOWN = 50  # messages of a page
-EVERY, SEARCHED_EVERY = "2s", "10s"  # after which a page is asked for again; up to 10,000 messages are read for one with a search
+EVERY, SLOWLY = "2s", "10s"  # after which a page is asked for again; slowly when up to 10,000 messages are read for it
 TOO_LONG = gettext_noop("Search for at most 200 characters.")
 NOT_THERE = gettext_noop("This message is not there any more: it was run, or somebody else has dealt with it.")
 REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
@@ -60,6 +60,7 @@ def show(call: Call) -> Response:
     found = None
     if not is_too_long:
         found = inspection.messages(queue.name, query.state, search=search, limit=SHOWN, offset=query.after)
+    is_large = query.state == MessageState.retrying and queue.retrying is None
     kept = {"state": query.state, "search": search[:LONGEST_SEARCH], "arguments": query.arguments, "live": query.live}
     at = {"after": query.after or "", **kept}
     path = f"/admin/queues/{queue.name}"
@@ -67,7 +68,7 @@ def show(call: Call) -> Response:
         **{"queue": queue, "found": found, "state": query.state, "search": search, "path": path, "after": query.after},
         **{"tabs": _tabs(path, queue, query), "with_arguments": query.arguments == "yes", "is_live": query.live != "off"},
         **{"here_again": address(path, **at), "back": _from(query.state, search[:LONGEST_SEARCH])},
-        "pace": SEARCHED_EVERY if search or query.after else EVERY,
+        "pace": SLOWLY if search or query.after or is_large else EVERY,
         "switch": address(path, **{**at, "live": "" if query.live == "off" else "off"}),
         "other_arguments": address(path, **{**at, "arguments": "" if query.arguments == "yes" else "yes"}),
         "older": address(path, **kept, after=query.after + SHOWN) if found and found.more else "",
