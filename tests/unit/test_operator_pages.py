@@ -14,10 +14,10 @@ from core.runtime import TookTooLong
 from core.texts import ENGLISH, texts
 from roadmap import overseeing
 from roadmap.audit import Action, AuditEntry, Outcome, records
-from tasks import listing
 from tasks.inspection import MessageState, messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
 from web.pages import trace
+from web.pages.operator import queues
 from web.pages.operator.acts import ACTS
 from web.pages.operator.words import ACTIONS, RoomWords
 
@@ -270,11 +270,13 @@ class TestActs:
             assert "555-0100" not in text_of(page)
 
     def test_what_reads_many_messages_is_asked_for_less_often(self, room: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        waiting()
-        for query, pace in (("", "2s"), ("?search=x", "10s"), ("?after=50", "10s"), ("?state=retrying", "2s")):
+        for _ in range(3):
+            waiting()
+        monkeypatch.setattr(queues, "QUICKLY_READ", 2)
+        for query, pace in (("?state=held", "2s"), ("?state=ready&search=nowhere", "10s"), ("?state=retrying", "10s")):
             assert f'hx-trigger="every {pace}, again"' in room.get(QUEUE + query).text
-        monkeypatch.setattr(listing, "MOST_RETRYING", 0)
-        assert 'hx-trigger="every 10s, again"' in room.get(f"{QUEUE}?state=retrying").text
+        monkeypatch.setattr(queues, "QUICKLY_READ", 3)
+        assert 'hx-trigger="every 2s, again"' in room.get(f"{QUEUE}?state=ready&search=nowhere").text
 
 
 class TestAuditPage:

@@ -1,13 +1,11 @@
 """The execution log for operators: searched page by page, and sent as a whole."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import TooMany
@@ -16,6 +14,7 @@ from roadmap import log_search
 from roadmap.execution_log import LogLevel
 from roadmap.log_search import LONGEST_TEXT, LogFilter
 from web.answering import Reply
+from web.api.operator.moments import Moment
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
 from web.turns import in_turn
@@ -24,14 +23,6 @@ NDJSON = "application/x-ndjson"
 EXPORTS_AT_ONCE = 2  # of a process
 LONGEST_EXPORT = 3600.0  # seconds
 RETRY_AFTER = 30  # seconds
-WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
-
-
-def _written(given: Any) -> Any:
-    """Numbers are no times here."""
-    if isinstance(given, datetime) or WRITTEN.fullmatch(str(given)):
-        return given
-    raise ValueError("should be a time with its zone, such as 2026-11-26T09:30:00Z")
 
 
 def _levels(given: str) -> str:
@@ -41,7 +32,6 @@ def _levels(given: str) -> str:
 
 
 LEVELS = Rule(_levels, r"^(debug|info|warning|error)(,(debug|info|warning|error))*$")
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
 
 

@@ -1,13 +1,11 @@
 """All roadmaps, for operators: searched, looked at, cancelled and retried on behalf of their owners."""
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.runtime import database
 from core.text import CLEAN, Rule
@@ -21,12 +19,12 @@ from roadmap.timeline import Trace
 from web.accepting import send
 from web.acting import actor_of
 from web.answering import Reply
+from web.api.operator.moments import Moment
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
 
 ANY_STATUS = "|".join(RoadmapStatus)
 LONGEST_TEXT = 200  # characters
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def _statuses(text: str) -> str:
@@ -35,21 +33,8 @@ def _statuses(text: str) -> str:
     return text
 
 
-def _moment(given: object) -> object:
-    """Not a number of seconds, which pydantic takes as well."""
-    if isinstance(given, str) and not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", given):
-        raise ValueError("should be a moment with its zone, such as 2026-11-26T09:00:00Z")
-    return given
-
-
-def _within_reason(moment: datetime) -> datetime:
-    """Nothing is older or younger, and databases know no year 0."""
-    return min(max(moment, EARLIEST), LATEST)
-
-
 STATUSES = Rule(_statuses, rf"^((({ANY_STATUS}),)*({ANY_STATUS}))?$")
 Words = Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN]
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_within_reason)]
 
 
 class SearchQuery(BaseModel):

@@ -23,7 +23,8 @@ from web.pages.operator.words import STATES
 from web.pages.page import AnyQuery, filled, is_part, see_other
 
 SHOWN = 50  # messages of a page
-EVERY, SLOWLY = "2s", "10s"  # after which a page is asked for again; slowly when up to 10,000 messages are read for it
+EVERY, SLOWLY = "2s", "10s"  # after which a page is asked for again: up to 10,000 messages may be read for it each time
+QUICKLY_READ = 1000  # messages
 TOO_LONG = gettext_noop("Search for at most 200 characters.")
 NOT_THERE = gettext_noop("This message is not there any more: it was run, or somebody else has dealt with it.")
 REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
@@ -60,7 +61,6 @@ def show(call: Call) -> Response:
     found = None
     if not is_too_long:
         found = inspection.messages(queue.name, query.state, search=search, limit=SHOWN, offset=query.after)
-    is_large = query.state == MessageState.retrying and queue.retrying is None
     kept = {"state": query.state, "search": search[:LONGEST_SEARCH], "arguments": query.arguments, "live": query.live}
     at = {"after": query.after or "", **kept}
     path = f"/admin/queues/{queue.name}"
@@ -68,7 +68,7 @@ def show(call: Call) -> Response:
         **{"queue": queue, "found": found, "state": query.state, "search": search, "path": path, "after": query.after},
         **{"tabs": _tabs(path, queue, query), "with_arguments": query.arguments == "yes", "is_live": query.live != "off"},
         **{"here_again": address(path, **at), "back": _from(query.state, search[:LONGEST_SEARCH])},
-        "pace": SLOWLY if search or query.after or is_large else EVERY,
+        "pace": SLOWLY if found and found.looked_at > QUICKLY_READ else EVERY,
         "switch": address(path, **{**at, "live": "" if query.live == "off" else "off"}),
         "other_arguments": address(path, **{**at, "arguments": "" if query.arguments == "yes" else "yes"}),
         "older": address(path, **kept, after=query.after + SHOWN) if found and found.more else "",
