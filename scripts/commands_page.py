@@ -16,10 +16,7 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
 os.environ.setdefault("SERVICE_TYPE", "all")
 
 from roadmap_cli import LEARNERS, OPERATORS, main  # noqa: E402
-
-PAGE = ROOT / "docs" / "COMMANDS.md"
-BEGIN = "<!-- every command: python scripts/commands_page.py --write -->"
-END = "<!-- end of every command -->"
+from scripts.marked import Marked, row  # noqa: E402
 
 
 def reference() -> str:
@@ -31,15 +28,6 @@ def reference() -> str:
         assert command is not None
         parts += _sections(command, click.Context(command, info_name=name, parent=context))
     return "\n\n".join(parts)
-
-
-def with_reference(page: str) -> str:
-    """The page with a new reference between its markers. Raises ValueError when it has not exactly one pair of them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in after:
-        raise ValueError(f"one pair of markers is needed: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{after}"
 
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -61,22 +49,16 @@ def _prose(command: click.Command) -> str:
 def _options(command: click.Command, context: click.Context) -> str:
     records = [each.get_help_record(context) for each in command.get_params(context) if isinstance(each, click.Option)]
     rows = [(f"`{record[0]}`", record[1]) for record in records if record and "--help" not in record[0]]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
-        for row in (("option", "what it does"), ("---", "---"), *rows)
-    )
+    return "\n".join(row(cells) for cells in (("option", "what it does"), ("---", "---"), *rows))
 
 
-def run(arguments: list[str]) -> int:
-    if arguments == ["--write"]:
-        PAGE.write_text(with_reference(PAGE.read_text("utf-8")), "utf-8")
-    elif not arguments:
-        print(reference())
-    else:
-        print("usage: python scripts/commands_page.py [--write]", file=sys.stderr)
-        return 2
-    return 0
-
+MARKED = Marked(
+    "commands_page.py",
+    ROOT / "docs" / "COMMANDS.md",
+    "<!-- every command: python scripts/commands_page.py --write -->",
+    "<!-- end of every command -->",
+    reference,
+)
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(MARKED.run(sys.argv[1:]))

@@ -11,21 +11,7 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
     sys.path.insert(0, str(ROOT))
 
 from core.metrics import METRICS  # noqa: E402
-
-PAGE = ROOT / "docs" / "MONITORING.md"
-BEGIN = "<!-- table of metrics: python scripts/metrics_table.py --write -->"
-END = "<!-- end of the table of metrics -->"
-
-
-def main(arguments: list[str]) -> int:
-    if arguments == ["--write"]:
-        PAGE.write_text(with_table(PAGE.read_text("utf-8")), "utf-8")
-    elif not arguments:
-        print(table())
-    else:
-        print("usage: python scripts/metrics_table.py [--write]", file=sys.stderr)
-        return 2
-    return 0
+from scripts.marked import Marked, row  # noqa: E402
 
 
 def table() -> str:
@@ -35,17 +21,16 @@ def table() -> str:
         for metric in METRICS.values()
     ]
     head = [("Metric", "Type", "Labels", "What it is"), ("---", "---", "---", "---")]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (*head, *rows))
+    return "\n".join(row(cells) for cells in (*head, *rows))
 
 
-def with_table(page: str) -> str:
-    """The page with a new table between its markers. Raises ValueError when it has not exactly one pair of them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in after:
-        raise ValueError(f"one pair of markers is needed: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
-
+MARKED = Marked(
+    "metrics_table.py",
+    ROOT / "docs" / "MONITORING.md",
+    "<!-- table of metrics: python scripts/metrics_table.py --write -->",
+    "<!-- end of the table of metrics -->",
+    table,
+)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(MARKED.run(sys.argv[1:]))

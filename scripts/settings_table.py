@@ -13,42 +13,14 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
     sys.path.insert(0, str(ROOT))
 
 from core.settings import Settings  # noqa: E402
-
-PAGE = ROOT / "docs" / "CONFIGURATION.md"
-BEGIN = "<!-- table of variables: python scripts/settings_table.py --write -->"
-END = "<!-- end of the table of variables -->"
-
-
-def main(arguments: list[str]) -> int:
-    if arguments == ["--write"]:
-        PAGE.write_text(with_table(PAGE.read_text("utf-8")), "utf-8")
-    elif not arguments:
-        print(table())
-    else:
-        print("usage: python scripts/settings_table.py [--write]", file=sys.stderr)
-        return 2
-    return 0
+from scripts.marked import Marked, row  # noqa: E402
 
 
 def table() -> str:
     """A row for each variable, in the model's order."""
     fields = Settings.model_fields.items()
     rows = [(f"`{name.upper()}`", _default(field.default), field.description or "") for name, field in fields]
-    return "\n".join(_row(cells) for cells in (("Variable", "Default", "What it does"), ("---", "---", "---"), *rows))
-
-
-def with_table(page: str) -> str:
-    """The page with a new table between its markers. Raises ValueError when it has not exactly one pair of them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in after:
-        raise ValueError(f"one pair of markers is needed: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return "\n".join(row(cells) for cells in (("Variable", "Default", "What it does"), ("---", "---", "---"), *rows))
 
 
 def _default(value: Any) -> str:
@@ -57,5 +29,13 @@ def _default(value: Any) -> str:
     return f"`{value.value if isinstance(value, StrEnum) else value}`"
 
 
+MARKED = Marked(
+    "settings_table.py",
+    ROOT / "docs" / "CONFIGURATION.md",
+    "<!-- table of variables: python scripts/settings_table.py --write -->",
+    "<!-- end of the table of variables -->",
+    table,
+)
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(MARKED.run(sys.argv[1:]))

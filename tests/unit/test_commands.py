@@ -13,7 +13,7 @@ from core.errors import FieldError, Invalid
 from core.runtime import database, session
 from roadmap import backups
 from roadmap_cli import LEARNERS, OPERATORS, main
-from scripts.commands_page import PAGE, reference, with_reference
+from scripts.commands_page import MARKED, reference
 from tests.stack import ROOT
 
 
@@ -47,8 +47,8 @@ def test_it_and_each_of_its_options_say_what_they_are_for(name: str) -> None:
 
 
 def test_the_page_about_commands_says_what_they_say_of_themselves() -> None:
-    page = PAGE.read_text("utf-8")
-    assert with_reference(page) == page, "run: python scripts/commands_page.py --write"
+    page = MARKED.page.read_text("utf-8")
+    assert MARKED.within(page) == page, "run: python scripts/commands_page.py --write"
     for name in COMMANDS:
         assert re.search(rf"^###+ `roadmap {name}\b", reference(), re.MULTILINE), name
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from core.metrics import METRICS, Kind
-from scripts.metrics_table import PAGE, table, with_table
+from scripts.metrics_table import MARKED, table
 from tests.stack import ROOT
 
 FOLDER = ROOT / "docs" / "monitoring"
@@ -44,8 +44,8 @@ def labels_in(expression: str) -> set[str]:
 
 
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    page = PAGE.read_text("utf-8")
-    assert with_table(page) == page, "run: python scripts/metrics_table.py --write"
+    page = MARKED.page.read_text("utf-8")
+    assert MARKED.within(page) == page, "run: python scripts/metrics_table.py --write"
     assert all(f"`{name}`" in table() for name in METRICS)
 
 
@@ -103,7 +103,7 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
 def test_every_alert_says_what_it_means_and_what_to_do() -> None:
     names = [rule["alert"] for rule in RULES]
     assert len(set(names)) == len(names)
-    page = PAGE.read_text("utf-8")
+    page = MARKED.page.read_text("utf-8")
     headings = re.findall(r"^### (\w+)$", page, re.MULTILINE)
     assert sorted(headings) == sorted(names)
     for rule in RULES:

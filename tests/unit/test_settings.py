@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from core.settings import ServiceType, Settings, SettingsError, from_environment
-from scripts.settings_table import PAGE, table, with_table
+from scripts.settings_table import MARKED, table
 from tests.stack import ROOT
 
 KEY, OTHER_KEY = "k" * 32, "o" * 32
@@ -244,8 +244,8 @@ def test_every_variable_is_described() -> None:
 
 
 def test_the_page_has_the_table_of_the_model() -> None:
-    page = PAGE.read_text("utf-8")
-    assert with_table(page) == page, "run: python scripts/settings_table.py --write"
+    page = MARKED.page.read_text("utf-8")
+    assert MARKED.within(page) == page, "run: python scripts/settings_table.py --write"
 
 
 def test_the_table_has_a_row_for_each_variable_with_its_default_and_description() -> None:
@@ -258,7 +258,7 @@ def test_the_table_has_a_row_for_each_variable_with_its_default_and_description(
 @pytest.mark.parametrize("page", ["no markers", table()])
 def test_a_page_without_markers_is_not_written(page: str) -> None:
     with pytest.raises(ValueError, match="markers"):
-        with_table(page)
+        MARKED.within(page)
 
 
 def test_the_defaults_in_the_entrypoint_are_those_of_the_model() -> None:
