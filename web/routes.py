@@ -183,7 +183,7 @@ PAGES = (
     Page("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery, "Send a delivery again by a button"),
     Page("GET", "/admin/logs", logs_room.show, "Look at the execution log", query=logs_room.LogsQuery, scope=Scope.observe),
     Page("GET", "/admin/roadmaps", roadmaps_room.show_roadmaps, "Look at all roadmaps", query=roadmaps_room.RoadmapsQuery, scope=Scope.observe),
-    Page("GET", IN_ROOM, roadmaps_room.show_roadmap, "Look at a roadmap as an operator", query=trace.TraceQuery, scope=Scope.observe),
+    Page("GET", IN_ROOM, roadmaps_room.show_roadmap, "Look at a roadmap as an operator", query=roadmaps_room.RoadmapQuery, scope=Scope.observe),
     Page("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, "Cancel a roadmap of anybody by a button", scope=Scope.admin),
     Page("POST", IN_ROOM + "/retry", roadmaps_room.retry, "Retry a roadmap of anybody by a button", scope=Scope.admin),
     Page("GET", "/admin", overview_room.show, "Look at the queues", query=overview_room.OverviewQuery, scope=Scope.observe),

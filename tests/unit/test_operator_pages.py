@@ -323,6 +323,19 @@ class TestRoadmapsPage:
         for language, said in (("en", "3 h"), ("zh-CN", "3 小时")):
             assert f">{said}</time>" in room.get("/admin/roadmaps", headers={"accept-language": language}).text
 
+    def test_what_was_decided_is_said_as_after_every_act(self, room: TestClient) -> None:
+        pause("content")
+        asked = {"goal": "Become a backend engineer in Python"}
+        made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
+        path = f"/admin/roadmaps/{made['id']}"
+        for act, said in (("cancel", "The roadmap is cancelled."), ("retry", "What is missing is tried again.")):
+            answer = room.post(f"{path}/{act}", data={})
+            assert answer.status_code == 200, text_of(answer.text)
+            page = answer.text
+            assert f'class="done-note" role="status">{said}</p>' in page
+            assert newest().action == f"roadmap.{act}"
+        assert "done-note" not in room.get(f"{path}?did=anything").text
+
     def test_a_row_for_each_concept_stays_while_one_turns_the_pages_of_the_table(
         self, room: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:

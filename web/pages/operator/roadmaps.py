@@ -1,11 +1,10 @@
 """All roadmaps: searched, and one of them with its ledger, its timeline and what was logged last."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from gettext import NullTranslations
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import problems, trace
 from web.pages.look import language_of
-from web.pages.operator.room import room_page
+from web.pages.operator.room import address, room_page
 from web.pages.page import AnyQuery, filled, see_other
 from web.pages.trace import TraceQuery
 
@@ -35,6 +34,10 @@ CHOICES = {  # of statuses
     "": gettext_noop("All"),
     "queued,planning,building": gettext_noop("Under way"),
     "failed,partial": gettext_noop("Went wrong"),
+}
+DID = {
+    "roadmap.cancel": gettext_noop("The roadmap is cancelled."),
+    "roadmap.retry": gettext_noop("What is missing is tried again."),
 }
 RULES = {
     "status": gettext_noop("One or several states, separated by commas."),
@@ -72,25 +75,31 @@ def show_roadmaps(call: Call) -> Response:
     return _list(call, given, found)
 
 
+class RoadmapQuery(TraceQuery):
+    """`did`: what was done a moment ago."""
+
+    did: str = ""
+
+
 def show_roadmap(call: Call) -> Response:
     return _one(call, call.query)
 
 
 def cancel(call: Call) -> Response:
-    return _decide(call, api.cancel_overseen)
+    return _decide(call, "roadmap.cancel", api.cancel_overseen)
 
 
 def retry(call: Call) -> Response:
-    return _decide(call, api.retry_overseen)
+    return _decide(call, "roadmap.retry", api.retry_overseen)
 
 
-def _decide(call: Call, decide: Any) -> Response:
-    """Back to the roadmap; what is not possible any more is said there."""
+def _decide(call: Call, name: str, decide: Callable[[Call], object]) -> Response:
+    """Back to the roadmap, where it is said; and so is what is not possible any more."""
     try:
         decide(replace(call, body=NoBody()))
     except Conflict as error:
-        return _one(call, TraceQuery(), error)
-    return see_other(f"/admin/roadmaps/{call.ids['roadmap_id']}")
+        return _one(call, RoadmapQuery(), error)
+    return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=name))
 
 
 def _days(given: Mapping[str, str]) -> dict[str, str]:
@@ -139,16 +148,18 @@ def _shown(name: str, value: str) -> str:
     return day[0] if day else ""
 
 
-def _one(call: Call, query: TraceQuery, error: Conflict | None = None) -> Response:
+def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Response:
     roadmap_id: UUID = call.ids["roadmap_id"]
     detail = overseeing.detail(roadmap_id)
     logs = f"/admin/logs?roadmap_id={roadmap_id}"
     told = timeline.trace(detail.owner.id, roadmap_id)
+    words = texts(language_of(call.request))
     return room_page(
         call,
         "operator/roadmap.html",
         status=status_of(error) if error else 200,
-        problem=problems.said(texts(language_of(call.request)), error) if error else "",
+        problem=problems.said(words, error) if error else "",
+        said=words.gettext(DID[query.did]) if query.did in DID else "",
         roadmap=detail,
         may_cancel=detail.status in UNDER_WAY,
         may_retry=detail.status in ENDED and detail.status != RoadmapStatus.ready,
