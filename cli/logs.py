@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from core.ids import first_id
 from core.text import one_line
 from roadmap import log_search
 from roadmap.execution_log import LogLevel
-from roadmap.log_search import LogEntry, LogFilter
+from roadmap.log_search import SETTLES, LogEntry, LogFilter
 
 PAUSE = 1.0  # seconds between two looks
 AT_ONCE = 200  # records of one look
@@ -65,17 +66,22 @@ def logs(
     """Show the newest records of the execution log, the oldest of them first; follow it."""
     chosen = tuple(LogLevel(level) for level in levels)
     wanted = LogFilter(chosen, categories, step, roadmap_id, None, trace_id, since, until, text)
-    found = _newest(wanted, limit)
+    begun = clock.now() - SETTLES  # what is not settled by then is told by following: it may not be all, nor in order
+    found = _newest(_before(wanted, begun) if follow else wanted, limit)
     _tell(found, as_json)
     if not found and not follow and not as_json:
         click.echo("There is no such record.")
-    last = found[-1].id if found else first_id(clock.now())
+    last = first_id(begun)
     while follow:
         came = log_search.newer(wanted, last, AT_ONCE)
         _tell(came, as_json)
         last = came[-1].id if came else last
         if len(came) < AT_ONCE:
             time.sleep(PAUSE)
+
+
+def _before(wanted: LogFilter, moment: datetime) -> LogFilter:
+    return replace(wanted, until=min(wanted.until or moment, moment))
 
 
 def _newest(wanted: LogFilter, limit: int) -> list[LogEntry]:

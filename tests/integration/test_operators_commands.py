@@ -2,21 +2,26 @@
 
 import hashlib
 import json
+import signal
 import sqlite3
+import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import psycopg2
 import pytest
 from playhouse.migrations import Runner
 
+from cli.telling import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
-from tests.commands import Said, roadmap, succeeded
+from tests.commands import ROADMAP, Said, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import Service, Stack, clean_environment
@@ -357,6 +362,31 @@ def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str
 def test_the_workers_of_a_service_are_seen(stack: Stack) -> None:
     found = succeeded(stack.environment, "jobs", "workers", "--json").data
     assert {each["queue"] for each in found} == {"logs", "content"}
+
+
+def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> None:
+    first = stack.create()
+    stack.finished(first)
+    told = [json.loads(line) for line in succeeded(stack.environment, "logs", "--json", "--limit", "1000").output.splitlines()]
+    assert first.rpartition("/")[2] in {record["roadmap_id"] for record in told}
+    assert told == sorted(told, key=lambda record: record["id"])
+    arguments = [ROADMAP, "logs", "--follow", "--json", "--limit", "1000"]
+    with subprocess.Popen(arguments, env=command(stack.environment), stdout=PIPE, stderr=PIPE, text=True) as following:
+        watchdog = threading.Timer(100, following.kill)
+        watchdog.start()
+        try:
+            assert following.stdout is not None
+            lines = map(json.loads, following.stdout)
+            seen = [next(record for record in lines if record["roadmap_id"] == first.rpartition("/")[2])]
+            second = stack.create()
+            seen += [next(record for record in lines if record["roadmap_id"] == second.rpartition("/")[2])]
+            following.send_signal(signal.SIGINT)
+            assert following.wait(60) == Exit.interrupted
+        finally:
+            watchdog.cancel()
+            following.kill()
+        assert following.stderr is not None
+        assert following.stderr.read().strip() == "Interrupted."
 
 
 def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
