@@ -34,6 +34,24 @@ SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 
 
+class _EndsItself:
+    """SQLite ends a transaction by itself when the disk is full. The driver's complaint that there is none to roll back
+    would take the place of that.
+    """
+
+    def rollback(self) -> None:
+        if self.connection().in_transaction:  # type: ignore[attr-defined]
+            super().rollback()  # type: ignore[misc]
+
+
+class _File(_EndsItself, peewee.SqliteDatabase):  # type: ignore[misc]
+    pass
+
+
+class _PooledFile(_EndsItself, PooledSqliteDatabase):  # type: ignore[misc]
+    pass
+
+
 def open_database(settings: Settings) -> peewee.Database:
     """The application's database, pooled, not yet connected. Nothing connects by itself."""
     if settings.database_url is not None:
@@ -50,7 +68,7 @@ def open_database(settings: Settings) -> peewee.Database:
             **limits,
         )
     _make_folder(settings.data_dir)
-    return PooledSqliteDatabase(
+    return _PooledFile(
         str(settings.data_dir / "roadmap.db"),
         pragmas=SQLITE_PRAGMAS,
         lock_type="IMMEDIATE",
@@ -68,7 +86,7 @@ def open_migration_database(settings: Settings) -> peewee.Database:
         url = settings.direct_database_url or settings.database_url
         return peewee.PostgresqlDatabase(url.get_secret_value(), autoconnect=False, connect_timeout=5)
     _make_folder(settings.data_dir)
-    return peewee.SqliteDatabase(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
+    return _File(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
 
 
 def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None) -> ReliableQueue:
@@ -97,11 +115,13 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
     path = settings.data_dir / "secret_key"
     if not path.exists():
         descriptor, draft = tempfile.mkstemp(dir=settings.data_dir)  # readable by its owner only
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
-            os.link(draft, path)
-        os.unlink(draft)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+            with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
+                os.link(draft, path)
+        finally:
+            os.unlink(draft)
     return (path.read_text().strip(),)
 
 
