@@ -30,7 +30,7 @@ def config(as_json: bool) -> None:
     """Show every variable, its value, and where that is from. Secrets, and passwords in addresses, are not shown."""
     found = variables(os.environ)
     rows = [(each.name, each.value, f"{each.origin} ({each.source})" if each.source else each.origin) for each in found]
-    show(found, as_json, lambda: table(("variable", "value", "from"), rows))
+    show(found, as_json, lambda: table(("variable", "value", "from"), rows, breakable="value"))
 
 
 def variables(environment: Mapping[str, str]) -> list[Variable]:
@@ -77,5 +77,6 @@ def _without_password(secret: str) -> str:
     if not separator or scheme not in ("postgresql", "postgres", "redis", "rediss"):
         return HIDDEN
     place = rest.rpartition("@")[2].partition("?")[0]
-    user = rest.rpartition("@")[0].partition(":")[0]
-    return f"{scheme}://{f'{user}:***@' if rest.rpartition('@')[1] else ''}{place}"
+    user, has_password, _ = rest.rpartition("@")[0].partition(":")
+    hidden = ":***" if has_password else ""
+    return f"{scheme}://{f'{user}{hidden}@' if rest.rpartition('@')[1] else ''}{place}"

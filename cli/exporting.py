@@ -20,7 +20,9 @@ from roadmap import document
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, replaced if it is there. Default: stdout."
 )
 @service_options
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json; with --output: where and how much, as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Without --output: as --format json. With it: what was written where, as JSON."
+)
 def export_command(roadmap_id: str, form: str, output: Path | None, caller: Caller, as_json: bool) -> None:
     """Write the roadmap ID with its tutorials, resources and questions: as Markdown to read, as JSON, or its map as SVG."""
     form = "json" if as_json and output is None else form

@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from cli.telling import json_option, say, show, table
+from core.text import plain
 from roadmap.audit import Action, Actor, audited
 from tasks import inspection
-from tasks.inspection import MessageState
+from tasks.inspection import MessagePage, MessageState
 
 QUEUES = click.Choice(list(inspection.QUEUES))
 WAITING = [state for state in MessageState if state is not MessageState.dead]
@@ -42,11 +43,22 @@ def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool)
     rows = [(each.id, each.task, each.arguments, each.due_at or each.at or each.sent_at, each.tries_left) for each in page.items]
 
     def human() -> None:
-        table(("id", "task", "arguments", "due or since", "tries left"), rows)
-        if page.more or not page.is_complete:
-            click.echo(f"There may be more: {page.looked_at:,} messages were looked at.")
+        if rows:
+            table(("id", "task", "arguments", "due or since", "tries left"), rows)
+        else:
+            click.echo(f"No message of the {queue} queue{_with(search)} is {state}.")
+        _tell_whether_all(page)
 
     return show(page, as_json, human)
+
+
+def _with(search: str) -> str:
+    return f" with '{plain(search)}' in it" if search else ""
+
+
+def _tell_whether_all(page: MessagePage) -> None:
+    if page.more or not page.is_complete:
+        click.echo(f"There may be more: {page.looked_at:,} messages were looked at.")
 
 
 def _overview(as_json: bool) -> None:
@@ -123,9 +135,11 @@ def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
     rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
 
     def human() -> None:
-        if not rows:
-            return click.echo(f"No message of the {queue} queue is put aside.")
-        return table(("id", "put aside", "task", "arguments", "reason"), rows)
+        if rows:
+            table(("id", "put aside", "task", "arguments", "reason"), rows, breakable="reason")
+        else:
+            click.echo(f"No message of the {queue} queue{_with(search)} is put aside.")
+        _tell_whether_all(page)
 
     show(page, as_json, human)
 
@@ -170,7 +184,8 @@ def _each(
     if every == bool(ids) or (search and not every):
         raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all; --search goes with --all.")
     if every:
-        with audited(Actor.of_command_line(), Action(f"dead.{what}"), queue, {"search": search}) as act:
+        narrowed = {"search": search} if search else {}
+        with audited(Actor.of_command_line(), Action(f"dead.{what}"), queue, narrowed) as act:
             act.found["count"] = count = whole(queue, search)
         return count
     for id_ in ids:

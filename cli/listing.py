@@ -23,5 +23,9 @@ def list_command(status: str | None, limit: int, caller: Caller, as_json: bool) 
     show(
         found,
         as_json,
-        lambda: table(("id", "status", "written", "title"), rows) if rows else click.echo("There is no roadmap yet."),
+        lambda: (
+            table(("id", "status", "written", "title"), rows, breakable="title")
+            if rows
+            else click.echo("There is no roadmap yet.")
+        ),
     )

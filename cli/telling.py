@@ -15,7 +15,9 @@ from uuid import UUID
 
 import click
 from pydantic import BaseModel
+from rich.box import HEAVY_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from core.errors import RoadmapError, Unavailable
@@ -26,6 +28,8 @@ from core.text import plain
 
 HOUSE = Path(__file__).resolve().parent.parent
 console = Console()
+NARROW = 24  # characters of a word that stay together where it may be broken
+WIDE = 10_000  # columns of a terminal, in which nothing has to be broken
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there.")
 
 
@@ -57,7 +61,11 @@ def data_folder(environment: Mapping[str, str]) -> Path:
 
 
 def failure(error: RoadmapError, settings: Settings | None = None) -> Failed:
-    fields = "; ".join(f"{field.pointer.lstrip('?/')} {field.detail}" for field in error.fields)
+    fields = "; ".join(
+        f"{field.pointer.removeprefix('/').removeprefix('?')} {field.detail}"
+        for field in error.fields
+        if field.detail.rstrip(".") not in error.detail  # the same twice
+    )
     said = f"{error.detail.rstrip('.')} ({fields})." if fields else error.detail
     if not isinstance(error, Unavailable):
         return Failed(said)
@@ -93,14 +101,25 @@ def say(text: str, as_json: bool, data: Any = None) -> None:
     click.echo(as_document(data if data is not None else {"done": text}) if as_json else plain(text))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Words of others show as they are: no markup, no control characters."""
-    made = Table()
-    for name in columns:
-        made.add_column(name, overflow="fold", no_wrap=name == "id")  # an id is copied, and a part of one is worth nothing
-    for row in rows:
-        made.add_row(*(plain(cell(each)) for each in row))
-    console.print(made, markup=False, highlight=False)
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: str = "") -> None:
+    """Words of others show as they are: no markup, no control characters. Where the terminal is too narrow for the words,
+    the lines between the columns go first, and then each row is told as a paragraph. Words of the column `breakable` may
+    go on in the next line.
+    """
+    told = [[plain(cell(each)) for each in row] for row in rows]
+    for box in (HEAVY_HEAD, None):
+        made, narrowest = Table(box=box, pad_edge=box is not None), Table(box=box, pad_edge=box is not None)
+        for name in columns:
+            made.add_column(name, overflow="fold", no_wrap=name == "id")  # an id is copied, and a part of one is worth nothing
+            narrowest.add_column(name, no_wrap=name == "id")
+        for row in told:
+            made.add_row(*row)
+            narrowest.add_row(*(each[:NARROW] if name == breakable else each for name, each in zip(columns, row, strict=True)))
+        if Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum <= console.width:
+            return console.print(made, markup=False, highlight=False)
+    for number, row in enumerate(told):
+        click.echo("\n" * (number > 0) + "\n".join(f"{name}: {each}" for name, each in zip(columns, row, strict=True) if each))
+    return None
 
 
 def cell(value: Any) -> str:
