@@ -12,7 +12,7 @@ import pytest
 from core.texts import ENGLISH, texts
 from roadmap.picture.text_width import text_width
 from roadmap.spans import Span, SpanKind, SpanOutcome
-from web.pages.spans_said import rows_in
+from web.pages.spans_said import NAMES, rows_in
 from web.pages.timescale import APART, BREAK, STEPS, scale_of, ticks, told
 from web.pages.waterfall import FONT, LABEL_RIGHT, LEAST, LEFT, RIGHT, Bar, Chart, arrange
 from web.pages.waterfall_drawing import draw, legend, said_of
@@ -204,9 +204,22 @@ class TestDrawing:
         assert "<img" not in svg
 
     def test_states_differ_in_shape_and_not_in_colour_alone(self) -> None:
-        shapes = {re.sub(r'class="[^"]*"', "", svg) for svg, _ in legend(ENGLISH)}
-        plan_and_writing = 1  # both are work, in different rows
-        assert len(shapes) == len(legend(ENGLISH)) - plan_and_writing
+        told = legend(self.one_of_each(), ENGLISH)
+        by_style = ("stopped", "interrupted")  # hollow, and with a dashed edge: operator.css
+        work = ("Planning", "Analysis of the goal", "Design of the plan", "Repair of the plan", "Writing")  # in different rows
+        shapes = {re.sub(r'class="[^"]*"', "", svg) for svg, said in told if said not in by_style}
+        assert len(shapes) == len(told) - len(by_style) - (len(work) - 1)
+
+    @staticmethod
+    def one_of_each() -> list[Span]:
+        kinds = [span(kind, 0, 1) for kind in SpanKind]
+        return [*kinds, *(span("content", 0, 1).model_copy(update={"outcome": outcome}) for outcome in SpanOutcome)]
+
+    def test_the_legend_has_what_is_in_the_picture_and_nothing_else(self) -> None:
+        every = {said for _, said in legend(self.one_of_each(), ENGLISH)}
+        assert every == {ENGLISH.gettext(NAMES[kind]) for kind in SpanKind} | {"failed", "interrupted", "stopped", "goes on"}
+        assert [said for _, said in legend([span("analysis", 0, 1)], ENGLISH)] == ["Analysis of the goal"]
+        assert legend([], ENGLISH) == []
 
     def test_a_bar_says_in_words_what_it_is(self) -> None:
         chart = chart_of([span("content", 3, 9, concept=1, name="quiz", attempt=2, reason="It was late.")])

@@ -55,7 +55,7 @@ def drawn(call: Call, trace: Trace, href: Callable[[UUID], str]) -> dict[str, An
     return {
         "trace": trace,
         "picture": Markup(draw(chart, now, title, href, words)),  # escaped where it is made
-        "legend": [(Markup(svg), said) for svg, said in legend(words)],
+        "legend": [(Markup(svg), said) for svg, said in legend(trace.spans, words)],
         "spans": trace.spans[after : after + ON_A_PAGE],
         "after": after,
         "next_after": after + ON_A_PAGE if after + ON_A_PAGE < len(trace.spans) else None,

@@ -5,7 +5,7 @@ that failed has a cross at its end, one that goes on a tip.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from gettext import NullTranslations
 from uuid import UUID
@@ -28,8 +28,10 @@ PATTERNS = (
 )
 FULL = frozenset({SpanKind.plan, SpanKind.analysis, SpanKind.outline, SpanKind.repair, SpanKind.content})
 IN_LEGEND = (
-    *(("queued", SpanOutcome.ok), ("plan", SpanOutcome.ok), ("content", SpanOutcome.ok), ("model_call", SpanOutcome.ok)),
-    *(("content", SpanOutcome.failed), ("content", SpanOutcome.running), ("wait", SpanOutcome.ok), ("retry", SpanOutcome.ok)),
+    *(("queued", SpanOutcome.ok), ("plan", SpanOutcome.ok), ("analysis", SpanOutcome.ok), ("outline", SpanOutcome.ok)),
+    *(("repair", SpanOutcome.ok), ("content", SpanOutcome.ok), ("model_call", SpanOutcome.ok)),
+    *(("content", SpanOutcome.failed), ("content", SpanOutcome.interrupted), ("content", SpanOutcome.stopped)),
+    *(("content", SpanOutcome.running), ("wait", SpanOutcome.ok), ("retry", SpanOutcome.ok)),
     *(("webhook", SpanOutcome.ok), ("decision", SpanOutcome.ok)),
 )
 
@@ -39,10 +41,14 @@ def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTransla
     return "".join(_drawn(chart, now, title, href, words))
 
 
-def legend(words: NullTranslations) -> list[tuple[str, str]]:
-    """A small picture of each kind of bar, which is markup, and what it is."""
+def legend(spans: Collection[Span], words: NullTranslations) -> list[tuple[str, str]]:
+    """A small picture of each kind of bar that these spans have, which is markup, and what it is."""
     found = []
+    there = {span.kind for span in spans}
+    ends = {span.outcome for span in spans if span.kind in FULL}
     for kind, outcome in IN_LEGEND:
+        if (kind not in there) if outcome == SpanOutcome.ok else (outcome not in ends):
+            continue
         at = datetime.min
         span = Span(id="", kind=SpanKind(kind), name="", started_at=at, ended_at=at, outcome=outcome)
         inner = "".join(_shape(Bar((span,), 3, 25, 2)))
