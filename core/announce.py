@@ -42,7 +42,7 @@ def _announcement(settings: Settings) -> str:
     else:
         body = shlex.quote(f'{{"email": "{settings.admin_email}", "password": "<ADMIN_PASSWORD>"}}')
         log_in = f"curl {url}/api/v1/auth/login -H 'Content-Type: application/json' -d {body}"
-        command = log_in if settings.admin_email else "python roadmap_cli.py users add YOU@EXAMPLE.ORG --admin"
+        command = log_in if settings.admin_email else "roadmap users add YOU@EXAMPLE.ORG --admin"
     return "\n".join([*lines, "", "  Open that address in a browser, or try", f"    {command}", "", "  Ctrl-C ends it.", ""])
 
 

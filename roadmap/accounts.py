@@ -156,7 +156,7 @@ def ensure_first_admin() -> None:
         with suppress(Conflict):  # another process was quicker
             add(email, settings.admin_password.get_secret_value(), is_admin=True)
     elif not account.is_admin:
-        logger.warning("the account of ADMIN_EMAIL is no administrator; `roadmap_cli.py users admin EMAIL` makes it one")
+        logger.warning("the account of ADMIN_EMAIL is no administrator; `roadmap users admin EMAIL` makes it one")
 
 
 def add(email: str, password: str, *, name: str = "", is_admin: bool = False) -> User:
