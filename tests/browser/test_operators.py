@@ -11,6 +11,7 @@ from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
 from tests.operating import promote, put_aside
 from tests.stack import Stack
+from tests.waiting import wait_until
 
 QUEUE = "/admin/queues/content"
 API = "/api/v1/admin/queues/content"
@@ -113,3 +114,17 @@ def test_it_works_without_scripts(visit: Visiting, resumed: School) -> None:
     page.get_by_role("link", name="Resume", exact=True).click()
     page.get_by_role("button", name="Resume it").click()
     expect(page.locator(".done-note")).to_have_text("The queue content is resumed.")
+
+
+def test_on_a_phone_what_was_logged_stands_below_when_and_where(visit: Visiting, service: Stack) -> None:
+    made = service.create()
+    service.finished(made)
+    wait_until(lambda: service.get(f"{made}/logs").json()["items"], reason="records of it")
+    page = visit(viewport={"width": 360, "height": 800}).open(f"{service.url}/admin/logs")
+    expect(page.locator(".logs .said").first).to_be_visible()
+    for path in ("/admin/logs", made.replace("/api/v1", "/admin")):
+        page.goto(f"{service.url}{path}")
+        for cell in page.locator(".logs .said").all()[:5]:
+            box = cell.bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] < box["x"] + box["width"] <= 360
