@@ -22,7 +22,12 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 
 email_argument = click.argument("email", callback=_address)
 password_option = click.option(
-    "--password", envvar="PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for by default."
+    "--password",
+    envvar="PASSWORD",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    help="Or PASSWORD in the environment; otherwise it is asked for.",
 )
 
 

@@ -40,6 +40,14 @@ class Admission(StrEnum):
     closed = "closed"
 
 
+CURRENCY, HEADER_NAME, LOG_LEVEL = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$", "^(?i:debug|info|warning|error)$"
+PATTERNS = {
+    CURRENCY: "must be the three letters of a currency, as in USD",
+    HEADER_NAME: "must be the name of a header: letters, digits and hyphens, as in X-Forwarded-For",
+    LOG_LEVEL: "must be debug, info, warning or error",
+}
+
+
 class ServiceType(StrEnum):
     api = "api"
     huey_logs = "huey_logs"
@@ -189,7 +197,7 @@ class Settings(BaseModel):
     model_concurrency: Count = Field(8, ge=1, le=256, description="Calls of the model that run at once in a process. Fewer after the provider has answered 429.")  # fmt: skip
     model_max_tokens: Count = Field(16_384, ge=256, le=1_000_000, description="Most tokens of one answer; what a call can cost at most follows from it.")  # fmt: skip
     model_prices: Prices = Field((), description="Price of a million prompt and completion tokens by model: gpt-5-mini=0.25/2, other=0.1/0.4.")  # fmt: skip
-    currency: str = Field("USD", pattern=r"^[A-Za-z]{3}$", description="Currency of MODEL_PRICES and of the budgets.")
+    currency: str = Field("USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets.")
     budget_per_roadmap: Money = Field(Decimal(0), description="Most that the model calls of one roadmap may cost. 0: no limit.")  # fmt: skip
     budget_per_user_month: Money = Field(Decimal(0), description="Most that the model calls of one account may cost in a month (UTC). 0: no limit.")  # fmt: skip
     repair_rounds: Count = Field(2, ge=0, le=5, description="Rounds in which a model may mend an outline that does not hold together.")  # fmt: skip
@@ -208,7 +216,7 @@ class Settings(BaseModel):
     admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
     allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
-    client_address_header: str = Field("X-Forwarded-For", pattern=r"^[A-Za-z0-9-]{1,40}$", description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
+    client_address_header: str = Field("X-Forwarded-For", pattern=HEADER_NAME, description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
     trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
     webhook_networks: Receivers = Field((), description="Private addresses or networks to which webhooks may go, also over http. Default: none, webhooks go to the public internet; in embedded mode always this machine.")  # fmt: skip
     requests_per_minute: Count = Field(600, ge=0, le=100_000_000, description="Requests of one account; half as many of one address without an account. 0: no limit. Server mode only.")  # fmt: skip
@@ -217,7 +225,7 @@ class Settings(BaseModel):
     most_queued_roadmaps: Count = Field(10_000, ge=1, le=100_000_000, description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones are answered with 503.")  # fmt: skip
     metrics_token: MonitorToken = Field(None, description="Bearer token that lets Prometheus read GET /metrics, at least 16 characters. None: an account or key that may observe; embedded mode asks nobody.")  # fmt: skip
     log_retention_days: Count = Field(90, ge=0, le=36_500, description="How long the execution log is kept, in whole months (UTC): those that ended before that are deleted. 0: all of it.")  # fmt: skip
-    log_level: str = Field("INFO", pattern="^(?i:debug|info|warning|error)$", description="debug, info, warning or error.")  # fmt: skip
+    log_level: str = Field("INFO", pattern=LOG_LEVEL, description="debug, info, warning or error.")  # fmt: skip
     log_format: LogFormat = Field(LogFormat.auto, description="Lines of the process logs: json (an object a line), text (to read), or auto: text in embedded mode and in a terminal, else json.")  # fmt: skip
 
     @property
@@ -317,7 +325,9 @@ def _sentence(problem: Any) -> str:
         rule = str(problem["ctx"]["error"])
     elif problem["type"] == "enum":
         rule = f"must be {problem['ctx']['expected'].replace(chr(39), '')}"
+    elif problem["type"] == "string_pattern_mismatch":
+        rule = PATTERNS[problem["ctx"]["pattern"]]
     else:
-        rule = str(problem["msg"])
+        rule = str(problem["msg"]).replace("Input should be", "must be")
     name = ".".join(str(part) for part in problem["loc"]).upper()
     return f"{name}: {rule}" if name else rule

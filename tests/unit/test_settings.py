@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from core.settings import ServiceType, Settings, SettingsError, from_environment
+from core.settings import PATTERNS, ServiceType, Settings, SettingsError, from_environment
 from scripts.settings_table import MARKED, table
 from tests.stack import ROOT
 
@@ -276,3 +276,22 @@ def test_secrets_are_secret_in_the_model() -> None:
     assert len(secret) == 7
     hidden = {name for name, field in Settings.model_fields.items() if SecretStr.__name__ in str(field.annotation)}
     assert hidden == secret
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "99999", "PORT: must be less than or equal to 65535"),
+        ("LEASE_SECONDS", "-1", "LEASE_SECONDS: must be greater than 0"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL: must be debug, info, warning or error"),
+        ("CURRENCY", "EURO", "CURRENCY: must be the three letters of a currency, as in USD"),
+    ],
+)
+def test_what_is_out_of_bounds_is_said_in_our_words(name: str, value: str, said: str) -> None:
+    assert complaints({**EMBEDDED, name: value})[0] == said
+
+
+def test_no_setting_answers_with_a_pattern() -> None:
+    given = [part.pattern for field in Settings.model_fields.values() for part in field.metadata if hasattr(part, "pattern")]
+    patterns = {pattern for pattern in given if pattern}
+    assert patterns == set(PATTERNS)
