@@ -1,7 +1,8 @@
 """`config`: every variable, its value, and where that is from."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,11 @@ from cli.telling import json_option, show, table
 from core.settings import Price, Settings, from_environment
 
 HIDDEN = "(set, not shown)"
+OF_SERVERS, OF_WEB = ("postgresql", "postgres", "redis", "rediss"), ("http", "https")
+# A password that is not quoted as it should be may have any of these signs: then it is not known where it ends.
+ADDRESS = re.compile(
+    r"(?P<scheme>[a-z]+)://((?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?(?P<place>[A-Za-z0-9._,:\[\]-]*(/[^@?#]*)?)([?#][^@]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +69,18 @@ def _shown(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, SecretStr):
-        return _without_password(value.get_secret_value())
+        return _place(value.get_secret_value(), OF_SERVERS)
     if isinstance(value, tuple):
         return ",".join(_shown(each) for each in value)
     if isinstance(value, Price):
         return f"{value.model}={value.prompt}/{value.completion}"
-    return str(value)
+    return _place(value, OF_WEB) if isinstance(value, str) and "://" in value and set("@?#") & set(value) else str(value)
 
 
-def _without_password(secret: str) -> str:
-    """Of an address its place, which an operator wants to compare; of everything else nothing."""
-    scheme, separator, rest = secret.partition("://")
-    if not separator or scheme not in ("postgresql", "postgres", "redis", "rediss"):
+def _place(secret: str, schemes: Collection[str]) -> str:
+    """Of an address where it leads to, which an operator wants to compare; of everything else nothing."""
+    found = ADDRESS.fullmatch(secret)
+    if found is None or found["scheme"] not in schemes:
         return HIDDEN
-    place = rest.rpartition("@")[2].partition("?")[0]
-    user, has_password, _ = rest.rpartition("@")[0].partition(":")
-    hidden = ":***" if has_password else ""
-    return f"{scheme}://{f'{user}{hidden}@' if rest.rpartition('@')[1] else ''}{place}"
+    user = "" if found["user"] is None else f"{found['user']}{':***' if found['password'] else ''}@"
+    return f"{found['scheme']}://{user}{found['place']}"

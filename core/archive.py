@@ -5,6 +5,7 @@ columns, and the last line counts the rows and has the SHA-256 of all lines befo
 known as such, and `zcat FILE | head -1` shows what a file is. The sum protects from accidents, not from who wants to forge one.
 """
 
+import errno
 import gzip
 import hashlib
 import json
@@ -87,6 +88,8 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """A file that is there as a whole or not at all, for its owner's eyes only. Raises FileExistsError, OSError."""
     if path.exists() and not replace:
         raise FileExistsError(f"{path} is there already")
+    if path.exists() and not path.is_file():  # who may write to /dev/null may not want to replace it
+        raise OSError(errno.EINVAL, "it is a device, a pipe or the like, and no file")
     descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable by its owner only
     try:
         with os.fdopen(descriptor, "wb") as sink:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import resource
 import sqlite3
 import uuid
@@ -385,6 +386,13 @@ def test_a_full_disk_leaves_no_half_of_a_backup(made: Any, tmp_path: Path) -> No
     replaced = roadmap(source.environment, "backup", file, "--force", before=small_files(40_000))
     assert replaced.code == 1
     assert file.stat().st_size == before
+
+
+def test_what_is_no_file_is_not_replaced_by_one(made: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    said = roadmap(made["embedded"][0].environment, "backup", tmp_path / "pipe", "--force")
+    assert (said.code, "no file" in said.sentence, (tmp_path / "pipe").is_fifo()) == (1, True, True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
 
 def test_a_full_disk_ends_a_restore_with_nothing_changed(made: Any, place: Any) -> None:

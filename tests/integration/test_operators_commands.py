@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 from playhouse.migrations import Runner
 
+from cli.config import HIDDEN
 from cli.telling import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
@@ -431,3 +432,23 @@ def test_a_time_before_all_times_is_refused(place: Callable[[str], dict[str, str
     said = roadmap(place("embedded"), "logs", "--since", "999999d")
     assert (said.code, "Traceback" in said.errors) == (2, False)
     assert "must be a time such as" in said.errors
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "shown"),
+    [
+        ("DATABASE_URL", f"postgresql://u:{SECRET}@db:5432/learning", "postgresql://u:***@db:5432/learning"),
+        ("DATABASE_URL", f"postgresql://db/learning?password={SECRET}&sslmode=require", "postgresql://db/learning"),
+        ("DATABASE_URL", f"postgresql://db/learning?user=u&password=a@{SECRET}", HIDDEN),
+        ("DATABASE_URL", f"postgresql://u:1?{SECRET}@db/learning", HIDDEN),
+        ("REDIS_URL", f"redis://:{SECRET}@[::1]:6379/0", "redis://:***@[::1]:6379/0"),
+        ("REDIS_URL", f"redis://broker:6379/0?password={SECRET}@{SECRET}", HIDDEN),
+        ("OPENAI_BASE_URL", f"https://u:{SECRET}@models.example.org/v1", "https://u:***@models.example.org/v1"),
+        ("OPENAI_BASE_URL", f"https://models.example.org/v1?key={SECRET}", "https://models.example.org/v1"),
+        ("OPENAI_BASE_URL", "http://[::1]:11434/v1", "http://[::1]:11434/v1"),
+    ],
+)
+def test_of_an_address_only_where_it_leads_to_is_shown(server: dict[str, str], name: str, address: str, shown: str) -> None:
+    told = succeeded({**server, name: address}, "config", "--json")
+    assert SECRET not in told.output
+    assert next(each["value"] for each in told.data if each["name"] == name) == shown

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from cli import telling
-from cli.config import _without_password
+from cli.config import OF_SERVERS, _place
 from cli.telling import failure, table
 from core.errors import FieldError, Invalid
 
@@ -59,5 +59,5 @@ def test_what_is_wrong_is_said_once() -> None:
 
 @pytest.mark.parametrize("given", ["postgresql://postgres@db/roadmap", "redis://db:6379/0"])
 def test_that_there_is_no_password_is_not_hidden(given: str) -> None:
-    assert _without_password(given) == given
-    assert _without_password("postgresql://u:secret@db/roadmap") == "postgresql://u:***@db/roadmap"
+    assert _place(given, OF_SERVERS) == given
+    assert _place("postgresql://u:secret@db/roadmap", OF_SERVERS) == "postgresql://u:***@db/roadmap"
