@@ -239,7 +239,7 @@ def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[
             if not all(value is None or fit(value) for fit, value in zip(fits, row, strict=True)):
                 raise ValueError
             values = [value if value is None else change(value) for change, value in zip(changes, row, strict=True)]
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotABackup(f"a row of {table.name} has a value that does not fit its column") from None
         batch += values
         count, size = count + 1, size + sum(len(value) for value in values if isinstance(value, str | bytes))
