@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-import socket
+import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -361,7 +361,7 @@ class ReliableQueue(Huey):
 
     def begin(self, threads: int = 1) -> None:
         """A consumer starts."""
-        self._about |= {"host": socket.gethostname(), "pid": os.getpid(), "threads": threads, "started_at": time.time()}
+        self._about |= {"host": platform.node(), "pid": os.getpid(), "threads": threads, "started_at": time.time()}
         self.stopping.clear()
         self._handed_back.clear()
 

@@ -7,7 +7,7 @@ answered by nobody is tried again and added once. What the database does not tak
 import atexit
 import logging
 import os
-import socket
+import platform
 import threading
 import time
 from collections.abc import Sequence
@@ -212,7 +212,7 @@ def _execute(statements: Sequence[Statement]) -> None:
 
 
 def _process_name() -> str:
-    return f"{socket.gethostname()[:60]}:{os.getpid()}"
+    return f"{platform.node()[:60]}:{os.getpid()}"
 
 
 def _own_gauges() -> Gauges:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import resource
 import sqlite3
 import uuid
@@ -150,17 +151,18 @@ def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path:
         for _ in range(4):
             stack.create()
         wait_until(lambda: asked(stack, "SELECT count(*) FROM content WHERE status = 'ready'")[0][0] > 5, timeout=60)
-        succeeded(stack.environment, "backup", tmp_path / "b.gz")
-        assert asked(stack, "SELECT count(*) FROM content WHERE status <> 'ready'")[0][0] > 0, (
-            "it was made while the service worked"
-        )
+        with ThreadPoolExecutor() as others:
+            backup = others.submit(succeeded, stack.environment, "backup", tmp_path / "b.gz")
+            while not backup.done():  # there is always something under way
+                stack.create()
+            backup.result()
     restored = place("embedded")
     succeeded(restored.environment, "restore", tmp_path / "b.gz")
     sums = "SELECT contents_total, contents_ready, last_seq, (SELECT count(*) FROM content c WHERE c.roadmap_id = r.id), "
     sums += "(SELECT count(*) FROM content c WHERE c.roadmap_id = r.id AND status = 'ready'), "
     sums += "(SELECT max(seq) FROM roadmap_event e WHERE e.roadmap_id = r.id) FROM roadmap r"
     found = asked(restored, sums)
-    assert len(found) == 4
+    assert len(found) >= 4
     assert [row for row in found if row[:3] != row[3:]] == []
 
 
@@ -212,7 +214,7 @@ def spoiled(kind: str, good: bytes) -> bytes:
 SAID = {
     "cut short": "cut short",
     "cut at a line": "cut short",
-    "one bit": "damaged",
+    "one bit": "damaged|its sum is another",  # by the place of the bit
     "a word": "sum",
     "goes on": "goes on",
     "empty": "no backup",
@@ -234,7 +236,7 @@ def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
     target = place(mode)
     said = roadmap(target.environment, "restore", file)
     assert said.code == 1
-    assert SAID[kind] in said.sentence
+    assert re.search(SAID[kind], said.sentence)
     assert "Nothing was changed" in said.sentence
     assert names_of_tables(target) == set()
 
