@@ -156,7 +156,7 @@ def everything(stack: Stack) -> dict[str, list[str]]:
     with cursor_of(stack) as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
         for (table,) in cursor.fetchall():
-            if table not in ("execution_log", "log_source"):
+            if not table.startswith(("execution_log", "log_source", "measure")):
                 cursor.execute(f'SELECT * FROM "{table}"')
                 kept = [index for index, column in enumerate(cursor.description) if (table, column.name) not in beside]
                 tables[table] = sorted(repr([row[index] for index in kept]) for row in cursor.fetchall())
