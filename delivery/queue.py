@@ -125,12 +125,16 @@ class ReliableQueue(Huey):
         self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)
 
     def read_periodic(self, timestamp: datetime | None) -> list[Task]:
-        """Enqueue what is due this minute, once for all consumers; nothing is left for the caller to do."""
+        """Enqueue what is due this minute, once for all consumers; nothing is left for the caller to do.
+
+        Not while the queue is paused: after a day, what runs each minute would wait there 1,440 times.
+        """
         moment = timestamp or self._get_timestamp()
         for task in super().read_periodic(moment):
             key = f"{type(task).__module__}.{type(task).__name__}:{moment:%Y%m%d%H%M}"
             try:
-                self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW, task.priority or 0)
+                if not self.storage.is_paused():
+                    self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW, task.priority or 0)
             except self.storage.faults as error:  # Huey's scheduler would end
                 logger.warning("huey@%s leaves out %s: %s", self.name, key, error)
         return []

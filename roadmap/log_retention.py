@@ -3,21 +3,26 @@
 What upkeep calls, each minute. All of it can be done by any number of processes at once.
 """
 
+import logging
+import time
 from datetime import timedelta
 from uuid import UUID
 
 import peewee
 
 from core import clock
-from core.runtime import skip_locked, transaction
+from core.runtime import database, is_postgres, session, skip_locked, transaction
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap import log_partitions
 from roadmap.log_months import oldest_kept
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE, ROUNDS = 1_000, 10  # rows that are deleted in one transaction, and how often in a minute
 NOTED = timedelta(days=1)  # for which a record that came too late is known, if it comes twice
 ENDED = timedelta(days=7)  # a source that is silent for so long has ended: it is one for a day
 LOST = timedelta(days=365)  # and what is missing of it will not come any more, not even from the dead letters
+FARTHEST_APART = 3600.0  # seconds between two clocks of which one may be trusted to delete
 SUM = UUID(int=0)  # id of the row with the sums of those that have ended
 
 
@@ -25,7 +30,7 @@ def keep_months() -> None:
     """Make the months to come, and delete those that are over. Raises Unavailable."""
     log_partitions.make_ahead()
     oldest = oldest_kept()
-    if oldest is not None:
+    if oldest is not None and _agrees_about_time():
         log_partitions.drop_before(oldest)
         _delete(ExecutionLog, ExecutionLog.id < oldest)  # what is in no month of its own, and all of it on SQLite
     _delete(ExpiredLogRecord, ExpiredLogRecord.counted_at < clock.now() - NOTED)
@@ -55,6 +60,17 @@ def sum_up_sources() -> None:
         row = {"id": SUM, "service": "ended", **sums, **since}
         change = {**added, **behind, LogSource.updated_at: now}
         LogSource.insert(row).on_conflict(conflict_target=[LogSource.id], update=change).execute()
+
+
+def _agrees_about_time() -> bool:
+    """A machine whose clock is months ahead would delete all months; the server's clock has to say much the same."""
+    if not is_postgres():
+        return True
+    with session():
+        (ahead,) = database.execute_sql("SELECT %s - extract(epoch FROM clock_timestamp())::float", (time.time(),)).fetchone()
+    if abs(ahead) > FARTHEST_APART:
+        logger.warning("no month of the log is deleted: the clock here and that of the database are %.0f s apart", abs(ahead))
+    return bool(abs(ahead) <= FARTHEST_APART)
 
 
 def _delete(table: type[ExecutionLog] | type[ExpiredLogRecord], old: peewee.Expression) -> None:

@@ -1,6 +1,7 @@
 """The execution log by months: brought there from the version before, made ahead, dropped, and the ledger that still closes."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -295,6 +296,19 @@ class TestRetention:
         log_retention.keep_months()
         assert [row["id"] >= first_id(third) for row in stored()] == [True]
         assert f"execution_log_{second:%Y%m}" not in {partition.name for partition in log_partitions.partitions()}
+
+    @pytest.mark.usefixtures("months")
+    @pytest.mark.parametrize("apart", [-2, 2])
+    def test_whose_clock_is_wrong_deletes_nothing(self, apart: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        store_batch([document()])
+        travel_to(months_from_now(2) + timedelta(days=DAYS + 1))
+        real = time.time
+        with monkeypatch.context() as wrong:
+            wrong.setattr(log_retention.time, "time", lambda: real() + apart * 3600)
+            log_retention.keep_months()
+        assert counts_of(ExecutionLog) == 1
+        log_retention.keep_months()
+        assert counts_of(ExecutionLog) == 0
 
     def test_deleting_is_bounded_and_goes_on(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(log_retention, "AT_ONCE", 2)
