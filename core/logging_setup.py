@@ -14,16 +14,6 @@ from core import tracing
 
 # They tell every step at INFO, and at DEBUG what is in it.
 QUIET = ("huey", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "redis", "openai", "peewee")
-    "huey",
-    "httpx",
-    "httpx2",
-    "httpcore",
-    "httpcore2",
-    "asyncio",
-    "redis",
-    "openai",
-    "peewee",
-)  # they tell every step at INFO, and at DEBUG what is in it
 WITH_HANDLERS = ("huey", "uvicorn", "uvicorn.error")  # that their programs give handlers of their own
 # What could begin a line, colour a terminal, or turn its words round.
 NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
