@@ -2,11 +2,14 @@
 
 import uuid
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import httpx2
-from playwright.sync_api import BrowserContext
 
 from tests.stack import PASSWORD, Stack
+
+if TYPE_CHECKING:  # tests without a browser have people as well
+    from playwright.sync_api import BrowserContext
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Person:
         self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         return self
 
-    def enter(self, context: BrowserContext) -> None:
+    def enter(self, context: "BrowserContext") -> None:
         """Log in with this browser, without looking at a page."""
         answer = context.request.post(f"{self.stack.url}/login", form=self._named(), max_redirects=0)
         assert answer.status == 303, answer.text()

@@ -16,13 +16,16 @@ from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
 from tests.waiting import wait_until
 
 NAME = "client_of_roadmap"
-PICTURE = "content_type_overrides: {image/svg+xml: text/plain}\n"  # it does not know this type; it is a text as well
+# Of texts, which it does not know as such.
+OTHER_TYPES = "content_type_overrides: {image/svg+xml: text/plain, application/x-ndjson: text/plain}\n"
+    "content_type_overrides: {image/svg+xml: text/plain, application/x-ndjson: text/plain}\n"  # of texts; it does not know them
+)
 
 
 def generated(folder: Path) -> str:
     """What the generator says."""
     config = folder / "config.yaml"
-    config.write_text(PICTURE)
+    config.write_text(OTHER_TYPES)
     beside = Path(sys.executable).parent  # where it finds ruff
     command = [str(beside / "openapi-python-client"), "generate", "--meta", "none", "--config", str(config)]
     command += ["--path", str(ROOT / "web" / "openapi.json"), "--output-path", str(folder / NAME)]
