@@ -18,8 +18,6 @@ from tests.waiting import wait_until
 NAME = "client_of_roadmap"
 # Of texts, which it does not know as such.
 OTHER_TYPES = "content_type_overrides: {image/svg+xml: text/plain, application/x-ndjson: text/plain}\n"
-    "content_type_overrides: {image/svg+xml: text/plain, application/x-ndjson: text/plain}\n"  # of texts; it does not know them
-)
 
 
 def generated(folder: Path) -> str:
