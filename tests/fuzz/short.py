@@ -8,7 +8,7 @@ import pytest
 from tests.fuzz.__main__ import stack_of
 from tests.fuzz.run import Fuzz
 
-SEED, EXAMPLES = 20, 6
+SEED, EXAMPLES = 20, 4
 
 
 def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
