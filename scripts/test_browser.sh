@@ -30,4 +30,4 @@ if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then
 fi
 [ "${1:-}" != --bring ] || exit 0
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
-exec .venv/bin/python -m pytest --numprocesses "${TESTERS:-2}" --dist loadfile -rs tests/browser "$@"
+exec .venv/bin/python -m pytest --numprocesses "${TESTERS:-3}" --dist loadfile -rs tests/browser "$@"
