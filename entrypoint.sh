@@ -27,8 +27,10 @@ all() {
     local pids=()
     stop() {
         trap '' INT TERM HUP
-        local pid started
-        started="$(jobs -p) ${pids[*]-}" # a signal may come between a start and its note, and a service may have ended
+        trap - EXIT
+        local pid started # once each, since a second SIGTERM ends the grace of a consumer
+        # From both lists: a signal may come between a start and its note, and a service may have ended.
+        started="$(printf '%s\n' $(jobs -p) ${pids[*]-} | sort -u)"
         for pid in $started; do kill -TERM -- "-$pid" 2>/dev/null || true; done
         wait $(jobs -p) 2>/dev/null || true
         for pid in $started; do # what a killed service has left behind, such as the workers of uvicorn

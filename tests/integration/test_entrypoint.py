@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -357,6 +358,20 @@ def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Si
     await_nothing_left(service)
     assert "Traceback" not in service.output
     assert "error" not in service.output
+
+
+def test_a_signal_to_all_is_passed_on_once(launch: Launch, tmp_path: Path) -> None:
+    """A second one would end the grace of a consumer."""
+    noting = tmp_path / "noting.sh"  # bash reads it before the script
+    noting.write_text('kill() { if [ "$1" = -TERM ]; then echo "$3" >>"$TOLD"; fi; builtin kill "$@"; }\n')
+    service = launch("all", BASH_ENV=str(noting), TOLD=str(tmp_path / "told"))
+    await_all(service)
+    served = {str(-service.child(words)) for words in ("uvicorn", "logs_queue", "content_queue")}
+    service.signal(signal.SIGTERM)
+    assert exit_code(service) == 0
+    told = Counter((tmp_path / "told").read_text().split())
+    assert {group: told[group] for group in served} == dict.fromkeys(served, 1)
+    assert set(told.values()) == {1}
 
 
 def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch: Launch) -> None:
