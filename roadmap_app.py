@@ -18,6 +18,7 @@ from web.errors import HANDLERS
 from web.events import close_on_signals, poller
 from web.middleware import MIDDLEWARE
 from web.routes import ROUTES
+from web.routing import IndexedRouter
 from web.standing import standing
 
 PARTS = (saver, accepting, limits, backlog, standing, poller)  # each with start() and stop()
@@ -38,10 +39,6 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     await run_in_threadpool(buffer.close)
 
 
-app = Starlette(
-    routes=ROUTES,
-    middleware=MIDDLEWARE,
-    exception_handlers=HANDLERS,
-    lifespan=lifespan,
-)
-app.router.redirect_slashes = False  # the redirect would name whatever host the request claims
+app = Starlette(middleware=MIDDLEWARE, exception_handlers=HANDLERS)
+# No redirect to a path with a slash or without: it would name whatever host the request claims.
+app.router = IndexedRouter(ROUTES, lifespan=lifespan, redirect_slashes=False)

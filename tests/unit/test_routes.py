@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from pydantic import BaseModel, SecretStr
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from core.runtime import settings
@@ -119,6 +119,18 @@ def test_the_application_serves_the_table_and_nothing_else() -> None:
     expected = [(e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set())) for e in (*PAGES, *ENDPOINTS)]
     assert served == expected
     assert len(served) == len(app.routes)
+
+
+STRANGE = ("", "/", "//", "/roadmaps//", "/api/v1/roadmaps/", "/api/v1//roadmaps", "/api/v1/roadmaps/{roadmap_id}", "/x/y/z", "*")
+
+
+def test_the_index_finds_every_route_that_fits_in_the_order_of_the_table() -> None:
+    for path in (*(address(each.path) for each in (*PAGES, *ENDPOINTS)), *STRANGE):
+        asked = {"type": "http", "method": "GET", "path": path}
+        fit = [route for route in app.routes if route.matches(asked)[0] is not Match.NONE]
+        found = [route for route in app.router.candidates(path) if route.matches(asked)[0] is not Match.NONE]
+        assert found == fit, path
+        assert len(app.router.candidates(path)) < len(app.routes) / 5  # or it would be no index
 
 
 def test_only_the_named_endpoints_are_public() -> None:
