@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 
 if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
-export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 
 # huey_consumer: -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
 consumer="huey_consumer -q -g TERM -t ${SHUTDOWN_GRACE_SECONDS:-20}"

@@ -8,7 +8,8 @@ from core.strength import weakness
 
 # OWASP's floor for argon2id: 19 MiB, two passes; web/hashing.py runs at most two at once
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-NOBODY = HASHER.hash("an unknown account takes as long as a known one")
+# No password's: to compare with it takes as long as with a known account's, and it costs no start of a process.
+NOBODY = f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
 
 
 def hashed(password: str) -> str:
