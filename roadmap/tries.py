@@ -1,4 +1,4 @@
-"""What the log says of tries: that one is begun, has failed, or is put off. Timelines (`timeline.py`) are made of it."""
+"""What the log says of tries: that one is begun, has failed, or is put off. Timelines (`roadmap/timeline/`) are made of it."""
 
 import threading
 from collections import Counter, OrderedDict

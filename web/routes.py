@@ -16,7 +16,7 @@ from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
-from roadmap.timeline import Trace
+from roadmap.timeline.trace import Trace
 from roadmap.webhooks import (
     DeliveryDetail,
     DeliveryInfo,

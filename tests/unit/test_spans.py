@@ -11,9 +11,10 @@ from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
-from roadmap.intervals import seconds_of, union, without
 from roadmap.pace import Busy
-from roadmap.spans import Facts, Span, failures, spans_of
+from roadmap.timeline.intervals import seconds_of, union, without
+from roadmap.timeline.making import Facts, failures, spans_of
+from roadmap.timeline.spans import Span
 from roadmap.tries import HeldUp
 
 BEGIN = datetime(2026, 11, 26, 9, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 
 from core.texts import ENGLISH, texts
 from roadmap.picture.text_width import text_width
-from roadmap.spans import Span, SpanKind, SpanOutcome
+from roadmap.timeline.spans import Span, SpanKind, SpanOutcome
 from web.pages.spans_said import NAMES, rows_in
 from web.pages.timescale import APART, BREAK, STEPS, scale_of, ticks, told
 from web.pages.waterfall import FONT, LABEL_RIGHT, LEAST, LEFT, RIGHT, Bar, Chart, arrange

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from roadmap import contents, receipts, revisions, timeline
+from roadmap import contents, receipts, revisions
 from roadmap.contents import VersionDetail, Versions
 from roadmap.revisions import Diff, RevisionDetail, Revisions
-from roadmap.timeline import Trace
+from roadmap.timeline.trace import Trace, trace_of
 from web.answering import Reply
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
@@ -60,4 +60,4 @@ def read_receipt(call: Call) -> Reply:
 
 def read_trace(call: Call) -> Trace:
     """Each wait, try, call of the model and decision, with times, tokens and cost."""
-    return timeline.trace(call.owner, call.ids["roadmap_id"])
+    return trace_of(call.owner, call.ids["roadmap_id"])

@@ -5,7 +5,7 @@ from gettext import NullTranslations
 
 from core.texts import gettext_noop
 from roadmap.outline import ContentKind
-from roadmap.spans import REVIEW, Span, SpanKind, SpanOutcome
+from roadmap.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
 from web.pages.sentences import HAPPENED, KINDS
 
 NAMES: Mapping[SpanKind, str] = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from roadmap.intervals import union
+from roadmap.timeline.intervals import union
 
 LONG_SECONDS, LONG_SHARE = 10.0, 0.25  # a gap is cut out when it is longer than both: this, and this share of all the rest
 BREAK = 44.0  # units that stand for a gap

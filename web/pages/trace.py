@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from core import clock
 from core.texts import texts
-from roadmap import reading, timeline
-from roadmap.spans import Span, SpanKind
-from roadmap.timeline import Trace
+from roadmap import reading
+from roadmap.timeline.spans import Span, SpanKind
+from roadmap.timeline.trace import Trace, trace_of
 from web.endpoint import Call
 from web.pages import spans_said
 from web.pages.look import language_of
@@ -33,7 +33,7 @@ class TraceQuery(AnyQuery):
 
 def show(call: Call) -> Response:
     roadmap_id = call.ids["roadmap_id"]
-    trace = timeline.trace(call.owner, roadmap_id)
+    trace = trace_of(call.owner, roadmap_id)
     tree = reading.roadmap_tree(call.owner, roadmap_id)
     return page(call.request, "trace.html", tree=tree, **drawn(call, trace, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"))
 

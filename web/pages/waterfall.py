@@ -11,9 +11,9 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from roadmap.intervals import union, without
 from roadmap.picture.text_width import wrap
-from roadmap.spans import WORK, Span, SpanKind, SpanOutcome
+from roadmap.timeline.intervals import union, without
+from roadmap.timeline.spans import WORK, Span, SpanKind, SpanOutcome
 from web.pages.timescale import Scale, scale_of, ticks
 
 WIDTH = 1120.0

@@ -12,7 +12,7 @@ from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
 
 from core.text import one_line, storable
-from roadmap.spans import Span, SpanKind, SpanOutcome
+from roadmap.timeline.spans import Span, SpanKind, SpanOutcome
 from web.pages.spans_said import NAMES, name_of, outcome_of
 from web.pages.timescale import told
 from web.pages.waterfall import FONT, LABEL_RIGHT, TOP, Bar, Chart, Row

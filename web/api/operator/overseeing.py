@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.runtime import database
 from core.text import CLEAN, Rule
-from roadmap import decisions, overseeing, timeline
+from roadmap import decisions, overseeing
 from roadmap.audit import Action, audited
 from roadmap.decisions import Decided
 from roadmap.execution_log import record
 from roadmap.overseeing import OverseenDetail, Sought
 from roadmap.statuses import RoadmapStatus
-from roadmap.timeline import Trace
+from roadmap.timeline.trace import Trace, trace_of
 from web.accepting import send
 from web.acting import actor_of
 from web.answering import Reply
@@ -85,7 +85,7 @@ def read_overseen(call: Call) -> OverseenDetail:
 def read_overseen_trace(call: Call) -> Trace:
     """Each wait, try, call of the model and decision, with times, tokens and cost."""
     roadmap_id = call.ids["roadmap_id"]
-    return timeline.trace(overseeing.owner_of(roadmap_id), roadmap_id)
+    return trace_of(overseeing.owner_of(roadmap_id), roadmap_id)
 
 
 def cancel_overseen(call: Call) -> Reply:

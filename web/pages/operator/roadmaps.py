@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
 from core.texts import gettext_noop, texts
-from roadmap import overseeing, timeline
+from roadmap import overseeing
 from roadmap.decisions import ENDED, UNDER_WAY
 from roadmap.overseeing import SLOW, OverseenList
 from roadmap.statuses import RoadmapStatus
+from roadmap.timeline.trace import trace_of
 from web.api.operator import overseeing as api
 from web.api.operator.overseeing import SearchQuery
 from web.endpoint import Call, NoBody
@@ -152,7 +153,7 @@ def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Resp
     roadmap_id: UUID = call.ids["roadmap_id"]
     detail = overseeing.detail(roadmap_id)
     logs = f"/admin/logs?roadmap_id={roadmap_id}"
-    told = timeline.trace(detail.owner.id, roadmap_id)
+    told = trace_of(detail.owner.id, roadmap_id)
     words = texts(language_of(call.request))
     return room_page(
         call,

@@ -1,8 +1,8 @@
 """How a roadmap was made, as spans of time: each wait, try, step, call of the model, pause, decision and message to a webhook.
 
 Pure: it reads rows and knows no database. What happened stands in the events and the books, which are written with what they
-tell of; when a try was begun, failed or was put off stands in the log (`tries.py`). A try of which the log says nothing, because
-it is of an earlier version or its records are forgotten, is told from its calls, or from its end alone.
+tell of; when a try was begun, failed or was put off stands in the log (`roadmap/tries.py`). A try of which the log says nothing,
+because it is of an earlier version or its records are forgotten, is told from its calls, or from its end alone.
 """
 
 from bisect import bisect
@@ -10,54 +10,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
-from typing import Any
 from uuid import UUID
-
-from pydantic import BaseModel, Field
 
 from core.runtime import settings
 from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
-from roadmap.briefs import Cause
 from roadmap.events import TERMINAL, EventType
 from roadmap.outline import ContentKind
 from roadmap.spending import Outcome, money
 from roadmap.statuses import ContentStatus, DeliveryStatus, RoadmapStatus
+from roadmap.timeline.span_tries import Moment, Tries, held_up_by, moments_in
+from roadmap.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
 from roadmap.tries import Mark
 
 PartKey = tuple[UUID, str]
 
-
-class SpanKind(StrEnum):
-    queued = "queued"
-    plan = "plan"
-    analysis = "analysis"
-    outline = "outline"
-    repair = "repair"
-    content = "content"
-    model_call = "model_call"
-    wait = "wait"
-    retry = "retry"
-    webhook = "webhook"
-    decision = "decision"
-
-
-class SpanOutcome(StrEnum):
-    ok = "ok"
-    failed = "failed"
-    stopped = "stopped"  # a person decided otherwise
-    interrupted = "interrupted"  # its worker is gone
-    running = "running"
-
-
-WORK = frozenset(
-    {SpanKind.plan, SpanKind.analysis, SpanKind.outline, SpanKind.repair, SpanKind.content, SpanKind.model_call}
-)  # what a worker does; all others are waits, and what others do
-REVIEW = "review"  # the name of the wait for approval
 STEPS = {"analysis": SpanKind.analysis, "outline": SpanKind.outline, "revise": SpanKind.outline, "repair": SpanKind.repair}
 OF_CALLS = {
     Outcome.ok: SpanOutcome.ok,
@@ -75,28 +44,6 @@ ENDS_PLANNING = {EventType.outlined: SpanOutcome.ok, EventType.revised: SpanOutc
 ENDS_PLANNING |= {EventType.revision_failed: SpanOutcome.failed, EventType.revision_cancelled: SpanOutcome.stopped}
 ENDS_PLANNING |= {EventType.cancelled: SpanOutcome.stopped}
 ENDS_PART = {EventType.content_ready: SpanOutcome.ok, EventType.content_failed: SpanOutcome.failed}
-
-
-class Span(BaseModel):
-    """Something that took time; a moment, such as a decision, ends when it begins."""
-
-    id: str = Field(description="Names it within this timeline.")
-    kind: SpanKind = Field(description="What it is.")
-    name: str = Field(description="Which one of its kind: a step, a part, an event.")
-    concept_id: UUID | None = Field(None, description="About which concept; null: about the plan, or the whole.")
-    concept: str | None = Field(None, description="What that concept is called.")
-    started_at: datetime
-    ended_at: datetime | None = Field(description="Null: it goes on.")
-    outcome: SpanOutcome = Field(description="What came of it.")
-    worker: str | None = Field(None, description="The process that did it; null: none did, or it is not known.")
-    attempt: int | None = Field(None, description="From 1; null: it is no try.")
-    prompt_tokens: int | None = Field(None, description="Of a call: tokens that were sent; null: nobody knows.")
-    completion_tokens: int | None = Field(None, description="Of a call: tokens that came back; null: nobody knows.")
-    cost: Decimal | None = Field(None, description="Of a call: what it cost; while it runs, the most that it can.")
-    reason: str = Field("", description="Why it waited, or what went wrong; empty: nothing to say.")
-
-    def ended(self, now: datetime) -> datetime:
-        return self.ended_at or max(now, self.started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,90 +72,14 @@ def spans_of(facts: Facts) -> list[Span]:
 
 def failures(facts: Facts) -> int:
     """Tries that failed and were followed by another."""
-    return sum(moment.what == Mark.failed for record in facts.records for moment in _mark(record))
-
-
-@dataclass(slots=True)
-class _Moment:
-    """Something that a try is told by: an event, or what a record says of it."""
-
-    at: datetime
-    what: str  # a Mark, or the type of an event
-    data: dict[str, Any]
-    reason: str = ""
-
-
-class _Tries:
-    """Makes spans of the moments of one thing that is tried: the plan, or a part. They come in the order of time."""
-
-    def __init__(self, kind: SpanKind, name: str, prefix: str, concept: tuple[UUID, str | None] | None = None) -> None:
-        self.kind, self.name, self.prefix = kind, name, prefix
-        self.about = {} if concept is None else {"concept_id": concept[0], "concept": concept[1]}
-        self.spans: list[Span] = []
-        self.open: Span | None = None  # the try that runs
-        self.pause: Span | None = None  # the wait that runs
-        self.free_at: datetime | None = None  # since when it could have been tried
-        self.attempts = 0
-
-    def begin(self, at: datetime, attempt: int | None, worker: str | None, reason: str = "") -> None:
-        """Whoever was at it has not said what became of it."""
-        self.end(at, SpanOutcome.interrupted, "Its worker is gone.")
-        self._end_pause(at)
-        if self.free_at is not None and self.free_at < at:
-            self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=reason)
-        self.attempts = attempt or self.attempts + 1
-        self.open = self._add(self.kind, at, None, SpanOutcome.running, attempt=self.attempts, worker=worker)
-        self.free_at = at
-
-    def end(self, at: datetime, outcome: SpanOutcome, reason: str = "") -> None:
-        if self.open is not None:
-            self.open.ended_at = max(at, self.open.started_at)
-            self.open.outcome, self.open.reason = outcome, reason
-            self.open, self.free_at = None, at
-
-    def put_off(self, at: datetime) -> None:
-        """It was no try, then."""
-        if self.open is not None:
-            self.spans.remove(self.open)
-            self.open = None
-
-    def wait(self, kind: SpanKind, at: datetime, seconds: float, reason: str) -> None:
-        until = at + timedelta(seconds=seconds)
-        self.pause = self._add(kind, at, until, SpanOutcome.ok, attempt=self.attempts or None, reason=reason)
-        self.free_at = until
-
-    def stop(self, at: datetime, outcome: SpanOutcome = SpanOutcome.stopped) -> None:
-        self.end(at, outcome)
-        self._end_pause(at)
-        self.free_at = None
-
-    def finish(self, now: datetime, *, is_held: bool, is_waiting: bool, since: datetime, known: datetime | None) -> None:
-        """What its row says now. `known`: the last that is known of a try whose end nobody has told."""
-        if self.open is not None and not is_held:
-            self.end(known or self.open.started_at, SpanOutcome.interrupted, "Its worker is gone.")
-        if self.pause is not None and self.pause.ended_at is not None and self.pause.ended_at > now:
-            self.pause.ended_at, self.pause.outcome = None, SpanOutcome.running
-        elif is_waiting and (since := self.free_at or since) <= now:
-            self._add(SpanKind.queued, since, None, SpanOutcome.running)
-
-    def _end_pause(self, at: datetime) -> None:
-        if self.pause is not None and self.pause.ended_at is not None:
-            self.pause.ended_at = max(self.pause.started_at, min(self.pause.ended_at, at))
-            self.free_at = self.pause.ended_at
-        self.pause = None
-
-    def _add(self, kind: SpanKind, at: datetime, until: datetime | None, outcome: SpanOutcome, **more: Any) -> Span:
-        id_ = f"{self.prefix}-{len(self.spans) + 1}"
-        span = Span(id=id_, kind=kind, name=self.name, started_at=at, ended_at=until, outcome=outcome, **self.about, **more)
-        self.spans.append(span)
-        return span
+    return sum(moment.what == Mark.failed for record in facts.records for moment in moments_in(record))
 
 
 def _planning(facts: Facts) -> list[Span]:
     """Waits, tries and steps of the plan, and for how long it waited for approval."""
-    moments = [_Moment(event.at, event.type, event.data) for event in facts.events]
-    moments += [moment for record in facts.records if record.concept_id is None for moment in _mark(record)]
-    tries = _Tries(SpanKind.plan, "plan", "plan")
+    moments = [Moment(event.at, event.type, event.data) for event in facts.events]
+    moments += [moment for record in facts.records if record.concept_id is None for moment in moments_in(record)]
+    tries = Tries(SpanKind.plan, "plan", "plan")
     review: Span | None = None
     is_new = False  # a try of which its record is still to come
     spans: list[Span] = []
@@ -225,13 +96,11 @@ def _planning(facts: Facts) -> list[Span]:
                 tries.open.worker, is_new = moment.data.get("worker"), False
                 _say_why(tries, moment)
             case Mark.begun:
-                tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), _held_up(moment))
+                tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), held_up_by(moment))
             case Mark.failed:
-                tries.end(moment.at, SpanOutcome.failed, moment.reason)
-                tries.wait(_kind_of_pause(moment), moment.at, _seconds(moment), moment.reason)
+                tries.fail(moment)
             case Mark.put_off:
-                tries.put_off(moment.at)
-                tries.wait(SpanKind.wait, moment.at, _seconds(moment), moment.reason)
+                tries.put_off(moment)
             case EventType.awaiting_review:
                 id_, running = f"review-{len(spans) + 1}", SpanOutcome.running
                 review = Span(id=id_, kind=SpanKind.wait, name=REVIEW, started_at=moment.at, ended_at=None, outcome=running)
@@ -246,11 +115,11 @@ def _planning(facts: Facts) -> list[Span]:
     return [*tries.spans, *spans, *_steps(facts)]
 
 
-def _say_why(tries: _Tries, moment: _Moment) -> None:
+def _say_why(tries: Tries, moment: Moment) -> None:
     """Of the wait before the try that runs, which was told by the event a moment before."""
     before = next((span for span in reversed(tries.spans) if span.kind == SpanKind.queued), None)
     if before is not None and tries.open is not None and before.ended_at == tries.open.started_at:
-        before.reason = _held_up(moment)
+        before.reason = held_up_by(moment)
 
 
 def _steps(facts: Facts) -> Iterator[Span]:
@@ -288,15 +157,15 @@ def _was_designed(facts: Facts, event: RoadmapEvent) -> bool:
 
 def _contents(facts: Facts) -> list[Span]:
     """Waits and tries of every part."""
-    moments: dict[PartKey, list[_Moment]] = defaultdict(list)
-    ends = [_Moment(event.at, event.type, {}) for event in facts.events if event.type in TERMINAL]
+    moments: dict[PartKey, list[Moment]] = defaultdict(list)
+    ends = [Moment(event.at, event.type, {}) for event in facts.events if event.type in TERMINAL]
     for event in facts.events:
         if event.type in ENDS_PART:
             reason = event.data.get("reason", "")
-            moments[UUID(event.data["concept_id"]), event.data["kind"]].append(_Moment(event.at, event.type, event.data, reason))
+            moments[UUID(event.data["concept_id"]), event.data["kind"]].append(Moment(event.at, event.type, event.data, reason))
     for record in facts.records:
         if record.concept_id is not None and record.step in set(ContentKind):
-            moments[record.concept_id, record.step] += _mark(record)
+            moments[record.concept_id, record.step] += moments_in(record)
     rows = {(part.concept_id, part.kind): part for part in facts.parts}
     calls: dict[PartKey, list[ModelCall]] = defaultdict(list)
     for call in facts.calls:
@@ -309,9 +178,9 @@ def _contents(facts: Facts) -> list[Span]:
     return spans
 
 
-def _part(facts: Facts, key: PartKey, moments: list[_Moment], calls: list[ModelCall], row: Content | None) -> list[Span]:
+def _part(facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCall], row: Content | None) -> list[Span]:
     concept_id, kind = key
-    tries = _Tries(SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id)))
+    tries = Tries(SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id)))
     if not any(moment.what == Mark.begun for moment in moments):
         moments = [*moments, *_begun_by_calls(moments, calls)]
     for moment in sorted(moments, key=lambda moment: moment.at):
@@ -321,13 +190,11 @@ def _part(facts: Facts, key: PartKey, moments: list[_Moment], calls: list[ModelC
                 since = None if due_at is None else _opened(facts, datetime.fromisoformat(due_at))
                 if since is not None and (tries.free_at is None or tries.free_at < since):
                     tries.free_at = since
-                tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), _held_up(moment))
+                tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), held_up_by(moment))
             case Mark.failed:
-                tries.end(moment.at, SpanOutcome.failed, moment.reason)
-                tries.wait(_kind_of_pause(moment), moment.at, _seconds(moment), moment.reason)
+                tries.fail(moment)
             case Mark.put_off:
-                tries.put_off(moment.at)
-                tries.wait(SpanKind.wait, moment.at, _seconds(moment), moment.reason)
+                tries.put_off(moment)
             case what if what in ENDS_PART:
                 if tries.open is None:  # nothing else is known of it
                     tries.begin(moment.at, None, None)
@@ -349,7 +216,7 @@ def _opened(facts: Facts, due_at: datetime) -> datetime:
     return facts.opened[before - 1] if before else due_at
 
 
-def _begun_by_calls(moments: Iterable[_Moment], calls: Iterable[ModelCall]) -> Iterator[_Moment]:
+def _begun_by_calls(moments: Iterable[Moment], calls: Iterable[ModelCall]) -> Iterator[Moment]:
     """When no record says when a try was begun: its first call."""
     ends = sorted(moment.at for moment in moments if moment.what in ENDS_PART or moment.what == Mark.failed)
     told: set[tuple[int, int]] = set()
@@ -357,7 +224,7 @@ def _begun_by_calls(moments: Iterable[_Moment], calls: Iterable[ModelCall]) -> I
         try_ = (sum(1 for end in ends if end <= call.started_at), call.attempt)
         if try_ not in told:
             told.add(try_)
-            yield _Moment(call.started_at, Mark.begun, {"attempt": call.attempt})
+            yield Moment(call.started_at, Mark.begun, {"attempt": call.attempt})
 
 
 def _calls(facts: Facts) -> Iterator[Span]:
@@ -396,31 +263,3 @@ def _webhooks(facts: Facts) -> Iterator[Span]:
         times = {"started_at": sent.created_at, "ended_at": sent.finished_at}
         told = {"outcome": outcome, "attempt": sent.attempts or None, "reason": sent.error}
         yield Span(id=f"webhook-{sent.id}", kind=SpanKind.webhook, name=sent.event, **times, **told)
-
-
-def _mark(record: ExecutionLog) -> Iterator[_Moment]:
-    """What a record says of a try. Those of the version before say less: how long it took, or that it failed."""
-    details = record.details or {}
-    if details.get("try") in set(Mark):
-        yield _Moment(record.at, Mark(details["try"]), details, record.message)
-    elif record.category == "retry":
-        yield _Moment(record.at, Mark.failed, {"wait": 0.0}, record.message)
-
-
-def _seconds(moment: _Moment) -> float:
-    seconds = moment.data.get("wait")
-    return float(seconds) if isinstance(seconds, int | float) else 0.0
-
-
-def _kind_of_pause(moment: _Moment) -> SpanKind:
-    """After a try that failed: another one, or the provider's wish for fewer calls."""
-    return SpanKind.wait if moment.data.get("cause") == Cause.rate_limit else SpanKind.retry
-
-
-def _held_up(moment: _Moment) -> str:
-    found = moment.data.get("held_up")
-    if not isinstance(found, dict) or not found:
-        return ""
-    told = {Cause.slots: "all calls that may run were running", Cause.rate_limit: "the provider wanted a pause"}
-    said = (f"{told.get(Cause(cause), cause)} ({count} times)" for cause, count in found.items() if cause in set(Cause))
-    return "Came and found no room: " + ", ".join(said) + "."
