@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -28,7 +27,7 @@ from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.execution_log import LogLevel
 from roadmap.outline import ContentKind
-from roadmap.reading import LogRecord
+from roadmap.reading import LogRecord, RoadmapFacts
 from roadmap.spending import money
 from roadmap.statuses import ContentStatus, Progress, RoadmapStatus
 
@@ -63,25 +62,12 @@ class Owner(BaseModel):
     email: str = Field(description="Of the account.")
 
 
-class OverseenRoadmap(BaseModel):
-    """A roadmap with what an operator wants to know of its making. `spent` is in CURRENCY, with what is reserved."""
+class OverseenRoadmap(RoadmapFacts):
+    """A roadmap with what an operator wants to know of its making."""
 
-    id: UUID
     owner: Owner = Field(description="Whose it is.")
-    goal: str = Field(description="What the person wants to be able to do, as it was said.")
-    title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
-    language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
-    status: RoadmapStatus
-    error: str = Field(description="What went wrong; empty: nothing.")
-    generator: str = Field(description="Who makes it: the catalogue, or a model; empty: it has no plan yet.")
-    progress: Progress = Field(description="How far its making is.")
     attempts: int = Field(description="Tries at its plan that ended by themselves, and the one that runs.")
     interruptions: int = Field(description="Tries at its plan that ended with their worker.")
-    spent: Decimal = Field(description="What it has cost, in CURRENCY, with what is reserved for calls that run.")
-    over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
-    created_at: datetime
-    updated_at: datetime
-    finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
 
 
 class OverseenList(BaseModel):

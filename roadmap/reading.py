@@ -25,28 +25,33 @@ from roadmap.statuses import FINAL, ConceptProgress, ContentStatus, Progress, Ro
 Item = TypeVar("Item")
 
 
-class RoadmapSummary(BaseModel):
-    """`revision` 0: there is no outline yet. `spent` is in CURRENCY, with what is reserved for calls that run."""
+class RoadmapFacts(BaseModel):
+    """What its owner and operators are told alike. `spent` is in CURRENCY, with what is reserved for calls that run."""
 
     id: UUID
     goal: str = Field(description="What the person wants to be able to do, as it was said.")
     title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
     status: RoadmapStatus
     error: str = Field(description="What went wrong; empty: nothing.")
-    generator: str = Field(description="Who makes it: the catalogue, or a model.")
-    level: Level = Field(description="What the person knew already.")
+    generator: str = Field(description="Who makes it: the catalogue, or a model; empty: it has no plan yet.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
-    hours_per_week: int = Field(description="Hours for learning, a week.")
-    deadline: date | None = Field(description="Day by which it should be reached.")
     progress: Progress = Field(description="How far its making is.")
-    weeks: int = Field(description="How long it takes with these hours a week.")
-    hours: int = Field(description="Hours of all concepts.")
-    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
     spent: Decimal = Field(description="What it has cost, in CURRENCY, with what is reserved for calls that run.")
     over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
+
+
+class RoadmapSummary(RoadmapFacts):
+    """`revision` 0: there is no outline yet."""
+
+    level: Level = Field(description="What the person knew already.")
+    hours_per_week: int = Field(description="Hours for learning, a week.")
+    deadline: date | None = Field(description="Day by which it should be reached.")
+    weeks: int = Field(description="How long it takes with these hours a week.")
+    hours: int = Field(description="Hours of all concepts.")
+    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
 
 
 class ContentState(BaseModel):
