@@ -15,6 +15,7 @@ import peewee
 
 from core import clock
 from core.ids import new_id
+from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.finishing import OPEN
 from roadmap.leases import NOBODYS
@@ -131,8 +132,7 @@ def _reconcile(table: type[Node], roadmap_id: UUID, wanted: dict[str, dict[str, 
     if table is Concept:
         wanted = {key: {**f, "prerequisites": [str(id_of[p]) for p in f["prerequisites"]]} for key, f in wanted.items()}
     new = [{**facts, "id": id_of[key], "key": key, "roadmap": roadmap_id} for key, facts in wanted.items() if key not in there]
-    for batch in peewee.chunked(new, ROWS):
-        table.insert_many(batch).execute()
+    insert_rows(table, new)
     for key, node in there.items():
         changes = _changes(node, {**wanted[key], "key": key, "removed": False} if key in wanted else {"removed": True})
         if changes:
@@ -217,9 +217,8 @@ def _open_contents(roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UU
 def _insert_contents(roadmap_id: UUID, places: Sequence[tuple[UUID, str]]) -> list[UUID]:
     common = {"roadmap": roadmap_id, "status": ContentStatus.pending, "due_at": clock.now()}
     ids = [new_id() for _ in places]
-    rows = [{**common, "id": id_, "concept": concept, "kind": kind} for id_, (concept, kind) in zip(ids, places, strict=True)]
-    for batch in peewee.chunked(rows, ROWS):
-        Content.insert_many(batch).execute()
+    rows = [{"id": id_, "concept": concept, "kind": kind} for id_, (concept, kind) in zip(ids, places, strict=True)]
+    insert_rows(Content, rows, common=common)
     return ids
 
 

@@ -12,6 +12,7 @@ from core.errors import TooMany, Unauthenticated, Unavailable
 from core.ids import new_id
 from core.runtime import session, settings, transaction
 from core.tracing import Trace
+from models.bulk import insert_rows
 from models.roadmaps import Roadmap
 from roadmap import events, first_answers
 from roadmap.events import EventType
@@ -71,10 +72,8 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]
         fit = _fitting(list(_first_of_each(new for new in batch if _hash(new) not in before)))
         kept = first_answers.keep_all([new.answer for new in fit if new.answer is not None])
         fit = [new for new in fit if new.answer is None or _hash(new) in kept]
-        rows = [{**new.request.model_dump(), **common, "id": new.id, "owner": new.owner_id} for new in fit]
-        if rows:
-            Roadmap.insert_many(rows).execute()
-            events.append_first([new.id for new in fit], EventType.queued)
+        insert_rows(Roadmap, [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in fit], common=common)
+        events.append_first([new.id for new in fit], EventType.queued)
         ids = {new.id for new in fit}
         late = [new for new in named if new.id not in ids and _hash(new) not in before]
         before |= first_answers.earlier(_names(late))  # of what came twice at once, here or in another process

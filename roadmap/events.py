@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from core import clock
 from core.runtime import session
+from models.bulk import insert_rows
 from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.outbox import OFFERED, tell_webhooks
 from roadmap.statuses import FINAL
@@ -92,8 +93,8 @@ def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
 
 def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
     """Write event 1 of many new roadmaps in one statement."""
-    now = clock.now()
-    RoadmapEvent.insert_many([{"roadmap": id_, "seq": 1, "type": kind, "data": {}, "at": now} for id_ in roadmap_ids]).execute()
+    common = {"seq": 1, "type": kind, "data": {}, "at": clock.now()}
+    insert_rows(RoadmapEvent, [{"roadmap": id_} for id_ in roadmap_ids], common=common)
 
 
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:

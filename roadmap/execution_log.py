@@ -25,6 +25,7 @@ from core.metrics import LOG_ACCEPTED
 from core.runtime import session, settings, transaction
 from core.text import storable, storable_json
 from core.tracing import current_trace_id
+from models.bulk import insert_rows
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap.log_months import oldest_kept
 
@@ -223,7 +224,7 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
     late = [row for row in rows if oldest is not None and UUID(row["id"]) < oldest]
     kept = [row for row in rows if oldest is None or UUID(row["id"]) >= oldest] if late else rows
     with transaction():
-        stored = ExecutionLog.insert_many(kept).on_conflict_ignore().as_rowcount().execute() if kept else 0
+        stored = insert_rows(ExecutionLog, kept, pass_over=True)
         expired = _note_expired(late) if late else 0
         if source is not None:  # the first versions sent none
             _count(source, stored, expired)
@@ -231,9 +232,7 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
 
 def _note_expired(rows: Sequence[Document]) -> int:
     """How many are seen for the first time."""
-    noted = [{"id": row["id"], "counted_at": clock.now()} for row in rows]
-    count: int = ExpiredLogRecord.insert_many(noted).on_conflict_ignore().as_rowcount().execute()
-    return count
+    return insert_rows(ExpiredLogRecord, [{"id": row["id"]} for row in rows], common={"counted_at": clock.now()}, pass_over=True)
 
 
 def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from core import clock
 from core.ids import new_id
 from core.runtime import keep_rows
+from models.bulk import insert_rows
 from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.statuses import DeliveryStatus, Progress, RoadmapStatus
@@ -91,7 +92,7 @@ def tell_webhooks(row: Roadmap, event: str, data: Mapping[str, Any], at: datetim
     rows = [new_delivery(webhook.id, event, payload, row.id) for webhook in webhooks]
     late = [{**new, "status": DeliveryStatus.failed, "error": FULL, "finished_at": at} for new in rows[max(0, room) :]]
     fit = [{**new, "error": "", "finished_at": None} for new in rows[: max(0, room)]]
-    WebhookDelivery.insert_many(fit + late).execute()
+    insert_rows(WebhookDelivery, fit + late)
     return [Step(StepName.deliver_webhook, new["id"]) for new in fit]
 
 

@@ -1,0 +1,99 @@
+"""Many rows in one statement, as one JSON document that the database takes apart: it costs a tenth of putting each value into
+words. For tables without binary columns.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import peewee
+
+from core.runtime import database, is_postgres
+from models.base import Table
+
+Change = Callable[[Any], Any]
+# Of fields, as PostgreSQL reads them from JSON.
+TYPES = {
+    **{"UUID": "uuid", "TEXT": "text", "VARCHAR": "text", "INT": "integer", "BIGINT": "bigint", "DOUBLE": "double precision"},
+    **{"BOOL": "boolean", "JSON": "jsonb", "DATETIME": "timestamp", "DATE": "date"},
+}
+
+
+def insert_rows(
+    table: type[Table], rows: Sequence[Mapping[str, Any]], *, common: Mapping[str, Any] | None = None, pass_over: bool = False
+) -> int:
+    """How many were inserted. All have the same fields; `common` are those of all rows, beside what has a default. With
+    `pass_over`, rows that are there already are passed over; else they raise peewee.IntegrityError, and none is inserted.
+    """
+    if not rows:
+        return 0
+    same = common or {}
+    plan = _plan(table, tuple(rows[0]), tuple(same), pass_over, is_postgres())  # type: ignore[arg-type] # a class is hashable
+    own = [{name: None if row[name] is None else change(row[name]) for name, change in plan.own} for row in rows]
+    shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
+    return int(database.execute_sql(plan.statement, (*shared, *plan.defaults, _dumped(own))).rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A statement, and what makes its values: of the fields that all rows have in common, of defaults, of each row."""
+
+    statement: str
+    shared: Sequence[tuple[str, Change]]
+    defaults: Sequence[Any]
+    own: Sequence[tuple[str, Change]]
+
+
+@lru_cache
+def _plan(table: type[Table], own: tuple[str, ...], shared: tuple[str, ...], pass_over: bool, for_postgres: bool) -> _Plan:
+    fields = table._meta.fields
+    found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
+    defaults = {name: default for name, default in found.items() if default is not None and not callable(default)}
+    columns = ", ".join(f'"{fields[name].column_name}"' for name in (*shared, *defaults, *own))
+    if for_postgres:
+        read = [*(f"%s::{_type(fields[name])}" for name in (*shared, *defaults)), *(f'"{name}"' for name in own)]
+        told = ", ".join(f'"{name}" {_type(fields[name])}' for name in own)
+        source = f"json_to_recordset(%s) AS row({told})"
+    else:
+        read = [*("?" for _ in (*shared, *defaults)), *(f"json_extract(value, '$.{name}')" for name in own)]
+        source = "json_each(?)"
+    statement = f'INSERT INTO "{table._meta.table_name}" ({columns}) SELECT {", ".join(read)} FROM {source} WHERE true'
+    return _Plan(
+        statement=statement + " ON CONFLICT DO NOTHING" if pass_over else statement,
+        shared=[(name, _plain(fields[name])) for name in shared],
+        defaults=[_plain(fields[name])(default) for name, default in defaults.items()],
+        own=[(name, _nested if for_postgres and _is_json(fields[name]) else _plain(fields[name])) for name in own],
+    )
+
+
+def _type(field: peewee.Field) -> str:
+    return TYPES[_kind(field)]
+
+
+def _is_json(field: peewee.Field) -> bool:
+    return _kind(field) == "JSON"
+
+
+def _kind(field: peewee.Field) -> str:
+    kind: str = (field.rel_field if isinstance(field, peewee.ForeignKeyField) else field).field_type
+    return kind
+
+
+def _plain(field: peewee.Field) -> Change:
+    """What makes a number or a text of a value of this field, as both databases take it."""
+    if _is_json(field):
+        return _dumped
+    if isinstance(field, peewee.DateField):
+        return str
+    change: Change = field.db_value
+    return change
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _nested(value: Any) -> Any:
+    return value
