@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
 from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
 from core.runtime import Overtaken, transaction
@@ -22,6 +24,7 @@ from web.conditional import check_match, etag
 from web.idempotency import Named
 from web.origins import check_host, check_same_site
 from web.parsing import body_of, ids_of, query_of, read_json
+from web.request import IndexedRequest
 from web.turns import in_turn
 
 TRIES = 2  # at what others may change at the same moment
@@ -84,7 +87,12 @@ class Endpoint:
     instead: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)  # other good answers, by status
 
     def route(self) -> Route:
-        return Route(self.path, self.handle, methods=[self.method], name=self.summary)
+        return Route(self.path, self, methods=[self.method], name=self.summary)
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """As an application: what is raised is answered by the middleware, once."""
+        response = await self.handle(IndexedRequest(scope, receive, send))
+        await response(scope, receive, send)
 
     @property
     def needs(self) -> Scope:
@@ -107,10 +115,12 @@ class Endpoint:
             raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
         named = idempotency.named(request, caller.account_id, received) if self.takes_key else None
-        call = Call(caller=caller, ids=ids, query=query, body=None, request=request, named=named)
-        response = await in_turn(call.owner, idempotency.earlier, named) if named is not None else None
-        if response is None:  # only now is it checked what another hour or another version may see otherwise
-            response = await self._answer(replace(call, body=self._understood(received)))
+        response = await in_turn(caller.account_id, idempotency.earlier, named) if named is not None else None
+        # Only if it is new is it checked: another hour or another version may see it otherwise.
+        body = self._understood(received) if response is None else None
+        call = Call(caller=caller, ids=ids, query=query, body=body, request=request, named=named)
+        if response is None:
+            response = await self._answer(call)
         return await self.afterwards(call, response) if self.afterwards is not None else response
 
     async def _answer(self, call: Call) -> Response:

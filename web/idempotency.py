@@ -51,7 +51,8 @@ def named(request: Request, owner_id: UUID, content: bytes) -> Named | None:
 
 def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Named:
     """The same request has the same name: method, address, query, and what is sent, however it is written in JSON."""
-    asked = "\n".join((request.method, request.url.path, request.url.query, _same_json(content)))
+    query = request.scope["query_string"].decode("latin-1")
+    asked = "\n".join((request.method, request.scope["path"], query, _same_json(content)))
     return Named(key, Name(owner_id, _hash(f"{owner_id.hex} {key}"), _hash(asked)))
 
 

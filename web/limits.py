@@ -58,15 +58,15 @@ def count_stranger(request: Request, *, count: bool = True) -> None:
         _refuse(STRANGERS, limiter.wait(STRANGERS, address))
 
 
-def told(state: Mapping[str, Any]) -> dict[str, str]:
+def told(state: Mapping[str, Any]) -> dict[bytes, bytes]:
     """The headers that say how much is left of what this request was counted by (an IETF draft: RateLimit, RateLimit-Policy)."""
     limit, key = state.get("counted", (None, ""))
     if limit is None or not limit.most:
         return {}
     left, seconds = limiter.left(limit, key)
     return {
-        "RateLimit-Policy": f'"{limit.name}";q={limit.most};w={limit.seconds}',
-        "RateLimit": f'"{limit.name}";r={left};t={whole_seconds(seconds)}',
+        b"ratelimit-policy": f'"{limit.name}";q={limit.most};w={limit.seconds}'.encode(),
+        b"ratelimit": f'"{limit.name}";r={left};t={whole_seconds(seconds)}'.encode(),
     }
 
 

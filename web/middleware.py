@@ -2,7 +2,6 @@
 
 from secrets import token_hex
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +11,7 @@ from core.runtime import settings
 from core.tracing import REQUEST_ID
 from web import limits
 from web.counting import CountingMiddleware
+from web.request import headers_of
 
 # An answer for programs needs nothing of a page; a page says for itself what it needs (Content-Security-Policy).
 CAREFUL = {
@@ -24,6 +24,8 @@ CAREFUL = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 } | ({} if settings.embedded else {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
+
+CAREFUL_RAW = tuple((name.lower().encode(), value.encode()) for name, value in CAREFUL.items())
 
 
 # What pages elsewhere may send, and what they may read of an answer.
@@ -49,7 +51,7 @@ class HeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -57,11 +59,11 @@ class HeadersMiddleware:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers.update(limits.told(scope["state"]))
-                for name, value in CAREFUL.items():
-                    headers.setdefault(name, value)
+                ours = {b"x-request-id": request_id.encode(), **limits.told(scope["state"])}
+                others = [(name, value) for name, value in message["headers"] if name not in ours]
+                said = {name for name, _ in others}
+                careful = [header for header in CAREFUL_RAW if header[0] not in said]
+                message["headers"] = [*others, *ours.items(), *careful]
             await send(message)
 
         await self.app(scope, receive, send_with_id)

@@ -28,5 +28,5 @@ def note(request: Request, event: str, **facts: object) -> None:
 def note_refusal(request: Request, status: int) -> None:
     """401, 403 and 429, with the pattern of the route and not the path, which may be anything."""
     if _refusals.hit(OFTEN, address_of(request), tell=False) == 0:
-        route = getattr(request.scope.get("endpoint"), "__self__", None)
+        route = request.scope.get("route")
         note(request, "refused", status=status, method=request.method, route=getattr(route, "path", "none"))

@@ -30,7 +30,7 @@ def check_host(request: Request) -> None:
         return
     if settings.embedded:
         raise Forbidden("In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost.")
-    if request.url.path not in PROBES and not any(_fits(host, allowed) for allowed in settings.allowed_hosts):
+    if request.scope["path"] not in PROBES and not any(_fits(host, allowed) for allowed in settings.allowed_hosts):
         raise Forbidden("This service is not known by the name in the Host header. ALLOWED_HOSTS lists its names.")
 
 

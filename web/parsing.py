@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -60,13 +61,24 @@ def ids_of(request: Request) -> dict[str, Any]:
 
 
 def query_of(model: type[BaseModel], request: Request) -> BaseModel:
+    if not request.scope["query_string"]:
+        return _of_nothing(model)
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
     twice = tuple(FieldError(f"?{name}", "stands there twice") for name, count in counts.items() if count > 1)
     if twice:
         raise Invalid("The query does not fit.", fields=twice[:20])
+    return _query(model, dict(given))
+
+
+@lru_cache
+def _of_nothing(model: type[BaseModel]) -> BaseModel:
+    return _query(model, {})
+
+
+def _query(model: type[BaseModel], given: dict[str, str]) -> BaseModel:
     try:
-        return model.model_validate(dict(given))
+        return model.model_validate(given)
     except ValidationError as error:
         raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
 
@@ -120,6 +132,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+@lru_cache
 def _is_optional(model: type[BaseModel]) -> bool:
     return not any(field.is_required() for field in model.model_fields.values())
 
