@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self, assert_never
 
@@ -79,7 +80,7 @@ class Track(BaseModel):
         words = f" {words} "
 
         def found(phrases: list[str]) -> int:
-            return sum(f" {phrase} " in words for phrase in phrases)
+            return sum([f" {phrase} " in words for phrase in phrases])
 
         if found(self.match.other) and not found(self.match.unless):
             return 0
@@ -171,8 +172,8 @@ def _track(request: RoadmapRequest) -> Track:
 
 def find_track(goal: str) -> Track | None:
     """The track whose words fit the goal best, or None."""
-    best = max(tracks().values(), key=lambda track: track.score(goal))
-    return best if best.score(goal) >= 2 else None
+    score, best = max(((track.score(goal), track) for track in tracks().values()), key=itemgetter(0))
+    return best if score >= 2 else None
 
 
 @lru_cache(maxsize=1)
