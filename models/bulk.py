@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import peewee
 
@@ -87,8 +88,14 @@ def _plain(field: peewee.Field) -> Change:
         return _dumped
     if isinstance(field, peewee.DateField):
         return str
+    if _kind(field) == "UUID":
+        return _hexadecimal
     change: Change = field.db_value
     return change
+
+
+def _hexadecimal(value: Any) -> str:
+    return value.hex if isinstance(value, UUID) else str(value).replace("-", "")
 
 
 def _dumped(value: Any) -> str:

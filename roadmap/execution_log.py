@@ -220,9 +220,10 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
     traces = (source or {}).get("traces") or [None] * len(records)  # those of the version before this one have none
     times = (datetime.fromisoformat(record["at"]) for record in records)
     rows = [{**record, "at": at, "trace_id": trace} for record, at, trace in zip(records, times, traces, strict=True)]
-    oldest = oldest_kept()
-    late = [row for row in rows if oldest is not None and UUID(row["id"]) < oldest]
-    kept = [row for row in rows if oldest is None or UUID(row["id"]) >= oldest] if late else rows
+    first_kept = oldest_kept()
+    oldest = "" if first_kept is None else first_kept.hex  # as records have theirs, and so sorted as the ids are
+    late = [row for row in rows if row["id"] < oldest]
+    kept = [row for row in rows if row["id"] >= oldest] if late else rows
     with transaction():
         stored = insert_rows(ExecutionLog, kept, pass_over=True)
         expired = _note_expired(late) if late else 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import peewee
 import psycopg2
@@ -340,6 +341,14 @@ class TestRetention:
         clock.travel(timedelta(minutes=5))
         assert ledger() == Ledger(stored=1, missing=0, dropped=0, expired=4)
         assert counts_of(ExecutionLog) == 1
+
+    def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(self, log: str) -> None:
+        first = log_months.oldest_kept()
+        assert first is not None
+        store_batch([document(id=first.hex), document(id=UUID(int=first.int - 1).hex)])
+        assert [row["id"] for row in stored()] == [first]
+        with session():
+            assert [row.id for row in ExpiredLogRecord.select()] == [UUID(int=first.int - 1)]
 
     def test_that_a_record_was_late_is_forgotten_after_a_day(self, log: str) -> None:
         Process().send([document(clock.now() - timedelta(days=200))])
