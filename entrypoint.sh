@@ -8,7 +8,8 @@ if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 
 # huey_consumer: -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
-consumer="huey_consumer -q -g TERM -t ${SHUTDOWN_GRACE_SECONDS:-20}"
+grace="${SHUTDOWN_GRACE_SECONDS:-20}"
+consumer="huey_consumer -q -g TERM -t $grace"
 
 api() {
     local host="${HOST:-}" workers="${API_WORKERS:-1}"
@@ -32,7 +33,7 @@ all() {
         # From both lists: a signal may come between a start and its note, and a service may have ended.
         started="$(printf '%s\n' $(jobs -p) ${pids[*]-} | sort -u)"
         for pid in $started; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-        wait $(jobs -p) 2>/dev/null || true
+        for _ in $(seq $((10 * (${grace%%[!0-9]*} + 15)))); do [ -n "$(jobs -pr)" ] || break; sleep 0.1; done # none may hold up all
         for pid in $started; do # what a killed service has left behind, such as the workers of uvicorn
             for _ in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
             kill -KILL -- "-$pid" 2>/dev/null || true

@@ -65,7 +65,16 @@ def logs(
 ) -> None:
     """Show the newest records of the execution log, the oldest of them first; follow it."""
     chosen = tuple(LogLevel(level) for level in levels)
-    wanted = LogFilter(chosen, categories, step, roadmap_id, None, trace_id, since, until, text)
+    wanted = LogFilter(
+        levels=chosen,
+        categories=categories,
+        step=step,
+        roadmap_id=roadmap_id,
+        trace_id=trace_id,
+        since=since,
+        until=until,
+        text=text,
+    )
     begun = clock.now() - SETTLES  # what is not settled by then is told by following: it may not be all, nor in order
     found = _newest(_before(wanted, begun) if follow else wanted, limit)
     _tell(found, as_json)

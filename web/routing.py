@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.routing import Match, Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 
 
 class IndexedRouter(Router):
-    """Of routes whose places are whole segments. The same one answers as if all were tried in their order."""
+    """Of routes whose places are whole segments, which do not change. The same one answers as if all were tried in their order.
 
-    def __init__(self, routes: Sequence[Route], **options: Any) -> None:
-        super().__init__(routes, **options)
-        self._starts: dict[int, set[int]] = defaultdict(
-            set
-        )  # by the number of slashes, lengths of what is before the first place
+    It redirects to no path with a slash or without: that would name whatever host the request claims.
+    """
+
+    def __init__(self, routes: Sequence[Route], *, lifespan: Lifespan[Any]) -> None:
+        super().__init__(routes, redirect_slashes=False, lifespan=lifespan)
+        # By the number of slashes and what stands before the first place; and of each number the lengths of that.
         self._found: dict[tuple[int, str], list[tuple[int, Route]]] = defaultdict(list)
+        self._starts: dict[int, set[int]] = defaultdict(set)
         for number, route in enumerate(routes):
             slashes, start = route.path.count("/"), route.path.partition("{")[0]
             self._starts[slashes].add(len(start))

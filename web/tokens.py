@@ -5,6 +5,7 @@ verify.
 """
 
 import hashlib
+import re
 import threading
 import time
 from enum import StrEnum
@@ -20,9 +21,10 @@ from roadmap import invitations
 from roadmap.sessions import Login
 
 ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
-MOST_READ = 10_000  # tokens that are known in this process, some 300 bytes each
-_read: dict[str, tuple[Login, float]] = {}  # with when they were signed, in seconds since 1970
-_reading = threading.Lock()
+TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
+MOST_REMEMBERED = 10_000  # tokens
+_verified: dict[str, tuple[Login, float]] = {}  # with when they were signed, in seconds since 1970
+_remembering = threading.Lock()
 
 
 class Purpose(StrEnum):
@@ -40,18 +42,20 @@ def read_access_token(token: str) -> Login:
 
     A signature is verified once: what a token says does not change, only that it expires.
     """
-    known = _read.get(token)
+    known = _verified.get(token)
     if known is not None and time.time() < known[1] + settings.token_ttl_seconds:
         return known[0]
-    login, signed_at = _verified(token)
-    with _reading:
-        _read[token] = login, signed_at
-        if len(_read) > MOST_READ:
-            del _read[next(iter(_read))]  # the one that was read first
+    if not TOKEN.fullmatch(token):  # base64 forgives what does not belong there: one token could be written in endless ways
+        raise Unauthenticated("The access token is not valid. Log in again.")
+    login, signed_at = _verify(token)
+    with _remembering:
+        _verified[token] = login, signed_at
+        if len(_verified) > MOST_REMEMBERED:
+            del _verified[next(iter(_verified))]  # the one that was verified first
     return login
 
 
-def _verified(token: str) -> tuple[Login, float]:
+def _verify(token: str) -> tuple[Login, float]:
     """And when it was signed, in seconds since 1970. Raises Unauthenticated."""
     most = int(settings.token_ttl_seconds)
     try:

@@ -125,14 +125,14 @@ def _say_why(tries: Tries, moment: Moment) -> None:
 def _steps(facts: Facts) -> Iterator[Span]:
     """Of the planning, as they are recorded when they are saved."""
     told = [r for r in facts.records if r.category == "planning" and r.step in STEPS and r.duration_ms is not None]
-    for record in told:
-        started = record.at - timedelta(milliseconds=record.duration_ms)
+    begun = [record.at - timedelta(milliseconds=record.duration_ms) for record in told]
+    for record, started in zip(told, begun, strict=True):
         common = {"started_at": started, "ended_at": record.at, "outcome": SpanOutcome.ok}
         yield Span(id=f"step-{record.id}", kind=STEPS[record.step], name=record.step, **common)
-    if told:
-        return
-    before = facts.row.created_at
+    before, since = facts.row.created_at, min(begun, default=facts.now)
     for event in facts.events:
+        if event.at >= since:  # from here on the log tells; what it told of earlier steps may be deleted
+            return
         kind = SAVED_STEPS.get(event.type)
         if kind is not None:
             kind = SpanKind.repair if event.data.get("round", 0) > 0 else kind

@@ -28,7 +28,7 @@ MOST_ROWS = 5000  # of each table that are read: the newest
 
 
 class Totals(BaseModel):
-    """Of all of it, also of what the list of spans has no room for. Times are seconds."""
+    """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
 
     seconds: float = Field(description="In which it was being made: not those for approval, nor those from an end to a retry.")
     waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
@@ -58,10 +58,10 @@ def trace_of(owner_id: UUID, roadmap_id: UUID) -> Trace:
     """Raises NotFound."""
     with session():
         row = owned(owner_id, roadmap_id)
-        facts = _facts(row)
+        facts, tables_cut = _facts(row)
         sums = _sums(roadmap_id)
     found = spans_of(facts)
-    left_out = max(0, len(found) - MOST_SPANS) + _cut(facts)
+    left_out = max(0, len(found) - MOST_SPANS) + tables_cut
     return Trace(
         roadmap_id=row.id,
         status=row.status,
@@ -74,33 +74,30 @@ def trace_of(owner_id: UUID, roadmap_id: UUID) -> Trace:
     )
 
 
-def _facts(row: Roadmap) -> Facts:
-    """The newest rows of each table."""
+def _facts(row: Roadmap) -> tuple[Facts, int]:
+    """The newest rows of each table, and of how many tables there are more."""
     records = ExecutionLog.select().where(
         ExecutionLog.roadmap_id == row.id, ExecutionLog.category.in_(("planning", "building", "retry", "waiting"))
     )
     calls = ModelCall.select().where(ModelCall.roadmap_id == row.id)
     events_ = RoadmapEvent.select().where(RoadmapEvent.roadmap == row.id)
     told = WebhookDelivery.select().where(WebhookDelivery.roadmap_id == row.id)
-    return Facts(
-        now=clock.now(),
-        row=row,
-        events=_newest(events_, RoadmapEvent.seq),
-        records=_newest(records, ExecutionLog.id),
-        calls=_newest(calls, ModelCall.id),
-        deliveries=_newest(told, WebhookDelivery.id),
-        parts=list(Content.select().where(Content.roadmap == row.id).order_by(Content.id).limit(MOST_ROWS)),
-        titles=dict(Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()),
-    )
+    parts = Content.select().where(Content.roadmap == row.id)
+    read = {
+        "events": _newest(events_, RoadmapEvent.seq),
+        "records": _newest(records, ExecutionLog.id),
+        "calls": _newest(calls, ModelCall.id),
+        "deliveries": _newest(told, WebhookDelivery.id),
+        "parts": _newest(parts, Content.id),
+    }
+    titles = dict(Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples())
+    kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
+    return Facts(now=clock.now(), row=row, titles=titles, **kept), sum(len(rows) > MOST_ROWS for rows in read.values())
 
 
 def _newest(query: Any, key: Any) -> list[Any]:
-    return list(query.order_by(key.desc()).limit(MOST_ROWS))[::-1]
-
-
-def _cut(facts: Facts) -> int:
-    """Rows that were not read: at least one of each table that may have had more."""
-    return sum(len(rows) == MOST_ROWS for rows in (facts.events, facts.records, facts.calls, facts.deliveries))
+    """And one more, if there is one."""
+    return list(query.order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
 
 
 def _sums(roadmap_id: UUID) -> dict[str, int]:

@@ -13,9 +13,10 @@ from core.ids import new_id
 from core.runtime import database, session, transaction
 from models.accounts import Account
 from models.base import Table
-from models.bulk import insert_rows
+from models.bulk import TYPES, insert_rows
 from models.logs import ExecutionLog
 from models.roadmaps import Roadmap, RoadmapEvent
+from roadmap.backups import KINDS
 from tests.integration.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=UTC)
@@ -98,6 +99,30 @@ def test_a_row_of_nobody_is_refused(place: None) -> None:
     with pytest.raises(peewee.IntegrityError), transaction():
         insert_rows(RoadmapEvent, [{"roadmap": new_id()}], common={"seq": 1, "type": "x", "data": {}, "at": clock.now()})
     assert stored(RoadmapEvent, order=RoadmapEvent.seq) == []
+
+
+@pytest.mark.parametrize("change", [{"level": "info"}, {"level": "info", "step": None}], ids=["one more", "another"])
+def test_rows_of_different_fields_are_refused(place: None, change: dict[str, Any]) -> None:
+    first = {"id": new_id(), "at": NOW, "category": "c", "message": "m", "step": "s"}
+    second = {name: value for name, value in {**first, **change}.items() if value is not None}
+    with pytest.raises((ValueError, KeyError)):
+        insert_rows(ExecutionLog, [first, second])
+    assert stored(ExecutionLog, order=ExecutionLog.id) == []
+
+
+def test_what_is_made_anew_for_each_row_has_to_be_given(place: None) -> None:
+    with pytest.raises(ValueError, match=r"ExecutionLog.id is made anew for each row: give it"):
+        insert_rows(ExecutionLog, [{"at": NOW, "level": "info", "category": "c", "step": "s", "message": "m"}])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")], ids=repr)
+def test_a_number_that_no_json_has_is_refused(place: None, number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        insert_rows(ExecutionLog, [{"id": new_id(), "details": {"n": number}}])
+
+
+def test_every_kind_of_field_that_a_backup_knows_is_known() -> None:
+    assert KINDS.keys() - TYPES.keys() == {"BLOB"}
 
 
 def test_thousands_of_rows_go_in_one_statement(account: Account) -> None:

@@ -374,6 +374,16 @@ def test_a_signal_to_all_is_passed_on_once(launch: Launch, tmp_path: Path) -> No
     assert set(told.values()) == {1}
 
 
+def test_a_service_that_does_not_end_is_killed_when_its_time_is_over(launch: Launch) -> None:
+    service = launch("all", SHUTDOWN_GRACE_SECONDS="0.5")
+    await_all(service)
+    os.kill(service.child("uvicorn"), signal.SIGSTOP)
+    service.signal(signal.SIGTERM)
+    assert exit_code(service) == 0
+    await_nothing_left(service)
+    assert [line for line in said(service) if "huey@" in line] == ["huey@logs ready", "huey@content ready"]
+
+
 def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch: Launch) -> None:
     """As for a script that starts it in the background."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # `launch` puts it right

@@ -356,13 +356,22 @@ class TestSessions:
         with pytest.raises(Unauthenticated, match="expired"):
             tokens.read_access_token(token)
 
+    @pytest.mark.parametrize("more", ["!", "!" * 20_000, " ", "\n", "=", "é"])
+    def test_a_token_is_written_in_one_way(self, more: str) -> None:
+        token = tokens.access_token(sessions.Login(new_id(), new_id(), False))
+        before = dict(tokens._verified)
+        for altered in (token[:-5] + more + token[-5:], token + more):
+            with pytest.raises(Unauthenticated, match="not valid"):
+                tokens.read_access_token(altered)
+        assert tokens._verified == before
+
     def test_of_so_many_tokens_only_the_newest_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tokens, "MOST_READ", 3)
-        monkeypatch.setattr(tokens, "_read", {})
+        monkeypatch.setattr(tokens, "MOST_REMEMBERED", 3)
+        monkeypatch.setattr(tokens, "_verified", {})
         logins = [sessions.Login(new_id(), new_id(), False) for _ in range(5)]
         made = [tokens.access_token(login) for login in logins]
         assert [tokens.read_access_token(token) for token in made] == logins
-        assert list(tokens._read) == made[-3:]
+        assert list(tokens._verified) == made[-3:]
         assert [tokens.read_access_token(token) for token in made] == logins
 
     def test_a_session_that_nobody_uses_ends_and_one_in_use_does_not(self, client: TestClient) -> None:
@@ -478,7 +487,7 @@ class TestTokens:
             monkeypatch.setattr(tokens, "signing_keys", lambda settings: keys)
             for cached in (tokens._serializer, tokens._signer):
                 cached.cache_clear()
-            tokens._read.clear()
+            tokens._verified.clear()
 
         old, new = "o" * 40, "n" * 40
         with_keys(old)
@@ -498,7 +507,7 @@ class TestTokens:
         monkeypatch.undo()
         for cached in (tokens._serializer, tokens._signer):
             cached.cache_clear()
-        tokens._read.clear()
+        tokens._verified.clear()
 
     def test_nobody_becomes_an_administrator_by_saying_so(self, client: TestClient) -> None:
         for more in ({"is_admin": True}, {"scopes": ["admin"]}, {"role": "admin"}):

@@ -249,6 +249,16 @@ def test_a_batcher_can_be_started_again_after_it_was_stopped(gate: Gate) -> None
         batcher.stop()
 
 
+def test_nothing_is_taken_after_the_end(gate: Gate) -> None:
+    gate.open.set()
+    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher.start()
+    batcher.stop()
+    [refused] = run(submit_all(batcher, [1]))
+    assert isinstance(refused, Unavailable)
+    assert gate.batches == []
+
+
 def test_stopping_what_was_never_started_returns(gate: Gate) -> None:
     batcher: Batcher[int, int] = Batcher(gate, name="test")
     batcher.stop()

@@ -216,6 +216,20 @@ class TestPlanning:
         ]
         assert [span.worker for span in spans if span.kind == "plan"] == ["a1", "b2"]
 
+    def test_steps_of_which_the_log_tells_no_more_stand_beside_newer_ones_of_which_it_does(self) -> None:
+        happened = events(
+            (0, "roadmap.queued", {}),
+            (10, "roadmap.analysed", {}),
+            (14, "roadmap.drafted", {"revision": 1, "round": 0}),
+            (15, "roadmap.outlined", {"revision": 1}),
+            (50, "roadmap.drafted", {"revision": 2, "round": 0}),
+            (51, "roadmap.revised", {"revision": 2}),
+        )
+        step = {"category": "planning", "step": "revise", "message": "", "duration_ms": 8000, "details": None, "concept_id": None}
+        records = [ExecutionLog(id=new_id(), at=at(50.1), **step)]
+        found = [each for each in told(spans_of(Facts(at(60), row(), happened, records))) if each[0] in ("analysis", "outline")]
+        assert [each[:3] for each in found] == [("analysis", 0, 10), ("outline", 10, 14), ("outline", 42.1, 50.1)]
+
     def test_a_worker_that_died_over_the_plan(self) -> None:
         happened = events((0, "roadmap.queued", {}), (1, "roadmap.planning", {"attempt": 1}), (40, "roadmap.outlined", {}))
         records = [note(1.1, "begun", None, "plan", attempt=1), note(30, "begun", None, "plan", attempt=1)]
