@@ -1,14 +1,13 @@
 """The ASGI application: composition only."""
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
+from core.garbage import settle
 from core.runtime import settings
 from core.storage import API_HANDLERS
 from roadmap.accounts import ensure_first_admin, ensure_local_owner
@@ -26,15 +25,6 @@ from web.standing import standing
 PARTS = (saver, accepting, limits, backlog, standing, poller)  # each with start() and stop()
 
 
-@cache
-def stay() -> None:
-    """What the start has made stays for good: no collection of garbage looks through it. The small collections, which come after
-    700 objects, and so with every few requests, come more seldom.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000)
-
-
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = API_HANDLERS
@@ -44,7 +34,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     for part in PARTS:
         part.start()
     close_on_signals()
-    stay()
+    settle()
     yield
     for part in reversed(PARTS):
         await run_in_threadpool(part.stop)
