@@ -80,6 +80,19 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
 
 
 @contextmanager
+def snapshot() -> Iterator[None]:
+    """A session in which all that is read is of one moment; inside a transaction, what that sees. Nobody waits for it."""
+    with session():
+        if database.in_transaction():
+            yield
+            return
+        with database.atomic(*([] if is_postgres() else ["DEFERRED"])):
+            if is_postgres():
+                database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+
+@contextmanager
 def limited(*, statement: float, lock: float) -> Iterator[None]:
     """A transaction none of whose statements takes longer, or waits for a lock for longer, than that, in seconds.
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.compressing import compressed, is_compressed
+from web.compressing import is_compressed, shortened
 from web.conditional import compressed_tag, etag, has_it
 
 
@@ -20,7 +21,23 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = BaseModel | Reply | Response | None
+class Document:
+    """What a GET answers, in whole. Its tag and its short form are made once, however often it is sent."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    @cached_property
+    def tag(self) -> str:
+        return etag(self.content)
+
+    @cached_property
+    def shortened(self) -> bytes:
+        """Takes time: for a thread."""
+        return shortened(self.content)
+
+
+Answer = BaseModel | Document | Reply | Response | None
 
 
 def as_reply(answer: BaseModel | Reply | None) -> Reply:
@@ -31,12 +48,24 @@ def content_of(answer: BaseModel) -> bytes:
     return answer.model_dump_json().encode()
 
 
+def tag_of(answer: Answer) -> str:
+    """Of what is answered whole."""
+    if isinstance(answer, Document):
+        return answer.tag
+    assert not isinstance(answer, Response)
+    body = as_reply(answer).body
+    assert body is not None
+    return etag(content_of(body))
+
+
 def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool = False, as_read: bool = False) -> Response:
     """Takes time when it is long: for a thread. `may_be_kept`: by a browser that asks each time whether it is still right.
     `as_read`: what answers a change is what a GET would answer now, so that it has the same tag.
     """
     if isinstance(answer, Response):
         return answer
+    if isinstance(answer, Document):
+        return represented(request, answer, "application/json", {}, may_be_kept=may_be_kept)
     reply = as_reply(answer)
     if reply.body is None:
         return Response(status_code=204, headers=dict(reply.headers))
@@ -44,19 +73,20 @@ def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool
     if request.method not in ("GET", "HEAD"):
         tag = {"ETag": etag(content)} if as_read else {}
         return Response(content, reply.status or status, {**reply.headers, **tag}, media_type="application/json")
-    return represented(request, content, "application/json", reply.headers, may_be_kept=may_be_kept)
+    return represented(request, Document(content), "application/json", reply.headers, may_be_kept=may_be_kept)
 
 
 def represented(
-    request: Request, content: bytes, media_type: str, headers: Mapping[str, str], *, may_be_kept: bool = True
+    request: Request, document: Document, media_type: str, headers: Mapping[str, str], *, may_be_kept: bool = True
 ) -> Response:
     """What was asked for by GET, or 304."""
-    tag = etag(content)
-    told = {**headers, "ETag": compressed_tag(tag) if is_compressed(request, content) else tag}
+    short = is_compressed(request, document.content)
+    told = {**headers, "ETag": compressed_tag(document.tag) if short else document.tag}
     told["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
     if may_be_kept:
         told.setdefault("Cache-Control", "private, no-cache")
-    if has_it(request, tag):
+    if has_it(request, document.tag):
         return Response(status_code=304, headers=told)
-    content, sent = compressed(request, content)
-    return Response(content, 200, {**sent, **told}, media_type=media_type)
+    if short:
+        return Response(document.shortened, 200, {**told, "Content-Encoding": "gzip"}, media_type=media_type)
+    return Response(document.content, 200, told, media_type=media_type)

@@ -18,9 +18,9 @@ from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
 from core.runtime import Overtaken, transaction
 from roadmap.api_keys import Scope
 from web import idempotency, limits
-from web.answering import Answer, answered, as_reply, content_of
+from web.answering import Answer, answered, tag_of
 from web.callers import MONITOR, NOBODY, Caller, check_scope, identify, is_monitor
-from web.conditional import check_match, etag
+from web.conditional import check_match
 from web.idempotency import Named
 from web.origins import check_host, check_same_site
 from web.parsing import body_of, ids_of, query_of, read_json
@@ -165,9 +165,7 @@ class Endpoint:
     def _check_match(self, call: Call) -> None:
         """Raises PreconditionFailed. No handler is asked to change what nobody could have read."""
         current: Any = self.current
-        body = as_reply(current(call)).body
-        assert body is not None
-        check_match(call.request, etag(content_of(body)))
+        check_match(call.request, tag_of(current(call)))
 
     def _asked(self, request: Request) -> Any:
         """The query. Raises Invalid."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from core.errors import NotFound
-from web.answering import represented
+from web.answering import Document, represented
 from web.endpoint import Call
 from web.problem_types import TYPES, ProblemType
 
@@ -33,7 +33,7 @@ class ProblemMeanings(BaseModel):
 
 def show_openapi(call: Call) -> Response:
     """OpenAPI 3.1, generated from the types of the handlers."""
-    return represented(call.request, description(), "application/json", {})
+    return represented(call.request, _whole(), "application/json", {})
 
 
 def read_problem_type(call: Call) -> ProblemMeaning:
@@ -55,6 +55,11 @@ def problem_type(slug: str) -> ProblemType:
 
 def meaning_of(kind: ProblemType) -> ProblemMeaning:
     return ProblemMeaning(type=kind.uri, title=kind.title, status=kind.status, meaning=kind.meaning, remedy=kind.remedy)
+
+
+@cache
+def _whole() -> Document:
+    return Document(description())
 
 
 @cache

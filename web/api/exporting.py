@@ -11,7 +11,7 @@ from roadmap import reading
 from roadmap.picture.drawing import exported
 from roadmap.picture.shapes import Direction
 from roadmap.picture.style import STYLE_SOURCE
-from web.answering import represented
+from web.answering import Document, represented
 from web.endpoint import Call
 
 # Of a file that is opened by itself: its own style sheet, and nothing else.
@@ -27,14 +27,14 @@ def export_picture(call: Call) -> Response:
     """SVG with its own style sheet, light and dark, with the words in the language of `Accept-Language`."""
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     language = negotiated(call.request.headers.get("accept-language", ""))
-    content = exported(tree, call.query.layout, texts(language)).encode()
+    picture = Document(exported(tree, call.query.layout, texts(language)).encode())
     headers = {
         "Content-Language": language,
         "Vary": "Accept-Language",
         "Content-Security-Policy": POLICY,
         "Content-Disposition": f"inline; filename=\"roadmap.svg\"; filename*=UTF-8''{_file_name(tree.title)}.svg",
     }
-    return represented(call.request, content, "image/svg+xml", headers)
+    return represented(call.request, picture, "image/svg+xml", headers)
 
 
 def _file_name(title: str) -> str:

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from core.errors import FieldError, Invalid, RoadmapError
+from core.runtime import snapshot
 from roadmap import reading
 from roadmap.activity import Activity, activity
 from roadmap.creating import new_roadmap
@@ -23,15 +24,17 @@ from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
 from web import idempotency
 from web.accepting import accept
-from web.answering import Reply, answered
+from web.answering import Document, Reply, answered, content_of
 from web.api.links import Links, links_of
 from web.endpoint import Call
 from web.events import poller, stream
 from web.paging import CURSOR, Limit, paged
 from web.preferring import applied, wait_of
+from web.remembering import Remembered
 from web.turns import in_turn
 
 LARGEST_SEQ = 2**31 - 1
+trees = Remembered()
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
@@ -109,9 +112,16 @@ def list_roadmaps(call: Call) -> Reply:
     return paged(call, reading.list_roadmaps(call.owner, limit=query.limit, before=query.cursor, status=query.status))
 
 
-def read_roadmap(call: Call) -> LinkedTree:
+def read_roadmap(call: Call) -> Document:
     """All stages, modules and concepts, with the state of every part."""
-    return _tree(call.owner, call.ids["roadmap_id"])
+    roadmap_id = call.ids["roadmap_id"]
+    known = trees.get(roadmap_id, reading.tree_state(call.owner, roadmap_id))
+    if known is not None:
+        return known
+    with snapshot():  # or the state could be another than that of which the tree is made
+        state, tree = reading.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
+    made = Document(content_of(tree))
+    return made if tree.estimate is not None else trees.keep(roadmap_id, state, made)  # prices and budgets change without it
 
 
 def read_concept(call: Call) -> ConceptDetail:

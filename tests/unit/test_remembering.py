@@ -1,0 +1,65 @@
+"""Documents are remembered as long as what they are made of is in the same state, and only so many bytes of them."""
+
+from uuid import UUID
+
+from starlette.testclient import TestClient
+
+from tests.stack import GOAL
+from web.answering import Document
+from web.api.roadmaps import trees
+from web.remembering import Remembered
+
+KEYS = [UUID(int=number) for number in range(5)]
+
+
+def test_a_document_is_found_in_its_state_only() -> None:
+    remembered, document = Remembered(), Document(b"{}")
+    assert remembered.get(KEYS[0], b"1") is None
+    assert remembered.keep(KEYS[0], b"1", document) is document
+    assert remembered.get(KEYS[0], b"1") is document
+    assert remembered.get(KEYS[0], b"2") is None
+    assert remembered.get(KEYS[1], b"1") is None
+    newer = remembered.keep(KEYS[0], b"2", Document(b"[]"))
+    assert remembered.get(KEYS[0], b"1") is None
+    assert remembered.get(KEYS[0], b"2") is newer
+
+
+def test_those_that_were_not_asked_for_the_longest_are_forgotten() -> None:
+    remembered = Remembered(most_bytes=30)
+    documents = [remembered.keep(key, b"", Document(b"x" * 10)) for key in KEYS[:3]]
+    assert remembered.get(KEYS[0], b"") is documents[0]
+    remembered.keep(KEYS[3], b"", Document(b"x" * 15))
+    assert [remembered.get(key, b"") is not None for key in KEYS] == [True, False, False, True, False]
+
+
+def test_one_that_is_too_large_is_given_and_not_kept() -> None:
+    remembered = Remembered(most_bytes=30)
+    remembered.keep(KEYS[0], b"1", Document(b"small"))
+    large = Document(b"x" * 31)
+    assert remembered.keep(KEYS[0], b"2", large) is large
+    assert remembered.get(KEYS[0], b"2") is None
+    assert remembered.get(KEYS[0], b"1") is None  # it is not what is there now
+
+
+def test_room_that_was_given_back_can_be_used_again() -> None:
+    remembered = Remembered(most_bytes=30)
+    for number in range(100):
+        remembered.keep(KEYS[number % 3], str(number).encode(), Document(b"x" * 10))
+    assert all(remembered.get(KEYS[number % 3], str(number).encode()) is not None for number in (97, 98, 99))
+
+
+def test_a_roadmap_that_is_read_again_is_not_made_again_and_is_new_after_every_change(client: TestClient) -> None:
+    path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
+    first = client.get(path)
+    known = trees._kept[UUID(path.rpartition("/")[2])]
+    again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert trees._kept[UUID(path.rpartition("/")[2])] is known
+    concept = first.json()["stages"][0]["modules"][0]["concepts"][0]["id"]
+    changed = client.put(f"{path}/concepts/{concept}/progress", json={"status": "done"})
+    assert changed.status_code == 200, changed.text
+    later = client.get(path)
+    assert later.headers["etag"] != first.headers["etag"]
+    assert later.json()["learned"]["done"] == 1
+    assert client.put(f"{path}/concepts/{concept}/progress", json={"status": "todo"}).status_code == 200
+    assert client.get(path).content == first.content
