@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.ids import new_id
-from core.runtime import database, session, transaction
+from core.runtime import database, session, settings, transaction
 from core.texts import ENGLISH, texts
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEvent
 from roadmap import execution_log
@@ -140,8 +140,7 @@ class TestStart:
         assert "Say &#34;hi&#34; &lt;b&gt;</textarea>" in page
 
     def test_a_full_backlog_keeps_what_was_typed(self, person: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("roadmap.creating.count_queued", lambda most: most)  # also when it is counted just now
-        monkeypatch.setattr("web.backlog.backlog._waiting", 10**9)
+        monkeypatch.setattr("web.backlog.settings", settings.model_copy(update={"most_queued_roadmaps": 0}))
         answer = person.post("/roadmaps", data={"goal": GOAL, "background": "ten years of Java"})
         assert "not possible at the moment" in text_of(answer, 503)
         assert "ten years of Java" in answer.text
