@@ -1,0 +1,199 @@
+"""Who accepts goals over HTTP: this service and its peers, each with one API process, accounts, and a way to count what became
+of what it accepted.
+
+Consumers do not run unless a subject starts them: what is measured is accepting, and whoever had consumers running would pay
+for other work meanwhile, each for another amount. What is accepted must be there afterwards instead: a row, an event, a message
+and a record of the log for each answer. Then everything is emptied, so that every turn begins with the same tables.
+"""
+
+import json
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import cycle, islice
+from typing import Any
+
+import httpx2
+import redis
+
+from benchmarks.ground import BenchmarkFailed, Ground, ask, peer_environment, python, tool, until
+from benchmarks.load import NAME, ROOT, request
+from tests.chaos.checks import queue_of
+from tests.servers import free_port
+from tests.stack import answer_to, running
+
+MEMBERS = 200  # accounts that send in turn
+GOALS = 1_000  # different requests that are sent in turn
+PATH = "/api/v1/roadmaps"
+LEVELS = ("beginner", "intermediate", "advanced")
+UVICORN = ("--host", "127.0.0.1", "--no-access-log", "--log-level", "warning", "--no-server-header", "--ws", "none")
+STARTUP = 60  # seconds
+
+
+class Contender:
+    """`with contender.serving(ground): ...`; the rest is for the block."""
+
+    name = ""
+    title = ""
+    tokens: Sequence[str] = ("",)
+    port = 0
+
+    @contextmanager
+    def serving(self, ground: Ground) -> Iterator[None]:
+        raise NotImplementedError
+        yield
+
+    def posts(self, *, named: bool = False) -> list[str]:
+        """Different goals of all accounts. `named`: each with an Idempotency-Key that was never used."""
+        tokens = cycle(self.tokens)
+        return [self._post(number, token, named) for number, token in enumerate(islice(tokens, GOALS))]
+
+    def _post(self, number: int, token: str, named: bool) -> str:
+        goal = f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
+        body = {"goal": goal, "level": LEVELS[number % len(LEVELS)], "hours_per_week": number % 20 + 1}
+        return request("POST", PATH, self.headers(token) | ({"Idempotency-Key": NAME} if named else {}), json.dumps(body))
+
+    def headers(self, token: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+    def check(self, accepted: int) -> None:
+        """That everything accepted is there. Raises BenchmarkFailed."""
+        for what, count in self._expected().items():
+            until(lambda count=count: count() >= accepted, self.title, f"{accepted} {what}, there are {count()}", timeout=30)
+            if (found := count()) != accepted:
+                raise BenchmarkFailed(f"{self.title} accepted {accepted}, and there are {found} {what}")
+
+    def _expected(self) -> Mapping[str, Any]:
+        return {}
+
+    def empty(self) -> None:
+        """As it was before the turn."""
+
+
+class Service(Contender):
+    """This service: the API as entrypoint.sh starts it."""
+
+    name, title = "ours", "Roadmap"
+
+    @contextmanager
+    def serving(self, ground: Ground) -> Iterator[None]:
+        self.stack = ground.stack()
+        with running(self.stack, "api"):
+            self.port, self.url = self.stack.port, self.stack.environment["DATABASE_URL"]
+            environment = {**self.stack.environment, "SERVICE_TYPE": "api", "PYTHONPATH": str(ROOT)}
+            self.tokens = _lines(python("-m", "benchmarks.members", str(MEMBERS)), environment)
+            self.empty()
+            yield
+
+    def _expected(self) -> Mapping[str, Any]:
+        return {
+            "rows": lambda: ask(self.url, "SELECT count(*) FROM roadmap")[0][0],
+            "events": lambda: ask(self.url, "SELECT count(*) FROM roadmap_event WHERE type = 'roadmap.queued'")[0][0],
+            "messages": self._messages,
+            "records of the log": self._records,
+        }
+
+    def _messages(self) -> int:
+        with queue_of(self.stack) as queue:
+            return int(queue.storage.queue_size())
+
+    def _records(self) -> int:
+        """Those that are on their way to the consumer."""
+        with queue_of(self.stack, "logs") as queue:
+            batches = (queue.serializer.open(data).message.args[0] for data in queue.storage.enqueued_items())
+            return sum(record["step"] == "accept" for batch in batches for record in batch)
+
+    def empty(self) -> None:
+        ask(self.url, "TRUNCATE roadmap, first_answer CASCADE")
+        for name in ("content", "logs"):
+            with queue_of(self.stack, name) as queue:
+                queue.storage.flush_queue()
+
+
+class Peer(Contender):
+    """Served by uvicorn with one worker and the same options as the service's."""
+
+    module = ""
+    queues: Mapping[str, str] = {}  # what is counted in them: the name of the list
+
+    @contextmanager
+    def serving(self, ground: Ground) -> Iterator[None]:
+        with ExitStack() as ends:
+            self.environment = self._environment(ground)
+            self._prepare()
+            self.port = free_port()
+            command = tool("uvicorn", f"{self.module}:app", "--port", str(self.port), *UVICORN)
+            program = ends.enter_context(ground.program(self.title, command, **self.environment))
+
+            def answers() -> bool:
+                program.check_alive()
+                try:
+                    return answer_to("GET", f"http://127.0.0.1:{self.port}/health", timeout=5).status_code == 200
+                except httpx2.TransportError:
+                    return False
+
+            until(answers, self.title, "it answers", STARTUP)
+            yield
+
+    def _environment(self, ground: Ground) -> dict[str, str]:
+        return {}
+
+    def _prepare(self) -> None:
+        """Tables, accounts and their tokens."""
+
+
+class Bare(Peer):
+    name, title, module = "bare", "bare Starlette", "benchmarks.peers.bare"
+
+
+class Stored(Peer):
+    """With a database of its own, and Redis."""
+
+    def _environment(self, ground: Ground) -> dict[str, str]:
+        url = ground.postgres.create_database(f"{self.name}{secrets.token_hex(4)}")
+        return {"DATABASE_URL": url, "REDIS_URL": ground.others_broker, "SECRET_KEY": secrets.token_hex(32)}
+
+    def _expected(self) -> Mapping[str, Any]:
+        url = self.environment["DATABASE_URL"]
+        lists = {what: lambda key=key: self._broker().llen(key) for what, key in self.queues.items()}
+        return {
+            "rows": lambda: ask(url, "SELECT count(*) FROM roadmap")[0][0],
+            "events": lambda: ask(url, "SELECT count(*) FROM roadmap_event")[0][0],
+            **lists,
+        }
+
+    def empty(self) -> None:
+        ask(self.environment["DATABASE_URL"], "TRUNCATE roadmap CASCADE")
+        self._broker().delete(*self.queues.values())
+
+    def _broker(self) -> redis.Redis:
+        return redis.Redis.from_url(self.environment["REDIS_URL"])
+
+
+class FastApi(Stored):
+    name, title, module = "fastapi", "FastAPI + Celery", "benchmarks.peers.fastapi_celery.app"
+    queues = {"messages": "content", "records of the log": "logs"}  # noqa: RUF012
+    tree: Any = None  # a roadmap to store, as the service answers it
+
+    def _prepare(self) -> None:
+        command = python("-m", "benchmarks.peers.fastapi_celery.prepare", str(MEMBERS))
+        self.tokens = _lines(command, {**peer_environment(), **self.environment}, json.dumps(self.tree))
+
+
+class Handwritten(Stored):
+    name, title, module = "handwritten", "by hand, asyncpg", "benchmarks.peers.handwritten"
+    queues = {"messages": "content", "records of the log": "logs"}  # noqa: RUF012
+
+    def _prepare(self) -> None:
+        command = python("-m", "benchmarks.peers.handwritten", str(MEMBERS))
+        self.tokens = _lines(command, {**peer_environment(), **self.environment})
+
+
+def _lines(command: Sequence[str], environment: Mapping[str, str], given: str = "") -> list[str]:
+    ended = subprocess.run(
+        list(command), env=dict(environment), input=given + "\n", capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
+    )
+    if ended.returncode:
+        raise BenchmarkFailed(f"{' '.join(command[1:])} failed:\n{ended.stderr[-3000:]}")
+    return ended.stdout.split()

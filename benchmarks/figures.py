@@ -1,0 +1,63 @@
+"""Figures and what is computed from them: medians with their spread, ratios within a round, percentiles. Pure."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Contender = TypeVar("Contender")
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One figure: of which subject, which measure of it (in its unit), of whom, and in which round, from 0."""
+
+    subject: str
+    measure: str
+    contender: str
+    round: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    median: float
+    least: float
+    most: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Raises ValueError when there are none."""
+    if not values:
+        raise ValueError("there are no figures")
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def values_of(samples: Iterable[Sample], subject: str, measure: str, contender: str) -> dict[int, float]:
+    """By round."""
+    return {
+        sample.round: sample.value
+        for sample in samples
+        if (sample.subject, sample.measure, sample.contender) == (subject, measure, contender)
+    }
+
+
+def ratio(ours: dict[int, float], theirs: dict[int, float]) -> Spread:
+    """Of what was measured in the same round. Raises ValueError when no round has both."""
+    return spread([ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys()) if theirs[number]])
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """By name: the smallest value that so large a share of them does not exceed (nearest rank)."""
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("there are no figures")
+    return {name: ordered[max(-(-len(ordered) * round(share * 1000) // 1000) - 1, 0)] for name, share in PERCENTILES.items()}
+
+
+def turns(contenders: Sequence[Contender], rounds: int) -> Iterator[tuple[int, Contender]]:
+    """Each contender once in each round; who was last is first in the next one, so that nobody always follows the same."""
+    for number in range(rounds):
+        for contender in contenders if number % 2 == 0 else reversed(contenders):
+            yield number, contender

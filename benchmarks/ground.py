@@ -1,0 +1,223 @@
+"""What every measurement stands on: one PostgreSQL and one Redis for all contenders, and processes that are ended in any case."""
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from benchmarks.idle import DEFAULTS
+from tests.servers import Postgres, Redis, free_port
+from tests.stack import ROOT, Stack, clean_environment, server_stack
+from tests.waiting import wait_until
+
+SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_connections")
+PACKAGES = ("starlette", "uvicorn", "uvloop", "httptools", "huey", "peewee", "psycopg2-binary", "redis", "pydantic")
+PEERS = ("fastapi", "sqlalchemy", "asyncpg", "celery", "dramatiq", "rq", "taskiq", "taskiq-redis")
+OTHERS_DATABASE = 1  # of Redis; the service has 0
+GRACE = 15  # seconds that a process gets after SIGTERM
+
+class BenchmarkFailed(Exception):
+    """A contender did not do what it is measured for; the message says which, and what it did."""
+
+
+class Program:
+    """A process of a contender, in a group of its own, with its output in a file."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        self.name, self._log = name, folder / f"{name.replace(' ', '-')}-{free_port()}.log"
+        with self._log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                list(command), env=dict(environment), stdout=sink, stderr=sink, start_new_session=True, cwd=ROOT
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def check_alive(self) -> None:
+        """Raises BenchmarkFailed."""
+        if self._process.poll() is not None:
+            raise BenchmarkFailed(f"{self.name} ended with {self._process.returncode}:\n{self.output[-3000:]}")
+
+    def stop(self) -> None:
+        """SIGTERM to it, and in the end SIGKILL to all that it has started."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait(GRACE)
+
+
+class Ground:
+    """The servers, started when they are first asked for, and whatever `start` has started; all of it ends with the block."""
+
+    def __init__(self) -> None:
+        self._ends = ExitStack()
+        self._postgres: Postgres | None = None
+        self._broker: Redis | None = None
+
+    def __enter__(self) -> "Ground":
+        self.scratch = Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-bench-", ignore_cleanup_errors=True)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    @property
+    def postgres(self) -> Postgres:
+        """As it comes, with fsync on."""
+        if self._postgres is None:
+            self._postgres = Postgres(self.folder("postgres"))
+            self._ends.callback(self._postgres.stop)
+            self._postgres.start()
+        return self._postgres
+
+    @property
+    def broker(self) -> Redis:
+        """With an append-only file, synced each second."""
+        if self._broker is None:
+            self._broker = Redis(self.folder("redis"))
+            self._ends.callback(self._broker.stop)
+            self._broker.start()
+        return self._broker
+
+    @property
+    def others_broker(self) -> str:
+        """The address at which the peers of the service find Redis."""
+        return f"{self.broker.url().removesuffix('/0')}/{OTHERS_DATABASE}"
+
+    def folder(self, name: str) -> Path:
+        """A new one."""
+        path = self.scratch / name
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.scratch / f"{name}-{number}"
+        path.mkdir()
+        return path
+
+    def stack(self, **environment: str) -> Stack:
+        """The service in server mode, not started: with the settings that a newcomer gets, but limits that count and refuse
+        nobody (OPEN_TO_TESTS).
+        """
+        return server_stack(self.folder("service"), self.postgres, self.broker, **{**DEFAULTS, **environment})
+
+    @contextmanager
+    def program(self, name: str, command: Sequence[str], **environment: str) -> Iterator[Program]:
+        program = Program(name, command, {**peer_environment(), **environment}, self.scratch)
+        try:
+            yield program
+        finally:
+            program.stop()
+
+    def settle(self) -> None:
+        """Nobody pays for what another has written."""
+        if self._postgres is not None:
+            ask(self._postgres.url(), "CHECKPOINT")
+
+
+def peer_environment() -> dict[str, str]:
+    """Of processes of peers: that of the service's own, and the same interpreter flags as entrypoint.sh sets."""
+    return {**clean_environment(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def tool(name: str, *arguments: str) -> list[str]:
+    """A command that a package has installed beside this interpreter. Raises BenchmarkFailed."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise BenchmarkFailed(f"{name} is not installed here: run the benchmarks by `make bench`")
+    return [str(path), *arguments]
+
+
+def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement on a connection of its own; its rows, if it has any."""
+    connection = psycopg2.connect(url, connect_timeout=5)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def say(text: str) -> None:
+    """For the person who waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def until(condition: Any, who: str, what: str, timeout: float = 60) -> Any:
+    """The first true value of `condition()`. Raises BenchmarkFailed."""
+    try:
+        return wait_until(condition, timeout=timeout)
+    except AssertionError:
+        raise BenchmarkFailed(f"{who}: not within {timeout:g} s: {what}") from None
+
+
+def machine() -> dict[str, str]:
+    """What was measured on."""
+    cpu = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    return {
+        "cores": str(len(os.sched_getaffinity(0))),
+        "processor": cpu or platform.machine(),
+        "memory": f"{memory:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "free disk": f"{shutil.disk_usage(tempfile.gettempdir()).free / 1e9:.0f} GB",
+        "file system": file_system(Path(tempfile.gettempdir())),
+    }
+
+
+def file_system(folder: Path) -> str:
+    """The kind of the one that the servers write to: on tmpfs, fsync means nothing."""
+    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    places = [(place, kind) for place, kind in mounts if folder.resolve().is_relative_to(place)]
+    return max(places, key=lambda each: len(each[0]))[1] if places else "unknown"
+
+
+def versions() -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for package in (*PACKAGES, *PEERS):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def settings_of_servers(ground: Ground) -> dict[str, str]:
+    """Of those that were started."""
+    found = {}
+    if ground._postgres is not None:
+        found |= {f"PostgreSQL {name}": str(ask(ground.postgres.url(), f"SHOW {name}")[0][0]) for name in SHOWN}
+    if ground._broker is not None:
+        client: Any = ground.broker.client()
+        info = client.info("server")
+        found[info.get("server_name", "Redis").capitalize()] = info.get("valkey_version", info["redis_version"])
+        found |= {f"Redis {name}": client.config_get(name)[name] for name in ("appendonly", "appendfsync")}
+    return found
