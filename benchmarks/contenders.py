@@ -19,6 +19,7 @@ import redis
 
 from benchmarks.ground import BenchmarkFailed, Ground, ask, peer_environment, python, tool, until
 from benchmarks.load import NAME, ROOT, request
+from benchmarks.targets import BARE, BY_HAND, FASTAPI, OURS
 from tests.chaos.checks import queue_of
 from tests.servers import free_port
 from tests.stack import answer_to, running
@@ -35,7 +36,6 @@ class Contender:
     """`with contender.serving(ground): ...`; the rest is for the block."""
 
     name = ""
-    title = ""
     tokens: Sequence[str] = ("",)
     port = 0
 
@@ -50,8 +50,7 @@ class Contender:
         return [self._post(number, token, named) for number, token in enumerate(islice(tokens, GOALS))]
 
     def _post(self, number: int, token: str, named: bool) -> str:
-        goal = f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
-        body = {"goal": goal, "level": LEVELS[number % len(LEVELS)], "hours_per_week": number % 20 + 1}
+        body = {"goal": goal(number), "level": LEVELS[number % len(LEVELS)], "hours_per_week": number % 20 + 1}
         return request("POST", PATH, self.headers(token) | ({"Idempotency-Key": NAME} if named else {}), json.dumps(body))
 
     def headers(self, token: str) -> dict[str, str]:
@@ -60,9 +59,9 @@ class Contender:
     def check(self, accepted: int) -> None:
         """That everything accepted is there. Raises BenchmarkFailed."""
         for what, count in self._expected().items():
-            until(lambda count=count: count() >= accepted, self.title, f"{accepted} {what}, there are {count()}", timeout=30)
+            until(lambda count=count: count() >= accepted, self.name, f"{accepted} {what}, there are {count()}", timeout=30)
             if (found := count()) != accepted:
-                raise BenchmarkFailed(f"{self.title} accepted {accepted}, and there are {found} {what}")
+                raise BenchmarkFailed(f"{self.name} accepted {accepted}, and there are {found} {what}")
 
     def _expected(self) -> Mapping[str, Any]:
         return {}
@@ -74,7 +73,7 @@ class Contender:
 class Service(Contender):
     """This service: the API as entrypoint.sh starts it."""
 
-    name, title = "ours", "Roadmap"
+    name = OURS
 
     @contextmanager
     def serving(self, ground: Ground) -> Iterator[None]:
@@ -124,7 +123,7 @@ class Peer(Contender):
             self._prepare()
             self.port = free_port()
             command = tool("uvicorn", f"{self.module}:app", "--port", str(self.port), *UVICORN)
-            program = ends.enter_context(ground.program(self.title, command, **self.environment))
+            program = ends.enter_context(ground.program(self.name, command, **self.environment))
 
             def answers() -> bool:
                 program.check_alive()
@@ -133,7 +132,7 @@ class Peer(Contender):
                 except httpx2.TransportError:
                     return False
 
-            until(answers, self.title, "it answers", STARTUP)
+            until(answers, self.name, "it answers", STARTUP)
             yield
 
     def _environment(self, ground: Ground) -> dict[str, str]:
@@ -144,14 +143,14 @@ class Peer(Contender):
 
 
 class Bare(Peer):
-    name, title, module = "bare", "bare Starlette", "benchmarks.peers.bare"
+    name, module = BARE, "benchmarks.peers.bare"
 
 
 class Stored(Peer):
     """With a database of its own, and Redis."""
 
     def _environment(self, ground: Ground) -> dict[str, str]:
-        url = ground.postgres.create_database(f"{self.name}{secrets.token_hex(4)}")
+        url = ground.postgres.create_database(f"peer_{secrets.token_hex(4)}")
         return {"DATABASE_URL": url, "REDIS_URL": ground.others_broker, "SECRET_KEY": secrets.token_hex(32)}
 
     def _expected(self) -> Mapping[str, Any]:
@@ -172,7 +171,7 @@ class Stored(Peer):
 
 
 class FastApi(Stored):
-    name, title, module = "fastapi", "FastAPI + Celery", "benchmarks.peers.fastapi_celery.app"
+    name, module = FASTAPI, "benchmarks.peers.fastapi_celery.app"
     queues = {"messages": "content", "records of the log": "logs"}  # noqa: RUF012
     tree: Any = None  # a roadmap to store, as the service answers it
 
@@ -182,7 +181,7 @@ class FastApi(Stored):
 
 
 class Handwritten(Stored):
-    name, title, module = "handwritten", "by hand, asyncpg", "benchmarks.peers.handwritten"
+    name, module = BY_HAND, "benchmarks.peers.handwritten"
     queues = {"messages": "content", "records of the log": "logs"}  # noqa: RUF012
 
     def _prepare(self) -> None:
@@ -190,9 +189,21 @@ class Handwritten(Stored):
         self.tokens = _lines(command, {**peer_environment(), **self.environment})
 
 
+def goal(number: int) -> str:
+    """One that the catalogue has a track for; each number another one."""
+    return f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
+
+
 def _lines(command: Sequence[str], environment: Mapping[str, str], given: str = "") -> list[str]:
     ended = subprocess.run(
-        list(command), env=dict(environment), input=given + "\n", capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
+        list(command),
+        env=dict(environment),
+        input=given + "\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        check=False,
     )
     if ended.returncode:
         raise BenchmarkFailed(f"{' '.join(command[1:])} failed:\n{ended.stderr[-3000:]}")

@@ -56,8 +56,13 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {name: ordered[max(-(-len(ordered) * round(share * 1000) // 1000) - 1, 0)] for name, share in PERCENTILES.items()}
 
 
+def number(value: float) -> str:
+    """With as many digits as it can mean."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def turns(contenders: Sequence[Contender], rounds: int) -> Iterator[tuple[int, Contender]]:
     """Each contender once in each round; who was last is first in the next one, so that nobody always follows the same."""
-    for number in range(rounds):
-        for contender in contenders if number % 2 == 0 else reversed(contenders):
-            yield number, contender
+    for count in range(rounds):
+        for contender in contenders if count % 2 == 0 else reversed(contenders):
+            yield count, contender

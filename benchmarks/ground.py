@@ -26,6 +26,7 @@ PEERS = ("fastapi", "sqlalchemy", "asyncpg", "celery", "dramatiq", "rq", "taskiq
 OTHERS_DATABASE = 1  # of Redis; the service has 0
 GRACE = 15  # seconds that a process gets after SIGTERM
 
+
 class BenchmarkFailed(Exception):
     """A contender did not do what it is measured for; the message says which, and what it did."""
 
@@ -77,7 +78,9 @@ class Ground:
         self._broker: Redis | None = None
 
     def __enter__(self) -> "Ground":
-        self.scratch = Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-bench-", ignore_cleanup_errors=True)))
+        self.scratch = Path(
+            self._ends.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-bench-", ignore_cleanup_errors=True))
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,6 +166,12 @@ def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
             return cursor.fetchall() if cursor.description else []
     finally:
         connection.close()
+
+
+def compiled() -> None:
+    """The code of the service as bytecode, as its image has it: a start that compiles it takes longer."""
+    code = ("core", "delivery", "migrations", "models", "roadmap", "tasks", "web", "cli", "benchmarks", "roadmap_app.py")
+    subprocess.run(python("-m", "compileall", "-q", *code), cwd=ROOT, check=True, timeout=120)
 
 
 def say(text: str) -> None:

@@ -1,0 +1,95 @@
+"""The service against what it replaces, in one run on this machine: `make bench`, or in the environment that it makes
+
+    python -m benchmarks [--only SUBJECT ...] [--rounds N] [--quick | --smoke] [--json FILE] [--markdown FILE] [--charts FOLDER]
+
+Contenders take turns, round by round, on the same servers; told are medians with the least and the most of a round, and a ratio
+is the median of those of each round. With --smoke it fails when a ratio is below 60 % of its target (`targets.py`).
+"""
+
+import argparse
+import json
+import signal
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from benchmarks.effort import FULL, QUICK, SMOKE, Effort
+from benchmarks.figures import Sample
+from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say, settings_of_servers, versions
+from benchmarks.load import LoadFailed
+from benchmarks.report import Results, judged, markdown, results_of, write_charts, write_section
+from benchmarks.subjects import SUBJECTS
+
+
+def main() -> int:
+    options = arguments()
+    effort = SMOKE if options.smoke else QUICK if options.quick else FULL
+    if options.rounds:
+        effort = replace(effort, rounds=options.rounds, starts=min(effort.starts, options.rounds))
+    if options.roadmaps is not None:
+        effort = replace(effort, roadmaps=options.roadmaps)
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        results = again(options.again) if options.again else run(options.only or list(SUBJECTS), effort)
+    except (BenchmarkFailed, LoadFailed) as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; everything that was started has ended")
+        return 130
+    print(markdown(results))
+    if options.json:
+        options.json.write_text(json.dumps(asdict(results), indent=1) + "\n")
+    if options.markdown:
+        write_section(options.markdown, results)
+    if options.charts:
+        write_charts(options.charts, results)
+    failures = judged(results.samples) if options.smoke else []
+    for failure in failures:
+        say(f"error: {failure}")
+    return 1 if failures else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=list(SUBJECTS), metavar="SUBJECT", help=", ".join(SUBJECTS))
+    parser.add_argument("--rounds", type=int, help="instead of those of the form that is run")
+    parser.add_argument("--roadmaps", type=int, help="that are made before memory is measured again")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--quick", action="store_true", help="fewer and shorter rounds, to look at something")
+    form.add_argument("--smoke", action="store_true", help="the shortest; fails when a ratio is far from its target")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there: into their section, if it has one")
+    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="write a chart of each subject there")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing: of figures that --json has written")
+    return parser.parse_args()
+
+
+def run(subjects: list[str], effort: Effort) -> Results:
+    before, samples = machine(), list[Sample]()
+    compiled()
+    with Ground() as ground:
+        for subject in subjects:
+            samples += SUBJECTS[subject](ground, effort)
+        settings = settings_of_servers(ground)
+    return Results(datetime.now(UTC).date().isoformat(), before, versions(), settings, asdict(effort), samples)
+
+
+def again(path: Path) -> Results:
+    return results_of(json.loads(path.read_text()))
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """Once: what follows must not disturb the end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""From samples to what people read: the table of targets, the figures of each subject, charts. Pure, but for writing the files."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.chart import Panel, drawing
+from benchmarks.figures import Sample, Spread, number, spread, values_of
+from benchmarks.targets import LEAST_OF_TARGET, TARGETS, Target
+
+HEADING = "Against what it replaces"
+IMAGES = "img"  # of the folder of the document
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Of one run. `effort` are the numbers of benchmarks/effort.py."""
+
+    date: str
+    machine: Mapping[str, str]
+    versions: Mapping[str, str]
+    settings: Mapping[str, str]
+    effort: Mapping[str, Any]
+    samples: Sequence[Sample]
+
+
+def results_of(document: Mapping[str, Any]) -> Results:
+    """Of what --json has written."""
+    return Results(**{**document, "samples": [Sample(**sample) for sample in document["samples"]]})
+
+
+def judged(samples: Sequence[Sample]) -> list[str]:
+    """What is further from its target than the short form allows, each in a sentence."""
+    sentences = []
+    for target in TARGETS:
+        found = target.found(samples) if target.is_judged else None
+        if found is not None and target.is_far_off(found):
+            against = f" against {target.peer}" if target.peer else ""
+            limit = "more than" if target.at_most else "less than"
+            share = f"1/{LEAST_OF_TARGET:g}" if target.at_most else f"{LEAST_OF_TARGET:.0%}"
+            sentences.append(
+                f"{target.title}{against}: {number(found.median)}, {limit} {share} of the target {number(target.wanted)}"
+            )
+    return sentences
+
+
+def markdown(results: Results) -> str:
+    """The section of the document, with its heading."""
+    subjects = list(dict.fromkeys(sample.subject for sample in results.samples))
+    parts = [f"## {HEADING}", _about(results), _table_of_targets(results.samples)]
+    for subject in subjects:
+        image = f"![{subject}: medians of all rounds]({IMAGES}/{file_name(subject)})"
+        parts += [f"### Figures: {subject}", image, _table_of_figures(results.samples, subject)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_section(path: Path, results: Results) -> None:
+    """In place of the section with this heading, or at the end; everything else of the file stays."""
+    text = path.read_text() if path.exists() else ""
+    before, found, rest = f"\n{text}".partition(f"\n## {HEADING}\n")
+    _, following, after = rest.partition("\n## ")
+    start = before.lstrip("\n") if found else text
+    separator = "\n" if start and not start.endswith("\n\n") else ""
+    path.write_text(start + separator + markdown(results) + (f"\n## {after}" if following else ""))
+
+
+def write_charts(folder: Path, results: Results) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for subject in dict.fromkeys(sample.subject for sample in results.samples):
+        (folder / file_name(subject)).write_text(drawing(subject, list(panels(results.samples, subject))))
+
+
+def panels(samples: Sequence[Sample], subject: str) -> Iterator[Panel]:
+    """One for each measure that more than one contender has."""
+    for measure in dict.fromkeys(sample.measure for sample in samples if sample.subject == subject):
+        bars = list(_spreads(samples, subject, measure))
+        if len(bars) > 1:
+            yield Panel(measure, bars)
+
+
+def file_name(subject: str) -> str:
+    return f"bench-{subject}.svg"
+
+
+def _about(results: Results) -> str:
+    machine, effort = dict(results.machine), results.effort
+    said = [
+        f"Measured on {results.date} by `make bench`: {effort['rounds']} interleaved rounds, {number(effort['seconds'])} s of load "
+        "a turn after half a second that does not count; contenders share servers and cores, nothing is pinned.",
+        "Machine: " + _listed(machine) + ".",
+        "Versions: " + ", ".join(f"{name} {version}" for name, version in results.versions.items()) + ".",
+        "Servers: " + _listed(results.settings) + ".",
+    ]
+    return "\n\n".join(said)
+
+
+def _listed(names: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in names.items())
+
+
+def _table_of_targets(samples: Sequence[Sample]) -> str:
+    lines = ["| | measured | against | ratio or figure | target | |", "|---|---|---|---|---|---|"]
+    return "\n".join(lines + [line for target in TARGETS if (line := _line(target, samples))])
+
+
+def _line(target: Target, samples: Sequence[Sample]) -> str:
+    """Empty when it was not measured."""
+    found = target.found(samples)
+    if found is None:
+        return ""
+    ours = _median(target, target.contender, samples)
+    against = target.peer or target.control
+    theirs = f"{against}: {_median(target, against, samples)}" if against else ""
+    figure = _spread(found) if target.peer else number(found.median)
+    wanted = f"{'<=' if target.at_most else '>='} {number(target.wanted)}"
+    verdict = "met" if target.is_met(found) else "**missed**"
+    return f"| {target.title} | {ours} {target.measure} | {theirs} | {figure} | {wanted} | {verdict} |"
+
+
+def _median(target: Target, contender: str, samples: Sequence[Sample]) -> str:
+    values = values_of(samples, target.subject, target.measure, contender)
+    return number(spread(list(values.values())).median) if values else "not measured"
+
+
+def _table_of_figures(samples: Sequence[Sample], subject: str) -> str:
+    lines = ["| | | median | least | most | rounds |", "|---|---|---|---|---|---|"]
+    for measure in dict.fromkeys(sample.measure for sample in samples if sample.subject == subject):
+        for contender, found in _spreads(samples, subject, measure):
+            rounds = len(values_of(samples, subject, measure, contender))
+            figures = " | ".join(number(value) for value in (found.median, found.least, found.most))
+            lines.append(f"| {measure} | {contender} | {figures} | {rounds} |")
+    return "\n".join(lines)
+
+
+def _spreads(samples: Iterable[Sample], subject: str, measure: str) -> Iterator[tuple[str, Spread]]:
+    """Of each contender, in the order in which they came first."""
+    kept = [sample for sample in samples if (sample.subject, sample.measure) == (subject, measure)]
+    for contender in dict.fromkeys(sample.contender for sample in kept):
+        yield contender, spread([sample.value for sample in kept if sample.contender == contender])
+
+
+def _spread(found: Spread) -> str:
+    if found.least == found.most:
+        return number(found.median)
+    return f"{number(found.median)} ({number(found.least)} to {number(found.most)})"

@@ -1,0 +1,13 @@
+"""What is measured: one module a subject, whose `measure(ground, effort)` gives a sample for each figure as it is found."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.effort import Effort
+from benchmarks.figures import Sample
+from benchmarks.ground import Ground
+from benchmarks.subjects import accept
+from benchmarks.targets import ACCEPT
+
+SUBJECTS: Mapping[str, Callable[[Ground, Effort], Iterator[Sample]]] = {
+    ACCEPT: accept.measure,
+}

@@ -1,0 +1,88 @@
+"""POST /api/v1/roadmaps: how many a second, how quickly at 100 a second, and while 500 people watch roadmaps.
+
+Of the service with an Idempotency-Key on each request, and without one: the peers have none.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from uuid import UUID
+
+from benchmarks.contenders import PATH, Bare, Contender, FastApi, Handwritten, Service, goal
+from benchmarks.effort import Effort
+from benchmarks.figures import Sample, turns
+from benchmarks.ground import BenchmarkFailed, Ground, say
+from benchmarks.load import Load, Plan, held, load, request
+from benchmarks.targets import ACCEPT, ALONE, GENERATOR, NO_KEY, OURS, POSTS, SLOW_POSTS, WATCHED
+from tests.stack import answer_to
+
+STREAMS, STREAMS_OF_ONE = 500, 100
+CONNECTIONS = 64
+RATE = 100  # requests a second, for their latency
+
+
+def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
+    service, peers = Service(), (FastApi(), Handwritten(), Bare())
+    with ExitStack() as ends:
+        for contender in (service, *peers):
+            ends.enter_context(contender.serving(ground))
+        yield from _rates(ground, effort, (service, *peers))
+        if effort.latency_seconds:
+            yield from _latencies(ground, effort, (service, *peers))
+        yield from _watched(ground, effort, service)
+
+
+def _rates(ground: Ground, effort: Effort, contenders: Sequence[Contender]) -> Iterator[Sample]:
+    variants = [(each.name, each) for each in contenders]
+    variants.insert(1, (NO_KEY, contenders[0]))
+    for number, (name, contender) in turns(variants, effort.rounds):
+        say(f"accept: {name}, round {number + 1} of {effort.rounds}")
+        found = _turn(ground, contender, effort.seconds, named=name == OURS)
+        yield Sample(ACCEPT, POSTS, name, number, found.rate)
+        yield Sample(ACCEPT, GENERATOR, name, number, found.cpu * 100)
+
+
+def _latencies(ground: Ground, effort: Effort, contenders: Sequence[Contender]) -> Iterator[Sample]:
+    """Of the service for the whole time, of each peer for a third of it."""
+    for contender in contenders:
+        seconds = effort.latency_seconds / (1 if contender.name == OURS else 3)
+        say(f"accept: {contender.name}, {RATE} requests a second for {seconds:.0f} s")
+        found = _turn(ground, contender, seconds, named=contender.name == OURS, rate=RATE)
+        yield Sample(ACCEPT, SLOW_POSTS, contender.name, 0, found.latencies["p99"])
+
+
+def _watched(ground: Ground, effort: Effort, service: Service) -> Iterator[Sample]:
+    for number, name in turns((ALONE, WATCHED), effort.rounds):
+        say(f"accept: {name}, round {number + 1} of {effort.rounds}")
+        with _watching(service) if name == WATCHED else ExitStack():
+            found = _turn(ground, service, effort.seconds, named=True, others=STREAMS if name == WATCHED else 0)
+        service.empty()
+        yield Sample(ACCEPT, POSTS, name, number, found.rate)
+
+
+def _turn(
+    ground: Ground, contender: Contender, seconds: float, *, named: bool, rate: float | None = None, others: int = 0
+) -> Load:
+    """`others` are there already, and stay."""
+    ground.settle()
+    plan = Plan(contender.port, contender.posts(named=named), 202, seconds, connections=CONNECTIONS, rate=rate)
+    found = load(plan)
+    contender.check(found.answered + others)
+    if not others:
+        contender.empty()
+    return found
+
+
+@contextmanager
+def _watching(service: Service) -> Iterator[None]:
+    """So many roadmaps that wait for a worker, each with a stream of its events, of several accounts."""
+    streams = []
+    for number in range(STREAMS):
+        token = service.tokens[number // STREAMS_OF_ONE]
+        headers = service.headers(token)
+        answer = answer_to("POST", f"http://127.0.0.1:{service.port}{PATH}", headers=headers, json={"goal": goal(number)})
+        if answer.status_code != 202:
+            raise BenchmarkFailed(f"a roadmap to watch was answered with {answer.status_code}: {answer.text}")
+        roadmap_id = UUID(answer.json()["id"])
+        streams.append(request("GET", f"{PATH}/{roadmap_id}/events", {**headers, "Accept": "text/event-stream"}))
+    with held(service.port, streams):
+        yield

@@ -1,0 +1,98 @@
+"""What is promised: each row of the table of results, with its target. The report and `make bench-smoke` read it here.
+
+A row compares two contenders within each round (a ratio), or the figure itself with a bound. Seconds and figures a second
+depend on the machine: such a bound is told beside a control that was measured in the same run, and the short form, which is
+to fail on every machine or on none, does not judge it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.figures import Sample, Spread, ratio, spread, values_of
+
+LEAST_OF_TARGET = 0.6  # below which the short form fails
+
+# Contenders
+OURS, NO_KEY, WATCHED, ALONE = "Roadmap", "Roadmap, no key", "Roadmap, 500 streams", "Roadmap, no streams"
+FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
+PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
+WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
+STOCK, SQLITE, STOCK_SQLITE, RAW = "stock Huey", "Roadmap, SQLite", "stock Huey, SQLite", "raw Redis"
+CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
+COPY, COPY_ONCE, SQLALCHEMY, LOGGING = "COPY", "COPY, one transaction", "SQLAlchemy", "logging to memory"
+
+# Subjects and what is measured of them, with its unit
+ACCEPT, READ, QUEUE, LOGS = "accept", "read", "queue", "logs"
+CONNECTIONS, MEMORY, START, SIZE, EMBEDDED = "connections", "memory", "start", "size", "embedded"
+POSTS, SLOW_POSTS, GENERATOR = "POST, requests/s", "POST at 100/s, 99 %, ms", "load generator, % of a core"
+TREES, UNCHANGED = "GET, requests/s", "GET with ETag, requests/s"
+OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end, of that after half"
+TO_TASK, TO_ANSWER = "consumer's start to first task, s", "API's start to first 202, s"
+TASKS, ENQUEUED = "tasks/s", "enqueued/s, one by one"
+SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to start, idle, 50 %, ms"
+WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "records without room"
+INSTALLED, PACKAGES, TO_READY = "installed, MB", "packages", "goal to ready, s"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`peer` None: a bound for the figure of `contender`; otherwise for its ratio to that of `peer`. `control` is told beside it.
+
+    `is_judged`: by the short form, too.
+    """
+
+    title: str
+    subject: str
+    measure: str
+    wanted: float
+    contender: str = OURS
+    peer: str | None = None
+    at_most: bool = False
+    control: str | None = None
+    is_judged: bool = True
+
+    def found(self, samples: Sequence[Sample]) -> Spread | None:
+        """None when it was not measured."""
+        ours = values_of(samples, self.subject, self.measure, self.contender)
+        if self.peer is None:
+            return spread(list(ours.values())) if ours else None
+        theirs = values_of(samples, self.subject, self.measure, self.peer)
+        return ratio(ours, theirs) if ours.keys() & theirs.keys() else None
+
+    def is_met(self, found: Spread) -> bool:
+        return found.median <= self.wanted if self.at_most else found.median >= self.wanted
+
+    def is_far_off(self, found: Spread) -> bool:
+        """By the median: less than such a share of what is wanted, or that much more than is allowed."""
+        if self.at_most:
+            return found.median * LEAST_OF_TARGET > self.wanted
+        return found.median < self.wanted * LEAST_OF_TARGET
+
+
+TARGETS = (
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI),
+    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 1, peer=BY_HAND),
+    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND),
+    Target("accepting at 100/s, 99 %, no error", ACCEPT, SLOW_POSTS, 10, at_most=True, control=BARE, is_judged=False),
+    Target("accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE),
+    Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI),
+    Target("reading one that has not changed (304)", READ, UNCHANGED, 10, peer=FASTAPI),
+    Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
+    Target("memory of API and both consumers", MEMORY, PSS, 130, at_most=True),
+    Target("memory, of FastAPI + Celery, prefork", MEMORY, PSS, round(1 / 3, 2), peer=PREFORK, at_most=True),
+    Target("memory with the model client loaded", MEMORY, PSS, 160, WITH_MODEL, at_most=True),
+    Target("memory after many roadmaps", MEMORY, PSS, 190, AFTER_MANY, at_most=True),
+    Target("memory, growth over the last half of them", MEMORY, GROWTH, 1.03, AFTER_MANY, at_most=True, is_judged=False),
+    Target("a consumer's start to its first task", START, TO_TASK, 0.4, at_most=True, control=STOCK, is_judged=False),
+    Target("the API's start to its first 202", START, TO_ANSWER, 0.6, at_most=True, control=BARE, is_judged=False),
+    Target("tasks at least once", QUEUE, TASKS, 6, peer=CELERY),
+    Target("tasks at least once", QUEUE, TASKS, 2, peer=STOCK),
+    Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE),
+    Target("from enqueueing to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW, is_judged=False),
+    Target("writing records of the log, once each", LOGS, WRITTEN, 0.65, peer=COPY),
+    Target("record(), all of them stored", LOGS, RECORDED, 100_000, control=LOGGING, is_judged=False),
+    Target("records that found no room meanwhile", LOGS, DROPPED, 0, at_most=True),
+    Target("what requirements.txt installs", SIZE, INSTALLED, 125, at_most=True),
+    Target("embedded: from a goal to all of its contents", EMBEDDED, TO_READY, 2, at_most=True, is_judged=False),
+)
