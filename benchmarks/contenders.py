@@ -85,6 +85,28 @@ class Service(Contender):
             self.empty()
             yield
 
+    @contextmanager
+    def consuming(self) -> Iterator[None]:
+        """Both consumers run."""
+        with ExitStack() as ends:
+            for name in ("huey_logs", "huey_content"):
+                self.stack.services[name].start()
+                ends.callback(self.stack.services[name].stop)
+            yield
+
+    def finished_roadmap(self) -> Any:
+        """The tree of one of the first account, written by the catalogue."""
+        self.stack.headers = self.headers(self.tokens[0])
+        with self.consuming():
+            tree = self.stack.finished(self.stack.create(goal(1)))
+        if tree["status"] != "ready":
+            raise BenchmarkFailed(f"a roadmap of the catalogue ended as {tree['status']}")
+        return tree
+
+    @staticmethod
+    def concepts_of(tree: Any) -> int:
+        return sum(len(module["concepts"]) for stage in tree["stages"] for module in stage["modules"])
+
     def _expected(self) -> Mapping[str, Any]:
         return {
             "rows": lambda: ask(self.url, "SELECT count(*) FROM roadmap")[0][0],

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample
 from benchmarks.ground import Ground
-from benchmarks.subjects import accept
-from benchmarks.targets import ACCEPT
+from benchmarks.subjects import accept, read
+from benchmarks.targets import ACCEPT, READ
 
 SUBJECTS: Mapping[str, Callable[[Ground, Effort], Iterator[Sample]]] = {
     ACCEPT: accept.measure,
+    READ: read.measure,
 }
