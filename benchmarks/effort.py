@@ -17,6 +17,7 @@ class Effort:
     recorded: int  # by record(), in one go
     roadmaps: int  # after which memory is measured again; 0: it is not
     idle_seconds: float  # before memory is measured
+    is_short: bool = False  # only what a target compares with
 
 
 FULL = Effort(
@@ -54,4 +55,5 @@ SMOKE = Effort(
     recorded=0,
     roadmaps=0,
     idle_seconds=3,
+    is_short=True,
 )

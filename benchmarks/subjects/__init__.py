@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample
 from benchmarks.ground import Ground
-from benchmarks.subjects import accept, read
-from benchmarks.targets import ACCEPT, READ
+from benchmarks.subjects import accept, queue, read
+from benchmarks.targets import ACCEPT, QUEUE, READ
 
 SUBJECTS: Mapping[str, Callable[[Ground, Effort], Iterator[Sample]]] = {
     ACCEPT: accept.measure,
     READ: read.measure,
+    QUEUE: queue.measure,
 }

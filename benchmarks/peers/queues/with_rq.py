@@ -1,0 +1,14 @@
+"""RQ. It has no threads: its SimpleWorker runs tasks in one process, which is nearest; its default forks for each of them."""
+
+import os
+
+from redis import Redis
+from rq import Queue
+
+from benchmarks.peers.queues import ticks
+
+queue = Queue("bench", connection=Redis.from_url(os.environ["PLACE"]))
+
+
+def send(number: int, sent: float) -> None:
+    queue.enqueue(ticks.tick, number, sent, result_ttl=0)
