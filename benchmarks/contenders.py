@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import redis
 
-from benchmarks.ground import BenchmarkFailed, Ground, ask, peer_environment, python, tool, until
+from benchmarks.ground import BenchmarkFailed, Ground, Program, ask, peer_environment, python, tool, until
 from benchmarks.load import NAME, ROOT, request
 from benchmarks.targets import BARE, BY_HAND, FASTAPI, OURS
 from tests.chaos.checks import queue_of
@@ -26,8 +26,10 @@ from tests.stack import answer_to, running
 
 MEMBERS = 200  # accounts that send in turn
 GOALS = 1_000  # different requests that are sent in turn
+STREAMS_OF_ONE = 100  # that an account may have open
 PATH = "/api/v1/roadmaps"
 LEVELS = ("beginner", "intermediate", "advanced")
+WORKER = "benchmarks.peers.fastapi_celery.worker"
 UVICORN = ("--host", "127.0.0.1", "--no-access-log", "--log-level", "warning", "--no-server-header", "--ws", "none")
 STARTUP = 60  # seconds
 
@@ -103,6 +105,18 @@ class Service(Contender):
             raise BenchmarkFailed(f"a roadmap of the catalogue ended as {tree['status']}")
         return tree
 
+    def streams(self, count: int) -> list[str]:
+        """Requests for the events of so many new roadmaps, which do not end: their plans wait for review. Raises BenchmarkFailed."""
+        return [self._stream(number, self.tokens[number // STREAMS_OF_ONE]) for number in range(count)]
+
+    def _stream(self, number: int, token: str) -> str:
+        address, body = f"http://127.0.0.1:{self.port}{PATH}", {"goal": goal(number), "review": True}
+        answer = answer_to("POST", address, headers=self.headers(token), json=body)
+        if answer.status_code != 202:
+            raise BenchmarkFailed(f"a roadmap to watch was answered with {answer.status_code}: {answer.text[:300]}")
+        headers = {**self.headers(token), "Accept": "text/event-stream"}
+        return request("GET", f"{answer.headers['location']}/events", headers)
+
     @staticmethod
     def concepts_of(tree: Any) -> int:
         return sum(len(module["concepts"]) for stage in tree["stages"] for module in stage["modules"])
@@ -145,7 +159,7 @@ class Peer(Contender):
             self._prepare()
             self.port = free_port()
             command = tool("uvicorn", f"{self.module}:app", "--port", str(self.port), *UVICORN)
-            program = ends.enter_context(ground.program(self.name, command, **self.environment))
+            self.program = program = ends.enter_context(ground.program(self.name, command, **self.environment))
 
             def answers() -> bool:
                 program.check_alive()
@@ -188,6 +202,10 @@ class Stored(Peer):
         ask(self.environment["DATABASE_URL"], "TRUNCATE roadmap CASCADE")
         self._broker().delete(*self.queues.values())
 
+    def waiting(self) -> int:
+        """Messages that nobody has taken."""
+        return sum(self._broker().llen(key) for key in self.queues.values())
+
     def _broker(self) -> redis.Redis:
         return redis.Redis.from_url(self.environment["REDIS_URL"])
 
@@ -200,6 +218,20 @@ class FastApi(Stored):
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.fastapi_celery.prepare", str(MEMBERS))
         self.tokens = _lines(command, {**peer_environment(), **self.environment}, json.dumps(self.tree))
+
+    @contextmanager
+    def consuming(self, ground: Ground, *, pool: str = "prefork", at_once: int = 2) -> Iterator[list[Program]]:
+        """A worker for each queue."""
+        with ExitStack() as ends:
+            yield [ends.enter_context(self.worker(ground, queue, pool=pool, at_once=at_once)) for queue in self.queues.values()]
+
+    @contextmanager
+    def worker(self, ground: Ground, queues: str, *, pool: str = "prefork", at_once: int = 2) -> Iterator[Program]:
+        """One that takes tasks from these queues (separated by commas)."""
+        options = ("--queues", queues, "--pool", pool, "--concurrency", str(at_once), "--loglevel", "ERROR", "-n", f"{queues}@%h")
+        command = tool("celery", "-A", WORKER, "worker", *options)
+        with ground.program(f"Celery {queues}", command, **self.environment, SERVICE=f"celery-{queues}") as program:
+            yield program
 
 
 class Handwritten(Stored):

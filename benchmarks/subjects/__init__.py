@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample
 from benchmarks.ground import Ground
-from benchmarks.subjects import accept, queue, read
-from benchmarks.targets import ACCEPT, QUEUE, READ
+from benchmarks.subjects import accept, connections, memory, queue, read
+from benchmarks.targets import ACCEPT, CONNECTIONS, MEMORY, QUEUE, READ
 
 SUBJECTS: Mapping[str, Callable[[Ground, Effort], Iterator[Sample]]] = {
     ACCEPT: accept.measure,
     READ: read.measure,
+    CONNECTIONS: connections.measure,
+    MEMORY: memory.measure,
     QUEUE: queue.measure,
 }

@@ -4,18 +4,16 @@ Of the service with an Idempotency-Key on each request, and without one: the pee
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from uuid import UUID
+from contextlib import ExitStack
 
-from benchmarks.contenders import PATH, Bare, Contender, FastApi, Handwritten, Service, goal
+from benchmarks.contenders import Bare, Contender, FastApi, Handwritten, Service
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
-from benchmarks.ground import BenchmarkFailed, Ground, say
-from benchmarks.load import Load, Plan, held, load, request
+from benchmarks.ground import Ground, say
+from benchmarks.load import Load, Plan, held, load
 from benchmarks.targets import ACCEPT, ALONE, GENERATOR, NO_KEY, OURS, POSTS, SLOW_POSTS, WATCHED
-from tests.stack import answer_to
 
-STREAMS, STREAMS_OF_ONE = 500, 100
+STREAMS = 500
 CONNECTIONS = 64
 RATE = 100  # requests a second, for their latency
 
@@ -53,7 +51,7 @@ def _latencies(ground: Ground, effort: Effort, contenders: Sequence[Contender]) 
 def _watched(ground: Ground, effort: Effort, service: Service) -> Iterator[Sample]:
     for number, name in turns((ALONE, WATCHED), effort.rounds):
         say(f"accept: {name}, round {number + 1} of {effort.rounds}")
-        with _watching(service) if name == WATCHED else ExitStack():
+        with held(service.port, service.streams(STREAMS)) if name == WATCHED else ExitStack():
             found = _turn(ground, service, effort.seconds, named=True, others=STREAMS if name == WATCHED else 0)
         service.empty()
         yield Sample(ACCEPT, POSTS, name, number, found.rate)
@@ -71,18 +69,3 @@ def _turn(
         contender.empty()
     return found
 
-
-@contextmanager
-def _watching(service: Service) -> Iterator[None]:
-    """So many roadmaps that wait for a worker, each with a stream of its events, of several accounts."""
-    streams = []
-    for number in range(STREAMS):
-        token = service.tokens[number // STREAMS_OF_ONE]
-        headers = service.headers(token)
-        answer = answer_to("POST", f"http://127.0.0.1:{service.port}{PATH}", headers=headers, json={"goal": goal(number)})
-        if answer.status_code != 202:
-            raise BenchmarkFailed(f"a roadmap to watch was answered with {answer.status_code}: {answer.text}")
-        roadmap_id = UUID(answer.json()["id"])
-        streams.append(request("GET", f"{PATH}/{roadmap_id}/events", {**headers, "Accept": "text/event-stream"}))
-    with held(service.port, streams):
-        yield

@@ -1,0 +1,70 @@
+"""What processes of this machine hold: memory, and connections to PostgreSQL."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+
+BY_NAME = """SELECT application_name, count(*) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() GROUP BY 1"""
+LOOKS = 0.05  # seconds between two looks at the connections
+
+
+def pss(roots: Iterable[int]) -> float:
+    """Megabytes (10^6 bytes) of these processes and all that they have started: what is shared counts for each in part."""
+    kilobytes = 0
+    for pid in _trees(roots):
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            continue
+        kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes * 1024 / 1e6
+
+
+def has_mapped(pid: int, words: str) -> bool:
+    """Whether a process has loaded a file whose path has these words."""
+    return words in Path(f"/proc/{pid}/maps").read_text()
+
+
+@contextmanager
+def most_connections(url: str) -> Iterator[Counter[str]]:
+    """By application, at the moment of the block at which all together were most."""
+    most: Counter[str] = Counter()
+    ended = threading.Event()
+
+    def look() -> None:
+        connection = psycopg2.connect(url, application_name="looking")
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            while not ended.wait(LOOKS):
+                cursor.execute(BY_NAME)
+                now = Counter(dict(cursor.fetchall()))
+                if now.total() > most.total():
+                    most.clear()
+                    most.update(now)
+        connection.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _trees(roots: Iterable[int]) -> set[int]:
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found = set(roots)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found

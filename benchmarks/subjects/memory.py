@@ -1,0 +1,94 @@
+"""The memory of all processes of a service, as PSS: what they share counts once. After a first roadmap was made, so that all that
+is loaded on demand is there, and a time without work; with the model client loaded; and while many roadmaps are made.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
+
+from benchmarks.contenders import FastApi, Service, goal
+from benchmarks.effort import Effort
+from benchmarks.figures import Sample
+from benchmarks.ground import Ground, say, until
+from benchmarks.load import Plan, load
+from benchmarks.processes import has_mapped, pss
+from benchmarks.targets import AFTER_MANY, FASTAPI, GROWTH, MEMORY, OURS, PREFORK, PSS, THREADS, WITH_MODEL
+from tests.servers import free_port
+from tests.stack import FINAL, Stack, running
+
+AT_ONCE = 20  # roadmaps that are made at the same time
+LOOKS = 10  # at the memory, while the second half of them is made
+LONGEST = 600  # seconds until so many are made
+
+
+def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
+    yield from _ours(ground, effort)
+    if not effort.is_short:
+        yield from _with_model(ground, effort)
+    yield from _peers(ground, effort)
+
+
+def _ours(ground: Ground, effort: Effort) -> Iterator[Sample]:
+    say(f"memory: {OURS}")
+    with running(ground.stack()) as stack:
+        stack.finished(stack.create(goal(0)))
+        time.sleep(effort.idle_seconds)
+        yield Sample(MEMORY, PSS, OURS, 0, _of(stack))
+        for name, service in stack.services.items():
+            yield Sample(MEMORY, PSS, f"{OURS}: {name}", 0, pss([service.pid]))
+        if effort.roadmaps:
+            yield from _many(stack, effort.roadmaps)
+
+
+def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
+    """The figures of the second half, as rounds; and the last of them, of the first."""
+    numbers, found = count(1), []
+    steps = [roadmaps // 2] + [math.ceil(roadmaps / 2 / LOOKS)] * LOOKS
+    made = 0
+    for step in steps:
+        for _ in range(math.ceil(step / AT_ONCE)):
+            paths = [stack.create(goal(next(numbers))) for _ in range(AT_ONCE)]
+            for path in paths:
+                stack.finished(path, timeout=LONGEST)
+            made += AT_ONCE
+        found.append(_of(stack))
+        say(f"memory: {made} of {roadmaps} roadmaps are made: {found[-1]:.0f} MB")
+    for number, megabytes in enumerate(found):
+        yield Sample(MEMORY, PSS, AFTER_MANY, number, megabytes)
+    yield Sample(MEMORY, GROWTH, AFTER_MANY, 0, found[-1] / found[0])
+
+
+def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
+    """With a key for a model that nobody serves: its client is loaded for the first call, which fails."""
+    say(f"memory: {WITH_MODEL}")
+    nowhere = f"http://127.0.0.1:{free_port()}/v1"
+    with running(ground.stack(OPENAI_API_KEY="sk-benchmark", OPENAI_BASE_URL=nowhere, RETRY_BASE_SECONDS="60")) as stack:
+        path = stack.create(goal(0))
+        until(lambda: has_mapped(stack.content.pid, "jiter"), WITH_MODEL, "the content consumer has loaded the client")
+        until(lambda: stack.get(path).json()["status"] in (*FINAL, "queued"), WITH_MODEL, "the first try has failed")
+        time.sleep(effort.idle_seconds)
+        yield Sample(MEMORY, PSS, WITH_MODEL, 0, _of(stack))
+
+
+def _peers(ground: Ground, effort: Effort) -> Iterator[Sample]:
+    """Two workers with two processes each, or with four threads each; and, smaller than any of them, one with threads alone."""
+    peer = FastApi()
+    with peer.serving(ground):
+        variants = {PREFORK: ("prefork", 2, ("content", "logs"))}
+        if not effort.is_short:
+            variants[THREADS] = ("threads", 4, ("content", "logs"))
+            variants[f"{THREADS}, one worker"] = ("threads", 4, ("content,logs",))
+        for name, (pool, at_once, workers) in variants.items():
+            say(f"memory: {name}")
+            with ExitStack() as ends:
+                programs = [ends.enter_context(peer.worker(ground, each, pool=pool, at_once=at_once)) for each in workers]
+                load(Plan(peer.port, peer.posts(), 202, 0.5, connections=4))
+                until(lambda: not peer.waiting(), FASTAPI, "what was accepted has been done")
+                time.sleep(effort.idle_seconds)
+                yield Sample(MEMORY, PSS, name, 0, pss([peer.program.pid, *(program.pid for program in programs)]))
+
+
+def _of(stack: Stack) -> float:
+    return pss(service.pid for service in stack.services.values())
