@@ -10,7 +10,7 @@ import json
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import cycle, islice
 from typing import Any
 
@@ -83,7 +83,7 @@ class Service(Contender):
         with running(self.stack, "api"):
             self.port, self.url = self.stack.port, self.stack.environment["DATABASE_URL"]
             environment = {**self.stack.environment, "SERVICE_TYPE": "api", "PYTHONPATH": str(ROOT)}
-            self.tokens = _lines(python("-m", "benchmarks.members", str(MEMBERS)), environment)
+            self.tokens = output_of(python("-m", "benchmarks.members", str(MEMBERS)), environment)
             self.empty()
             yield
 
@@ -158,8 +158,7 @@ class Peer(Contender):
             self.environment = self._environment(ground)
             self._prepare()
             self.port = free_port()
-            command = tool("uvicorn", f"{self.module}:app", "--port", str(self.port), *UVICORN)
-            self.program = program = ends.enter_context(ground.program(self.name, command, **self.environment))
+            self.program = program = ends.enter_context(self.program_serving(ground))
 
             def answers() -> bool:
                 program.check_alive()
@@ -170,6 +169,11 @@ class Peer(Contender):
 
             until(answers, self.name, "it answers", STARTUP)
             yield
+
+    def program_serving(self, ground: Ground) -> AbstractContextManager[Program]:
+        """Its process, which may not answer yet."""
+        command = tool("uvicorn", f"{self.module}:app", "--port", str(self.port), *UVICORN)
+        return ground.program(self.name, command, **self.environment)
 
     def _environment(self, ground: Ground) -> dict[str, str]:
         return {}
@@ -217,7 +221,7 @@ class FastApi(Stored):
 
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.fastapi_celery.prepare", str(MEMBERS))
-        self.tokens = _lines(command, {**peer_environment(), **self.environment}, json.dumps(self.tree))
+        self.tokens = output_of(command, {**peer_environment(), **self.environment}, json.dumps(self.tree))
 
     @contextmanager
     def consuming(self, ground: Ground, *, pool: str = "prefork", at_once: int = 2) -> Iterator[list[Program]]:
@@ -240,7 +244,7 @@ class Handwritten(Stored):
 
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.handwritten", str(MEMBERS))
-        self.tokens = _lines(command, {**peer_environment(), **self.environment})
+        self.tokens = output_of(command, {**peer_environment(), **self.environment})
 
 
 def goal(number: int) -> str:
@@ -248,7 +252,8 @@ def goal(number: int) -> str:
     return f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
 
 
-def _lines(command: Sequence[str], environment: Mapping[str, str], given: str = "") -> list[str]:
+def output_of(command: Sequence[str], environment: Mapping[str, str], given: str = "") -> list[str]:
+    """The words that a command writes. Raises BenchmarkFailed."""
     ended = subprocess.run(
         list(command),
         env=dict(environment),

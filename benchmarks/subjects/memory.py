@@ -2,11 +2,9 @@
 is loaded on demand is there, and a time without work; with the model client loaded; and while many roadmaps are made.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import count
 
 from benchmarks.contenders import FastApi, Service, goal
 from benchmarks.effort import Effort
@@ -19,8 +17,8 @@ from tests.servers import free_port
 from tests.stack import FINAL, Stack, running
 
 AT_ONCE = 20  # roadmaps that are made at the same time
-LOOKS = 10  # at the memory, while the second half of them is made
-LONGEST = 600  # seconds until so many are made
+LOOKS = 10  # at most, at the memory, while the second half of them is made
+LONGEST = 600  # seconds until they are
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
@@ -43,16 +41,16 @@ def _ours(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 
 def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
-    """The figures of the second half, as rounds; and the last of them, of the first."""
-    numbers, found = count(1), []
-    steps = [roadmaps // 2] + [math.ceil(roadmaps / 2 / LOOKS)] * LOOKS
-    made = 0
-    for step in steps:
-        for _ in range(math.ceil(step / AT_ONCE)):
-            paths = [stack.create(goal(next(numbers))) for _ in range(AT_ONCE)]
+    """The figures after the first half and in the second, as rounds; and the last of them, of the first."""
+    half, looks = roadmaps // 2, max(min(LOOKS, roadmaps // 2 // AT_ONCE), 1)
+    found, made = [], 0
+    for look in range(looks + 1):
+        until_then = half + (roadmaps - half) * look // looks
+        for first in range(made, until_then, AT_ONCE):
+            paths = [stack.create(goal(number)) for number in range(first, min(first + AT_ONCE, until_then))]
             for path in paths:
                 stack.finished(path, timeout=LONGEST)
-            made += AT_ONCE
+        made = until_then
         found.append(_of(stack))
         say(f"memory: {made} of {roadmaps} roadmaps are made: {found[-1]:.0f} MB")
     for number, megabytes in enumerate(found):
