@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 TESTERS ?= 3
 SECONDS ?= 60
 SEED ?= 1
@@ -11,7 +12,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench-accept bench-delivery bench-logs bench-observing clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-delivery bench-logs bench-observing clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -74,6 +75,12 @@ soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=
 fuzz: $(VENV)/dev ## Everything that a request can be, in both modes: make fuzz SECONDS=60 SEED=1
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
+bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1; WRITE=1 puts it into docs/PERFORMANCE.md
+	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/results.json)
+
+bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is below 60 % of its target
+	@$(BENCH)/bin/python -m benchmarks --smoke
+
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py
 
@@ -99,5 +106,13 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+# What serves is locked there, too: the peers run on the same versions as the service.
+$(BENCH)/ready: benchmarks/requirements.txt benchmarks/peers/fastapi_celery/requirements.txt requirements.lock
+	@echo "Setting up $(BENCH) (once) ..."
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
 clean: ## Remove what the targets made
-	rm -rf $(VENV) data .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md
+	rm -rf $(VENV) $(BENCH) data .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md

@@ -159,15 +159,8 @@ class Peer(Contender):
             self._prepare()
             self.port = free_port()
             self.program = program = ends.enter_context(self.program_serving(ground))
-
-            def answers() -> bool:
-                program.check_alive()
-                try:
-                    return answer_to("GET", f"http://127.0.0.1:{self.port}/health", timeout=5).status_code == 200
-                except httpx2.TransportError:
-                    return False
-
-            until(answers, self.name, "it answers", STARTUP)
+            address = f"http://127.0.0.1:{self.port}/health"
+            until(lambda: _answers(program, address), self.name, "it answers", STARTUP)
             yield
 
     def program_serving(self, ground: Ground) -> AbstractContextManager[Program]:
@@ -230,6 +223,15 @@ class FastApi(Stored):
             yield [ends.enter_context(self.worker(ground, queue, pool=pool, at_once=at_once)) for queue in self.queues.values()]
 
     @contextmanager
+    def flower(self, ground: Ground) -> Iterator[Program]:
+        """Which shows tasks and workers; when it answers."""
+        port = free_port()
+        command = tool("celery", "-A", WORKER, "flower", "--address=127.0.0.1", f"--port={port}", "--logging=error")
+        with ground.program("Flower", command, **self.environment, FLOWER_UNAUTHENTICATED_API="1") as program:
+            until(lambda: _answers(program, f"http://127.0.0.1:{port}/healthcheck"), "Flower", "it answers", STARTUP)
+            yield program
+
+    @contextmanager
     def worker(self, ground: Ground, queues: str, *, pool: str = "prefork", at_once: int = 2) -> Iterator[Program]:
         """One that takes tasks from these queues (separated by commas)."""
         options = ("--queues", queues, "--pool", pool, "--concurrency", str(at_once), "--loglevel", "ERROR", "-n", f"{queues}@%h")
@@ -245,6 +247,15 @@ class Handwritten(Stored):
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.handwritten", str(MEMBERS))
         self.tokens = output_of(command, {**peer_environment(), **self.environment})
+
+
+def _answers(program: Program, address: str) -> bool:
+    """Raises BenchmarkFailed when it has ended."""
+    program.check_alive()
+    try:
+        return answer_to("GET", address, timeout=5).status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def goal(number: int) -> str:

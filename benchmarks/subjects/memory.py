@@ -71,21 +71,31 @@ def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 
 def _peers(ground: Ground, effort: Effort) -> Iterator[Sample]:
-    """Two workers with two processes each, or with four threads each; and, smaller than any of them, one with threads alone."""
+    """Two workers with two processes each (and Flower, which shows what the service shows by itself), or with four threads each,
+    or, smaller than any of them, one with threads alone.
+    """
     peer = FastApi()
+    variants = {
+        PREFORK: ("prefork", 2, ("content", "logs")),
+        THREADS: ("threads", 4, ("content", "logs")),
+        f"{THREADS}, one worker": ("threads", 4, ("content,logs",)),
+    }
     with peer.serving(ground):
-        variants = {PREFORK: ("prefork", 2, ("content", "logs"))}
-        if not effort.is_short:
-            variants[THREADS] = ("threads", 4, ("content", "logs"))
-            variants[f"{THREADS}, one worker"] = ("threads", 4, ("content,logs",))
         for name, (pool, at_once, workers) in variants.items():
+            if effort.is_short and name != PREFORK:
+                continue
             say(f"memory: {name}")
             with ExitStack() as ends:
                 programs = [ends.enter_context(peer.worker(ground, each, pool=pool, at_once=at_once)) for each in workers]
+                pids = [program.pid for program in (peer.program, *programs)]
                 load(Plan(peer.port, peer.posts(), 202, 0.5, connections=4))
                 until(lambda: not peer.waiting(), FASTAPI, "what was accepted has been done")
                 time.sleep(effort.idle_seconds)
-                yield Sample(MEMORY, PSS, name, 0, pss([peer.program.pid, *(program.pid for program in programs)]))
+                yield Sample(MEMORY, PSS, name, 0, pss(pids))
+                if name == PREFORK and not effort.is_short:
+                    flower = ends.enter_context(peer.flower(ground))
+                    time.sleep(effort.idle_seconds)
+                    yield Sample(MEMORY, PSS, f"{name}, with Flower", 0, pss([*pids, flower.pid]))
 
 
 def _of(stack: Stack) -> float:

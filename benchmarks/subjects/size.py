@@ -1,5 +1,5 @@
 """What is installed: requirements.lock, and the requirements of the stack that the service replaces, each in a new environment
-without pip. The size is that of the files as they come, without the bytecode that pip makes of them.
+without pip. The size is what they take of the disk, in whole blocks, with the bytecode that pip makes: what `du` says of the files.
 """
 
 import json
@@ -18,7 +18,10 @@ LONGEST = 600  # seconds
 OF_PACKAGES = """
 import json
 from importlib.metadata import distributions
-print(json.dumps({each.name: sum(file.size or 0 for file in each.files or ()) / 1e6 for each in distributions()}))
+def size(distribution):
+    paths = {distribution.locate_file(file) for file in distribution.files or ()}
+    return sum(path.stat().st_blocks * 512 for path in paths if path.exists())
+print(json.dumps({each.name: size(each) / 1e6 for each in distributions()}))
 """
 
 
@@ -41,7 +44,7 @@ def _installed(folder: Path, *requirements: str) -> dict[str, float]:
     home = folder / "environment"
     _run(*python("-m", "venv", "--without-pip", str(home)))
     there = str(home / "bin" / "python")
-    _run(*python("-m", "pip", "--python", there, "install", "--quiet", "--no-compile", "--disable-pip-version-check", *requirements))
+    _run(*python("-m", "pip", "--python", there, "install", "--quiet", "--disable-pip-version-check", *requirements))
     packages: dict[str, float] = json.loads(_run(there, "-c", OF_PACKAGES))
     return packages
 
