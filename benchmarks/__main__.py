@@ -8,6 +8,7 @@ is the median of those of each round. With --smoke it fails when a ratio is belo
 
 import argparse
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict, replace
@@ -19,7 +20,7 @@ from benchmarks.effort import FULL, QUICK, SMOKE, Effort
 from benchmarks.figures import Sample
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say, settings_of_servers, versions
 from benchmarks.load import LoadFailed
-from benchmarks.report import Results, judged, markdown, results_of, write_charts, write_section
+from benchmarks.report import Results, judged, markdown, results_of, table_of_targets, write_charts, write_section
 from benchmarks.subjects import SUBJECTS
 
 
@@ -40,7 +41,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("interrupted; everything that was started has ended")
         return 130
-    print(markdown(results))
+    print(table_of_targets(results.samples) if options.smoke else markdown(results))
     if options.json:
         options.json.write_text(json.dumps(asdict(results), indent=1) + "\n")
     if options.markdown:
@@ -71,13 +72,15 @@ def arguments() -> argparse.Namespace:
 
 
 def run(subjects: list[str], effort: Effort) -> Results:
-    before, samples = machine(), list[Sample]()
+    load_before, samples = os.getloadavg()[0], list[Sample]()
     compiled()
     with Ground() as ground:
         for subject in subjects:
             samples += SUBJECTS[subject](ground, effort)
+            ground.clear()
         settings = settings_of_servers(ground)
-    return Results(datetime.now(UTC).date().isoformat(), before, versions(), settings, asdict(effort), samples)
+    load = {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"}
+    return Results(datetime.now(UTC).date().isoformat(), machine() | load, versions(), settings, asdict(effort), samples)
 
 
 def again(path: Path) -> Results:

@@ -10,7 +10,7 @@ import json
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import cycle, islice
 from typing import Any
 
@@ -23,6 +23,7 @@ from benchmarks.targets import BARE, BY_HAND, FASTAPI, OURS
 from tests.chaos.checks import queue_of
 from tests.servers import free_port
 from tests.stack import answer_to, running
+from tests.waiting import wait_until
 
 MEMBERS = 200  # accounts that send in turn
 GOALS = 1_000  # different requests that are sent in turn
@@ -32,6 +33,7 @@ LEVELS = ("beginner", "intermediate", "advanced")
 WORKER = "benchmarks.peers.fastapi_celery.worker"
 UVICORN = ("--host", "127.0.0.1", "--no-access-log", "--log-level", "warning", "--no-server-header", "--ws", "none")
 STARTUP = 60  # seconds
+STORED = 30  # seconds that messages and records may take on their way
 
 
 class Contender:
@@ -61,7 +63,8 @@ class Contender:
     def check(self, accepted: int) -> None:
         """That everything accepted is there. Raises BenchmarkFailed."""
         for what, count in self._expected().items():
-            until(lambda count=count: count() >= accepted, self.name, f"{accepted} {what}, there are {count()}", timeout=30)
+            with suppress(AssertionError):
+                wait_until(lambda count=count: count() >= accepted, timeout=STORED)
             if (found := count()) != accepted:
                 raise BenchmarkFailed(f"{self.name} accepted {accepted}, and there are {found} {what}")
 
@@ -106,7 +109,7 @@ class Service(Contender):
         return tree
 
     def streams(self, count: int) -> list[str]:
-        """Requests for the events of so many new roadmaps, which do not end: their plans wait for review. Raises BenchmarkFailed."""
+        """Requests for the events of so many new roadmaps. They do not end: plans wait for review. Raises BenchmarkFailed."""
         return [self._stream(number, self.tokens[number // STREAMS_OF_ONE]) for number in range(count)]
 
     def _stream(self, number: int, token: str) -> str:

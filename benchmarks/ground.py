@@ -2,13 +2,12 @@
 
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -58,14 +57,10 @@ class Program:
         """SIGTERM to it, and in the end SIGKILL to all that it has started."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait(GRACE)
 
 
@@ -133,6 +128,15 @@ class Ground:
         finally:
             program.stop()
 
+    def clear(self) -> None:
+        """Nothing of a subject is left for the next one: neither messages nor databases that are still being vacuumed."""
+        if self._broker is not None:
+            self._broker.client().flushall()
+        if self._postgres is not None:
+            for (name,) in ask(self._postgres.url(), "SELECT datname FROM pg_database WHERE NOT datistemplate"):
+                if name != "postgres":
+                    ask(self._postgres.url(), f'DROP DATABASE "{name}" WITH (FORCE)')
+
     def settle(self) -> None:
         """Nobody pays for what another has written."""
         if self._postgres is not None:
@@ -189,15 +193,14 @@ def until(condition: Any, who: str, what: str, timeout: float = 60) -> Any:
 
 def machine() -> dict[str, str]:
     """What was measured on."""
-    cpu = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), "")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return {
         "cores": str(len(os.sched_getaffinity(0))),
         "processor": cpu or platform.machine(),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
-        "load before": f"{os.getloadavg()[0]:.1f}",
-        "free disk": f"{shutil.disk_usage(tempfile.gettempdir()).free / 1e9:.0f} GB",
         "file system": file_system(Path(tempfile.gettempdir())),
     }
 

@@ -18,6 +18,8 @@ from uuid import UUID
 
 import psycopg2
 from psycopg2 import extensions
+from sqlalchemy import MetaData, Table, create_engine
+from sqlalchemy.dialects.postgresql import insert
 
 from benchmarks.targets import COPY, COPY_ONCE, OURS, SQLALCHEMY
 from core import clock
@@ -47,14 +49,22 @@ def main(contender: str, count: int) -> None:
 
 def document(number: int) -> Document:
     """As `record` makes it of what is said when a content is written."""
-    about = {"details": {"tokens": number % 800}, "duration_ms": number % 5000, "roadmap_id": new_id().hex, "concept_id": new_id().hex}
+    about = {
+        "details": {"tokens": number % 800},
+        "duration_ms": number % 5000,
+        "roadmap_id": new_id().hex,
+        "concept_id": new_id().hex,
+    }
     told = {"level": "info", "category": "building", "step": "quiz", "message": f"Wrote the quiz of concept {number % 5000}"}
     return {"id": new_id().hex, "at": clock.now().isoformat(), **told, **about, "trace_id": new_id().hex}
 
 
 def stored(batches: Batches) -> float:
     """As the logs consumer does it."""
-    sent = [([{name: value for name, value in each.items() if name != "trace_id"} for each in batch], traces_of(batch)) for batch in batches]
+    sent = [
+        ([{name: value for name, value in each.items() if name != "trace_id"} for each in batch], traces_of(batch))
+        for batch in batches
+    ]
     source = {"id": new_id().hex, "service": "bench", "dropped": 0, "last_seq": 0}
     began, seq = time.perf_counter(), 0
     for records, traces in sent:
@@ -85,17 +95,14 @@ def copied_once(batches: Batches) -> float:
 
 
 def inserted(batches: Batches) -> float:
-    """By SQLAlchemy Core, many rows a statement, passing over what is there already."""
-    from sqlalchemy import MetaData, Table, create_engine
-    from sqlalchemy.dialects.postgresql import insert
-
+    """By SQLAlchemy Core, which makes statements of many rows of them, passing over what is there already."""
     extensions.set_wait_callback(None)
     engine = create_engine(_url().replace("postgresql://", "postgresql+psycopg2://"))
     table = Table("execution_log", MetaData(), autoload_with=engine)
     began = time.perf_counter()
     for batch in batches:
         with engine.begin() as connection:
-            connection.execute(insert(table).values([_row(each) for each in batch]).on_conflict_do_nothing())
+            connection.execute(insert(table).on_conflict_do_nothing(), [_row(each) for each in batch])
     return time.perf_counter() - began
 
 
@@ -112,7 +119,11 @@ def _field(value: Any) -> str:
     if isinstance(value, dict):
         value = json.dumps(value)
     text = str(value)
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n") if "\\" in text or "\t" in text or "\n" in text else text
+    return (
+        text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+        if "\\" in text or "\t" in text or "\n" in text
+        else text
+    )
 
 
 def _copy(cursor: Any, lines: str) -> None:

@@ -70,7 +70,8 @@ def held(port: int, requests: Sequence[str]) -> Iterator[None]:
     """
     command = [sys.executable, "-m", "benchmarks.load", "--hold"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
-        assert holder.stdin and holder.stdout
+        assert holder.stdin
+        assert holder.stdout
         try:
             holder.stdin.write(json.dumps({"port": port, "requests": list(requests)}) + "\n")
             holder.stdin.flush()

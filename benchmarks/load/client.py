@@ -45,9 +45,8 @@ class Answers:
 def endless(requests: list[str]) -> Iterator[bytes]:
     """In turn; where a request has NAME, each time another text stands there."""
     parts = [tuple(part.encode() for part in request.partition(NAME)) for request in requests]
-    run, number = token_hex(8).encode(), 0
-    for before, named, after in cycle(parts):
-        number += 1
+    run = token_hex(8).encode()
+    for number, (before, named, after) in enumerate(cycle(parts)):
         yield b"%b%b%016d%b" % (before, run, number, after) if named else before
 
 

@@ -63,7 +63,7 @@ class RoadmapRequest(BaseModel):
 
 async def create(request: Request) -> Response:
     try:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        _, _, token = request.headers.get("authorization", "").partition(" ")
         owner_id = UUID(serializer.loads(token, max_age=86_400))
         asked = RoadmapRequest.model_validate_json(await request.body())
     except BadData:

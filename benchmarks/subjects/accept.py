@@ -11,7 +11,7 @@ from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
 from benchmarks.ground import Ground, say
 from benchmarks.load import Load, Plan, held, load
-from benchmarks.targets import ACCEPT, ALONE, GENERATOR, NO_KEY, OURS, POSTS, SLOW_POSTS, WATCHED
+from benchmarks.targets import ACCEPT, ALONE, GENERATOR, MEDIAN_POSTS, NO_KEY, OURS, POSTS, SLOW_POSTS, WATCHED
 
 STREAMS = 500
 CONNECTIONS = 64
@@ -45,6 +45,7 @@ def _latencies(ground: Ground, effort: Effort, contenders: Sequence[Contender]) 
         seconds = effort.latency_seconds / (1 if contender.name == OURS else 3)
         say(f"accept: {contender.name}, {RATE} requests a second for {seconds:.0f} s")
         found = _turn(ground, contender, seconds, named=contender.name == OURS, rate=RATE)
+        yield Sample(ACCEPT, MEDIAN_POSTS, contender.name, 0, found.latencies["p50"])
         yield Sample(ACCEPT, SLOW_POSTS, contender.name, 0, found.latencies["p99"])
 
 
@@ -68,4 +69,3 @@ def _turn(
     if not others:
         contender.empty()
     return found
-

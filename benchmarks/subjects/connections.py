@@ -1,5 +1,5 @@
-"""How many connections to PostgreSQL are open at most, when everybody is busy at once: goals are accepted, lists are read, streams
-of events are followed, and the consumers make roadmaps and write the log.
+"""How many connections to PostgreSQL are open at most when everybody is busy at once: goals are accepted, roadmaps are read,
+streams followed, and the consumers make roadmaps and write the log.
 """
 
 from collections import Counter

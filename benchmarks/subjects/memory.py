@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from benchmarks.contenders import FastApi, Service, goal
+from benchmarks.contenders import FastApi, goal
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample
 from benchmarks.ground import Ground, say, until

@@ -1,6 +1,6 @@
 """GET /api/v1/roadmaps/{id}: a finished roadmap of the catalogue, sent whole, and asked for again by who has it already (304).
 
-The peer stores the same roadmap, so that both answer with about as many bytes, and makes its ETag as the service does: of the content.
+The peer stores the same roadmap, so that both answer with as many bytes, and makes its ETag as the service does, of the content.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 """What is installed: requirements.lock, and the requirements of the stack that the service replaces, each in a new environment
-without pip. The size is what they take of the disk, in whole blocks, with the bytecode that pip makes: what `du` says of the files.
+without pip. The size is that of all files on the disk, in whole blocks, with the bytecode that pip makes, as `du` tells it.
 """
 
 import json
@@ -28,7 +28,10 @@ print(json.dumps({each.name: size(each) / 1e6 for each in distributions()}))
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
     if effort.is_short:  # it downloads
         return
-    wanted = {OURS: ("--require-hashes", "-r", "requirements.lock"), FASTAPI: ("-r", "benchmarks/peers/fastapi_celery/requirements.txt")}
+    wanted = {
+        OURS: ("--require-hashes", "-r", "requirements.lock"),
+        FASTAPI: ("-r", "benchmarks/peers/fastapi_celery/requirements.txt"),
+    }
     for name, requirements in wanted.items():
         say(f"size: {name}")
         packages = _installed(ground.folder("size"), *requirements)

@@ -1,6 +1,6 @@
 """Redis and nothing else: LPUSH and BRPOP by one thread, and what is popped is lost with its process. The control of latencies.
 
-    python -m benchmarks.peers.queues.with_redis    consumes
+python -m benchmarks.peers.queues.with_redis    consumes
 """
 
 import json
