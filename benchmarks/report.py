@@ -56,8 +56,10 @@ def markdown(results: Results) -> str:
     subjects = list(dict.fromkeys(sample.subject for sample in results.samples))
     parts = [f"## {HEADING}", _about(results), table_of_targets(results.samples)]
     for subject in subjects:
-        image = f"![{subject}: medians of all rounds]({IMAGES}/{file_name(subject)})"
-        parts += [f"### Figures: {subject}", image, _table_of_figures(results.samples, subject)]
+        parts.append(f"### Figures: {subject}")
+        if list(panels(results.samples, subject)):
+            parts.append(f"![{subject}: medians of all rounds]({IMAGES}/{file_name(subject)})")
+        parts.append(_table_of_figures(results.samples, subject))
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,9 +74,11 @@ def write_section(path: Path, results: Results) -> None:
 
 
 def write_charts(folder: Path, results: Results) -> None:
+    """Of the subjects in which somebody is compared with somebody."""
     folder.mkdir(parents=True, exist_ok=True)
     for subject in dict.fromkeys(sample.subject for sample in results.samples):
-        (folder / file_name(subject)).write_text(drawing(subject, list(panels(results.samples, subject))))
+        if drawn := list(panels(results.samples, subject)):
+            (folder / file_name(subject)).write_text(drawing(subject, drawn))
 
 
 def panels(samples: Sequence[Sample], subject: str) -> Iterator[Panel]:
@@ -92,7 +96,7 @@ def file_name(subject: str) -> str:
 def _about(results: Results) -> str:
     effort = results.effort
     parts = [
-        f"Measured on {results.date} by `make bench`, {effort['rounds']} interleaved rounds: medians, with the least and the most "
+        f"Measured on {results.date} by `make bench`, {effort['rounds']} interleaved rounds: medians, the least and the most "
         "of a round; ratios are those within a round. Contenders share servers and cores, nothing is pinned.",
         HOW,
         "Machine: " + _listed(results.machine) + ".",

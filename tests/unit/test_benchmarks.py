@@ -1,0 +1,194 @@
+"""The arithmetic of the benchmarks, what is told of it, and the requests that they send."""
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.chart import LEFT, Panel, drawing
+from benchmarks.effort import FULL
+from benchmarks.figures import Sample, Spread, number, percentiles, ratio, spread, turns, values_of
+from benchmarks.load import NAME, request
+from benchmarks.load.client import endless
+from benchmarks.report import (
+    HEADING,
+    Results,
+    judged,
+    markdown,
+    panels,
+    results_of,
+    table_of_targets,
+    write_charts,
+    write_section,
+)
+from benchmarks.targets import ACCEPT, BARE, EMBEDDED, FASTAPI, MEMORY, OURS, POSTS, PSS, SLOW_POSTS, TARGETS, Target
+
+SVG = "{http://www.w3.org/2000/svg}"
+FASTER = Target("as quick as it was promised", ACCEPT, POSTS, 10, peer=FASTAPI)
+SMALL = Target("as small", MEMORY, PSS, 130, at_most=True)
+
+
+def samples(contender: str, *values: float, subject: str = ACCEPT, measure: str = POSTS) -> list[Sample]:
+    return [Sample(subject, measure, contender, number, value) for number, value in enumerate(values)]
+
+
+def results(*found: Sample) -> Results:
+    told = {"cores": "2", "load before": "0.1"}
+    return Results("2026-01-05", told, {"Python": "3.11"}, {"fsync": "on"}, asdict(FULL), found)
+
+
+def test_a_ratio_is_the_median_of_those_within_a_round() -> None:
+    ours, theirs = {0: 10.0, 1: 40.0, 2: 90.0}, {0: 5.0, 1: 10.0, 2: 30.0, 3: 1.0}
+    assert ratio(ours, theirs) == Spread(3.0, 2.0, 4.0)  # and not 40 / 7.5
+    with pytest.raises(ValueError, match="no figures"):
+        ratio({0: 1.0}, {1: 1.0})
+
+
+def test_values_are_found_by_round() -> None:
+    found = [*samples(OURS, 1, 2), *samples(FASTAPI, 3), *samples(OURS, 4, measure="another")]
+    assert values_of(found, ACCEPT, POSTS, OURS) == {0: 1, 1: 2}
+    assert spread([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=500))
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values: list[float]) -> None:
+    found = percentiles(values)
+    assert set(found.values()) <= set(values)
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
+        assert sum(value <= found[name] for value in values) >= share * len(values) - 1e-9
+        assert sum(value < found[name] for value in values) < share * len(values)
+
+
+def test_percentiles_of_a_hundred() -> None:
+    found = percentiles([float(value) for value in range(1, 101)])
+    assert found == {"p50": 50, "p90": 90, "p99": 99, "p99.9": 100, "max": 100}
+
+
+def test_contenders_take_turns_and_nobody_always_follows_the_same() -> None:
+    assert list(turns("ABC", 2)) == [(0, "A"), (0, "B"), (0, "C"), (1, "C"), (1, "B"), (1, "A")]
+
+
+def test_a_target_compares_within_rounds_or_bounds_the_figure() -> None:
+    found = [*samples(OURS, 80, 100), *samples(FASTAPI, 10, 10), *samples(OURS, 200, subject=MEMORY, measure=PSS)]
+    faster, small = FASTER.found(found), SMALL.found(found)
+    assert (faster, small) == (Spread(9, 8, 10), Spread(200, 200, 200))
+    assert faster
+    assert small
+    assert not FASTER.is_met(faster)
+    assert not SMALL.is_met(small)
+    assert not FASTER.is_far_off(faster)
+    assert not SMALL.is_far_off(small)
+    assert FASTER.is_far_off(Spread(5.9, 1, 99))
+    assert SMALL.is_far_off(Spread(130 / 0.59, 1, 999))
+    assert FASTER.found(samples(OURS, 1)) is None
+
+
+def test_what_must_not_be_there_at_all_is_judged_too() -> None:
+    none = Target("none", ACCEPT, POSTS, 0, at_most=True)
+    assert none.is_met(Spread(0, 0, 0))
+    assert not none.is_far_off(Spread(0, 0, 0))
+    assert none.is_far_off(Spread(1, 1, 1))
+
+
+def test_the_short_form_judges_ratios_and_no_seconds() -> None:
+    found = [
+        *samples(OURS, 30),
+        *samples(FASTAPI, 10),
+        *samples(OURS, 5000, measure=SLOW_POSTS),
+        *samples(OURS, 217, subject=MEMORY, measure=PSS),
+    ]
+    said = judged(found)
+    assert said == [
+        "accepting a goal, everything on against FastAPI + Celery: 3, less than 60% of the target 10",
+        "memory of API and both consumers: 217, more than 1/0.6 of the target 130",
+    ]
+    assert not [target for target in TARGETS if target.is_judged and target.measure.endswith((", s", " ms"))]
+
+
+def test_targets_are_told_with_what_they_are_measured_against() -> None:
+    slow = [*samples(OURS, 8.5, measure=SLOW_POSTS), *samples(BARE, 1.25, measure=SLOW_POSTS)]
+    table = table_of_targets([*samples(OURS, 110, 90), *samples(FASTAPI, 10, 10), *slow]).splitlines()
+    assert len({row.count("|") for row in table}) == 1
+    assert table[2:] == [
+        "| accepting a goal, everything on | POST, requests/s | 100 | FastAPI + Celery: 10 | 10 (9 to 11) | >= 10 | met |",
+        "| accepting at 100/s, 99 %, no error | POST at 100/s, 99 %, ms | 8.5 | bare Starlette: 1.25 |  | <= 10 | met |",
+    ]
+    missed = table_of_targets([*samples(OURS, 90), *samples(FASTAPI, 10)])
+    assert missed.endswith(">= 10 | **missed** |")
+
+
+def test_results_are_read_as_they_were_written() -> None:
+    made = results(*samples(OURS, 1, 2))
+    assert markdown(results_of(asdict(made))) == markdown(made)
+    assert "| POST, requests/s | Roadmap | 1.5 | 1 | 2 | 2 |" in markdown(made)
+
+
+def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Path) -> None:
+    page, made = tmp_path / "page.md", results(*samples(OURS, 1))
+    page.write_text("# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n")
+    write_section(page, made)
+    assert page.read_text() == "# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n\n" + markdown(made)
+    page.write_text(f"# Page\n\n## {HEADING}\n\nold\n\n### Figures: old\n\n## After\n\n### Below\n")
+    write_section(page, made)
+    assert page.read_text() == f"# Page\n\n{markdown(made)}\n## After\n\n### Below\n"
+    write_section(tmp_path / "new.md", made)
+    assert (tmp_path / "new.md").read_text() == markdown(made)
+
+
+def test_bars_are_as_long_as_their_figures() -> None:
+    svg = ET.fromstring(
+        drawing("a & b", [Panel("x < y", [("Roadmap, <all>", Spread(50, 40, 100)), ("other", Spread(25, 25, 25))])])
+    )
+    ours, other = (float(bar.attrib["width"]) for bar in svg.findall(f"{SVG}rect"))
+    assert ours == pytest.approx(2 * other, abs=0.2)
+    assert [bar.attrib["class"] for bar in svg.findall(f"{SVG}rect")] == ["ours", "other"]
+    [line] = svg.findall(f"{SVG}path")
+    least, most = map(float, re.findall(r"[MH]([\d.]+)", line.attrib["d"]))
+    assert least - LEFT == pytest.approx(0.8 * ours, abs=0.2)
+    assert most - LEFT == pytest.approx(2 * ours, abs=0.2)
+    assert [text.text for text in svg.findall(f"{SVG}text")] == ["x < y", "Roadmap, <all>", "50", "other", "25"]
+    assert svg.attrib["aria-label"] == "a & b: x < y: Roadmap, <all> 50, other 25"
+    style = svg.find(f"{SVG}style")
+    assert style is not None
+    assert "prefers-color-scheme: dark" in (style.text or "")
+
+
+def test_a_chart_compares_somebody_with_somebody(tmp_path: Path) -> None:
+    found = [*samples(OURS, 1), *samples(FASTAPI, 2), *samples(OURS, 3, measure="of one alone")]
+    found += samples(OURS, 4, subject=EMBEDDED)
+    assert [panel.title for panel in panels(found, ACCEPT)] == [POSTS]
+    write_charts(tmp_path, results(*found))
+    assert [path.name for path in tmp_path.iterdir()] == ["bench-accept.svg"]
+    assert re.findall(r"\((img/.*?)\)", markdown(results(*found))) == ["img/bench-accept.svg"]
+
+
+def test_a_figure_has_the_digits_that_it_can_mean() -> None:
+    assert [number(value) for value in (12345.6, 100, 99.96, 1.2345, 0.012345, 0)] == [
+        "12,346",
+        "100",
+        "100",
+        "1.23",
+        "0.0123",
+        "0",
+    ]
+
+
+def test_a_request_says_how_long_its_body_is() -> None:
+    made = request("POST", "/a", {"Accept": "x/y"}, '{"goal": "学"}')
+    assert made.startswith("POST /a HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: x/y\r\n")
+    assert "\r\nContent-Length: 15\r\n\r\n" in made
+    assert request("GET", "/a", {}).endswith("127.0.0.1\r\n\r\n")
+
+
+def test_names_in_requests_are_used_once_and_are_all_as_long() -> None:
+    named = request("POST", "/", {"Idempotency-Key": NAME}, "{}")
+    sent = list(islice(endless([named, "GET / HTTP/1.1\r\n\r\n"]), 8))
+    keys = {re.search(rb"Idempotency-Key: (\w+)\r\n", each)[1] for each in sent[::2]}  # type: ignore[index]
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {32}
+    assert set(sent[1::2]) == {b"GET / HTTP/1.1\r\n\r\n"}
