@@ -1,21 +1,27 @@
-"""Bars as SVG: pure. A panel for each measure, a bar for each contender from 0 on, and a thin line from the least to the most."""
+"""Bars as SVG: pure. A panel for each measure, a bar for each contender from 0 on, and a thin line from the least to the most.
+
+A control that is far ahead of everybody would leave no room for a difference between them: its bar is cut, and has a gap.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from benchmarks.figures import Spread, number
+from benchmarks.targets import CONTROLS, OURS
 
-WIDTH, LEFT, RIGHT = 720, 210, 80  # pixels; left the names, right the figures
+WIDTH, LEFT, RIGHT = 800, 270, 80  # pixels; left the names, right the figures
 TITLE, ROW, GAP = 26, 24, 14  # pixels of height
 BAR = 14
-OURS = "Roadmap"  # whose names begin so are this service's
+CUT = 1.25  # how much longer than all others a bar may be
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #424a53; }
 .title { font-weight: 600; } .name { text-anchor: end; }
-.ours { fill: #0b7285; } .other { fill: #8c959f; } .spread { stroke: #1f2328; stroke-width: 1.5; fill: none; }
+.ours { fill: #0b7285; } .other { fill: #8c959f; } .control { fill: #c8d1da; }
+.spread { stroke: #1f2328; stroke-width: 1.5; fill: none; }
 @media (prefers-color-scheme: dark) {
-  text { fill: #c9d1d9; } .ours { fill: #3bc9db; } .other { fill: #6e7681; } .spread { stroke: #f0f6fc; }
+  text { fill: #c9d1d9; } .ours { fill: #3bc9db; } .other { fill: #6e7681; } .control { fill: #3d444d; }
+  .spread { stroke: #f0f6fc; }
 }
 """
 
@@ -40,19 +46,28 @@ def drawing(subject: str, panels: Sequence[Panel]) -> str:
 
 
 def _panel(panel: Panel, top: int) -> Iterator[str]:
-    most = max(found.most for _, found in panel.bars) or 1
-    scale = (WIDTH - LEFT - RIGHT) / most
+    others = max((found.most for name, found in panel.bars if name not in CONTROLS), default=0) * CUT
+    most = min(others, max(found.most for _, found in panel.bars)) or 1
     yield f'<text class="title" x="{LEFT}" y="{top + 18}">{escape(panel.title)}</text>'
     for row, (name, found) in enumerate(panel.bars):
-        middle = top + TITLE + ROW * row + ROW // 2
-        kind = "ours" if name.startswith(OURS) else "other"
-        yield f'<text class="name" x="{LEFT - 8}" y="{middle + 4}">{escape(name)}</text>'
-        length = max(found.median * scale, 1)
-        yield f'<rect class="{kind}" x="{LEFT}" y="{middle - BAR // 2}" width="{length:.1f}" height="{BAR}" rx="2"/>'
-        least, end = LEFT + found.least * scale, LEFT + found.most * scale
-        if end - least >= 1:
-            yield f'<path class="spread" d="M{least:.1f} {middle}H{end:.1f}"/>'
-        yield f'<text x="{max(end, LEFT + length) + 6:.1f}" y="{middle + 4}">{number(found.median)}</text>'
+        yield from _bar(name, found, (WIDTH - LEFT - RIGHT) / most, most, top + TITLE + ROW * row + ROW // 2)
+
+
+def _bar(name: str, found: Spread, scale: float, most: float, middle: int) -> Iterator[str]:
+    """Around this height, with so many pixels for a unit, up to so much."""
+    kind = "ours" if name.startswith(OURS) else "control" if name in CONTROLS else "other"
+    yield f'<text class="name" x="{LEFT - 8}" y="{middle + 4}">{escape(name)}</text>'
+    end = LEFT + max(min(found.median, most) * scale, 1)
+    if found.median > most:
+        yield f'<path class="{kind}" d="M{LEFT} {middle - BAR / 2}H{end - 14:.1f}l-4 {BAR}H{LEFT}z"/>'
+        yield f'<path class="{kind}" d="M{end - 8:.1f} {middle - BAR / 2}h8v{BAR}h-12z"/>'
+    else:
+        yield f'<rect class="{kind}" x="{LEFT}" y="{middle - BAR // 2}" width="{end - LEFT:.1f}" height="{BAR}" rx="2"/>'
+        least, last = LEFT + found.least * scale, LEFT + min(found.most, most) * scale
+        if last - least >= 1:
+            yield f'<path class="spread" d="M{least:.1f} {middle}H{last:.1f}"/>'
+        end = max(end, last)
+    yield f'<text x="{end + 6:.1f}" y="{middle + 4}">{number(found.median)}</text>'
 
 
 def _told(panels: Sequence[Panel]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Effort:
     """Rounds are those of every interleaved measurement, seconds those of one turn under load."""
 
+    form: str
     rounds: int
     seconds: float
     latency_seconds: float  # at 100 requests a second
@@ -21,6 +22,7 @@ class Effort:
 
 
 FULL = Effort(
+    form="in full",
     rounds=5,
     seconds=5,
     latency_seconds=60,
@@ -33,6 +35,7 @@ FULL = Effort(
     idle_seconds=15,
 )
 QUICK = Effort(
+    form="the quick form",
     rounds=3,
     seconds=2,
     latency_seconds=10,
@@ -45,6 +48,7 @@ QUICK = Effort(
     idle_seconds=5,
 )
 SMOKE = Effort(
+    form="the shortest form",
     rounds=2,
     seconds=1,
     latency_seconds=0,

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.chart import Panel, drawing
 from benchmarks.figures import Sample, Spread, number, spread, values_of
-from benchmarks.targets import LEAST_OF_TARGET, TARGETS, Target
+from benchmarks.targets import BESIDE, LEAST_OF_TARGET, TARGETS, Target
 
 HEADING = "Against what it replaces"
 IMAGES = "img"  # of the folder of the document
@@ -85,7 +85,7 @@ def panels(samples: Sequence[Sample], subject: str) -> Iterator[Panel]:
     """One for each measure that more than one contender has."""
     for measure in dict.fromkeys(sample.measure for sample in samples if sample.subject == subject):
         bars = list(_spreads(samples, subject, measure))
-        if len(bars) > 1:
+        if len(bars) > 1 and measure not in BESIDE:
             yield Panel(measure, bars)
 
 
@@ -94,9 +94,9 @@ def file_name(subject: str) -> str:
 
 
 def _about(results: Results) -> str:
-    effort = results.effort
+    form, rounds = results.effort["form"], results.effort["rounds"]
     parts = [
-        f"Measured on {results.date} by `make bench`, {effort['rounds']} interleaved rounds: medians, the least and the most "
+        f"Measured on {results.date} by `make bench` ({form}), {rounds} interleaved rounds: medians, with the least and the most "
         "of a round; ratios are those within a round. Contenders share servers and cores, nothing is pinned.",
         HOW,
         "Machine: " + _listed(results.machine) + ".",

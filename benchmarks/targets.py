@@ -35,6 +35,9 @@ SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to sta
 WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "records without room"
 INSTALLED, PACKAGES, TO_READY = "installed, MB", "packages", "goal to ready, s"
 
+CONTROLS = frozenset({BARE, RAW, LOGGING})  # which do nothing of the work, and show what the machine allows
+BESIDE = frozenset({GENERATOR, KILOBYTES, CONCEPTS, PACKAGES})  # measures that tell about a measurement, and compare nobody
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -158,6 +158,16 @@ def test_bars_are_as_long_as_their_figures() -> None:
     assert "prefers-color-scheme: dark" in (style.text or "")
 
 
+def test_a_control_that_is_far_ahead_is_cut_and_its_figure_told() -> None:
+    bars = [("Roadmap", Spread(50, 50, 50)), (BARE, Spread(5000, 5000, 5000)), ("other", Spread(100, 100, 100))]
+    svg = ET.fromstring(drawing("accept", [Panel("POST", bars)]))
+    ours, other = (float(bar.attrib["width"]) for bar in svg.findall(f"{SVG}rect"))
+    assert ours == pytest.approx(other / 2, abs=0.2)
+    assert [path.attrib["class"] for path in svg.findall(f"{SVG}path")] == ["control", "control"]
+    ends = [float(text.attrib["x"]) for text in svg.findall(f"{SVG}text") if text.text == "5,000"]
+    assert ends == [pytest.approx(LEFT + other * 1.25 + 6, abs=0.5)]
+
+
 def test_a_chart_compares_somebody_with_somebody(tmp_path: Path) -> None:
     found = [*samples(OURS, 1), *samples(FASTAPI, 2), *samples(OURS, 3, measure="of one alone")]
     found += samples(OURS, 4, subject=EMBEDDED)
