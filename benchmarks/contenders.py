@@ -31,7 +31,17 @@ STREAMS_OF_ONE = 100  # that an account may have open
 PATH = "/api/v1/roadmaps"
 LEVELS = ("beginner", "intermediate", "advanced")
 WORKER = "benchmarks.peers.fastapi_celery.worker"
-UVICORN = ("--host", "127.0.0.1", "--no-access-log", "--log-level", "warning", "--no-server-header", "--ws", "none")
+UVICORN = (
+    "--host",
+    "127.0.0.1",
+    "--no-access-log",
+    "--log-level",
+    "warning",
+    "--no-server-header",
+    "--no-proxy-headers",
+    "--ws",
+    "none",
+)
 STARTUP = 60  # seconds
 STORED = 30  # seconds that messages and records may take on their way
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.chart import Panel, drawing
 from benchmarks.figures import Sample, Spread, number, spread, values_of
-from benchmarks.targets import BESIDE, LEAST_OF_TARGET, TARGETS, Target
+from benchmarks.targets import BESIDE, LEAST_OF_TARGET, TARGETS, TITLES, Target
 
 HEADING = "Against what it replaces"
 IMAGES = "img"  # of the folder of the document
@@ -15,8 +15,10 @@ HOW = """\
 The load comes from one process (`benchmarks/load`) over 64 connections that are kept open; how much of a core it needs stands
 with the figures, and bare Starlette shows what it, the server and the framework allow. While accepting is measured, nobody's
 consumers run; after each turn there must be a row, an event, a message and a record of the log for every answer, and one that
-is missing fails the run. MB are millions of bytes; memory is PSS, after a first roadmap was made. What is in seconds depends on
-the machine, and has a control beside it that was measured in the same run. The targets are those of `benchmarks/targets.py`."""
+is missing fails the run. The peers have neither limits nor Idempotency-Key. MB are millions of bytes; memory is PSS, after a
+first roadmap was made. What is in seconds depends on the machine, and has a control beside it that was measured in the same
+run. The targets are those of `benchmarks/targets.py`, the peers are in `benchmarks/peers`. `make bench QUICK=1` is the quick form;
+`make bench-smoke`, the shortest, fails when a ratio, a count or a size is further than 60 % from its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ def markdown(results: Results) -> str:
     subjects = list(dict.fromkeys(sample.subject for sample in results.samples))
     parts = [f"## {HEADING}", _about(results), table_of_targets(results.samples)]
     for subject in subjects:
-        parts.append(f"### Figures: {subject}")
+        parts.append(f"### {TITLES[subject]}")
         if list(panels(results.samples, subject)):
             parts.append(f"![{subject}: medians of all rounds]({IMAGES}/{file_name(subject)})")
-        parts.append(_table_of_figures(results.samples, subject))
+        parts.append(f"<details><summary>All figures</summary>\n\n{_table_of_figures(results.samples, subject)}\n\n</details>")
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,6 +17,7 @@ OURS, NO_KEY, WATCHED, ALONE = "Roadmap", "Roadmap, no key", "Roadmap, 500 strea
 FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
 PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
 WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
+MEANWHILE = "Roadmap, the second half of them"
 STOCK, SQLITE, STOCK_SQLITE, RAW = "stock Huey", "Roadmap, SQLite", "stock Huey, SQLite", "raw Redis"
 CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
 COPY, COPY_ONCE, SQLALCHEMY, LOGGING = "COPY", "COPY, one transaction", "SQLAlchemy", "logging to memory"
@@ -24,11 +25,23 @@ COPY, COPY_ONCE, SQLALCHEMY, LOGGING = "COPY", "COPY, one transaction", "SQLAlch
 # Subjects and what is measured of them, with its unit
 ACCEPT, READ, QUEUE, LOGS = "accept", "read", "queue", "logs"
 CONNECTIONS, MEMORY, START, SIZE, EMBEDDED = "connections", "memory", "start", "size", "embedded"
+TITLES = {
+    ACCEPT: "Accepting goals",
+    READ: "Reading a roadmap",
+    CONNECTIONS: "Connections to PostgreSQL",
+    MEMORY: "Memory",
+    START: "Starting",
+    QUEUE: "Queues",
+    LOGS: "Writing the execution log",
+    SIZE: "What is installed",
+    EMBEDDED: "Embedded mode",
+}
 POSTS, GENERATOR = "POST, requests/s", "load generator, % of a core"
 MEDIAN_POSTS, SLOW_POSTS = "POST at 100/s, 50 %, ms", "POST at 100/s, 99 %, ms"
 TREES, UNCHANGED = "GET, requests/s", "GET with ETag, requests/s"
 KILOBYTES, CONCEPTS = "roadmap, kB", "roadmap, concepts"
 OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end, of that after half"
+MADE = "roadmaps made"
 TO_TASK, TO_ANSWER = "consumer's start to first task, s", "API's start to first 202, s"
 TASKS, ENQUEUED = "tasks/s", "enqueued/s, one by one"
 SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to start, idle, 50 %, ms"
@@ -36,7 +49,7 @@ WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "recor
 INSTALLED, PACKAGES, TO_READY = "installed, MB", "packages", "goal to ready, s"
 
 CONTROLS = frozenset({BARE, RAW, LOGGING})  # which do nothing of the work, and show what the machine allows
-BESIDE = frozenset({GENERATOR, KILOBYTES, CONCEPTS, PACKAGES})  # measures that tell about a measurement, and compare nobody
+BESIDE = frozenset({GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE})  # measures that tell about a measurement, and compare nobody
 
 
 @dataclass(frozen=True, slots=True)

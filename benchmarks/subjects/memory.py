@@ -12,7 +12,7 @@ from benchmarks.figures import Sample
 from benchmarks.ground import Ground, say, until
 from benchmarks.load import Plan, load
 from benchmarks.processes import has_mapped, pss
-from benchmarks.targets import AFTER_MANY, FASTAPI, GROWTH, MEMORY, OURS, PREFORK, PSS, THREADS, WITH_MODEL
+from benchmarks.targets import AFTER_MANY, FASTAPI, GROWTH, MADE, MEANWHILE, MEMORY, OURS, PREFORK, PSS, THREADS, WITH_MODEL
 from tests.servers import free_port
 from tests.stack import FINAL, Stack, running
 
@@ -41,7 +41,7 @@ def _ours(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 
 def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
-    """The figures after the first half and in the second, as rounds; and the last of them, of the first."""
+    """The figures after the first half and in the second, as rounds; and the last of them, alone and of the first."""
     half, looks = roadmaps // 2, max(min(LOOKS, roadmaps // 2 // AT_ONCE), 1)
     found, made = [], 0
     for look in range(looks + 1):
@@ -54,7 +54,9 @@ def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
         found.append(_of(stack))
         say(f"memory: {made} of {roadmaps} roadmaps are made: {found[-1]:.0f} MB")
     for number, megabytes in enumerate(found):
-        yield Sample(MEMORY, PSS, AFTER_MANY, number, megabytes)
+        yield Sample(MEMORY, PSS, MEANWHILE, number, megabytes)
+    yield Sample(MEMORY, PSS, AFTER_MANY, 0, found[-1])
+    yield Sample(MEMORY, MADE, AFTER_MANY, 0, made)
     yield Sample(MEMORY, GROWTH, AFTER_MANY, 0, found[-1] / found[0])
 
 

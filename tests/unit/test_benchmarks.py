@@ -133,7 +133,7 @@ def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Pat
     page.write_text("# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n")
     write_section(page, made)
     assert page.read_text() == "# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n\n" + markdown(made)
-    page.write_text(f"# Page\n\n## {HEADING}\n\nold\n\n### Figures: old\n\n## After\n\n### Below\n")
+    page.write_text(f"# Page\n\n## {HEADING}\n\nold\n\n### Accepting goals\n\n## After\n\n### Below\n")
     write_section(page, made)
     assert page.read_text() == f"# Page\n\n{markdown(made)}\n## After\n\n### Below\n"
     write_section(tmp_path / "new.md", made)
