@@ -73,6 +73,8 @@ def arguments() -> argparse.Namespace:
 
 def run(subjects: list[str], effort: Effort) -> Results:
     load_before, samples = os.getloadavg()[0], list[Sample]()
+    if load_before > len(os.sched_getaffinity(0)) / 2:
+        say(f"warning: the machine does other work (a load of {load_before:.1f}), which spoils ratios, too")
     compiled()
     with Ground() as ground:
         for subject in subjects:

@@ -38,7 +38,8 @@ def drawing(subject: str, panels: Sequence[Panel]) -> str:
     height = sum(TITLE + ROW * len(panel.bars) + GAP for panel in panels)
     about = f'role="img" aria-label="{escape(subject)}: {escape(_told(panels))}"'
     box = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-    parts, top = [], 0
+    parts: list[str] = []
+    top = 0
     for panel in panels:
         parts += _panel(panel, top)
         top += TITLE + ROW * len(panel.bars) + GAP

@@ -224,7 +224,7 @@ def versions() -> dict[str, str]:
 
 def settings_of_servers(ground: Ground) -> dict[str, str]:
     """Of those that were started."""
-    found = {}
+    found: dict[str, str] = {}
     if ground._postgres is not None:
         found |= {f"PostgreSQL {name}": str(ask(ground.postgres.url(), f"SHOW {name}")[0][0]) for name in SHOWN}
     if ground._broker is not None:
