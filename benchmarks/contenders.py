@@ -10,7 +10,9 @@ import json
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -22,12 +24,13 @@ from benchmarks.load import NAME, ROOT, request
 from benchmarks.targets import BARE, BY_HAND, FASTAPI, OURS
 from tests.chaos.checks import queue_of
 from tests.servers import free_port
-from tests.stack import answer_to, running
+from tests.stack import NO_TLS, answer_to, running
 from tests.waiting import wait_until
 
 MEMBERS = 200  # accounts that send in turn
 GOALS = 1_000  # different requests that are sent in turn
 STREAMS_OF_ONE = 100  # that an account may have open
+SENDERS = 8  # threads that make the roadmaps to watch
 PATH = "/api/v1/roadmaps"
 LEVELS = ("beginner", "intermediate", "advanced")
 WORKER = "benchmarks.peers.fastapi_celery.worker"
@@ -120,11 +123,13 @@ class Service(Contender):
 
     def streams(self, count: int) -> list[str]:
         """Requests for the events of so many new roadmaps. They do not end: plans wait for review. Raises BenchmarkFailed."""
-        return [self._stream(number, self.tokens[number // STREAMS_OF_ONE]) for number in range(count)]
+        tokens = [self.tokens[number // STREAMS_OF_ONE] for number in range(count)]
+        address = f"http://127.0.0.1:{self.port}"
+        with httpx2.Client(base_url=address, timeout=30, verify=NO_TLS) as client, ThreadPoolExecutor(SENDERS) as pool:
+            return list(pool.map(partial(self._stream, client), range(count), tokens))
 
-    def _stream(self, number: int, token: str) -> str:
-        address, body = f"http://127.0.0.1:{self.port}{PATH}", {"goal": goal(number), "review": True}
-        answer = answer_to("POST", address, headers=self.headers(token), json=body)
+    def _stream(self, client: httpx2.Client, number: int, token: str) -> str:
+        answer = client.post(PATH, headers=self.headers(token), json={"goal": goal(number), "review": True})
         if answer.status_code != 202:
             raise BenchmarkFailed(f"a roadmap to watch was answered with {answer.status_code}: {answer.text[:300]}")
         headers = {**self.headers(token), "Accept": "text/event-stream"}

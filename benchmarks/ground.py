@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg2
@@ -23,6 +24,7 @@ SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "s
 PACKAGES = ("starlette", "uvicorn", "uvloop", "httptools", "huey", "peewee", "psycopg2-binary", "redis", "pydantic")
 PEERS = ("fastapi", "sqlalchemy", "asyncpg", "celery", "dramatiq", "rq", "taskiq", "taskiq-redis")
 OTHERS_DATABASE = 1  # of Redis; the service has 0
+BEGAN = monotonic()
 GRACE = 15  # seconds that a process gets after SIGTERM
 
 
@@ -179,8 +181,8 @@ def compiled() -> None:
 
 
 def say(text: str) -> None:
-    """For the person who waits."""
-    print(text, file=sys.stderr, flush=True)
+    """For the person who waits, with the seconds since the start."""
+    print(f"{monotonic() - BEGAN:5.0f} s  {text}", file=sys.stderr, flush=True)
 
 
 def until(condition: Any, who: str, what: str, timeout: float = 60) -> Any:
