@@ -146,8 +146,8 @@ class Ground:
 
 
 def peer_environment() -> dict[str, str]:
-    """Of processes of peers: that of the service's own, and the same interpreter flags as entrypoint.sh sets."""
-    return {**clean_environment(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    """Of processes of peers: as that of the service."""
+    return {**clean_environment(), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
 
 
 def python(*arguments: str) -> list[str]:
