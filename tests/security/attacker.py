@@ -38,6 +38,7 @@ COOKIE = "__Host-roadmap"
 EVIL = "evil.example"
 GOAL = "Become a backend engineer in Python"
 PASSWORD = "seven unrelated paper boats"
+SEEN_FROM_AFAR = 0.005  # seconds; a password takes four times as long, the way of an answer differs by as much
 WRONG = "not the password of anybody"
 AT_ONCE = 50  # requests
 PATIENCE = 10.0  # seconds for an answer
@@ -235,8 +236,9 @@ def timing_of_unknown_accounts(target: Target) -> Finding:
                 times.append(answer.seconds)
     if len(known) < 5 or len(unknown) < 5:
         return judged([], "too few answers to compare", answers)
-    ratio = statistics.median(known) / statistics.median(unknown)
-    return judged([not 0.5 < ratio < 2 and "they differ"], f"a known address takes {ratio:.2f} times as long as an unknown one")
+    one, other = statistics.median(known), statistics.median(unknown)
+    told = not 0.5 < one / other < 2 and abs(one - other) > SEEN_FROM_AFAR
+    return judged([told and "they differ"], f"a known address takes {one * 1000:.1f} ms, an unknown one {other * 1000:.1f} ms")
 
 
 @attack
