@@ -1,6 +1,7 @@
 """Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ from huey.exceptions import ConfigurationError
 logger = logging.getLogger("delivery")
 
 LONGEST_PAUSE = 2.0  # seconds between two tries while the broker is away
+LOOK_AGAIN = 0.05  # seconds between two looks whether the end has come
 
 
 class ReliableWorker(Worker):
@@ -54,6 +56,8 @@ class ReliableConsumer(Consumer):
         super().__init__(huey, **options)
         # A hangup ends it in order: Huey's restart replaces the process without its exit handlers, and their log records.
         self._signal_actions[signal.SIGHUP] = (False, True)
+        self._signum: int | None = None
+        self._hurried = False  # by a second signal
 
     def run(self) -> None:
         self.huey.begin(self.workers)
@@ -72,6 +76,24 @@ class ReliableConsumer(Consumer):
         except self.huey.storage.faults as error:
             logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
         super().stop(graceful)
+
+    def _handle_signal(self, signum: int, frame: Any) -> None:
+        """The second one ends the grace. It raises nothing, as Huey's would: from wherever it is, this thread goes to its end."""
+        if self._signum is not None:
+            self._hurried = True
+            return
+        self._signum = signum
+        self._restart, self._graceful = self._signal_actions[signum]
+
+    def _join_workers(self) -> bool:
+        """Whether all threads have ended before the grace is over."""
+        deadline = math.inf if self.shutdown_timeout is None else time.monotonic() + self.shutdown_timeout
+        threads = [thread for _, thread in self.worker_threads] + [self.scheduler]
+        while alive := [thread for thread in threads if thread.is_alive()]:
+            if self._hurried or time.monotonic() >= deadline:
+                return False
+            alive[0].join(LOOK_AGAIN)
+        return True
 
     def _beat(self, beaten: threading.Event, ended: threading.Event) -> None:
         """Beats until the end. After a silence of its own, be it a pause or a broker that was away, a consumer judges

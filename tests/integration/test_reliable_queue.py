@@ -203,6 +203,26 @@ class TestStopping:
         assert others.left() == (0, 0, 0)
         assert others.queue.storage.dead_count() == 0
 
+    def test_a_second_signal_ends_the_grace_wherever_the_first_has_led(
+        self, process: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        works, others = process(ttl=ALIVE), process(ttl=ALIVE)
+        others.gate.set()
+        works.queue.enqueue(works.long.s("message"))
+        with consuming(works) as consumer:
+            assert works.started.wait(SOON)
+            usual, graceful = works.queue.storage.wake, signal.SIGINT  # which is Huey's unless it is told otherwise
+
+            def wake() -> None:  # between the first signal and the wait for the workers
+                usual()
+                consumer._handle_signal(graceful, None)
+
+            monkeypatch.setattr(works.queue.storage, "wake", wake)
+            consumer._handle_signal(graceful, None)
+            wait_until(lambda: others.left() == (1, 0, 0), timeout=SOON, reason="it is handed back")
+            assert others.drain() == 1
+        assert others.noted == ["message"]
+
     def test_who_has_handed_everything_back_takes_nothing_any_more(self, process: Open) -> None:
         """As an idle worker would that its consumer's end has just woken: what it took would die with the process."""
         works, others = process(), process()
