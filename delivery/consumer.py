@@ -14,6 +14,7 @@ from huey.exceptions import ConfigurationError
 logger = logging.getLogger("delivery")
 
 LONGEST_PAUSE = 2.0  # seconds between two tries while the broker is away
+LAST_BEAT = 2.0  # seconds that the end waits for one that is under way
 LOOK_AGAIN = 0.05  # seconds between two looks whether the end has come
 
 
@@ -58,15 +59,17 @@ class ReliableConsumer(Consumer):
         self._signal_actions[signal.SIGHUP] = (False, True)
         self._signum: int | None = None
         self._hurried = False  # by a second signal
+        self._ended = threading.Event()
+        self._heart: threading.Thread | None = None
 
     def run(self) -> None:
         self.huey.begin(self.workers)
-        beaten, ended = threading.Event(), threading.Event()
-        threading.Thread(target=self._beat, args=[beaten, ended], name="Heart", daemon=True).start()
+        beaten = threading.Event()
+        self._heart = threading.Thread(target=self._beat, args=[beaten], name="Heart", daemon=True)
+        self._heart.start()
         beaten.wait()  # who claims before its first beat could be taken for silent
         self._set_signal_handlers()  # Huey sets them after its workers have started: a signal in between would kill
-        super().run()  # the heart beats through the grace as well: what still runs must not be taken over
-        ended.set()
+        super().run()
 
     def stop(self, graceful: bool = False) -> None:
         self.stop_flag.set()
@@ -76,6 +79,9 @@ class ReliableConsumer(Consumer):
         except self.huey.storage.faults as error:
             logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
         super().stop(graceful)
+        self._ended.set()  # only now: what still ran in the grace must not be taken over
+        if self._heart is not None:
+            self._heart.join(LAST_BEAT)  # a beat that came later would tell of a consumer that is no more
 
     def _handle_signal(self, signum: int, frame: Any) -> None:
         """The second one ends the grace. It raises nothing, as Huey's would: from wherever it is, this thread goes to its end."""
@@ -95,7 +101,7 @@ class ReliableConsumer(Consumer):
             alive[0].join(LOOK_AGAIN)
         return True
 
-    def _beat(self, beaten: threading.Event, ended: threading.Event) -> None:
+    def _beat(self, beaten: threading.Event) -> None:
         """Beats until the end. After a silence of its own, be it a pause or a broker that was away, a consumer judges
         nobody for one `ttl`: the others were as silent as itself, and need the time to beat again.
         """
@@ -120,5 +126,5 @@ class ReliableConsumer(Consumer):
                 if returned:
                     logger.warning("huey@%s takes over %d messages that nobody worked on", queue.name, returned)
             beaten.set()
-            if ended.wait(queue.heartbeat):
+            if self._ended.wait(queue.heartbeat):
                 return
