@@ -112,7 +112,7 @@ def _planning(facts: Facts) -> list[Span]:
     status, known = facts.row.status, max((event.at for event in facts.events), default=None)
     held, waits = status == RoadmapStatus.planning, status == RoadmapStatus.queued
     tries.finish(facts.now, is_held=held, is_waiting=waits, since=facts.row.due_at, known=known)
-    return [*tries.spans, *spans, *_steps(facts)]
+    return [*tries.spans, *spans, *_steps(facts, [span.started_at for span in tries.spans if span.kind == SpanKind.plan])]
 
 
 def _say_why(tries: Tries, moment: Moment) -> None:
@@ -122,10 +122,15 @@ def _say_why(tries: Tries, moment: Moment) -> None:
         before.reason = held_up_by(moment)
 
 
-def _steps(facts: Facts) -> Iterator[Span]:
-    """Of the planning, as they are recorded when they are saved."""
+def _steps(facts: Facts, tried: Sequence[datetime]) -> Iterator[Span]:
+    """Of the planning, as they are recorded when they are saved, within the tries that began then."""
     told = [r for r in facts.records if r.category == "planning" and r.step in STEPS and r.duration_ms is not None]
-    begun = [record.at - timedelta(milliseconds=record.duration_ms) for record in told]
+    begun = [
+        max(
+            record.at - timedelta(milliseconds=record.duration_ms), *(at for at in tried if at <= record.at), facts.row.created_at
+        )
+        for record in told  # whole milliseconds, which may be more than it has taken
+    ]
     for record, started in zip(told, begun, strict=True):
         common = {"started_at": started, "ended_at": record.at, "outcome": SpanOutcome.ok}
         yield Span(id=f"step-{record.id}", kind=STEPS[record.step], name=record.step, **common)

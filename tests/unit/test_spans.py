@@ -230,6 +230,13 @@ class TestPlanning:
         found = [each for each in told(spans_of(Facts(at(60), row(), happened, records))) if each[0] in ("analysis", "outline")]
         assert [each[:3] for each in found] == [("analysis", 0, 10), ("outline", 10, 14), ("outline", 42.1, 50.1)]
 
+    def test_a_step_does_not_begin_before_its_try_however_its_milliseconds_are_rounded(self) -> None:
+        happened = events((0, "roadmap.queued", {}), (5, "roadmap.planning", {"attempt": 1}), (5.002, "roadmap.outlined", {}))
+        step = {"category": "planning", "step": "analysis", "message": "", "duration_ms": 3, "details": None, "concept_id": None}
+        spans = spans_of(Facts(at(60), row(), happened, [ExecutionLog(id=new_id(), at=at(5.001), **step)]))
+        assert [str(span.kind) for span in spans] == ["queued", "plan", "analysis"]
+        assert spans[2].started_at == spans[1].started_at
+
     def test_a_worker_that_died_over_the_plan(self) -> None:
         happened = events((0, "roadmap.queued", {}), (1, "roadmap.planning", {"attempt": 1}), (40, "roadmap.outlined", {}))
         records = [note(1.1, "begun", None, "plan", attempt=1), note(30, "begun", None, "plan", attempt=1)]
