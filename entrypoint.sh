@@ -33,7 +33,7 @@ all() {
         # From both lists: a signal may come between a start and its note, and a service may have ended.
         started="$(printf '%s\n' $(jobs -p) ${pids[*]-} | sort -u)"
         for pid in $started; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-        for _ in $(seq $((10 * (${grace%%[!0-9]*} + 15)))); do [ -n "$(jobs -pr)" ] || break; sleep 0.1; done # none may hold up all
+        for _ in $(seq $((10 * (10#0${grace%%[!0-9]*} + 15)))); do [ -n "$(jobs -pr)" ] || break; sleep 0.1; done # none may hold up all
         for pid in $started; do # what a killed service has left behind, such as the workers of uvicorn
             for _ in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
             kill -KILL -- "-$pid" 2>/dev/null || true

@@ -38,7 +38,7 @@ COOKIE = "__Host-roadmap"
 EVIL = "evil.example"
 GOAL = "Become a backend engineer in Python"
 PASSWORD = "seven unrelated paper boats"
-SEEN_FROM_AFAR = 0.005  # seconds; a password takes four times as long, the way of an answer differs by as much
+LOOKS = 3  # at a difference in time before it is believed
 WRONG = "not the password of anybody"
 AT_ONCE = 50  # requests
 PATIENCE = 10.0  # seconds for an answer
@@ -225,20 +225,19 @@ def timing_of_unknown_accounts(target: Target) -> Finding:
     """Which addresses have an account, told by how long a refusal takes."""
     if not target.me.email:
         return not_tried("there are no accounts")
-    known: list[float] = []
-    unknown: list[float] = []
-    answers = []
-    for _ in range(9):
-        for email, times in ((target.me.email, known), (stranger(), unknown)):
-            answer = target.log_in(Account(email=email), WRONG)
-            answers.append(answer)
-            if answer.status == 401:
-                times.append(answer.seconds)
-    if len(known) < 5 or len(unknown) < 5:
-        return judged([], "too few answers to compare", answers)
-    one, other = statistics.median(known), statistics.median(unknown)
-    told = not 0.5 < one / other < 2 and abs(one - other) > SEEN_FROM_AFAR
-    return judged([told and "they differ"], f"a known address takes {one * 1000:.1f} ms, an unknown one {other * 1000:.1f} ms")
+    for _ in range(LOOKS):  # a machine that does other work differs once, an account each time
+        answers, known, unknown = [], list[float](), list[float]()
+        for _ in range(9):
+            for email, times in ((target.me.email, known), (stranger(), unknown)):
+                answers.append(answer := target.log_in(Account(email=email), WRONG))
+                if answer.status == 401:
+                    times.append(answer.seconds)
+        if len(known) < 5 or len(unknown) < 5:
+            return judged([], "too few answers to compare", answers)
+        ratio = statistics.median(known) / statistics.median(unknown)
+        if 0.5 < ratio < 2:
+            break
+    return judged([not 0.5 < ratio < 2 and "they differ"], f"a known address takes {ratio:.2f} times as long as an unknown one")
 
 
 @attack
