@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts the service that SERVICE_TYPE names: api (default), huey_logs, huey_content, or all three in one instance.
-# The check before each start says in one sentence what is missing; `exec` hands the process over, signals included.
+# The check before each start says in one sentence what is missing: core/launch.py does it in the process of the service itself,
+# and before several processes it is done once. `exec` hands the process over, signals included.
 set -eu
 cd "$(dirname "$0")"
 
@@ -9,6 +10,7 @@ export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 
 # huey_consumer: -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
 grace="${SHUTDOWN_GRACE_SECONDS:-20}"
+launch="python -m core.launch"
 consumer="huey_consumer -q -g TERM -t $grace"
 
 api() {
@@ -17,11 +19,11 @@ api() {
     if [ -z "$host" ]; then # every address of both families: with several workers "::" serves both, with one only "" does
         if [ -z "${DATABASE_URL:-}" ]; then host=127.0.0.1; elif [ "$workers" -gt 1 ]; then host="::"; fi
     fi
-    exec uvicorn roadmap_app:app --host "$host" --port "${PORT:-8000}" --workers "$workers" \
+    exec $launch uvicorn roadmap_app:app --host "$host" --port "${PORT:-8000}" --workers "$workers" \
         --no-proxy-headers --no-access-log --log-level warning --log-config core/uvicorn_logging.json --timeout-graceful-shutdown 5 --no-server-header --ws none --http web.protocol:BoundedProtocol
 }
-huey_logs() { exec $consumer -w "${LOGS_WORKERS:-2}" tasks.queues.logs_queue; }
-huey_content() { exec $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_queue; }
+huey_logs() { exec $launch $consumer -w "${LOGS_WORKERS:-2}" tasks.queues.logs_queue; }
+huey_content() { exec $launch $consumer -w "${CONTENT_WORKERS:-4}" tasks.queues.content_queue; }
 
 all() {
     set -m # each child in a process group of its own, so that Ctrl-C reaches this script alone and the end is orderly
@@ -64,9 +66,20 @@ preflight() { # in the background, so that a signal ends the wait for a server t
     trap - INT TERM HUP
 }
 
-preflight
+checked() {
+    preflight
+    launch="" # the process of uvicorn above several workers stays small
+}
+
 case "$SERVICE_TYPE" in
-    celery_logs) huey_logs ;;
-    celery_content) huey_content ;;
-    *) "$SERVICE_TYPE" ;;
+    huey_logs | celery_logs) huey_logs ;;
+    huey_content | celery_content) huey_content ;;
+    api)
+        [ "${API_WORKERS:-1}" = 1 ] || checked
+        api
+        ;;
+    *)
+        checked
+        "$SERVICE_TYPE" # all: the check lets no other through
+        ;;
 esac

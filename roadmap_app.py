@@ -7,7 +7,7 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
-from core.garbage import settle
+from core.garbage import settle_soon
 from core.runtime import settings
 from core.storage import API_HANDLERS
 from roadmap.accounts import ensure_first_admin, ensure_local_owner
@@ -34,7 +34,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     for part in PARTS:
         part.start()
     close_on_signals()
-    settle()
+    settle_soon()
     yield
     for part in reversed(PARTS):
         await run_in_threadpool(part.stop)

@@ -10,12 +10,14 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
+from typing import TYPE_CHECKING
 
-from limits import RateLimitItemPerSecond
-from limits.storage import RedisStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from redis import RedisError
+
+if TYPE_CHECKING:
+    from limits.strategies import SlidingWindowCounterRateLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -147,13 +149,21 @@ class Limiter:
 
 
 class SharedLimits:
-    """Tells Redis what was counted here, and the limiter what all processes have counted together."""
+    """Tells Redis what was counted here, and the limiter what all processes have counted together. The package is loaded when
+    there is something to tell, beside the requests.
+    """
 
     def __init__(self, url: str, limiter: Limiter) -> None:
-        self._limiter = limiter
-        storage = RedisStorage(url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS)
-        self._shared = SlidingWindowCounterRateLimiter(storage)
+        self._url, self._limiter = url, limiter
         self._silent_until = 0.0
+
+    @cached_property
+    def _shared(self) -> "SlidingWindowCounterRateLimiter":
+        from limits.storage import RedisStorage
+        from limits.strategies import SlidingWindowCounterRateLimiter
+
+        storage = RedisStorage(self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS)
+        return SlidingWindowCounterRateLimiter(storage)
 
     def exchange(self) -> None:
         """Never raises for a Redis that is away: then each process counts for itself."""
@@ -167,6 +177,8 @@ class SharedLimits:
                 logger.warning("limits are counted by each process for itself, Redis is away: %s", type(error).__name__)
 
     def _exchange(self, place: Key, count: int) -> None:
+        from limits import RateLimitItemPerSecond
+
         limit, key = place
         item = RateLimitItemPerSecond(limit.most, limit.seconds, namespace=f"roadmap.{limit.name}")
         if self._shared.hit(item, key, cost=min(count, limit.most)):

@@ -6,8 +6,6 @@ from typing import Any, Protocol, Self
 
 from core.settings import Settings
 from roadmap.briefs import ConceptBrief, DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.llm import ModelGenerator
 from roadmap.metering import Meter
 from roadmap.outline import Analysis, ContentKind, Contents, Outline
 from roadmap.requests import RoadmapRequest
@@ -53,8 +51,10 @@ class Generator(Protocol):
 
 
 def choose_generator(settings: Settings) -> Generator:
-    """The model when there is a key for one, else the built-in catalogue."""
+    """The model when there is a key for one, else the built-in catalogue. Only what is chosen is loaded."""
     if settings.openai_api_key is not None:
+        from roadmap.llm import ModelGenerator
+
         return ModelGenerator(
             key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
@@ -64,4 +64,6 @@ def choose_generator(settings: Settings) -> Generator:
             concurrency=settings.model_concurrency,
             must_limit=settings.has_budget,
         )
+    from roadmap.catalogue import Catalogue
+
     return Catalogue()

@@ -278,8 +278,8 @@ class ModelClient:
 
 def _libraries() -> tuple[Any, Any]:
     """openai and the HTTP client below it: the one import inside a function; see the first lines of this file."""
-    import httpx2  # noqa: PLC0415
-    import openai  # noqa: PLC0415
+    import httpx2
+    import openai
 
     return openai, httpx2
 

@@ -12,7 +12,7 @@ from huey.signals import SIGNAL_INTERRUPTED
 from core import clock, tracing
 from core.errors import Unavailable
 from core.runtime import settings
-from roadmap import building, delivering, leases, planning
+from roadmap import leases
 from roadmap.generator import Generator, choose_generator
 from roadmap.steps import Step, StepName
 from tasks.queues import content_queue, job
@@ -24,16 +24,22 @@ BEFORE_CONTENTS = 1  # priority
 
 @job(content_queue, priority=BEFORE_CONTENTS)
 def plan_roadmap(roadmap_id: str) -> None:
+    from roadmap import planning  # here as below: what only the work takes is loaded where it is done
+
     follow(planning.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
 
 
 @job(content_queue)
 def build_content(content_id: str) -> None:
+    from roadmap import building
+
     follow(building.build_content(UUID(content_id), generator()), UUID(content_id))
 
 
 @job(content_queue, priority=BEFORE_CONTENTS)
 def deliver_webhook(delivery_id: str) -> None:
+    from roadmap import delivering
+
     follow(delivering.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 

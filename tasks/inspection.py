@@ -14,7 +14,6 @@ from uuid import UUID
 from core.errors import Conflict, NotFound, Unavailable
 from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter
-from roadmap import revoking
 from roadmap.steps import Step, StepName
 from tasks.content import send
 from tasks.listing import (
@@ -44,11 +43,6 @@ logger = logging.getLogger(__name__)
 QUEUES: dict[str, ReliableQueue] = {queue.name: queue for queue in (logs_queue, content_queue)}
 AT_ONCE = 500  # dead letters
 LONGEST_PAGE = 500  # messages
-STOPS: dict[str, Callable[[UUID], list[Step]]] = {
-    StepName.plan_roadmap: revoking.stop_planning,
-    StepName.build_content: revoking.stop_writing,
-    StepName.deliver_webhook: revoking.stop_telling,
-}
 UPKEEP = "{task} runs by the clock and keeps everything else going, so it cannot be revoked."
 NOT_STOPPED = {
     "store_log_batch": "Log records are not thrown away, so {task} cannot be revoked; a queue that is paused keeps them."
@@ -225,7 +219,7 @@ def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
 def _stopped(queue: ReliableQueue, data: bytes) -> list[Step]:
     """End in the database what the message is for; what comes next. Raises Conflict."""
     task = queue.deserialize_task(data)
-    stop = STOPS.get(task.name) if queue is content_queue else None
+    stop = _stop_of(task.name) if queue is content_queue else None
     if stop is None:
         raise Conflict(NOT_STOPPED.get(task.name, UPKEEP).format(task=task.name))
     try:
@@ -233,6 +227,17 @@ def _stopped(queue: ReliableQueue, data: bytes) -> list[Step]:
     except (TypeError, ValueError, AttributeError) as error:
         raise Conflict(f"This {task.name} names no row that could be stopped; it will fail by itself.") from error
     return stop(row_id)
+
+
+def _stop_of(task_name: str) -> Callable[[UUID], list[Step]] | None:
+    from roadmap import revoking  # here: who only counts messages does without it
+
+    stops = {
+        StepName.plan_roadmap: revoking.stop_planning,
+        StepName.build_content: revoking.stop_writing,
+        StepName.deliver_webhook: revoking.stop_telling,
+    }
+    return stops.get(StepName(task_name)) if task_name in set(StepName) else None
 
 
 def _readable(queue: ReliableQueue, letter: DeadLetter) -> PutAside:

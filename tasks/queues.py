@@ -11,6 +11,7 @@ from huey.exceptions import RetryTask
 
 from core import clock, measuring
 from core.errors import Unavailable
+from core.garbage import settle_soon
 from core.logging_setup import take_over
 from core.metrics import TASK_SECONDS, TASKS
 from core.runtime import settings
@@ -42,6 +43,7 @@ for _queue in (logs_queue, content_queue):
     _queue.on_executed.append(partial(note_run, _queue.name))
     _queue.on_startup("measures")(saver.start)
     _queue.on_startup("logging")(take_over)
+    _queue.on_startup("garbage")(settle_soon)
 
 
 def check_brokers() -> None:

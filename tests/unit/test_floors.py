@@ -26,6 +26,21 @@ FORBIDDEN = {
     "roadmap_cli": {"huey", "peewee", "playhouse", "models", "openai"},
 }
 MODEL_CLIENT = "roadmap/model_client.py"
+LATE = {  # what stands inside of functions: it is loaded by who needs it, when it is needed
+    "core/launch.py": ["uvicorn.main", "huey.bin.huey_consumer"],
+    "core/limiting.py": ["limits.storage", "limits.strategies", "limits"],
+    "roadmap/generator.py": ["roadmap.llm", "roadmap.catalogue"],
+    MODEL_CLIENT: ["httpx2", "openai"],
+    "tasks/content.py": ["roadmap", "roadmap", "roadmap"],
+    "tasks/inspection.py": ["roadmap"],
+    "web/api/metrics.py": ["prometheus_client.exposition", "web.exposition"],
+    "web/pages/on_demand.py": ["web.pages.prose", "web.pages.colouring"],
+    "web/pages/rendering.py": ["jinja2"],
+}
+NOT_AT_THE_START = (
+    *("httpx2", "jinja2", "limits", "markdown_it", "openai", "prometheus_client", "pygments"),
+    *("roadmap.building", "roadmap.llm", "roadmap.planning", "roadmap.revoking"),
+)
 LONGEST_APP = 60  # lines
 LONGEST_TASK = 10  # lines
 
@@ -103,9 +118,15 @@ def test_a_file_imports_no_library_that_its_floor_must_not_know(file: str) -> No
 
 
 @each_file
-def test_no_import_stands_inside_a_function_but_those_of_the_model_client(file: str) -> None:
-    inside = [found.module for found in imports(file) if found.inside]
-    assert inside == (["httpx2", "openai"] if file == MODEL_CLIENT else [])
+def test_no_import_stands_inside_a_function_but_what_is_loaded_late(file: str) -> None:
+    assert [found.module for found in imports(file) if found.inside] == LATE.get(file, [])
+
+
+def test_a_service_that_starts_loads_nothing_of_that(tmp_path: Path) -> None:
+    code = f"import sys, roadmap_app, tasks; print([name for name in {NOT_AT_THE_START} if name in sys.modules])"
+    environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (run.stdout.strip(), run.stderr) == ("[]", "")
 
 
 def test_openai_is_imported_by_one_file_only() -> None:

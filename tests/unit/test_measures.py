@@ -249,7 +249,7 @@ def test_runs_of_tasks_are_counted(immediate: None, empty: Measuring) -> None:
 
 
 def test_upkeep_samples_the_queues_each_minute(immediate: None) -> None:
-    from tasks.upkeep import rescue_overdue  # noqa: PLC0415 -- registered once
+    from tasks.upkeep import rescue_overdue
 
     rescue_overdue.call_local()
     (point,) = task_measures.depths("content", clock.now(), timedelta(minutes=1))

@@ -186,7 +186,7 @@ class TestAway:
         def away() -> None:
             raise Unavailable("The broker does not answer at the moment.")
 
-        monkeypatch.setattr("web.api.metrics.queue_states", away)
+        monkeypatch.setattr("web.exposition.queue_states", away)
         told = samples(client)
         assert (told["roadmap_dependency_up", "broker"], told["roadmap_dependency_up", "database"]) == (0, 1)
         assert [key for key in told if key[0] == "roadmap_queue_messages"] == []

@@ -22,8 +22,8 @@ from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
+from web.pages.on_demand import prose
 from web.pages.page import AnyQuery, Form, filled, is_part, see_other
-from web.pages.prose import prose
 from web.pages.rendering import page
 from web.pages.start import CHOICES
 

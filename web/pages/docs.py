@@ -10,7 +10,7 @@ from web.api import documentation
 from web.api.documentation import ProblemMeaning
 from web.endpoint import Call
 from web.pages import reference
-from web.pages.prose import prose
+from web.pages.on_demand import prose
 from web.pages.rendering import page
 
 

@@ -17,8 +17,8 @@ from markupsafe import Markup
 
 from core.errors import NotFound
 from web.api.documentation import description
-from web.pages.colouring import Colouring
-from web.pages.prose import prose
+from web.pages.on_demand import coloured as coloured_code
+from web.pages.on_demand import prose
 
 JSON = "application/json"
 VERSIONED = "/api/"
@@ -348,5 +348,5 @@ def _inline(text: str) -> Markup:
 
 
 def _coloured(text: str, language: str) -> Markup:
-    coloured = Colouring().coloured(text, language) if language else None
+    coloured = coloured_code(text, language) if language else None
     return Markup(escape(text) if coloured is None else coloured)

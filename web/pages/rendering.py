@@ -6,10 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +22,9 @@ from web.compressing import compressed
 from web.pages import files, sentences
 from web.pages.look import THEMES, language_of, theme_of
 from web.pages.page import page_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 POLICY = (
@@ -74,7 +76,9 @@ def _here(request: Request) -> str:
 
 
 @cache
-def _environment(language: str) -> Environment:
+def _environment(language: str) -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # with the first page: most requests are of programs
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -31,7 +31,7 @@ def service() -> str:
 def install(at: str, mark: Path, since: Path | None) -> None:
     """Wrap the targets of this point, if they belong to this service."""
     sys.path.insert(0, str(ROOT))
-    from tests.chaos.kill_points import POINTS, Call, KillPoint, resolve  # noqa: PLC0415 -- in a service only
+    from tests.chaos.kill_points import POINTS, Call, KillPoint, resolve
 
     name, _, nth = at.partition(":")
     point: KillPoint = POINTS[name]

@@ -1,0 +1,17 @@
+"""What only readers of pages need of large libraries: they are loaded with the first page that shows such a thing."""
+
+from markupsafe import Markup
+
+
+def prose(markdown: str, *, code_label: str = "Code", table_label: str = "Table") -> Markup:
+    """Markdown as HTML."""
+    from web.pages.prose import prose
+
+    return prose(markdown, code_label=code_label, table_label=table_label)
+
+
+def coloured(code: str, language: str) -> str | None:
+    """Code as HTML; None: it has to do without colours."""
+    from web.pages.colouring import Colouring
+
+    return Colouring().coloured(code, language)
