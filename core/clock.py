@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _offsets = [timedelta()]
+_nanoseconds = [0]  # the same
 
 
 def now() -> datetime:
@@ -12,13 +13,17 @@ def now() -> datetime:
 
 def time_ns() -> int:
     """The same in nanoseconds since 1970, for what must be in order within a microsecond."""
-    return time.time_ns() + _offsets[0] // timedelta(microseconds=1) * 1000
+    return time.time_ns() + _nanoseconds[0]
 
 
 def travel(by: timedelta) -> None:
     """Move the clock of this process (tests only)."""
-    _offsets[0] += by
+    _set(_offsets[0] + by)
 
 
 def reset() -> None:
-    _offsets[0] = timedelta()
+    _set(timedelta())
+
+
+def _set(offset: timedelta) -> None:
+    _offsets[0], _nanoseconds[0] = offset, offset // timedelta(microseconds=1) * 1000

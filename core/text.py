@@ -48,6 +48,8 @@ def one_line(text: str) -> str:
 
 def storable(text: str) -> str:
     """Without NUL, which PostgreSQL refuses, and without half a surrogate pair, which no encoding has."""
+    if text.isascii():
+        return text.replace("\x00", "")
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -63,12 +63,6 @@ def current() -> Trace | None:
     return _current.get()
 
 
-def current_trace_id() -> UUID | None:
-    """The trace of the request that led to what is done now; None where there is none."""
-    trace = _current.get()
-    return trace.trace_id if trace is not None else None
-
-
 def enter(trace: Trace) -> None:
     """From now on, in this coroutine and in what it starts."""
     _current.set(trace)

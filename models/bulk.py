@@ -1,10 +1,11 @@
 """Many rows in one statement: as a JSON document that the database takes apart, which is quicker than to write out each value.
-For tables without binary columns.
+For tables without binary columns. Ids may be given as hexadecimal text, times as ISO 8601 in UTC, as they are in a message.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ import peewee
 from core.runtime import database, is_postgres
 from models.base import Table
 
+AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", "FLOAT"}
 Change = Callable[[Any], Any]
 # Of fields, as PostgreSQL reads them from JSON.
 TYPES = {
@@ -23,25 +25,41 @@ TYPES = {
 
 
 def insert_rows(
-    table: type[Table], rows: Sequence[Mapping[str, Any]], *, common: Mapping[str, Any] | None = None, pass_over: bool = False
+    table: type[Table],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    common: Mapping[str, Any] | None = None,
+    pass_over: bool = False,
+    are_json: bool = False,
 ) -> int:
     """How many were inserted. All have the same fields; `common` are those of all rows, beside what has a default. With
     `pass_over`, rows that are there already are passed over; else they raise peewee.IntegrityError, and none is inserted.
+    Rows that `are_json` have no values but those of JSON, as a message has brought them: PostgreSQL reads them as they are.
     """
     if not rows:
         return 0
     same = common or {}
-    if any(len(row) != len(rows[0]) for row in rows):
+    if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"not all rows of {table.__name__} have the same fields")
     plan = _plan(table, tuple(rows[0]), tuple(same), pass_over, is_postgres())  # type: ignore[arg-type] # a class is hashable
-    own = [{name: None if row[name] is None else change(row[name]) for name, change in plan.own} for row in rows]
+    own = rows if are_json and is_postgres() else [_changed(row, plan.own) for row in rows]
     shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
     return int(database.execute_sql(plan.statement, (*shared, *plan.defaults, _dumped(own))).rowcount)
 
 
+def _changed(row: Mapping[str, Any], changes: Sequence[tuple[str, Change]]) -> dict[str, Any]:
+    changed = dict(row)
+    for name, change in changes:
+        if changed[name] is not None:
+            changed[name] = change(changed[name])
+    return changed
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A statement, and what makes its values: of the fields that all rows have in common, of defaults, of each row."""
+    """A statement, and what makes its values: of the fields that all rows have in common, of defaults, of each row (where the
+    value is not what JSON has anyway).
+    """
 
     statement: str
     shared: Sequence[tuple[str, Change]]
@@ -69,7 +87,7 @@ def _plan(table: type[Table], own: tuple[str, ...], shared: tuple[str, ...], pas
         statement=statement + " ON CONFLICT DO NOTHING" if pass_over else statement,
         shared=[(name, _written(fields[name])) for name in shared],
         defaults=[_written(fields[name])(default) for name, default in defaults.items()],
-        own=[(name, _as_it_is if for_postgres and _is_json(fields[name]) else _written(fields[name])) for name in own],
+        own=[(name, change) for name in own if (change := _change(fields[name], for_postgres)) is not None],
     )
 
 
@@ -86,6 +104,17 @@ def _kind(field: peewee.Field) -> str:
     return kind
 
 
+def _change(field: peewee.Field, for_postgres: bool) -> Change | None:
+    """What a value needs before it is part of the document; None: it may stay as it is."""
+    kind = _kind(field)
+    if kind in AS_IN_JSON or (for_postgres and kind == "JSON"):
+        return None
+    if for_postgres and kind in ("UUID", "DATETIME"):  # it reads every spelling
+        written = _written(field)
+        return lambda value: value if type(value) is str else written(value)
+    return _written(field)
+
+
 def _written(field: peewee.Field) -> Change:
     """What makes a number or a text of a value of this field, as both databases take it."""
     if _is_json(field):
@@ -94,6 +123,8 @@ def _written(field: peewee.Field) -> Change:
         return str
     if _kind(field) == "UUID":
         return _hexadecimal
+    if _kind(field) == "DATETIME":
+        return lambda value: field.db_value(datetime.fromisoformat(value) if isinstance(value, str) else value)
     change: Change = field.db_value
     return change
 
@@ -104,7 +135,3 @@ def _hexadecimal(value: Any) -> str:
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,11 @@ from uuid import UUID
 import peewee
 
 from core import clock, measuring
-from core.ids import new_id
+from core.ids import new_hex, new_id
 from core.metrics import LOG_ACCEPTED
-from core.runtime import session, settings, transaction
+from core.runtime import database, is_postgres, session, settings, transaction
 from core.text import storable, storable_json
-from core.tracing import current_trace_id
+from core.tracing import current
 from models.bulk import insert_rows
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap.log_months import oldest_kept
@@ -38,6 +38,23 @@ CAPACITY = 20_000  # records that wait while the sink is away; beyond it the new
 RENEWED = timedelta(days=1)  # after which a process numbers anew, as another source: those of before can be summed up
 SETTLED = timedelta(minutes=1)  # what is missing for longer than this is not on its way any more
 
+# Written out, since to make it anew takes as long as a hundred records do.
+COUNT = """
+INSERT INTO log_source AS known (id, service, last_seq, dropped, stored, expired, behind_since, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    last_seq = CASE WHEN known.last_seq < EXCLUDED.last_seq THEN EXCLUDED.last_seq ELSE known.last_seq END,
+    dropped = CASE WHEN known.dropped < EXCLUDED.dropped THEN EXCLUDED.dropped ELSE known.dropped END,
+    stored = known.stored + EXCLUDED.stored,
+    expired = known.expired + EXCLUDED.expired,
+    behind_since = CASE
+        WHEN known.stored + EXCLUDED.stored + known.expired + EXCLUDED.expired
+            < CASE WHEN known.last_seq < EXCLUDED.last_seq THEN EXCLUDED.last_seq ELSE known.last_seq END
+        THEN COALESCE(known.behind_since, EXCLUDED.updated_at)
+    END,
+    updated_at = EXCLUDED.updated_at
+"""
+SIMPLE = (str, int, bool, type(None))  # as they are in JSON
 Document = dict[str, Any]
 
 
@@ -90,6 +107,7 @@ class Buffer:
         self.accepted = 0
         self.sent = 0
         self.dropped = 0
+        self._counted = 0  # of those that were accepted
         self._begun = clock.now()  # as the source that it is
         self._sent_before = self._dropped_before = self._dropped_told = 0
 
@@ -99,7 +117,6 @@ class Buffer:
             return
         self._records.append(record)
         self.accepted += 1
-        measuring.count(LOG_ACCEPTED)
         self._start_timer()
         if not self._arrived.is_set():
             self._arrived.set()
@@ -108,6 +125,7 @@ class Buffer:
 
     def flush(self) -> None:
         """Send everything that is buffered. What the sink refuses stays for the next flush."""
+        self._count()
         if self.sink is not None:
             with self._flushing:
                 self._send(self.sink)
@@ -130,7 +148,7 @@ class Buffer:
             traces = [record.get("trace_id") for record in batch]
             source = Source(self.id.hex, settings.service_type, last_seq, dropped, traces)
             try:
-                sink([{name: record[name] for name in record if name != "trace_id"} for record in batch], asdict(source))
+                sink([_without_trace(record) for record in batch], asdict(source))
             except Exception as error:  # an edge: the log must not bring down what it tells of
                 self._records.extendleft(reversed(batch))
                 if not self._refused:
@@ -140,6 +158,12 @@ class Buffer:
             self._refused = False
             self.sent += len(batch)
             self._dropped_told = self._dropped_before + dropped
+
+    def _count(self) -> None:
+        """Of many at once: each by itself would cost as much as to take it."""
+        accepted = self.accepted
+        measuring.count(LOG_ACCEPTED, accepted - self._counted)
+        self._counted = accepted
 
     def _renew(self) -> None:
         """Before a batch, since the books of who was silent for long are closed; but not while one is refused, which may be
@@ -184,9 +208,9 @@ def record(
     duration_ms: int | None = None,
 ) -> None:
     """Note what happened, as of the trace of this thread. Never blocks and never fails; an error is sent at once."""
-    trace_id = current_trace_id()
+    trace = current()
     document = {
-        "id": new_id().hex,
+        "id": new_hex(),
         "at": clock.now().isoformat(),
         "level": level.value,
         "category": category,
@@ -196,13 +220,21 @@ def record(
         "duration_ms": duration_ms,
         "roadmap_id": roadmap_id.hex if roadmap_id else None,
         "concept_id": concept_id.hex if concept_id else None,
-        "trace_id": trace_id.hex if trace_id else None,
+        "trace_id": trace.id if trace else None,
     }
     buffer.add(document, now=level is LogLevel.error)
 
 
+def _without_trace(record: Document) -> Document:
+    sent = record.copy()
+    sent.pop("trace_id", None)
+    return sent
+
+
 def _plain(details: Mapping[str, Any]) -> Document:
     """What JSON has no type for as text: one record that cannot be sent would hold up all that follow it."""
+    if all(type(value) in SIMPLE for value in details.values()) and all(type(name) is str for name in details):
+        return {storable(name): storable(value) if type(value) is str else value for name, value in details.items()}
     try:
         text = json.dumps(details, default=str, skipkeys=True, allow_nan=False, ensure_ascii=False)
         plain: Document = json.loads(storable_json(text))
@@ -218,14 +250,13 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
     if not records:
         return
     traces = (source or {}).get("traces") or [None] * len(records)  # those of the version before this one have none
-    times = (datetime.fromisoformat(record["at"]) for record in records)
-    rows = [{**record, "at": at, "trace_id": trace} for record, at, trace in zip(records, times, traces, strict=True)]
+    rows = [{**record, "trace_id": trace} for record, trace in zip(records, traces, strict=True)]
     first_kept = oldest_kept()
     oldest = "" if first_kept is None else first_kept.hex  # as records have theirs, and so sorted as the ids are
     late = [row for row in rows if row["id"] < oldest]
     kept = [row for row in rows if row["id"] >= oldest] if late else rows
     with transaction():
-        stored = insert_rows(ExecutionLog, kept, pass_over=True)
+        stored = insert_rows(ExecutionLog, kept, pass_over=True, are_json=True)
         expired = _note_expired(late) if late else 0
         if source is not None:  # the first versions sent none
             _count(source, stored, expired)
@@ -237,24 +268,12 @@ def _note_expired(rows: Sequence[Document]) -> int:
 
 
 def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
-    new, now = peewee.EXCLUDED, clock.now()
-    first = {name: source[name] for name in ("service", "last_seq", "dropped")}
+    now = clock.now()
     behind = now if stored + expired < source["last_seq"] else None
-    counts = {"stored": stored, "expired": expired, "behind_since": behind, "updated_at": now}
-    row = {**first, **counts, "id": UUID(source["id"])}
-    last_seq = peewee.Case(None, [(LogSource.last_seq < new.last_seq, new.last_seq)], LogSource.last_seq)
-    is_behind = LogSource.stored + new.stored + LogSource.expired + new.expired < last_seq
-    later = {
-        LogSource.stored: LogSource.stored + new.stored,
-        LogSource.expired: LogSource.expired + new.expired,
-        LogSource.last_seq: last_seq,
-        LogSource.dropped: peewee.Case(None, [(LogSource.dropped < new.dropped, new.dropped)], LogSource.dropped),
-        LogSource.behind_since: peewee.Case(
-            None, [(is_behind, peewee.fn.COALESCE(LogSource.behind_since, new.updated_at))], None
-        ),
-        LogSource.updated_at: new.updated_at,
-    }
-    LogSource.insert(row).on_conflict(conflict_target=[LogSource.id], update=later).execute()
+    row = {"id": source["id"], "service": source["service"], "last_seq": source["last_seq"], "dropped": source["dropped"]}
+    row |= {"stored": stored, "expired": expired, "behind_since": behind, "updated_at": now}
+    values = [None if value is None else LogSource._meta.fields[name].db_value(value) for name, value in row.items()]
+    database.execute_sql(COUNT.replace("?", "%s") if is_postgres() else COUNT, values)
 
 
 def ledger() -> Ledger:

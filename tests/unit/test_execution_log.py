@@ -15,6 +15,7 @@ from core import clock
 from core.errors import Unavailable
 from core.ids import new_id
 from core.runtime import session, transaction
+from core.tracing import Trace
 from models.logs import ExecutionLog, LogSource
 from roadmap import execution_log
 from roadmap.execution_log import Buffer, Ledger, LogLevel, ledger, record, store_batch
@@ -267,7 +268,7 @@ class TestStoring:
 
     def test_what_is_recorded_is_stored_with_every_field(self, monkeypatch: pytest.MonkeyPatch) -> None:
         roadmap_id, concept_id, trace_id = new_id(), new_id(), new_id()
-        monkeypatch.setattr(execution_log, "current_trace_id", lambda: trace_id)
+        monkeypatch.setattr(execution_log, "current", lambda: Trace(trace_id.hex, "0" * 16))
         clock.travel(timedelta(days=1000))
         record(
             "building",
@@ -306,7 +307,7 @@ class TestStoring:
         monkeypatch.setattr(execution_log, "buffer", made)
         traces = [new_id(), None, new_id()]
         for trace_id in traces:
-            monkeypatch.setattr(execution_log, "current_trace_id", lambda found=trace_id: found)
+            monkeypatch.setattr(execution_log, "current", lambda found=trace_id: Trace(found.hex, "0" * 16) if found else None)
             record("test", "step", "message")
         made.flush()
         [(records, source)] = sent

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from core import clock
-from core.tracing import Carried, Trace, begun, current, current_trace_id, entered, outgoing, packed, received
+from core.tracing import Carried, Trace, begun, current, entered, outgoing, packed, received
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.creating import create_many, new_roadmap
 from roadmap.requests import RoadmapRequest
@@ -71,10 +71,10 @@ class TestHeader:
 class TestContext:
     def test_what_is_entered_lasts_as_long_as_the_block(self) -> None:
         one, other = begun(), begun()
-        assert (current(), current_trace_id(), outgoing()) == (None, None, {})
+        assert (current(), outgoing()) == (None, {})
         with entered(one):
             with entered(other):
-                assert current_trace_id() == other.trace_id
+                assert current() is other
             assert current() is one
             (name, header), *more = outgoing().items()
             assert (name, more) == ("traceparent", [])
@@ -122,9 +122,11 @@ class TestSteps:
         create_many(batch)
         clock.travel(timedelta(hours=1))
         with entered(begun()):
+            ours = current()
             found = [step.trace for step in overdue() if step.id in {new.id for new in batch}]
         assert len({trace.trace_id for trace in found if trace is not None}) == 2
-        assert current_trace_id() not in {trace.trace_id for trace in found if trace is not None}
+        assert ours is not None
+        assert ours.trace_id not in {trace.trace_id for trace in found if trace is not None}
 
     def test_the_tasks_of_a_request_run_in_its_trace_through_every_step(self, client: TestClient) -> None:
         seen: list[tuple[str, Trace | None]] = []
