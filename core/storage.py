@@ -34,6 +34,9 @@ SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 
 
+FROM_HEX = "from_hex"  # a function in SQL: SQLite has one of its own since 3.41 only
+
+
 class _EndsItself:
     """SQLite ends a transaction by itself when the disk is full. The driver's complaint that there is none to roll back
     would take the place of that.
@@ -68,7 +71,7 @@ def open_database(settings: Settings) -> peewee.Database:
             **limits,
         )
     _make_folder(settings.data_dir)
-    return _PooledFile(
+    file = _PooledFile(
         str(settings.data_dir / "roadmap.db"),
         pragmas=SQLITE_PRAGMAS,
         lock_type="IMMEDIATE",
@@ -77,6 +80,8 @@ def open_database(settings: Settings) -> peewee.Database:
         autoconnect=False,
         check_same_thread=False,
     )
+    file.register_function(_from_hex, FROM_HEX, 1)
+    return file
 
 
 def open_migration_database(settings: Settings) -> peewee.Database:
@@ -123,6 +128,10 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
         finally:
             os.unlink(draft)
     return (path.read_text().strip(),)
+
+
+def _from_hex(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)
 
 
 def _connections(settings: Settings) -> int:

@@ -79,7 +79,7 @@ class SignedJsonSerializer(Serializer):
 
 
 def _signature(key: bytes, payload: bytes) -> bytes:
-    return base64.urlsafe_b64encode(hmac.new(key, payload, hashlib.sha256).digest()).rstrip(b"=")
+    return base64.urlsafe_b64encode(hmac.digest(key, payload, "sha256")).rstrip(b"=")
 
 
 def _plain(value: Any) -> str:

@@ -1,5 +1,5 @@
 """Many rows in one statement: as a JSON document that the database takes apart, which is quicker than to write out each value.
-For tables without binary columns. Ids may be given as hexadecimal text, times as ISO 8601 in UTC, as they are in a message.
+Ids may be given as hexadecimal text, times as ISO 8601 in UTC, as they are in a message.
 """
 
 import json
@@ -13,6 +13,7 @@ from uuid import UUID
 import peewee
 
 from core.runtime import database, is_postgres
+from core.storage import FROM_HEX
 from models.base import Table
 
 AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", "FLOAT"}
@@ -20,7 +21,15 @@ Change = Callable[[Any], Any]
 # Of fields, as PostgreSQL reads them from JSON.
 TYPES = {
     **{"UUID": "uuid", "TEXT": "text", "VARCHAR": "text", "INT": "integer", "BIGINT": "bigint", "SMALLINT": "smallint"},
-    **{"BOOL": "boolean", "JSON": "jsonb", "DATETIME": "timestamp", "DATE": "date", "DOUBLE": "float8", "FLOAT": "float4"},
+    **{
+        "BOOL": "boolean",
+        "JSON": "jsonb",
+        "DATETIME": "timestamp",
+        "DATE": "date",
+        "BLOB": "bytea",
+        "DOUBLE": "float8",
+        "FLOAT": "float4",
+    },
 }
 
 
@@ -80,7 +89,7 @@ def _plan(table: type[Table], own: tuple[str, ...], shared: tuple[str, ...], pas
         told = ", ".join(f'"{name}" {_type(fields[name])}' for name in own)
         source = f"json_to_recordset(%s) AS row({told})"
     else:
-        read = [*("?" for _ in (*shared, *defaults)), *(f"json_extract(value, '$.{name}')" for name in own)]
+        read = [*("?" for _ in (*shared, *defaults)), *(_extracted(fields[name], name) for name in own)]
         source = "json_each(?)"
     statement = f'INSERT INTO "{table._meta.table_name}" ({columns}) SELECT {", ".join(read)} FROM {source} WHERE true'
     return _Plan(
@@ -89,6 +98,11 @@ def _plan(table: type[Table], own: tuple[str, ...], shared: tuple[str, ...], pas
         defaults=[_written(fields[name])(default) for name, default in defaults.items()],
         own=[(name, change) for name in own if (change := _change(fields[name], for_postgres)) is not None],
     )
+
+
+def _extracted(field: peewee.Field, name: str) -> str:
+    value = f"json_extract(value, '$.{name}')"
+    return f"{FROM_HEX}({value})" if _kind(field) == "BLOB" else value
 
 
 def _type(field: peewee.Field) -> str:
@@ -109,6 +123,8 @@ def _change(field: peewee.Field, for_postgres: bool) -> Change | None:
     kind = _kind(field)
     if kind in AS_IN_JSON or (for_postgres and kind == "JSON"):
         return None
+    if kind == "BLOB":
+        return _escaped if for_postgres else bytes.hex
     if for_postgres and kind in ("UUID", "DATETIME"):  # it reads every spelling
         written = _written(field)
         return lambda value: value if type(value) is str else written(value)
@@ -127,6 +143,11 @@ def _written(field: peewee.Field) -> Change:
         return lambda value: field.db_value(datetime.fromisoformat(value) if isinstance(value, str) else value)
     change: Change = field.db_value
     return change
+
+
+def _escaped(value: bytes) -> str:
+    """As PostgreSQL reads bytes from a text."""
+    return f"\\x{value.hex()}"
 
 
 def _hexadecimal(value: Any) -> str:

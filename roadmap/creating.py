@@ -67,10 +67,15 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]
     now = clock.now()
     common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
     named = [new for new in batch if new.answer is not None]
+    before: dict[str, Answered] = {}
     with transaction():
-        before = first_answers.earlier(_names(named))
-        fit = _fitting(list(_first_of_each(new for new in batch if _hash(new) not in before)))
-        kept = first_answers.keep_all([new.answer for new in fit if new.answer is not None])
+        fit = _fitting(list(_first_of_each(batch)))
+        kept = first_answers.keep_all(_answers(fit))
+        if len(kept) < len(_answers(fit)):  # some were answered before: these need no room, and others may have theirs
+            known = first_answers.earlier(_names(named))
+            before = {key_hash: answer for key_hash, answer in known.items() if key_hash not in kept}
+            fit = _fitting(list(_first_of_each(new for new in batch if _hash(new) not in before)))
+            kept |= first_answers.keep_all([answer for answer in _answers(fit) if answer.name.key_hash not in kept])
         fit = [new for new in fit if new.answer is None or _hash(new) in kept]
         insert_rows(Roadmap, [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in fit], common=common)
         events.append_first([new.id for new in fit], EventType.queued)
@@ -87,6 +92,10 @@ def _first_of_each(batch: Iterable[NewRoadmap]) -> Iterator[NewRoadmap]:
         if new.answer is None or _hash(new) not in seen:
             seen.add(_hash(new))
             yield new
+
+
+def _answers(batch: Iterable[NewRoadmap]) -> list[Answered]:
+    return [new.answer for new in batch if new.answer is not None]
 
 
 def _names(batch: Iterable[NewRoadmap]) -> list[Name]:

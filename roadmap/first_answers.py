@@ -4,7 +4,7 @@ It is written in the transaction that does what was asked: either both are there
 behind, and the same request may be sent again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ import peewee
 from core import clock
 from core.errors import KeyReused, Unauthenticated
 from core.runtime import session, skip_locked, transaction
+from models.bulk import insert_rows
 from models.first_answers import FirstAnswer
 
 LIFE = timedelta(hours=24)
@@ -48,7 +49,7 @@ def begin(name: Name) -> Answered | None:
     """
     now = clock.now()
     try:
-        if _inserted([_row(name, now)], now):
+        if _inserted(name, now):
             return None
     except peewee.IntegrityError:
         raise Unauthenticated("The account of this token does not exist any more. Log in again.") from None
@@ -64,7 +65,14 @@ def keep_all(answers: Sequence[Answered]) -> set[str]:
     """Keep those that are the first of their names; the hashes of these. In the caller's transaction."""
     now = clock.now()
     in_order = sorted(answers, key=lambda answer: answer.name.key_hash)  # two processes wait for each other, and never in a ring
-    return _inserted([{**_row(answer.name, now), **_told(answer)} for answer in in_order], now) if answers else set()
+    rows = [{**_row(answer.name, now), **_told(answer)} for answer in in_order]
+    own = {answer.name.key_hash: answer for answer in answers}
+    if insert_rows(FirstAnswer, rows, pass_over=True) == len(rows):
+        return set(own)
+    if _forget(own, now):
+        insert_rows(FirstAnswer, rows, pass_over=True)
+    found = FirstAnswer.select().where(FirstAnswer.key_hash.in_(list(own)))
+    return {row.key_hash for row in found if _answered(row) == own[row.key_hash]}  # no two roadmaps have one address
 
 
 def earlier(names: Collection[Name]) -> dict[str, Answered]:
@@ -95,13 +103,16 @@ def forget_old() -> None:
             return
 
 
-def _inserted(rows: Sequence[dict[str, Any]], now: datetime) -> set[str]:
-    """The hashes of those that were not there, or only as what is to be forgotten."""
-    ours = FirstAnswer.key_hash.in_([row["key_hash"] for row in rows])
-    if FirstAnswer.select().where(ours, FirstAnswer.created_at <= now - LIFE).exists():
-        FirstAnswer.delete().where(ours, FirstAnswer.created_at <= now - LIFE).execute()
-    made = FirstAnswer.insert_many(rows).on_conflict_ignore().returning(FirstAnswer.key_hash)
-    return {row.key_hash for row in made.execute()}
+def _forget(hashes: Iterable[str], now: datetime) -> int:
+    """Those of these whose life is over; how many there were."""
+    return int(FirstAnswer.delete().where(FirstAnswer.key_hash.in_(list(hashes)), FirstAnswer.created_at <= now - LIFE).execute())
+
+
+def _inserted(name: Name, now: datetime) -> bool:
+    """Whether it was not there, or only as what is to be forgotten."""
+    _forget([name.key_hash], now)
+    made = FirstAnswer.insert(_row(name, now)).on_conflict_ignore().returning(FirstAnswer.key_hash)
+    return bool(list(made.execute()))
 
 
 def _of(names: Collection[Name]) -> Any:

@@ -1,10 +1,11 @@
 """PostgreSQL killed, stopped or frozen, SQLite locked, while models are asked: their answers wait, and are paid for once."""
 
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,6 +93,18 @@ def read_only(stack: Stack) -> Iterator[None]:
 def connections(stack: Stack) -> int:
     """How many the API has open."""
     return int(rows(stack, OPEN)[0][0])
+
+
+def ask_at_once(stack: Stack, path: str, callers: Sequence[Mapping[str, str]]) -> None:
+    """Each on a connection of its own: all ask before the first looks at its answer."""
+    with ExitStack() as ends:
+        opened = [ends.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=30)) for _ in callers]
+        for connection, headers in zip(opened, callers, strict=True):
+            given = {"Host": f"127.0.0.1:{stack.port}", "Connection": "close", **headers}
+            lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+            connection.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        for connection in opened:
+            assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 200 ")
 
 
 def answers_wait(stack: Stack, rounds: int = 1) -> None:
@@ -221,9 +234,10 @@ def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(served: 
 @pytest.mark.timeout(300)
 def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_open(served: Stack, own_postgres: Postgres) -> None:
     """Neither those that idle in the pool, nor other people who ask, add their waiting to one's own."""
+    callers = [served.headers, served.register()]  # one account alone is not given all threads
     with ThreadPoolExecutor(HANDLERS) as people:
         wait_until(
-            lambda: [*people.map(served.get, ["/api/v1/roadmaps"] * 50)] and connections(served) >= HANDLERS,
+            lambda: ask_at_once(served, "/api/v1/roadmaps", callers * 20) or connections(served) >= HANDLERS,
             reason="the pool of the API has many connections",
         )
         with frozen(own_postgres):

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.errors import Unavailable
+from core.errors import TooMany, Unavailable
 from core.runtime import session, settings, transaction
 from core.sealing import opened, sealed
 from models.first_answers import FirstAnswer
@@ -21,9 +22,10 @@ from models.learning import QuizAttempt
 from models.roadmaps import Roadmap
 from roadmap import first_answers
 from roadmap.accounts import LOCAL_OWNER
-from roadmap.creating import create_many, new_roadmap
+from roadmap.creating import NewRoadmap, create_many, new_roadmap
 from roadmap.first_answers import AT_ONCE, ROUNDS, Answered, Name
 from roadmap.requests import RoadmapRequest
+from roadmap.steps import Step, StepName
 from tasks.upkeep import rescue_overdue
 from tests.copies import Copies
 from tests.stack import GOAL
@@ -56,6 +58,12 @@ def told(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     return copies.of("a roadmap", lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]))
+
+
+def named(letter: str) -> NewRoadmap:
+    """A new roadmap whose request has this name."""
+    new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
+    return replace(new, answer=Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"sealed"))
 
 
 class TestCreating:
@@ -191,6 +199,23 @@ class TestCreating:
         assert later == other
         assert count(Roadmap) == 2
 
+    def test_what_was_answered_before_takes_no_room(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second = named("a"), named("b")
+        create_many([first])
+        monkeypatch.setattr("roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2}))
+        again, fits, no_room = create_many([named("a"), second, named("c")])
+        assert again == first.answer
+        assert fits == Step(StepName.plan_roadmap, second.id, trace=second.trace)
+        assert isinstance(no_room, TooMany)
+        assert count(Roadmap) == 2
+
+    def test_a_name_whose_day_is_over_is_free_in_a_batch_as_well(self, client: TestClient) -> None:
+        create_many([named("a")])
+        clock.travel(timedelta(hours=25))
+        batch = [named("a"), named("b")]
+        assert create_many(batch) == [Step(StepName.plan_roadmap, new.id, trace=new.trace) for new in batch]
+        assert create_many([named("a")]) == [batch[0].answer]
+
     def test_a_full_account_is_still_told_what_it_was_told(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
@@ -283,13 +308,13 @@ class TestEverythingElse:
 def test_keys_of_a_batch_are_taken_in_one_order(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that two processes wait for each other, and never in a ring."""
     asked: list[str] = []
-    insert = FirstAnswer.insert_many
+    insert = first_answers.insert_rows
 
-    def noting(rows: Any) -> Any:
+    def noting(table: Any, rows: Any, **options: Any) -> int:
         asked.extend(row["key_hash"] for row in rows)
-        return insert(rows)
+        return insert(table, rows, **options)
 
-    monkeypatch.setattr(FirstAnswer, "insert_many", noting)
+    monkeypatch.setattr(first_answers, "insert_rows", noting)
     answers = [Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {}, b"") for letter in "cab"]
     with transaction():
         assert first_answers.keep_all(answers) == {letter * 64 for letter in "abc"}
