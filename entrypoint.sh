@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 
 if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
+export MALLOC_ARENA_MAX=1 # of glibc: one for each thread keeps memory that no other may use
 
 # huey_consumer: -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
 grace="${SHUTDOWN_GRACE_SECONDS:-20}"

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self, assert_never
@@ -50,6 +50,30 @@ class Match(BaseModel):
     other: list[str]
     unless: list[str]
 
+    @cached_property
+    def found(self) -> dict[str, "Phrases"]:
+        """By the name of each list."""
+        return {name: Phrases(phrases) for name, phrases in self}
+
+
+class Goal:
+    """The words of a goal, as `Phrases` looks for them."""
+
+    def __init__(self, goal: str) -> None:
+        self.text = f" {' '.join(WORD.findall(goal.lower())).replace('. ', ' ').rstrip('.')} "
+        self.words = frozenset(self.text.split(" "))
+
+
+class Phrases:
+    """Single words are looked up, and only phrases of several words are searched for: every new goal is looked at."""
+
+    def __init__(self, phrases: Sequence[str]) -> None:
+        self._words = frozenset(phrase for phrase in phrases if " " not in phrase)
+        self._longer = tuple(f" {phrase} " for phrase in phrases if " " in phrase)
+
+    def count_in(self, goal: Goal) -> int:
+        return len(self._words & goal.words) + sum([phrase in goal.text for phrase in self._longer])
+
 
 class TrackModule(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -74,17 +98,12 @@ class Track(BaseModel):
     match: Match
     stages: list[TrackStage]
 
-    def score(self, goal: str) -> int:
+    def score(self, goal: Goal) -> int:
         """How well the goal's words fit: 2 for each word of the subject, 1 for each related one; below 2 is no fit."""
-        words = " ".join(WORD.findall(goal.lower())).replace(". ", " ").rstrip(".")
-        words = f" {words} "
-
-        def found(phrases: list[str]) -> int:
-            return sum([f" {phrase} " in words for phrase in phrases])
-
-        if found(self.match.other) and not found(self.match.unless):
+        found = self.match.found
+        if found["other"].count_in(goal) and not found["unless"].count_in(goal):
             return 0
-        return 2 * found(self.match.subject) + found(self.match.related)
+        return 2 * found["subject"].count_in(goal) + found["related"].count_in(goal)
 
 
 class CatalogueConcept(BaseModel):
@@ -172,7 +191,8 @@ def _track(request: RoadmapRequest) -> Track:
 
 def find_track(goal: str) -> Track | None:
     """The track whose words fit the goal best, or None."""
-    score, best = max(((track.score(goal), track) for track in tracks().values()), key=itemgetter(0))
+    words = Goal(goal)
+    score, best = max(((track.score(words), track) for track in tracks().values()), key=itemgetter(0))
     return best if score >= 2 else None
 
 

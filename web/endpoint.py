@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -115,9 +115,10 @@ class Endpoint:
             raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
         named = idempotency.named(request, caller.account_id, received) if self.takes_key else None
-        call = Call(caller=caller, ids=ids, query=query, body=None, request=request, named=named)
+        call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
         try:
-            response = await self._answer(replace(call, body=self._understood(received)))
+            call = Call(caller, self._understood(received), query, ids, request, named)
+            response = await self._answer(call)
         except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
             earlier = await in_turn(caller.account_id, idempotency.earlier, named) if named is not None else None
             if earlier is None:
