@@ -1,7 +1,7 @@
 """Counts what happens, in the process: a microsecond each, from whatever thread. Who saves it is `roadmap/measures.py`.
 
-Nothing here waits, asks anybody or grows without bound: of each metric so many label sets are told apart, and what comes
-after them counts as "other".
+Nothing here waits, asks anybody or grows without bound: of each metric so many label sets (`Metric.most`) are told apart,
+and what comes after them counts as "other".
 """
 
 import json
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from core.metrics import METRICS, Kind, Metric
 
-MOST_SETS = 1000  # of labels, for each metric, in the life of a process
 OTHER = "other"
 SUM, BEYOND = "sum", "+Inf"  # parts of a histogram beside its buckets, which are named by their upper bounds
 
@@ -80,7 +79,7 @@ class Measuring:
             raise ValueError(f"{name} is a {metric.kind} with the labels {metric.labels}, not a {kind} with {tuple(told)}")
         key = (name, tuple((label, told[label]) for label in metric.labels))
         if self._known.get(key) is None:
-            if self._sets.get(name, 0) >= MOST_SETS:
+            if self._sets.get(name, 0) >= metric.most:
                 return name, tuple((label, OTHER) for label in metric.labels)
             self._sets[name] = self._sets.get(name, 0) + 1
         self._known[given] = self._known[key] = key

@@ -18,7 +18,8 @@ class Kind(StrEnum):
 class Metric:
     """`bounds` are the upper bounds of a histogram's buckets, in its unit; Prometheus is shown every so many-th of them.
 
-    What is `charted` is also kept by the minute, for a day, for charts that need no Prometheus.
+    What is `charted` is also kept by the minute, for a day, for charts that need no Prometheus. At `most` so many sets of labels
+    are told apart in the life of a process.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Metric:
     bounds: tuple[float, ...] = ()
     shown_every: int = 1
     charted: bool = False
+    most: int = 1000
 
     @property
     def shown(self) -> tuple[float, ...]:
@@ -65,7 +67,7 @@ DEPENDENCY = "roadmap_dependency_up"
 
 _PROCESS = ("service", "process")
 _TABLE = (
-    Metric(REQUESTS, Kind.counter, "Requests answered, by the pattern of the route, method and status", ("route", "method", "status")),
+    Metric(REQUESTS, Kind.counter, "Requests answered, by the pattern of the route, method and status", ("route", "method", "status"), most=10_000),  # every route, method and status: what strangers ask hides nothing
     Metric(REQUEST_SECONDS, Kind.histogram, "Time until an answer was sent whole, without streams", ("route", "method"), bounds=ANSWERS),
     Metric(STREAMS, Kind.gauge, "Streams of events that are open in a process", _PROCESS),
     Metric(TASKS, Kind.counter, "Runs of tasks: done, failed for good, retried, postponed, interrupted", ("queue", "task", "outcome"), charted=True),

@@ -1,8 +1,12 @@
-"""Counts every answer, whoever gives it: by the pattern of its route, never by the path, which may be anything."""
+"""Counts every answer, whoever gives it: by the pattern of its route, never by the path, which may be anything.
+
+What a route is not for (another method) counts as unmatched: strangers could make many numbers of it, and nobody needs them.
+"""
 
 import logging
 from time import perf_counter
 
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import measuring
@@ -60,7 +64,8 @@ def count_unreadable(status: int) -> None:
 
 
 def _count(scope: Scope, status: str, seconds: float | None = None) -> None:
-    route = getattr(scope.get("route"), "path", UNMATCHED)
+    found: Route | None = scope.get("route")
+    route = found.path if found is not None and scope["method"] in (found.methods or ()) else UNMATCHED
     method = scope["method"] if scope["method"] in METHODS else OTHER
     measuring.count(REQUESTS, route=route, method=method, status=status)
     if seconds is not None:

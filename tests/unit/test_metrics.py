@@ -1,5 +1,7 @@
 """What operators scrape: every count is there, is right, and is told to nobody else."""
 
+import re
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -13,15 +15,19 @@ from starlette.testclient import TestClient
 
 from core import clock, measuring
 from core.errors import Unavailable
-from core.metrics import METRICS, MODEL_COST, TASK_SECONDS, TASKS
+from core.metrics import METRICS, MODEL_COST, REQUESTS, TASK_SECONDS, TASKS
 from core.runtime import database, settings
 from roadmap.execution_log import buffer, record
 from roadmap.measures import saver
 from tasks.queues import content_queue
 from web import callers, limits, origins
+from web.counting import METHODS
+from web.problem_types import NOT_A_METHOD, PROBLEMS
+from web.routes import ROUTES
 
 GOAL = "Become a backend engineer in Python"
 TOKEN = "a-token-of-a-monitor"
+STATUSES = {"none", "200", "201", "202", "204", "303", "304", *(str(kind.status) for kind in (*PROBLEMS.values(), NOT_A_METHOD))}
 
 Samples = dict[tuple[str, ...], float]
 
@@ -104,11 +110,23 @@ class TestRequests:
             ("/health", "GET", "200"): 2,
             ("/roadmaps/{roadmap_id}", "GET", "404"): 1,
             ("unmatched", "GET", "404"): 2,
-            ("/health", "PUT", "405"): 1,
-            ("/health", "other", "405"): 1,
+            ("unmatched", "PUT", "405"): 1,
+            ("unmatched", "other", "405"): 1,
             ("/api/v1/roadmaps", "POST", "400"): 1,
             ("/metrics", "GET", "200"): 1,  # the one before
         }
+
+    def test_whatever_is_asked_of_every_route_is_told_apart(self, client: TestClient) -> None:
+        """A stranger can ask every path with every method; what fails afterwards must still be seen."""
+        there = {(method, route.path) for route in ROUTES for method in route.methods or ()}
+        assert len(there) * len(STATUSES) < METRICS[REQUESTS].most  # however they are answered
+        before = samples(client)
+        for path in sorted({re.sub(r"{\w+}", str(uuid.UUID(int=7)), route.path) for route in ROUTES}):
+            for method in (*METHODS, "BREW"):
+                client.request(method, path, headers={"Host": "elsewhere.example.org"})
+        found = {(key[2], key[1]) for key in added(before, samples(client)) if key[0] == REQUESTS}
+        assert len(found) > 200
+        assert found <= there | {(method, "unmatched") for method in (*METHODS, "other")}
 
     def test_how_long_they_took_is_a_histogram_with_a_count_for_each(self, client: TestClient) -> None:
         before = samples(client)
