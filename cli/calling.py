@@ -75,6 +75,8 @@ class Caller:
                     until, tries = time.monotonic() + self.patience, 0
             except _Ended:
                 return
+            except httpx2.LocalProtocolError:
+                raise self._unsendable() from None
             except (httpx2.TransportError, _Again) as error:
                 if time.monotonic() > until:
                     raise self._away(error) from None
@@ -141,12 +143,18 @@ class Caller:
             except _Again as error:
                 failure: Exception = error
                 pause = error.retry_after if error.retry_after is not None else _pause(tries)
+            except httpx2.LocalProtocolError:
+                raise self._unsendable() from None
             except httpx2.TransportError as error:
                 failure, pause = error, _pause(tries)
             if time.monotonic() + pause > until:
                 raise self._away(failure) from None
             time.sleep(pause)
             tries += 1
+
+    def _unsendable(self) -> Failed:
+        """Tried again it would be the same. What the library says of it quotes the header, which may be the key."""
+        return Failed("The request cannot be sent: something in it is not allowed in HTTP. Look at --url and --key.")
 
     def _away(self, error: Exception) -> Away:
         if isinstance(error, _Again):
@@ -180,11 +188,19 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
         "--patience", type=waits, default=PATIENCE, show_default=True, help="Seconds to try for when it is away or busy."
     )(wrapped)
     wrapped = click.option(
-        "--key", envvar="ROADMAP_API_KEY", help="API key, or ROADMAP_API_KEY. On your own machine none is needed."
+        "--key", envvar="ROADMAP_API_KEY", callback=_key, help="API key, or ROADMAP_API_KEY. On your own machine none is needed."
     )(wrapped)
     return click.option("--url", envvar="ROADMAP_URL", help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.")(
         wrapped
     )
+
+
+def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Without what a file or an editor has left around it. One that is none is not quoted: it is a secret nevertheless."""
+    key = (value or "").strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise click.BadParameter("has characters that no key has; copy it again, whole and alone")
+    return key or None
 
 
 def _id(context: click.Context, parameter: click.Parameter, value: str) -> str:

@@ -1,0 +1,85 @@
+"""How learners' commands call a server that is not as it should be: a real one, on this machine."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+
+import pytest
+
+from cli.calling import Caller
+from cli.telling import Away, Failed
+from tests.commands import Said, roadmap
+
+SECRET = "rmk_" + "x" * 43
+SOON = 20.0  # seconds, of the sixty for which it would try again
+PATH = "/api/v1/roadmaps/1/events"
+
+
+class Other(BaseHTTPRequestHandler):
+    """Somebody else's server, or one that breaks."""
+
+    def do_GET(self) -> None:
+        self.server.answer(self)  # type: ignore[attr-defined]
+
+    def say(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """The test says what went wrong."""
+
+
+@contextmanager
+def serving(answer: Callable[[Other], None]) -> Iterator[str]:
+    """Its address, while the block runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    server.answer = answer  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def an_empty_list(handler: Other) -> None:
+    handler.say(b'{"items": []}' if handler.headers["authorization"] in (None, f"Bearer {SECRET}") else b"another key")
+
+
+class TestKey:
+    def call(self, key: str) -> Said:
+        with serving(an_empty_list) as url:
+            return roadmap({"ROADMAP_URL": url, "ROADMAP_API_KEY": key}, "list", "--json")
+
+    @pytest.mark.parametrize("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
+    def test_what_an_editor_leaves_around_it_is_no_part_of_it(self, around: str) -> None:
+        assert self.call(around.format(SECRET)).data == []
+
+    @pytest.mark.parametrize("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
+    def test_one_that_cannot_be_one_is_refused_and_not_told(self, wrong: str) -> None:
+        began = monotonic()
+        said = self.call(f"{SECRET}{wrong}y")
+        assert (said.code, "--key" in said.errors, "Traceback" in said.errors) == (2, True, False)
+        assert SECRET not in said.output + said.errors
+        assert monotonic() - began < SOON
+
+    def test_none_is_sent_when_it_is_empty(self) -> None:
+        assert self.call(" \r\n").data == []
+
+    def test_what_cannot_be_sent_is_not_tried_again_and_not_told(self) -> None:
+        began = monotonic()
+        with serving(an_empty_list) as url, pytest.raises(Failed) as refused:
+            Caller(url, f"{SECRET}\r", 60).get(PATH)
+        assert SECRET not in refused.value.message
+        assert not isinstance(refused.value, Away)
+        with serving(an_empty_list) as url, pytest.raises(Failed) as refused:
+            list(Caller(url, f"{SECRET}\r", 60).events(PATH))
+        assert SECRET not in refused.value.message
+        assert monotonic() - began < SOON
