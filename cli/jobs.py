@@ -19,7 +19,9 @@ queue_argument = click.argument("queue", type=QUEUES)
 all_option = click.option(
     "--all", "every", is_flag=True, help="Every dead letter of the queue, or with --search those that match."
 )
-search_option = click.option("--search", default="", help="Only those with these words in id, task, arguments or reason.")
+ONLY = "Only those with these words in id, task, arguments or reason."
+search_option = click.option("--search", default="", help=ONLY)
+narrowing_option = click.option("--search", help=ONLY)
 limit_option = click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most.")
 ids_argument = click.argument("ids", nargs=-1)
 
@@ -148,9 +150,9 @@ def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
 @ids_argument
 @queue_option
 @all_option
-@search_option
+@narrowing_option
 @json_option
-def replay(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: bool) -> None:
+def replay(ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool) -> None:
     """Let dead letters be delivered again, with all their tries. `retry` is the same."""
     count = _each("retry", queue, ids, every=every, search=search, one=inspection.replay, whole=inspection.replay_all)
     say(f"{count} of the {queue} queue are delivered again.", as_json, {"queue": queue, "replayed": count})
@@ -160,9 +162,9 @@ def replay(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: 
 @ids_argument
 @queue_option
 @all_option
-@search_option
+@narrowing_option
 @json_option
-def delete(ids: tuple[str, ...], queue: str, every: bool, search: str, as_json: bool) -> None:
+def delete(ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool) -> None:
     """Delete dead letters for good."""
     count = _each("delete", queue, ids, every=every, search=search, one=inspection.discard, whole=inspection.discard_all)
     say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
@@ -177,12 +179,14 @@ def _each(
     ids: tuple[str, ...],
     *,
     every: bool,
-    search: str,
+    search: str | None,
     one: Callable[[str, str], Any],
-    whole: Callable[[str, str], int],
+    whole: Callable[[str, str | None], int],
 ) -> int:
     if every == bool(ids) or (search and not every):
         raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all; --search goes with --all.")
+    if search is not None and not search.strip():  # a variable of a script that is empty does not mean all
+        raise click.BadParameter("has no words in it; leave it out to mean all", param_hint="--search")
     if every:
         narrowed = {"search": search} if search else {}
         with audited(Actor.of_command_line(), Action(f"dead.{what}"), queue, narrowed) as act:

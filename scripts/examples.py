@@ -264,7 +264,7 @@ def look_after(story: Story, admin: str) -> None:
     call("retry_message", {}, queue="content", message=letters[0]["id"])
     call("delete_message", queue="content", message=letters[1]["id"])
     call("retry_dead_letters", {"search": "draw_picture"}, queue="content")
-    call("delete_dead_letters", {"search": ""}, queue="content")
+    call("delete_dead_letters", {"up_to": letters[0]["at"]}, queue="content")
     call("resume_queue", {}, queue="content")
     call("list_audit", query={"action": "queue.pause"})
 

@@ -24,18 +24,19 @@ from tasks.listing import (
     WorkerInfo,
     count_retrying,
     dead,
-    dead_ids,
     find,
+    narrowing_words,
     page,
     words_of,
     worker,
 )
+from tasks.listing import found_dead as _found_dead
 from tasks.queues import content_queue, logs_queue
 
 __all__ = [
-    "QUEUES", "MessageInfo", "MessagePage", "MessageState", "PutAside", "QueueState", "Running", "WorkerInfo", "count_dead",
-    "dead_letters",
-    "discard", "discard_all", "messages", "pause", "queue_states", "replay", "replay_all", "resume", "revoke", "workers",
+    "QUEUES", "MessageInfo", "MessagePage", "MessageState", "PutAside", "QueueState", "Running", "WorkerInfo", "dead_letters",
+    "discard", "discard_all", "found_dead", "messages", "pause", "queue_states", "replay", "replay_all", "resume", "revoke",
+    "workers",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -152,30 +153,33 @@ def discard(queue_name: str, letter_id: str) -> None:
         raise NotFound(f"There is no dead letter {letter_id} in the {queue_name} queue.")
 
 
-def replay_all(queue_name: str, search: str = "") -> int:
-    """Let every dead letter that is there now, and has the searched words, be delivered again; says how many they were.
+def replay_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
+    """Let every dead letter that is there now, and has the searched words, be delivered again; says how many they were. Those
+    that were put aside after `up_to` are left alone: nobody has seen them.
 
-    Raises Invalid for a search that is too long.
+    Raises Invalid for a search that is too long, or blank.
     """
-    return sum(_ask(partial(_replay, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search))
+    return sum(_ask(partial(_replay, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search, up_to))
 
 
-def discard_all(queue_name: str, search: str = "") -> int:
-    """Delete every dead letter that is there now, and has the searched words; says how many they were.
+def discard_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
+    """Delete every dead letter that is there now, and has the searched words; says how many they were. Likewise with `up_to`.
 
-    Raises Invalid for a search that is too long.
+    Raises Invalid for a search that is too long, or blank.
     """
-    return sum(_ask(partial(_discard, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search))
+    return sum(_ask(partial(_discard, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search, up_to))
 
 
-def count_dead(queue_name: str, search: str = "") -> int:
-    """How many dead letters there are now that have the searched words. Raises Invalid for a search that is too long."""
-    return sum(len(ids) for ids in _all_ids(queue_name, search))
+def found_dead(queue_name: str, search: str | None = None) -> list[tuple[str, datetime]]:
+    """The ids of the dead letters that are there now and have the searched words, with when they were put aside, the oldest
+    first. Raises Invalid for a search that is too long, or blank.
+    """
+    return _ask(partial(_found_dead, words=narrowing_words(search)), _queue(queue_name))
 
 
-def _all_ids(queue_name: str, search: str) -> Iterator[list[str]]:
-    """Of the dead letters, the oldest first, as many at a time as the broker takes in one step."""
-    ids = _ask(partial(dead_ids, words=words_of(search)), _queue(queue_name))
+def _all_ids(queue_name: str, search: str | None, up_to: datetime | None) -> Iterator[list[str]]:
+    """As many at a time as the broker takes in one step."""
+    ids = [id_ for id_, at in found_dead(queue_name, search) if up_to is None or at <= up_to]
     for first in range(0, len(ids), AT_ONCE):
         yield ids[first : first + AT_ONCE]
 

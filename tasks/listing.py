@@ -136,13 +136,13 @@ def count_retrying(queue: ReliableQueue, waiting: int) -> int | None:
     return count
 
 
-def dead_ids(queue: ReliableQueue, *, words: str) -> list[str]:
-    """Of the dead letters that have the words, the oldest first. They are read some at a time; one that comes meanwhile moves the
-    others, so that some are read twice.
+def found_dead(queue: ReliableQueue, *, words: str) -> list[tuple[str, datetime]]:
+    """Ids of the dead letters that have the words, with when they were put aside, the oldest first. They are read some at a time;
+    one that comes meanwhile moves the others, so that some are read twice.
     """
     letters = _chunks(lambda first, count: queue.storage.dead_letters(count, first))
-    found = dict.fromkeys(letter.id for letter in letters if not words or has(dead(queue, letter), words))
-    return list(found)[::-1]
+    found = {letter.id: _at(letter) for letter in letters if not words or has(dead(queue, letter), words)}
+    return list(found.items())[::-1]
 
 
 def words_of(search: str) -> str:
@@ -150,6 +150,15 @@ def words_of(search: str) -> str:
         rule = f"must have at most {LONGEST_SEARCH} characters, and has {len(search)}"
         raise Invalid(f"A search {rule}.", fields=(FieldError("?search", rule),))
     return search.strip().casefold()
+
+
+def narrowing_words(search: str | None) -> str:
+    """None narrows nothing. What was meant to narrow, and is blank, must not become all. Raises Invalid."""
+    words = words_of(search or "")
+    if search is not None and not words:
+        rule = "has no words in it: leave it out to mean all"
+        raise Invalid(f"The search {rule}.", fields=(FieldError("?search", rule),))
+    return words
 
 
 def has(info: MessageInfo, words: str) -> bool:
@@ -220,8 +229,12 @@ def _held(queue: ReliableQueue, member: Member, data: bytes, began: dict[str, da
 
 
 def dead(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
-    task, about = _task(queue, letter.data), {"id": letter.id, "reason": letter.reason, "at": _moment(letter.at)}
+    task, about = _task(queue, letter.data), {"id": letter.id, "reason": letter.reason, "at": _at(letter)}
     return _info(queue, letter.data, task, MessageState.dead, **about)
+
+
+def _at(letter: DeadLetter) -> datetime:
+    return datetime.fromtimestamp(letter.at, UTC)
 
 
 def _info(queue: ReliableQueue, data: bytes, task: Task | None, state: MessageState, **about: Any) -> MessageInfo:

@@ -352,6 +352,9 @@ def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str
     assert "no dead letter" in refused(environment, "jobs", "retry", "77").lower()
     assert "characters" in refused(environment, "jobs", "dead", "--search", "x" * 10_000)
     assert roadmap(environment, "jobs", "replay").code == 2
+    for blank in ("", "  "):
+        said = roadmap(environment, "jobs", "delete", "--all", "--search", blank)
+        assert (said.code, "--search" in said.errors) == (2, True)
     acts = ask(environment, "SELECT action, target, outcome FROM audit_record ORDER BY id")
     assert acts == [
         ("queue.pause", "content", "done"),

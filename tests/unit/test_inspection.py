@@ -301,7 +301,7 @@ class TestMessages:
 
 @pytest.mark.usefixtures("paused")
 class TestDeadLetters:
-    @pytest.mark.parametrize("act", ["count_dead", "replay_all", "discard_all"])
+    @pytest.mark.parametrize("act", ["found_dead", "replay_all", "discard_all"])
     def test_dead_letters_are_read_some_at_a_time(self, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(listing, "FIRST_LOOK", 2)
         monkeypatch.setattr(listing, "CHUNK", 3)
@@ -317,7 +317,8 @@ class TestDeadLetters:
             return dead_letters(storage, limit, first)
 
         monkeypatch.setattr(ReliableMemoryStorage, "dead_letters", some)
-        assert getattr(inspection, act)("content", "BROKEN") == 9
+        found = getattr(inspection, act)("content", "BROKEN")
+        assert (len(found) if act == "found_dead" else found) == 9
 
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
     def test_those_that_a_search_finds_are_taken_and_no_others(self, act: str) -> None:
@@ -329,6 +330,27 @@ class TestDeadLetters:
         assert getattr(inspection, act)("content", "TIMEOUT") == 2
         assert [letter.reason for letter in inspection.dead_letters("content")] == ["refused"]
         assert state_of().ready == (2 if act == "replay_all" else 0)
+
+    @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
+    def test_those_that_come_after_one_was_asked_are_left_alone(self, act: str) -> None:
+        content_queue.storage.resume()  # and nothing is run here
+        for reason in ("first", "second", "third"):
+            content_queue.storage.enqueue(content_queue.serialize_task(build_content.s(str(uuid4()))))
+            content_queue.storage.bury(claimed(), reason)
+            if reason == "second":
+                seen = inspection.found_dead("content")
+        inspection.pause("content")
+        newest = max(at for _, at in seen)
+        assert getattr(inspection, act)("content", up_to=newest - timedelta(days=1)) == 0
+        assert getattr(inspection, act)("content", "ir", up_to=newest) == 1
+        assert getattr(inspection, act)("content", up_to=newest) == 1
+        assert [letter.reason for letter in inspection.dead_letters("content")] == ["third"]
+
+    @pytest.mark.parametrize("act", ["found_dead", "replay_all", "discard_all"])
+    @pytest.mark.parametrize("blank", ["", "  ", "\u3000"])
+    def test_a_search_without_words_does_not_mean_all(self, act: str, blank: str) -> None:
+        with pytest.raises(Invalid, match="no words"):
+            getattr(inspection, act)("content", blank)
 
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
     def test_many_are_read_some_at_a_time(self, act: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from web.pages.operator.words import ACTIONS, RoomWords
 HTML = {"accept": "text/html"}
 QUEUE = "/admin/queues/content"
 API = "/api/v1/admin"
+HIDDEN = re.compile(r'<input type="hidden" name="(.*?)" value="(.*?)">')
 
 
 @pytest.fixture
@@ -164,7 +165,9 @@ class TestActs:
         asked = room.get(path)
         assert asked.status_code == 200
         assert f'<form method="post" action="{path.split("?", maxsplit=1)[0]}">' in asked.text
-        answer = room.post(path.split("?", maxsplit=1)[0], data=form, follow_redirects=False)
+        answer = room.post(
+            path.split("?", maxsplit=1)[0], data={**dict(HIDDEN.findall(asked.text)), **form}, follow_redirects=False
+        )
         assert answer.status_code == 303, answer.text
         said = re.search(r'class="done-note" role="status">(.*?)</p>', room.get(answer.headers["location"]).text)
         assert said is not None
@@ -219,14 +222,37 @@ class TestActs:
         assert "“the-same”" in asked
         assert self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same") == "Back in the queue content: 2."
         assert dead() == others
-        assert (newest().action, newest().details) == ("dead.retry", {"search": "the-same", "count": 2})
+        details = newest().details
+        assert (newest().action, details.pop("up_to") is not None) == ("dead.retry", True)
+        assert details == {"search": "the-same", "count": 2}
 
     def test_all_are_deleted(self, room: TestClient) -> None:
         for _ in range(3):
             dead_letter()
         assert self.do(room, f"{QUEUE}/dead/delete") == "Dead letters that were deleted: 3."
         assert (dead(), queue_states()[1].ready) == ([], 0)
-        assert (newest().action, newest().details) == ("dead.delete", {"count": 3})
+        assert (newest().action, newest().details["count"]) == ("dead.delete", 3)
+
+    def test_one_that_comes_while_somebody_is_asked_stays(self, room: TestClient) -> None:
+        nothing = room.get(f"{QUEUE}/dead/delete").text
+        for _ in range(2):
+            dead_letter("the-same")
+        asked = room.get(f"{QUEUE}/dead/delete?search=the-same").text
+        assert "Delete 2" in asked
+        late = dead_letter("the-same")
+        for page, count in ((nothing, 0), (asked, 2)):
+            answer = room.post(f"{QUEUE}/dead/delete", data=dict(HIDDEN.findall(page)), follow_redirects=False)
+            assert answer.headers["location"].endswith(f"count={count}")
+        assert dead() == [late]
+
+    @pytest.mark.parametrize("form", [{}, {"up_to": "yesterday"}, {"up_to": "2026-11-26T09:30:00Z", "search": " "}])
+    def test_who_was_not_asked_deletes_nothing(self, room: TestClient, form: dict[str, str]) -> None:
+        letter = dead_letter()
+        answer = room.post(f"{QUEUE}/dead/delete", data=form, follow_redirects=False)
+        assert (answer.status_code, dead()) == (422, [letter])
+
+    def test_a_blank_search_is_not_asked_about(self, room: TestClient) -> None:
+        assert room.get(f"{QUEUE}/dead/delete?search=+").status_code == 422
 
     @pytest.mark.parametrize("act", ["retry", "delete", "revoke"])
     def test_of_a_message_that_is_gone_it_is_said(self, room: TestClient, act: str) -> None:
@@ -246,11 +272,24 @@ class TestActs:
         (ready,) = room.get(f"{base}/messages?state=ready").json()["items"]
         assert room.post(f"{base}/messages/{ready['id']}/revoke", json={}).status_code in (204, 409)
         assert room.post(f"{base}/dead/retry", json={"search": "nowhere"}).json() == {"count": 0}
-        assert room.post(f"{base}/dead/delete", json={}).json() == {"count": 2}
+        for blank in ("", "  "):
+            assert room.post(f"{base}/dead/delete", json={"search": blank}).json()["errors"][0]["pointer"] == "#/search"
+        (_, older) = room.get(f"{base}/messages?state=dead").json()["items"]
+        assert room.post(f"{base}/dead/delete", json={"up_to": older["at"]}).json() == {"count": 1}
+        assert room.post(f"{base}/dead/delete", json={}).json() == {"count": 1}
         assert room.post(f"{base}/resume", json={}).status_code == 204
         acts = [entry["action"] for entry in room.get(f"{API}/audit?limit=100").json()["items"]]
         assert acts == [
-            *("queue.resume", "dead.delete", "dead.retry", "message.revoke", "message.delete", "message.retry", "queue.pause")
+            *(
+                "queue.resume",
+                "dead.delete",
+                "dead.delete",
+                "dead.retry",
+                "message.revoke",
+                "message.delete",
+                "message.retry",
+                "queue.pause",
+            )
         ]
 
     def test_every_act_has_words_in_the_log_and_the_log_knows_no_other(self) -> None:

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.errors import NotFound
-from core.text import CLEAN
+from core.text import CLEAN, Rule, clean
 from roadmap.audit import Action, audited
 from tasks import inspection
 from tasks.inspection import MessageInfo, MessageState, QueueState, WorkerInfo
@@ -26,6 +26,15 @@ Search = Annotated[
     ),
     CLEAN,
 ]
+
+
+def _narrowing(given: str) -> str:
+    if given.strip():
+        return clean(given)
+    raise ValueError("has no words in it: leave it out to mean all")
+
+
+NARROWING = Rule(_narrowing, CLEAN.pattern.replace("^[", r"^(?=.*\S)["))
 
 
 class QueueInfo(BaseModel):
@@ -84,10 +93,17 @@ class MessagesQuery(BaseModel):
 
 
 class DeadLettersRequest(BaseModel):
-    """Of which dead letters: all of them, or those that are found."""
+    """Of which dead letters: all of them, or those that are found and were seen."""
 
     model_config = ConfigDict(extra="forbid")
-    search: Search = ""
+    search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
+        None, description="Only those that have this in their id, task, arguments or reason, in whatever case."
+    )
+    up_to: AwareDatetime | None = Field(
+        None,
+        description="Only those that were put aside at this moment or before: the `at` of the newest that somebody has seen. "
+        "What came later is left alone.",
+    )
 
 
 class Counted(BaseModel):
@@ -189,14 +205,14 @@ def revoke_message(call: Call) -> None:
 def retry_dead_letters(call: Call) -> Counted:
     """Deliver dead letters again: all, or those that are found."""
     with audited(actor_of(call), Action.dead_retry, call.ids["queue"], _narrowed(call.body)) as act:
-        act.found["count"] = count = inspection.replay_all(call.ids["queue"], call.body.search)
+        act.found["count"] = count = inspection.replay_all(call.ids["queue"], call.body.search, call.body.up_to)
     return Counted(count=count)
 
 
 def delete_dead_letters(call: Call) -> Counted:
     """Delete dead letters for good: all, or those that are found."""
     with audited(actor_of(call), Action.dead_delete, call.ids["queue"], _narrowed(call.body)) as act:
-        act.found["count"] = count = inspection.discard_all(call.ids["queue"], call.body.search)
+        act.found["count"] = count = inspection.discard_all(call.ids["queue"], call.body.search, call.body.up_to)
     return Counted(count=count)
 
 
@@ -213,7 +229,7 @@ def _target(call: Call) -> str:
 
 
 def _narrowed(request: DeadLettersRequest) -> dict[str, str]:
-    return {"search": request.search} if request.search else {}
+    return request.model_dump(mode="json", exclude_none=True)
 
 
 def _queue_info(state: QueueState) -> QueueInfo:

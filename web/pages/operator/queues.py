@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound, RoadmapError, Unavailable
@@ -12,6 +12,7 @@ from tasks import inspection
 from tasks.inspection import MessageInfo, MessageState, QueueState
 from tasks.listing import LONGEST_SEARCH
 from web.answering import as_reply
+from web.api.operator.moments import EARLIEST
 from web.api.operator.queues import MOST_SKIPPED, Counted, DeadLettersRequest, state_of
 from web.endpoint import Call, NoBody
 from web.errors import status_of
@@ -50,6 +51,12 @@ class ActQuery(AnyQuery):
     state: str = ""
     search: str = ""
     back: str = ""
+
+
+class SeenLetters(DeadLettersRequest):
+    """Those that were there when it was asked: what came while somebody was thinking is not theirs to delete."""
+
+    up_to: AwareDatetime
 
 
 def show(call: Call) -> Response:
@@ -148,7 +155,7 @@ def _do(call: Call, name: str) -> Response:
     form = call.body
     state, search, back = form.text("state"), form.text("search"), form.text("back")
     try:
-        body = filled(DeadLettersRequest, {"search": search}) if name.startswith("dead.") else NoBody()
+        body = filled(SeenLetters, {"search": search or None, "up_to": form.text("up_to")}) if _is_many(name) else NoBody()
         done = as_reply(ACTS[name].do(replace(call, body=body))).body  # type: ignore[arg-type]
     except REFUSALS as error:
         return _asked(call, name, state=state, search=search[:LONGEST_SEARCH], back=back, error=error)
@@ -160,7 +167,9 @@ def _do(call: Call, name: str) -> Response:
 def _asked(call: Call, name: str, *, state: str, search: str, back: str, error: RoadmapError | None = None) -> Response:
     words = texts(language_of(call.request))
     queue, act = state_of(call.ids["queue"]), ACTS[name]
-    count = _how_many(queue, search) if name.startswith("dead.") else 1
+    letters = inspection.found_dead(queue.name, search or None) if _is_many(name) else []
+    count = len(letters) if _is_many(name) else 1
+    up_to = {"up_to": max((at for _, at in letters), default=EARLIEST).isoformat()} if _is_many(name) else {}
     message = _message(queue, state, call.ids["message"]) if "message" in call.ids else None
     path = "/admin" if back == "overview" else address(f"/admin/queues/{queue.name}", **_list(state, search))
     values = {"queue": queue.name, "count": count}
@@ -175,7 +184,7 @@ def _asked(call: Call, name: str, *, state: str, search: str, back: str, error: 
         queue=queue,
         message=message,
         message_id=call.ids.get("message", ""),
-        kept={"state": state, "search": search, "back": back},
+        kept={"state": state, "search": search, "back": back, **up_to},
         is_final=name.endswith(".delete"),
         path=path,
     )
@@ -187,8 +196,8 @@ def _said(words: Any, error: RoadmapError) -> str:
     return problems.said(words, error)
 
 
-def _how_many(queue: QueueState, search: str) -> int:
-    return inspection.count_dead(queue.name, search) if search else queue.dead
+def _is_many(name: str) -> bool:
+    return name.startswith("dead.")
 
 
 def _message(queue: QueueState, state: str, message_id: str) -> MessageInfo | None:
