@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from itsdangerous import URLSafeTimedSerializer
 from pydantic import SecretStr
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from core import clock
 from core.errors import Unauthenticated
@@ -23,8 +24,9 @@ from core.settings import Admission
 from core.storage import open_database
 from core.strength import COMMON, weakness
 from models.accounts import Account, ApiKey, Invitation, LoginSession
-from roadmap import accounts, api_keys, invitations, passwords, sessions
+from roadmap import accounts, api_keys, invitations, log_search, passwords, sessions
 from roadmap.accounts import Credentials
+from roadmap.log_search import LogFilter
 from roadmap.sessions import Device
 from roadmap_app import app
 from tests.servers import Postgres
@@ -409,6 +411,42 @@ class TestSessions:
         for _ in range(20):
             works(client, who["headers"])
         assert set(asked) <= {"Standing"}
+
+    @pytest.mark.parametrize("end", ["log out", "shut out", "revoke the key"])
+    def test_an_export_of_the_log_ends_with_the_right_to_it(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch, end: str
+    ) -> None:
+        who = administrator(client)
+        made = client.post(KEYS, json={"name": "backup", "scopes": ["observe"]}, headers=who["headers"]).json()
+        headers = bearer(made["key"]) if end == "revoke the key" else who["headers"]
+
+        def export(_: LogFilter) -> Iterator[bytes]:
+            """Page after page; after the first the right to it ends."""
+            yield b"first\n"
+            yield b"second\n"
+            if end == "log out":
+                client.post(f"{AUTH}/logout", headers=headers)
+            elif end == "shut out":
+                accounts.disable(who["email"])
+                standing.standing.refresh()
+            else:
+                client.delete(f"{KEYS}/{made['id']}", headers=who["headers"])
+            yield b"third\n"
+            yield b"fourth\n"
+
+        monkeypatch.setattr(log_search, "export", export)
+        sent: list[Message] = []
+
+        async def seen(scope: Scope, receive: Receive, send: Send) -> None:
+            async def noted(message: Message) -> None:
+                sent.append(message)
+                await send(message)
+
+            await app(scope, receive, noted)
+
+        told = TestClient(seen, base_url="http://127.0.0.1").get("/api/v1/admin/logs/export", headers=headers)
+        assert (told.status_code, told.text) == (200, "first\nsecond\n")
+        assert sent[-1]["more_body"]  # it is cut, so that nobody takes it for the whole
 
     @pytest.mark.parametrize("revoke", [False, True])
     def test_a_new_password_revokes_keys_when_it_is_asked_to(self, client: TestClient, revoke: bool) -> None:

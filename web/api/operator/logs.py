@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import TooMany
+from core.errors import TooMany, Unauthenticated
 from core.text import CLEAN, Rule
 from roadmap import log_search
 from roadmap.execution_log import LogLevel
@@ -17,6 +18,7 @@ from web.answering import Reply
 from web.api.operator.moments import Moment
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
+from web.standing import standing
 from web.turns import in_turn
 
 NDJSON = "application/x-ndjson"
@@ -80,7 +82,7 @@ def search_logs(call: Call) -> Reply:
 
 async def export_logs(call: Call) -> Response:
     """All records up to now that fit, the oldest first, each as JSON in a line of its own, sent as they are read. An answer
-    that is cut off before its end was not complete.
+    that is cut off before its end was not complete: also when the login or key with which it was asked for ends meanwhile.
     """
     if call.request.method == "HEAD":
         return Response(media_type=NDJSON)
@@ -120,13 +122,17 @@ class _Export(StreamingResponse):
     async def __call__(self, *given: Any) -> None:
         try:
             async with asyncio.timeout(LONGEST_EXPORT):
-                await super().__call__(*given)
+                with suppress(Unauthenticated):  # the server closes the connection: the end is missing
+                    await super().__call__(*given)
         finally:
             _exports.leave()
 
 
 async def _sent(call: Call, first: bytes, pages: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Raises Unauthenticated when the login or key has ended meanwhile, and whatever reading does."""
     page = first
     while page:
+        if standing.has_ended(call.caller.session_id, call.caller.key_id):
+            raise Unauthenticated("The login or the key has ended.")
         yield page
         page = await in_turn(call.owner, next, pages, b"")
