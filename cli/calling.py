@@ -67,6 +67,7 @@ class Caller:
         """What has happened and what happens, each once, to the end. A stream that is cut is resumed behind the last event."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
+            failure: Exception = _Again("its streams of events end and tell nothing.", None)
             try:
                 for event in self._stream(path, after):
                     if event is not None:
@@ -78,8 +79,9 @@ class Caller:
             except httpx2.LocalProtocolError:
                 raise self._unsendable() from None
             except (httpx2.TransportError, _Again) as error:
-                if time.monotonic() > until:
-                    raise self._away(error) from None
+                failure = error
+            if time.monotonic() > until:
+                raise self._away(failure) from None
             time.sleep(_pause(tries))
             tries += 1
 

@@ -83,3 +83,16 @@ class TestKey:
             list(Caller(url, f"{SECRET}\r", 60).events(PATH))
         assert SECRET not in refused.value.message
         assert monotonic() - began < SOON
+
+
+class TestStream:
+    def test_one_that_ends_and_tells_nothing_is_given_up_after_the_time_that_was_given(self) -> None:
+        asked: list[str] = []
+
+        def end(handler: Other) -> None:
+            asked.append(handler.path)
+            handler.say(b"", 204 if len(asked) > 20 else 200, Content_Type="text/event-stream")  # or it would go on for ever
+
+        with serving(end) as url, pytest.raises(Away, match="busy or incomplete"):
+            list(Caller(url, None, 0.3).events(PATH))
+        assert 1 < len(asked) < 10
