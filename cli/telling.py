@@ -70,16 +70,17 @@ def failure(error: RoadmapError, settings: Settings | None = None) -> Failed:
     if not isinstance(error, Unavailable):
         return Failed(said)
     cause = error.__cause__
-    if isinstance(cause, Exception):
-        if "broker" in said:
-            trouble = broker_trouble(cause)
-            said = f"{said} {_sentence(trouble.cause, trouble.fix)}"
-        elif settings is not None:
-            trouble = database_trouble(cause, settings)
-            said = capital(f"{trouble}.")
-        else:
-            said = f"{said} {capital(first_line(cause))}"
-    return Away(said)
+    if not isinstance(cause, Exception):
+        return Away(said)
+    if "broker" in said:
+        trouble = broker_trouble(cause)
+        said = f"{said} {_sentence(trouble.cause, trouble.fix)}"
+    elif settings is not None:
+        trouble = database_trouble(cause, settings)
+        said = capital(f"{trouble}.")
+    else:
+        return Away(f"{said} {capital(first_line(cause))}")
+    return (Away if trouble.is_away else Failed)(said)
 
 
 def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:

@@ -20,9 +20,23 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter("is not an e-mail address") from None
 
 
+class Asked(click.Option):
+    """Where nobody sits at a terminal it says what to give instead."""
+
+    def prompt_for_value(self, ctx: click.Context) -> Any:
+        try:
+            return super().prompt_for_value(ctx)
+        except click.Abort as abort:
+            if isinstance(abort.__context__, EOFError):
+                give = f"give {self.opts[0]}, or {self.envvar} in the environment"
+                raise click.UsageError(f"Nobody is there to be asked: {give}.", ctx) from None
+            raise
+
+
 email_argument = click.argument("email", callback=_address)
 password_option = click.option(
     "--password",
+    cls=Asked,
     envvar="PASSWORD",
     prompt=True,
     hide_input=True,

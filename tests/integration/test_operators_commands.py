@@ -141,6 +141,24 @@ def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str
         assert "DATABASE_URL" in refused({**server, "DATABASE_URL": url}, *arguments)
 
 
+@pytest.mark.parametrize("mode", ["embedded", "server"])
+def test_a_database_without_tables_is_told_as_what_does_not_go_away(place: Callable[[str], dict[str, str]], mode: str) -> None:
+    for arguments in (["users", "list"], ["logs"], ["keys", "list", "boss@example.org"]):
+        assert "`roadmap migrate`" in refused(place(mode), *arguments)
+
+
+def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("embedded")
+    succeeded(environment, "migrate")
+    said = roadmap(environment, "users", "add", "boss@example.org")
+    assert (said.code, "--password" in said.errors, "PASSWORD" in said.errors, "Interrupted" in said.errors) == (
+        2,
+        True,
+        True,
+        False,
+    )
+
+
 def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_broker: Redis) -> None:
     own_broker.client().config_set("requirepass", "another")
     for place in (f"127.0.0.1:{own_broker.port}/0", f":{SECRET}@127.0.0.1:{own_broker.port}/0"):
@@ -148,7 +166,7 @@ def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_
         found = checks_of(roadmap(environment, "doctor", "--json"))["broker"]
         assert (found["state"], "password" in found["cause"], "REDIS_URL" in found["fix"]) == ("failed", True, True)
         for arguments in (["jobs", "list"], ["jobs", "workers"], ["jobs", "dead"]):
-            sentence = refused(environment, *arguments, code=3)
+            sentence = refused(environment, *arguments)  # and not 3: it will not go away
             assert "password" in sentence
             assert "REDIS_URL" in sentence
     own_broker_with_key = f"redis://:another@127.0.0.1:{own_broker.port}/0"
