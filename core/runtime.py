@@ -2,8 +2,9 @@
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import peewee
@@ -66,7 +67,7 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
     With `as_it_was`, for the outermost one: all that the block reads is of one moment, and it raises Overtaken instead of
     changing what somebody else has changed since. SQLite lets nobody else write meanwhile (BEGIN IMMEDIATE).
     """
-    with session(), database.atomic():
+    with _ended_later(), session(), database.atomic():
         if not (as_it_was and is_postgres()):
             yield
             return
@@ -77,6 +78,38 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
             if isinstance(getattr(error, "orig", None), SerializationFailure):
                 raise Overtaken from error
             raise
+
+
+def after_transaction(do: Callable[[], None]) -> None:
+    """Do this when the outermost transaction of this thread has ended, committed or undone; at once when there is none. Not when
+    it was overtaken: then all of it is tried again. (`database.after_commit` is for what must not be told of what is undone.)
+    """
+    waiting: list[Callable[[], None]] | None = getattr(_waiting, "list", None)
+    if waiting is None:
+        do()
+    else:
+        waiting.append(do)
+
+
+_waiting = threading.local()  # as are the connections
+
+
+@contextmanager
+def _ended_later() -> Iterator[None]:
+    if getattr(_waiting, "list", None) is not None:  # an outer one sees to it
+        yield
+        return
+    waiting: list[Callable[[], None]] = []
+    _waiting.list = waiting
+    try:
+        yield
+    except Overtaken:
+        waiting.clear()
+        raise
+    finally:
+        _waiting.list = None
+        for do in waiting:
+            do()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 The row of an act is there before the act, so that nothing is done that is not written down: while the database is away, the act
 is refused. What came of it is written after it. A row without an outcome is one whose process has died meanwhile: it may have
-been done or not. What is done in the database itself shares a transaction with its row, and both stay or neither.
+been done or not. What is done in the database itself shares a transaction with its row, and both stay or neither; that it was
+refused or has failed stands there also when that transaction is undone.
 
 Rows are never changed otherwise, and are forgotten after a year. They hold names and ids, no secret and no text of a learner.
 """
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +24,7 @@ from pydantic import BaseModel, Field
 from core import clock
 from core.errors import RoadmapError, Unavailable
 from core.ids import first_id, new_id
-from core.runtime import session, transaction
+from core.runtime import after_transaction, session, transaction
 from core.text import one_line, storable
 from models.audit import AuditRecord
 
@@ -121,9 +123,16 @@ def audited(actor: Actor, action: Action, target: str, details: Details | None =
     act = Act(new_id())
     said = _bounded(details or {})
     who = {"account_id": actor.account_id, "actor": _short(actor.name), "address": actor.address[:100]}
-    row = {**who, "request_id": actor.request_id[:64], "action": action, "target": _short(target), "details": said}
+    row: dict[str, Any] = {
+        **who,
+        "request_id": actor.request_id[:64],
+        "action": action,
+        "target": _short(target),
+        "details": said,
+    }
+    row |= {"id": act.id, "began_at": clock.now()}
     with transaction():
-        AuditRecord.insert(id=act.id, began_at=clock.now(), **row).execute()
+        AuditRecord.insert(row).execute()
     outcome, error = Outcome.failed, ""
     try:
         yield act
@@ -135,7 +144,11 @@ def audited(actor: Actor, action: Action, target: str, details: Details | None =
         outcome, error = Outcome.refused, refusal.detail
         raise
     finally:
-        _end(act, outcome, error, _bounded({**said, **act.found}))
+        told = {"outcome": outcome, "error": _short(error), "details": _bounded({**said, **act.found}), "ended_at": clock.now()}
+        if outcome is Outcome.done:
+            _end(row, told)
+        else:  # a transaction around it is undone now, and the row with it
+            after_transaction(partial(_end, row, told))
 
 
 def records(*, limit: int, before: UUID | None = None, action: str = "", outcome: Outcome | None = None) -> AuditLog:
@@ -159,14 +172,14 @@ def forget_old() -> None:
         AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
 
 
-def _end(act: Act, outcome: Outcome, error: str, details: dict[str, Detail]) -> None:
+def _end(row: dict[str, Any], told: dict[str, Any]) -> None:
     """When that cannot be written, the act counts nevertheless, and its row says that its outcome is not known."""
-    told: dict[str, Any] = {"outcome": outcome, "error": _short(error), "details": details, "ended_at": clock.now()}
     try:
         with transaction():
-            AuditRecord.update(told).where(AuditRecord.id == act.id).execute()
+            if not AuditRecord.update(told).where(AuditRecord.id == row["id"]).execute():
+                AuditRecord.insert({**row, **told}).execute()
     except Unavailable as away:
-        logger.warning("the audit log does not know that %s is %s: %s", act.id, outcome, away)
+        logger.warning("the audit log does not know that %s is %s: %s", row["id"], told["outcome"], away)
 
 
 def _bounded(details: Details) -> dict[str, Detail]:

@@ -94,6 +94,16 @@ def test_what_a_worker_could_not_do_is_retried_from_the_page(shared_server: Stac
     ]
 
 
+def test_what_is_refused_under_a_name_stands_in_the_audit_log(shared_server: Stack, boss: Browser) -> None:
+    roadmap = shared_server.create()
+    shared_server.finished(roadmap)
+    path = f"{API}/roadmaps/{roadmap.rpartition('/')[2]}/cancel"
+    for _ in range(2):
+        assert boss.ask("POST", path, {**FROM_HERE, "Idempotency-Key": "once"}, json={}).status_code == 409
+    entries = boss.ask("GET", f"{API}/audit?limit=2&action=roadmap.cancel").json()["items"]
+    assert [(entry["target"], entry["outcome"]) for entry in entries] == [(path.split("/")[-2], "refused")] * 2
+
+
 def test_an_observer_is_shown_no_button_and_can_do_nothing(
     shared_server: Stack, boss: Browser, enter: Callable[[str], Browser]
 ) -> None:

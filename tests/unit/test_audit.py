@@ -2,6 +2,7 @@
 
 import logging
 import re
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.errors import Conflict, NotFound, Unavailable
 from core.ids import new_id
-from core.runtime import session, transaction
+from core.runtime import Overtaken, session, transaction
 from models.audit import AuditRecord
 from roadmap import audit
 from roadmap.accounts import LOCAL_EMAIL, LOCAL_OWNER
@@ -144,6 +145,38 @@ def test_what_is_done_in_the_database_shares_its_transaction() -> None:
     with pytest.raises(ZeroDivisionError):
         do()
     assert records(limit=1).items == []
+
+
+@pytest.mark.parametrize("caught", [False, True])
+@pytest.mark.parametrize("inner", [False, True])
+def test_what_was_refused_is_written_down_whatever_becomes_of_the_transaction_around_it(caught: bool, inner: bool) -> None:
+    def refuse() -> None:
+        with transaction() if inner else nullcontext(), audited(ADA, "roadmap.cancel", "7", {"owner": "Bob"}) as act:
+            act.found["count"] = 3
+            raise Conflict("It is over.")
+
+    with suppress(Conflict), transaction(), suppress(Conflict) if caught else nullcontext():
+        refuse()
+    (entry,) = records(limit=10).items
+    assert (entry.outcome, entry.error, entry.details) == (Outcome.refused, "It is over.", {"owner": "Bob", "count": 3})
+    assert (entry.actor, entry.target, entry.ended_at is not None) == (ADA.name, "7", True)
+
+
+def test_what_was_overtaken_is_done_again_and_written_down_once() -> None:
+    with suppress(Overtaken), transaction():
+        with suppress(ZeroDivisionError), audited(ADA, "roadmap.cancel", "7"):
+            raise ZeroDivisionError
+        raise Overtaken
+    assert records(limit=1).items == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["once", "under a name"])
+def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(client: TestClient, headers: dict[str, str]) -> None:
+    roadmap_id = client.post("/api/v1/roadmaps", json={"goal": "Become a backend engineer in Python"}).json()["id"]
+    answer = client.post(f"/api/v1/admin/roadmaps/{roadmap_id}/cancel", json={}, headers=headers)
+    assert answer.status_code == 409
+    assert (newest().action, newest().target, newest().outcome) == ("roadmap.cancel", roadmap_id, Outcome.refused)
+    assert newest().error == answer.json()["detail"]
 
 
 def test_whoever_sits_at_the_command_line_is_named_by_the_machine() -> None:
