@@ -78,6 +78,8 @@ class Caller:
                 return
             except httpx2.LocalProtocolError:
                 raise self._unsendable() from None
+            except (httpx2.DecodingError, httpx2.InvalidURL):
+                raise self._other() from None
             except (httpx2.TransportError, _Again) as error:
                 failure = error
             if time.monotonic() > until:
@@ -100,7 +102,7 @@ class Caller:
             event = None
             for line in answer.iter_lines():
                 if line.startswith("data: "):
-                    event = json.loads(line[6:])
+                    event = self._event(line[6:])
                 elif line.startswith(":"):
                     yield None
                 elif event is not None and not line:
@@ -133,8 +135,20 @@ class Caller:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise Failed(f"{self.url} answers something else than this service does; is --url (ROADMAP_URL) right?")
+            raise self._other()
         return found
+
+    def _event(self, data: str) -> Json:
+        try:
+            found = json.loads(data)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not {"seq", "type", "data"} <= found.keys():
+            raise self._other()
+        return found
+
+    def _other(self) -> Failed:
+        return Failed(f"{self.url} answers something else than this service does; is --url (ROADMAP_URL) right?")
 
     def _patiently(self, ask: Callable[[], Result]) -> Result:
         """Everything that is asked here may be asked twice: a GET changes nothing, and a POST has its key."""
@@ -147,6 +161,8 @@ class Caller:
                 pause = error.retry_after if error.retry_after is not None else _pause(tries)
             except httpx2.LocalProtocolError:
                 raise self._unsendable() from None
+            except (httpx2.DecodingError, httpx2.InvalidURL):
+                raise self._other() from None
             except httpx2.TransportError as error:
                 failure, pause = error, _pause(tries)
             if time.monotonic() + pause > until:
@@ -220,7 +236,8 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx2.URL(url).raw_host.decode().encode("idna")  # as it will be looked up
+    except (ValueError, httpx2.InvalidURL):
         fits = False
     if not fits or re.search(r"\s", url):
         raise click.BadParameter("must be the whole address of a service, as in https://roadmap.example.org", param_hint="--url")

@@ -96,3 +96,31 @@ class TestStream:
         with serving(end) as url, pytest.raises(Away, match="busy or incomplete"):
             list(Caller(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
+
+    @pytest.mark.parametrize("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
+    def test_what_is_no_event_of_this_service_is_told_so(self, event: bytes) -> None:
+        def tell(handler: Other) -> None:
+            handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
+
+        with serving(tell) as url, pytest.raises(Failed, match="--url") as refused:
+            list(Caller(url, None, 0.3).events(PATH))
+        assert not isinstance(refused.value, Away)
+
+
+class TestOther:
+    @pytest.mark.parametrize(
+        "url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"]
+    )
+    def test_an_address_that_no_host_can_have_is_a_mistake_of_the_command(self, url: str) -> None:
+        said = roadmap({}, "list", "--url", url, "--patience", "1")
+        assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
+
+    def test_a_body_that_cannot_be_unpacked_is_told_so(self) -> None:
+        with serving(lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")) as url:
+            for ask in (lambda caller: caller.get(PATH), lambda caller: list(caller.events(PATH))):
+                with pytest.raises(Failed, match="--url"):
+                    ask(Caller(url, None, 0.3))
+
+    def test_a_list_that_is_none_is_told_so(self) -> None:
+        with serving(lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')) as url, pytest.raises(Failed):
+            list(Caller(url, None, 0.3).pages(PATH, 10))
