@@ -8,6 +8,7 @@ from typing import Any
 
 import peewee
 import pytest
+from starlette.testclient import TestClient
 
 from core import clock, measuring
 from core.errors import Unavailable
@@ -233,6 +234,22 @@ def test_a_quantile_of_nothing_is_none_and_beyond_the_last_bound_that_bound() ->
     assert quantile(0.95, FINE, [0] * (len(FINE) + 1)) is None
     assert quantile(0.95, FINE, [0] * len(FINE) + [1]) == FINE[-1]
     assert FINE[0] / 1.3 < (quantile(0.95, FINE, [1] + [0] * len(FINE)) or 0) < FINE[0]  # in the lowest bucket
+
+
+@pytest.mark.parametrize("span", ["hour", "day"])
+def test_every_bar_of_a_chart_is_of_a_whole_step(client: TestClient, span: str) -> None:
+    """But for the one that is not over. Asked in the midst of a quarter of an hour and of a minute."""
+    clock.travel(timedelta(days=3) - timedelta(seconds=clock.now().timestamp() % 900) + timedelta(minutes=7, seconds=30))
+    now = minute_of(clock.now())
+    text = json.dumps(DONE, separators=(",", ":"), sort_keys=True)
+    with transaction():
+        for minute in range(now - 25 * 60, now + 1):
+            Measure.insert(name=TASKS, minute=minute, labels=text, part="", value=1).execute()
+    history = client.get(f"/api/v1/admin/queues/content/history?span={span}").json()
+    assert {run["done"] for run in history["runs"][:-1]} == {history["step_seconds"] // 60}
+    assert len(history["runs"]) == len(history["depths"]) == (60 if span == "hour" else 96)
+    since = datetime.fromisoformat(client.get(f"/api/v1/admin/tasks?span={span}").json()["since"])
+    assert since == datetime.fromisoformat(history["runs"][0]["at"])
 
 
 @job(logs_queue)

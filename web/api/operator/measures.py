@@ -1,6 +1,6 @@
 """What the tasks of the queues have done, for operators: numbers for tables and charts."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,7 @@ class Span(StrEnum):
 
 
 LENGTHS = {Span.hour: timedelta(hours=1), Span.day: timedelta(days=1)}
+EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their length since then
 STEPS = {Span.hour: timedelta(minutes=1), Span.day: timedelta(minutes=15)}
 
 
@@ -95,5 +96,8 @@ def read_queue_history(call: Call) -> QueueHistory:
 
 
 def since_of(span: Span) -> datetime:
-    """When its first step begins, so that with the one that is not over there is a whole number of them."""
-    return clock.now() - LENGTHS[span] + STEPS[span]
+    """When its first step begins, which is shown as a whole, so that with the one that is not over there is a whole number of
+    them.
+    """
+    since = clock.now() - LENGTHS[span] + STEPS[span]
+    return since - (since - EPOCH) % STEPS[span]
