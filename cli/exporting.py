@@ -1,6 +1,8 @@
 """`export`: a roadmap to take along."""
 
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,13 +35,23 @@ def export_command(roadmap_id: str, form: str, output: Path | None, caller: Call
         return
     size = 0
     try:
+        mode = _mode(output)
         with new_file(output, replace=True) as file:
             for part in parts:
                 size += file.write(part.encode())
-        output.chmod(0o644)
+        output.chmod(mode)
     except OSError as error:
         raise Failed(f"{output} cannot be written ({error.strerror}); name another place.") from None
     click.echo(as_document({"file": str(output), "format": form, "bytes": size}) if as_json else f"Written to {output}.")
+
+
+def _mode(output: Path) -> int:
+    """Who may read it: whoever may read what it replaces, or whom the umask lets."""
+    if output.exists():
+        return stat.S_IMODE(output.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def _markdown(caller: Caller, path: str) -> Iterator[str]:

@@ -1,10 +1,14 @@
 """How learners' commands call a server that is not as it should be: a real one, on this machine."""
 
+import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from time import monotonic
+from uuid import uuid4
 
 import pytest
 
@@ -124,3 +128,18 @@ class TestOther:
     def test_a_list_that_is_none_is_told_so(self) -> None:
         with serving(lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')) as url, pytest.raises(Failed):
             list(Caller(url, None, 0.3).pages(PATH, 10))
+
+
+class TestExport:
+    @pytest.mark.parametrize(("umask", "before", "after"), [(0o022, None, 0o644), (0o077, None, 0o600), (0o022, 0o640, 0o640)])
+    def test_a_file_may_be_read_by_whom_the_umask_or_the_one_before_it_says(
+        self, tmp_path: Path, umask: int, before: int | None, after: int
+    ) -> None:
+        file = tmp_path / "map.svg"
+        if before is not None:
+            file.touch()
+            file.chmod(before)
+        arguments = ("export", str(uuid4()), "--format", "svg", "--output", file)
+        with serving(lambda handler: handler.say(b"<svg/>")) as url:
+            said = roadmap({"ROADMAP_URL": url}, *arguments, before=lambda: os.umask(umask) and None)
+        assert (said.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (0, "<svg/>", after)
