@@ -45,7 +45,7 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
         raise Failed(f"{output} cannot be written here; name another place: --output PATH")
-    with running_service() as url, httpx2.Client(base_url=url, timeout=30) as client:
+    with running_service() as url, httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
         roadmap = make_roadmap(client, request)
         if not roadmap["stages"]:
             raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
@@ -97,7 +97,7 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
         if services.poll() is not None:
             raise Failed(f"the services did not start:\n{log.read_text(errors='replace').strip()}")
         try:
-            if httpx2.get(f"{url}/health/ready", timeout=5).status_code == 200:
+            if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
                 return
         except httpx2.TransportError:
             pass

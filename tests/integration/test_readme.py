@@ -13,7 +13,7 @@ import pytest
 from cli import demo
 from core.settings import Settings
 from roadmap.events import EventType
-from tests.servers import Postgres, Redis
+from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
@@ -66,8 +66,11 @@ def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> N
 
 
 def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> None:
+    """Behind a proxy, too, which would look for its services on a machine of its own."""
     command = [sys.executable, "roadmap_cli.py", "demo", "Bake sourdough bread", "--output", str(tmp_path / "x.md")]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=90)
+    proxy = f"http://127.0.0.1:{free_port()}"
+    environment = {**os.environ, "HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": proxy}
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
     assert said.returncode == 1
     assert "Backend engineer with Python" in said.stderr
     assert "OPENAI_API_KEY" in said.stderr
