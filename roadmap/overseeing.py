@@ -38,6 +38,7 @@ LATE = timedelta(hours=1)  # by which the clock of an id and the time of its row
 MOST_PARTS = 300  # of a roadmap that are not ready
 OVER_BUDGET = peewee.SQL("over_budget")  # in the words of the index, which SQLite compares
 HAS_ERROR = peewee.SQL("error <> ''")
+WORD = re.compile(r"[A-Za-z0-9]+")
 WORDS = peewee.SQL("to_tsvector('simple', goal || ' ' || title)")
 
 
@@ -202,14 +203,22 @@ def _says(text: str) -> Any:
     """Words in any order: each by its beginning where the full-text index can find it, which is not so in a script without
     spaces; otherwise each wherever it stands.
     """
-    words = re.findall(r"[A-Za-z0-9]+", text)
-    if not (is_postgres() and words and text.isascii()):
+    query = " & ".join(_found_as(piece) for piece in text.split() if WORD.search(piece))
+    if not (is_postgres() and query and text.isascii()):
         parts = (Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in text.split())
         return reduce(and_, parts, peewee.SQL("1 = 1"))
-    query = " & ".join(f"{word.lower()}:*" for word in words)
     condition = peewee.Expression(WORDS, "@@", peewee.fn.to_tsquery("simple", query))
     rare = _found_by_words(condition)
     return condition if rare is None else Roadmap.id.in_(rare)
+
+
+def _found_as(piece: str) -> str:
+    """What PostgreSQL looks for. To its parser Node.js and CI/CD are a word each, so that it is asked to parse them as well (in
+    quotes); what it takes apart is looked for word by word.
+    """
+    words = " & ".join(f"{word.lower()}:*" for word in WORD.findall(piece))
+    quoted = re.sub(r"['\\]", " ", piece)
+    return f"('{quoted}':* | ({words}))"
 
 
 def _found_by_words(condition: Any) -> list[UUID] | None:

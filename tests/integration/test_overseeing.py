@@ -152,6 +152,21 @@ def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
         assert ids(**nothing) == set(), nothing
 
 
+SIGNS = ("Node.js", "CI/CD", "TCP/IP", "ASP.NET", "C++", "Python 3.11", "front-end", "it's \\ or", "shop@example.org")
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.usefixtures("provider")
+def test_words_with_signs_in_them_are_found_as_they_are_typed(model_stack: Stack, operator: Operator, signs: str) -> None:
+    goals = {goal: model_stack.create(goal).rpartition("/")[2] for goal in (f"Learn {signs}, please", f"Know ({signs}) well")}
+    other = model_stack.create("Learn to whittle spoons").rpartition("/")[2]
+    learn, know = goals.values()
+    for text, wanted in {signs: {learn, know}, f"learn {signs.lower()}": {learn}, f"well {signs}": {know}}.items():
+        found = {item["id"] for item in operator(LIST, params={"text": text}).json()["items"]}
+        assert found & {learn, know, other} == wanted, text
+    assert operator(LIST, params={"text": f"!({signs}:*|'& + \\"}).status_code == 200
+
+
 def test_pages_of_a_search_show_everything_once(model_stack: Stack, provider: Provider, operator: Operator) -> None:
     made = [model_stack.finished(model_stack.create(f"Learn to juggle, part {number}"))["id"] for number in range(3)]
     for query in ({"text": "juggle"}, {"text": "juggle", "status": "ready,partial"}):
