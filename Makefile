@@ -12,7 +12,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-delivery bench-logs bench-observing clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make 
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is below 60 % of its target
 	@$(BENCH)/bin/python -m benchmarks --smoke
+
+bench-costs: $(VENV)/run $(BENCH)/ready ## Which feature costs how much of accepting a goal
+	@$(BENCH)/bin/python -m benchmarks.costs
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py
