@@ -12,7 +12,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a
 
 bench-costs: $(VENV)/run $(BENCH)/ready ## Which feature costs how much of accepting a goal
 	@$(BENCH)/bin/python -m benchmarks.costs
+
+bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="workers clients" QUICK=1; WRITE=1 puts it into docs/
+	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py

@@ -31,8 +31,8 @@ def main() -> int:
         effort = replace(effort, rounds=options.rounds, starts=min(effort.starts, options.rounds))
     if options.roadmaps is not None:
         effort = replace(effort, roadmaps=options.roadmaps)
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         results = again(options.again) if options.again else run(options.only or list(SUBJECTS), effort)
     except (BenchmarkFailed, LoadFailed) as error:
@@ -89,7 +89,7 @@ def again(path: Path) -> Results:
     return results_of(json.loads(path.read_text()))
 
 
-def _interrupt(_: int, __: FrameType | None) -> None:
+def interrupt(_: int, __: FrameType | None) -> None:
     """Once: what follows must not disturb the end."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

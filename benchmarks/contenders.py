@@ -93,15 +93,24 @@ class Service(Contender):
 
     name = OURS
 
+    def __init__(self, *, members: int = MEMBERS, with_admin: bool = False, **settings: str) -> None:
+        """`with_admin`: the first account is an administrator's. `settings`: beside those of a newcomer, by their variables."""
+        self._members, self._settings = [str(members), *(["admin"] if with_admin else [])], settings
+
     @contextmanager
     def serving(self, ground: Ground) -> Iterator[None]:
-        self.stack = ground.stack()
+        self.stack = ground.stack(**self._settings)
+        self.url = self.stack.environment["DATABASE_URL"]
+        self.prepare(ground)
         with running(self.stack, "api"):
-            self.port, self.url = self.stack.port, self.stack.environment["DATABASE_URL"]
+            self.port = self.stack.port
             environment = {**self.stack.environment, "SERVICE_TYPE": "api", "PYTHONPATH": str(ROOT)}
-            self.tokens = output_of(python("-m", "benchmarks.members", str(MEMBERS)), environment)
+            self.tokens = output_of(python("-m", "benchmarks.members", *self._members), environment)
             self.empty()
             yield
+
+    def prepare(self, ground: Ground) -> None:
+        """For who needs something of the database before the first process uses it."""
 
     @contextmanager
     def consuming(self) -> Iterator[None]:
@@ -159,6 +168,9 @@ class Service(Contender):
 
     def empty(self) -> None:
         ask(self.url, "TRUNCATE roadmap, first_answer CASCADE")
+        self.empty_queues()
+
+    def empty_queues(self) -> None:
         for name in ("content", "logs"):
             with queue_of(self.stack, name) as queue:
                 queue.storage.flush_queue()
@@ -281,15 +293,15 @@ def goal(number: int) -> str:
     return f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
 
 
-def output_of(command: Sequence[str], environment: Mapping[str, str], given: str = "") -> list[str]:
-    """The words that a command writes. Raises BenchmarkFailed."""
+def output_of(command: Sequence[str], environment: Mapping[str, str], given: str = "", *, seconds: float = 120) -> list[str]:
+    """The words that a command writes within so many seconds. Raises BenchmarkFailed."""
     ended = subprocess.run(
         list(command),
         env=dict(environment),
         input=given + "\n",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         cwd=ROOT,
         check=False,
     )

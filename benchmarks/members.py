@@ -1,6 +1,7 @@
 """Makes accounts of the service whose settings are in the environment, logged in, and writes their tokens, one a line.
 
     python -m benchmarks.members 200
+    python -m benchmarks.members 200 admin     the first of them is an administrator
 
 Without passwords: hashing some hundreds of them would take longer than the measurement.
 """
@@ -16,13 +17,14 @@ from roadmap.sessions import Device
 from web import tokens
 
 
-def main(count: int) -> None:
+def main(count: int, rank: str = "") -> None:
     with transaction():
-        for _ in range(count):
+        for number in range(count):
             account_id = new_id()
-            account = Account.create(id=account_id, email=f"{account_id}@example.org", password_hash="", created_at=clock.now())
+            fields = {"id": account_id, "email": f"{account_id}@example.org", "password_hash": "", "created_at": clock.now()}
+            account = Account.create(**fields, is_admin=rank == "admin" and not number)
             print(tokens.access_token(sessions.begin(account, Device("benchmark"))))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

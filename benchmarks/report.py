@@ -102,14 +102,14 @@ def _about(results: Results) -> str:
         f"Measured on {results.date} by `make bench` ({form}), {rounds} interleaved rounds: medians, with the least and the most "
         "of a round; ratios are those within a round. Contenders share servers and cores, nothing is pinned.",
         HOW,
-        "Machine: " + _listed(results.machine) + ".",
-        "Versions: " + _listed(results.versions) + ".",
-        "Servers: " + _listed(results.settings) + ".",
+        "Machine: " + listed(results.machine) + ".",
+        "Versions: " + listed(results.versions) + ".",
+        "Servers: " + listed(results.settings) + ".",
     ]
     return "\n\n".join(parts)
 
 
-def _listed(names: Mapping[str, str]) -> str:
+def listed(names: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in names.items())
 
 

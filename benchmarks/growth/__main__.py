@@ -1,0 +1,104 @@
+"""How cost grows, in curves: `make bench-growth`, or
+
+    python -m benchmarks.growth [--only CURVE ...] [--quick] [--json FILE] [--markdown FILE] [--charts FOLDER]
+
+What was measured before of other curves stays in the JSON, and is told with it. Fails when a statement of a hot path reads a
+large table as a whole.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.__main__ import interrupt
+from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say, settings_of_servers, versions
+from benchmarks.growth.curves import CURVES
+from benchmarks.growth.effort import FULL, QUICK, Effort
+from benchmarks.growth.plans import Statement, complaints
+from benchmarks.growth.points import Curve, Found, Point
+from benchmarks.growth.report import markdown, noteworthy, read, write_charts, write_section, written
+from benchmarks.load import LoadFailed
+
+
+def main() -> int:
+    options = arguments()
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    everything = read(options.json) if options.json else {}
+    new: dict[str, Found] = {}
+    failed = False
+    compiled()
+    for name in [] if options.again else options.only or list(CURVES):
+        try:
+            new[name] = run(CURVES[name], QUICK if options.quick else FULL)
+        except (BenchmarkFailed, LoadFailed, AssertionError) as error:
+            say(f"error: {name}: {error}")
+            failed = True
+            continue
+        except KeyboardInterrupt:
+            say("interrupted; everything that was started has ended")
+            return 130
+        everything |= {name: new[name]}
+        if options.json:
+            options.json.write_text(written(everything))
+    told = everything if options.again else new
+    print(markdown(told, CURVES))
+    if options.markdown:
+        write_section(options.markdown, markdown(everything, CURVES))
+    if options.charts:
+        write_charts(options.charts, everything, CURVES)
+    return judged(told.values()) or int(failed)
+
+
+def judged(found: Iterable[Found]) -> int:
+    """1 when a statement may not stay as it is."""
+    wrong = [complaint for each in found for complaint in complaints(noteworthy(each.statements))]
+    for complaint in wrong:
+        say(f"error: {complaint}")
+    return int(bool(wrong))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=list(CURVES), metavar="CURVE", help=", ".join(CURVES))
+    parser.add_argument("--quick", action="store_true", help="fewer points and shorter turns, to look at something")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure there, with those of other curves")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the section there, of all that is in the JSON")
+    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="write a chart of each curve there")
+    parser.add_argument("--again", action="store_true", help="measure nothing: tell of what is in the JSON")
+    return parser.parse_args()
+
+
+def run(curve: Curve, effort: Effort) -> Found:
+    load_before, began = os.getloadavg()[0], time.monotonic()
+    points: list[Point] = []
+    statements: list[Statement] = []
+    with Ground() as ground:
+        for each in curve.measure(ground, effort):
+            if isinstance(each, Point):
+                points.append(each)
+            else:
+                statements.append(each)
+        settings = settings_of_servers(ground)
+    return Found(
+        date=datetime.now(UTC).date().isoformat(),
+        form=effort.form,
+        machine=machine() | {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"},
+        versions=versions(),
+        settings=settings,
+        seconds=round(time.monotonic() - began),
+        points=points,
+        statements=[each for each in statements if each.is_noteworthy],
+        explained=len({each.text for each in statements}),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

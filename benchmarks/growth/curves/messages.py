@@ -1,0 +1,119 @@
+"""A queue that fills up: what it takes to enqueue one message, to claim and acknowledge one, and to look at the queue's page.
+
+The pages are those of the service, whose consumers rest; then, without it, one process sends and takes messages.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any
+
+from benchmarks.contenders import Service
+from benchmarks.figures import number
+from benchmarks.ground import BenchmarkFailed, Ground, say
+from benchmarks.growth.asking import HTML, Asked, answers
+from benchmarks.growth.effort import Effort
+from benchmarks.growth.points import Curve, Found, Point, growth, lines
+from benchmarks.idle import DEFAULTS
+from core.ids import new_id
+from tests.chaos.checks import queue_of
+from tests.stack import Stack, embedded_stack, running
+
+MESSAGE, PAGE = "one message, ms", "a page, ms"
+ENQUEUE, CLAIM = "enqueue", "claim and acknowledge"
+REDIS, SQLITE = "Redis", "SQLite"
+AT_ONCE = 1_000  # messages of one step, when the queue is filled
+TRIES = 10  # of each page
+ABOUT = """\
+Messages of the queue of contents, of a usual size. One message: the mean of some hundred in turn, one process, nobody else.
+A page: the median for one who waits; a search looks at 10,000 messages at most, and says so."""
+
+
+def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
+    service = Service(members=1, with_admin=True)
+    with service.serving(ground):
+        service.stack.headers = service.headers(service.tokens[0])
+        yield from _pages(REDIS, service.stack, effort)
+    yield from _one(REDIS, service.stack, effort)
+    embedded = embedded_stack(ground.folder("embedded"), **DEFAULTS)
+    with running(embedded):
+        yield from _pages(SQLITE, embedded, effort)
+    yield from _one(SQLITE, embedded, effort)
+
+
+def pages() -> Mapping[str, str]:
+    """By what is looked at."""
+    path = "/admin/queues/content"
+    return {"overview": "/admin", "ready": f"{path}?state=ready", "a search": f"{path}?state=ready&search=no+such+words"}
+
+
+def _pages(storage: str, stack: Stack, effort: Effort) -> Iterator[Point]:
+    with queue_of(stack) as queue, ExitStack() as ends:
+        queue.storage.pause()
+        ends.callback(queue.storage.resume)
+        ends.callback(queue.storage.flush_queue)
+        for count in effort.messages:
+            _fill(queue.storage, count)
+            say(f"messages: {storage}, pages of {count:,}")
+            for name, path in pages().items():
+                found = answers(stack.port, stack.headers, Asked(PAGE, name, [path], HTML), TRIES)
+                yield Point(PAGE, f"{name}, {storage}", count, found.ms["p50"])
+
+
+def _one(storage: str, stack: Stack, effort: Effort) -> Iterator[Point]:
+    with queue_of(stack) as queue:
+        for count in effort.messages:
+            _fill(queue.storage, count)
+            say(f"messages: {storage}, one of {count:,}")
+            enqueued, claimed = _turns(queue.storage, effort.told)
+            yield Point(MESSAGE, f"{ENQUEUE}, {storage}", count, enqueued)
+            yield Point(MESSAGE, f"{CLAIM}, {storage}", count, claimed)
+        queue.storage.flush_queue()
+
+
+def _fill(storage: Any, count: int) -> None:
+    """So many messages, and no others."""
+    storage.flush_queue()
+    for first in range(0, count, AT_ONCE):
+        storage.enqueue_many([(_message(), 0) for _ in range(min(AT_ONCE, count - first))])
+    if (found := storage.queue_size()) != count:
+        raise BenchmarkFailed(f"of {count} messages {found} are in the queue")
+
+
+def _message() -> bytes:
+    """As long as one of a task with a row's id."""
+    return f'{{"task": "build_content", "id": "{new_id()}", "args": ["{new_id()}"], "sent": 1790000000.123456}}'.encode()
+
+
+def _turns(storage: Any, times: int) -> tuple[float, float]:
+    """Milliseconds of one message, on its way in and out, while as many as before stay in the queue."""
+    sending = taking = 0.0
+    done: list[Any] = []
+    for _ in range(times):
+        message, began = _message(), perf_counter()
+        storage.enqueue(message, 0)
+        sent = perf_counter()
+        claim = storage.claim(0.0, done)
+        taking += perf_counter() - sent
+        sending += sent - began
+        if claim is None:
+            raise BenchmarkFailed("a message that was enqueued cannot be claimed")
+        done = [claim]
+    storage.acknowledge(*done)
+    return sending / times * 1000, taking / times * 1000
+
+
+def said(found: Found) -> str:
+    points = found.points
+    ones, seen = lines(points, MESSAGE), lines(points, PAGE)
+    most = max(point.x for point in points)
+    told = ", ".join(f"{name} {number(list(line.values())[-1])} ms ({growth(line):.2f} times)" for name, line in ones.items())
+    name, slowest = max(seen.items(), key=lambda each: max(each[1].values()))
+    return (
+        f"With {most:,.0f} messages waiting one costs: {told} of what it costs in an empty queue. The slowest page is {name}: "
+        f"{number(max(slowest.values()))} ms; it looks at 10,000 messages at most. New goals are refused with 503 when "
+        "MOST_QUEUED_ROADMAPS wait, so that a queue which grows means too few workers (CONTENT_WORKERS), not a slow queue."
+    )
+
+
+CURVE = Curve("messages", "Messages in the queue", "messages", ABOUT, measure, said)

@@ -1,0 +1,102 @@
+"""SQLite (embedded mode) against PostgreSQL and Redis (server mode): goals accepted, roadmaps read, roadmaps built a second.
+
+While goals are accepted and roadmaps read nothing is built: server mode has no consumers then, and embedded mode's are paused.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from benchmarks.contenders import PATH, Service, goal
+from benchmarks.figures import number, turns
+from benchmarks.ground import BenchmarkFailed, Ground, say
+from benchmarks.growth.effort import Effort
+from benchmarks.growth.points import Curve, Found, Point, lines
+from benchmarks.idle import DEFAULTS
+from benchmarks.load import Plan, load, request
+from tests.chaos.checks import queue_of
+from tests.stack import FINAL, Stack, embedded_stack, running
+
+RATE, BUILT = "requests/s", "roadmaps built/s"
+POST, GET = "POST a goal", "GET a roadmap"
+SERVER, EMBEDDED = "server mode", "embedded mode"
+CLIENTS = (1, 32)
+LONGEST = 300  # seconds until all are built
+ABOUT = """\
+PostgreSQL and Redis in server mode, SQLite in embedded mode, each with one API process and both consumers as they are set by
+default; requests by one client and by 32, while consumers rest. Roadmaps are those of the catalogue, of 90 contents each, that
+are asked for all at once: what is told is their number by the seconds until the last is ready."""
+
+
+def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
+    service = Service()
+    with service.serving(ground), running(embedded_stack(ground.folder("embedded"), **DEFAULTS)) as embedded:
+        service.stack.headers = service.headers(service.tokens[0])
+        with service.consuming():
+            yield from _built(SERVER, service.stack, effort)
+        yield from _built(EMBEDDED, embedded, effort)
+        with _paused(embedded):
+            modes = {SERVER: (service.stack, service.posts()), EMBEDDED: (embedded, _posts(service))}
+            reads = {name: _read(stack) for name, (stack, _) in modes.items()}
+            for turn, name in turns(list(modes), effort.rounds):
+                stack, posts = modes[name]
+                ground.settle()
+                for count in CLIENTS:
+                    say(f"modes: {name}, {count} clients, round {turn + 1} of {effort.rounds}")
+                    read = load(Plan(stack.port, [reads[name]], 200, effort.seconds, connections=count))
+                    posted = load(Plan(stack.port, posts, 202, effort.seconds, connections=count))
+                    yield Point(RATE, f"{GET}, {name}", count, read.rate)
+                    yield Point(RATE, f"{POST}, {name}", count, posted.rate)
+
+
+def _built(name: str, stack: Stack, effort: Effort) -> Iterator[Point]:
+    stack.finished(stack.create(goal(0)))  # every process loads what it needs
+    say(f"modes: {name}, {effort.built} roadmaps are built")
+    began = perf_counter()
+    paths = [stack.create(goal(number)) for number in range(effort.built)]
+    ended = [stack.finished(path, timeout=LONGEST)["status"] for path in paths]
+    yield Point(BUILT, name, effort.built, effort.built / (perf_counter() - began))
+    if other := set(ended) - {"ready"}:
+        raise BenchmarkFailed(f"{name}: roadmaps of the catalogue ended as {', '.join(sorted(other))}")
+
+
+@contextmanager
+def _paused(stack: Stack) -> Iterator[None]:
+    """Its consumers take nothing from the queue of contents, and afterwards nothing is left there."""
+    with queue_of(stack) as queue:
+        queue.storage.pause()
+        yield
+        queue.storage.flush_queue()
+        queue.storage.resume()
+
+
+def _posts(service: Service) -> list[str]:
+    """The same goals, by the person at this machine."""
+    return [
+        post.replace(f"Authorization: {post.partition('Authorization: ')[2].partition(chr(13))[0]}\r\n", "")
+        for post in service.posts()
+    ]
+
+
+def _read(stack: Stack) -> str:
+    """A request for a roadmap that is ready."""
+    items = stack.get(f"{PATH}?status=ready&limit=1").json()["items"]
+    if not items or items[0]["status"] not in FINAL:
+        raise BenchmarkFailed("there is no finished roadmap to read")
+    return request("GET", f"{PATH}/{items[0]['id']}", {**stack.headers, "Accept": "application/json"})
+
+
+def said(found: Found) -> str:
+    points = found.points
+    rates, built = lines(points, RATE), lines(points, BUILT)
+    most = {name: max(line.values()) for name, line in rates.items()}
+    made = {name: max(line.values()) for name, line in built.items()}
+    return (
+        f"On SQLite goals are accepted {most[f'{POST}, {EMBEDDED}'] / most[f'{POST}, {SERVER}']:.2f} times, roadmaps read "
+        f"{most[f'{GET}, {EMBEDDED}'] / most[f'{GET}, {SERVER}']:.2f} times and built {made[EMBEDDED] / made[SERVER]:.2f} times "
+        f"as quickly as in server mode ({number(made[EMBEDDED])} and {number(made[SERVER])} a second). What ends embedded mode "
+        "is not its speed: it has one writer and one machine. Whoever needs accounts, or a second machine, takes server mode."
+    )
+
+
+CURVE = Curve("modes", "SQLite and PostgreSQL", "clients, roadmaps", ABOUT, measure, said)

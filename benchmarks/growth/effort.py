@@ -1,0 +1,55 @@
+"""How far each curve goes: in full for docs/PERFORMANCE.md, quickly to look at something."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """The points of each curve, seconds of one turn under load, and how often a page is asked for."""
+
+    form: str
+    seconds: float
+    rounds: int
+    tries: int  # of each page, one after the other
+    workers: Sequence[int]
+    clients: Sequence[int]
+    roadmaps: Sequence[int]
+    whole: int  # roadmaps that have contents, at most
+    records: Sequence[int]  # of the log
+    messages: Sequence[int]
+    told: int  # messages that are sent, and taken, to measure one
+    built: int  # roadmaps whose building is measured
+    day_seconds: float  # for which roadmaps are made, while memory is measured
+
+
+FULL = Effort(
+    form="in full",
+    seconds=4,
+    rounds=3,
+    tries=60,
+    workers=(1, 2, 3, 4),
+    clients=(1, 10, 100, 300, 1000),
+    roadmaps=(10, 1_000, 100_000, 1_000_000),
+    whole=10_000,
+    records=(10_000, 1_000_000, 10_000_000),
+    messages=(0, 1_000, 10_000, 100_000),
+    told=500,
+    built=60,
+    day_seconds=420,
+)
+QUICK = Effort(
+    form="the quick form",
+    seconds=1,
+    rounds=2,
+    tries=20,
+    workers=(1, 2, 4),
+    clients=(1, 10, 100, 300),
+    roadmaps=(10, 1_000, 50_000),
+    whole=1_000,
+    records=(10_000, 200_000),
+    messages=(0, 1_000, 10_000),
+    told=200,
+    built=10,
+    day_seconds=40,
+)
