@@ -75,7 +75,7 @@ def explained(overseeing: Any, runtime: Any, sought: Any) -> tuple[float, set[st
     """Milliseconds, and the indexes and scans."""
     with overseeing._limited():
         owner_id = overseeing._owner_id(sought.owner) if sought.owner else None
-        sql, values = overseeing._page(overseeing._query(sought, owner_id, None), 50).sql()
+        sql, values = overseeing._page(overseeing._query(sought, owner_id, None, next(iter(sought.statuses), None)), 50).sql()
         [(plan,)] = runtime.database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values).fetchall()
     [found] = plan if isinstance(plan, list) else json.loads(plan)
     return found["Execution Time"], set(ways(found["Plan"]))

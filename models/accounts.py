@@ -21,7 +21,7 @@ class LoginSession(Identified):
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
     created_at = UtcDateTimeField()
-    expires_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField(index=True)
     seen_at = UtcDateTimeField()  # to within a minute
     ended_at = UtcDateTimeField(null=True, index=True)
     user_agent = peewee.CharField(max_length=200, default="")

@@ -50,6 +50,7 @@ class Roadmap(Identified):
     class Meta:
         indexes = (
             (("owner", "id"), False),
+            (("owner", "status", "id"), False),
             (("status", "due_at"), False),
             (("status", "id"), False),
             (("generator", "id"), False),

@@ -27,6 +27,7 @@ from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.execution_log import LogLevel
 from roadmap.outline import ContentKind
+from roadmap.ownership import newest_of
 from roadmap.reading import LogRecord, RoadmapFacts
 from roadmap.spending import money
 from roadmap.statuses import ContentStatus, Progress, RoadmapStatus
@@ -114,12 +115,9 @@ def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
         owner_id = _owner_id(sought.owner) if sought.owner else None
         if sought.owner and owner_id is None:
             return OverseenList(items=[], next_cursor=None)
-        query = _query(sought, owner_id, before)
-        if len(sought.statuses) > 1:  # each along its index: together they would have to be sorted
-            pages = [list(_page(query.where(Roadmap.status == status), limit)) for status in dict.fromkeys(sought.statuses)]
-            rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
-        else:
-            rows = list(_page(query, limit))
+        statuses = dict.fromkeys(sought.statuses) or (None,)  # each along its index: together they would have to be sorted
+        pages = [list(_page(_query(sought, owner_id, before, status), limit)) for status in statuses]
+        rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
         whose = {row.owner_id for row in rows}  # not by a join, which a wrong guess of the planner makes slow
         emails = dict(Account.select(Account.id, Account.email).where(Account.id.in_(list(whose))).tuples())
     items = [OverseenRoadmap(**_summary(row, emails.get(row.owner_id, ""))) for row in rows[:limit]]
@@ -168,20 +166,20 @@ def _limited() -> Iterator[None]:
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
 
 
-def _query(sought: Sought, owner_id: UUID | None, before: UUID | None) -> Any:
-    query = Roadmap.select()
-    for condition in _conditions(sought, owner_id, before):
+def _query(sought: Sought, owner_id: UUID | None, before: UUID | None, status: RoadmapStatus | None) -> Any:
+    """Those in one of the states that are sought, or in any; the newest first."""
+    if owner_id is not None:
+        query = newest_of(owner_id, before=before, status=status)
+    else:
+        query = Roadmap.select().order_by(Roadmap.id.desc())
+        query = query if before is None else query.where(Roadmap.id < before)
+        query = query if status is None else query.where(Roadmap.status == status)
+    for condition in _conditions(sought):
         query = query.where(condition)
     return query
 
 
-def _conditions(sought: Sought, owner_id: UUID | None, before: UUID | None) -> Iterator[Any]:
-    if before is not None:
-        yield Roadmap.id < before
-    if owner_id is not None:
-        yield Roadmap.owner == owner_id
-    if len(sought.statuses) == 1:
-        yield Roadmap.status == sought.statuses[0]
+def _conditions(sought: Sought) -> Iterator[Any]:
     if sought.generator:
         yield Roadmap.generator == sought.generator
     if sought.over_budget:
@@ -233,7 +231,7 @@ def _found_by_words(condition: Any) -> list[UUID] | None:
 
 
 def _page(query: Any, limit: int) -> Iterable[Any]:
-    found: Iterable[Any] = query.order_by(Roadmap.id.desc()).limit(limit + 1)
+    found: Iterable[Any] = query.limit(limit + 1)
     return found
 
 

@@ -4,9 +4,27 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
+import peewee
+
 from core import clock
 from core.errors import Conflict, NotFound
 from models.roadmaps import Roadmap
+
+LAST = UUID(int=2**128 - 1)  # after every id
+
+
+def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None = None) -> Any:
+    """The roadmaps of an account, the newest first, below an id: along the index of owner, or of owner and status, and id.
+
+    Said by equality alone, PostgreSQL may go along the key instead and pass over all that others have made since, which takes
+    longer with each of theirs. Bounds of all columns of an index, and their order, leave it no other way.
+    """
+    fixed = [(Roadmap.owner, owner_id), *([(Roadmap.status, status)] if status is not None else [])]
+    columns, values = [column for column, _ in fixed], [peewee.Value(value, column.db_value) for column, value in fixed]
+    first = peewee.Tuple(*columns) >= peewee.Tuple(*values)
+    last = peewee.Value(before or LAST, Roadmap.id.db_value)
+    below = peewee.Tuple(*columns, Roadmap.id) < peewee.Tuple(*values, last)
+    return Roadmap.select().where(first, below).order_by(*(column.desc() for column in columns), Roadmap.id.desc())
 
 
 def owned(owner_id: UUID, roadmap_id: UUID) -> Roadmap:

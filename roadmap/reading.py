@@ -18,7 +18,7 @@ from roadmap.contents import QuizDetail, without_answers
 from roadmap.execution_log import LogLevel
 from roadmap.notes import notes_tag
 from roadmap.outline import Analysis, ContentKind, Level, Quiz, Resource
-from roadmap.ownership import owned
+from roadmap.ownership import newest_of, owned
 from roadmap.receipts import Estimate, pending_estimate
 from roadmap.spending import money
 from roadmap.statuses import FINAL, ConceptProgress, ContentStatus, Progress, RoadmapStatus
@@ -169,13 +169,8 @@ class Page(BaseModel, Generic[Item]):
 
 def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None) -> Page[RoadmapSummary]:
     """The owner's roadmaps, newest first; `before` is the id that the page before ended with."""
-    query = Roadmap.select().where(Roadmap.owner == owner_id)
-    if before is not None:
-        query = query.where(Roadmap.id < before)
-    if status is not None:
-        query = query.where(Roadmap.status == status)
     with session():
-        rows = list(query.order_by(Roadmap.id.desc()).limit(limit + 1))
+        rows = list(newest_of(owner_id, before=before, status=status).limit(limit + 1))
     return _page([RoadmapSummary(**_summary(row)) for row in rows], limit)
 
 

@@ -94,7 +94,8 @@ def ended_since(moment: datetime) -> set[UUID]:
         if len(rows) < MOST_AT_ONCE:
             return found
         last = rows[-1]
-        after = (LoginSession.ended_at > last.ended_at) | ((LoginSession.ended_at == last.ended_at) & (LoginSession.id > last.id))
+        behind = (LoginSession.ended_at > last.ended_at) | (LoginSession.id > last.id)
+        after = (LoginSession.ended_at >= last.ended_at) & behind  # the first half is where the index begins to be read
 
 
 def note_seen(session_ids: Collection[UUID]) -> None:

@@ -11,10 +11,11 @@ VALUES = (  # of a statement, in whose place a question mark stands: the same st
     (re.compile(r"'(?:[^']|'')*'"), "?"),
     (re.compile(r"\b\d+(?:\.\d+)?\b"), "?"),
     (re.compile(r"\s+"), " "),
+    (re.compile(r'((?:SELECT|RETURNING) "\w+"\."\w+")(?:, "\w+"\."\w+"){3,}'), r"\1, ..."),  # columns
     (re.compile(r"\(\?(?:(?:::\w+)?, ?\?)+(?:::\w+)?\)"), "(?, ...)"),
     (re.compile(r"(?:\(\?, \.\.\.\),? ?){2,}"), "(?, ...), ..."),
 )
-SHORTEST = 400  # characters of a statement that are told
+LONGEST = 1_500  # characters of a statement that are told
 MANY = 10_000  # rows that no statement of a hot path looks at, and from which on a table is large
 
 
@@ -58,7 +59,7 @@ def shortened(text: str) -> str:
     """The statement without its values."""
     for pattern, instead in VALUES:
         text = pattern.sub(instead, text)
-    return text.strip()[:SHORTEST]
+    return text.strip()[:LONGEST]
 
 
 def scanned_whole(plan: Any, large: Collection[str]) -> set[str]:

@@ -1,0 +1,20 @@
+"""Indexes of an account's roadmaps in one state, and of the logins that are to be forgotten: both were read with all others."""
+
+from typing import Any
+
+import peewee
+
+INDEXES = {
+    "roadmap_owner_id_status_id": "roadmap (owner_id, status, id)",
+    "loginsession_expires_at": "login_session (expires_at)",
+}
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    for name, columns in INDEXES.items():
+        db.execute_sql(f"CREATE INDEX {name} ON {columns}")
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    for name in INDEXES:
+        db.execute_sql(f"DROP INDEX {name}")

@@ -1,0 +1,115 @@
+"""What lists and upkeep read in a table that is mostly others': the small form of `make bench-growth ONLY=roadmaps`.
+
+The account has made a sixth of all roadmaps, and made them first. Whoever goes along the key from its end passes over everybody
+else's before the first of these.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from benchmarks.growth.filling import Filling
+from benchmarks.growth.plans import most_rows, scanned_whole
+from core import clock
+from core.ids import new_id
+from core.runtime import database, session, transaction
+from models.accounts import Account
+from roadmap import overseeing, reading, sessions
+from roadmap.overseeing import Sought
+from roadmap.statuses import RoadmapStatus
+from tests.integration.logbook import own_database
+from tests.servers import Postgres
+
+ROWS = 60_000
+LIMIT = 20
+MOST = 3 * LIMIT  # rows that a list may look at
+STATUSES = (None, RoadmapStatus.ready, RoadmapStatus.failed, RoadmapStatus.awaiting_review)
+
+
+@pytest.fixture(scope="module")
+def filling(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filling]:
+    with own_database(tmp_path_factory.mktemp("lists"), postgres) as mine:
+        with transaction():
+            now = clock.now()
+            ids = [Account.create(email=f"{number}@example.org", password_hash="", created_at=now).id for number in range(5)]
+        made = Filling(mine.database_url.get_secret_value(), ids[0], ids[1:], whole=2)
+        made.fill(ROWS)
+        yield made
+
+
+def plans(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Of all that is read meanwhile, as it is run again."""
+    sent: list[tuple[str, Any]] = []
+    execute = type(database.obj).execute_sql
+
+    def noted(self: Any, sql: str, params: Any = None) -> Any:
+        sent.append((sql, params))
+        return execute(self, sql, params)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(database.obj), "execute_sql", noted)
+        run()
+    found = []
+    for sql, params in sent:
+        if sql.startswith(("SELECT", "UPDATE", "DELETE")):
+            with session():
+                [(plan,)] = database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params).fetchall()
+            found.append((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("is_deep", [False, True])
+def test_a_list_looks_at_what_it_shows(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch, status: RoadmapStatus | None, is_deep: bool
+) -> None:
+    before = filling.middle_of_reader() if is_deep else None
+    listed: list[UUID] = []
+
+    def run() -> None:
+        listed.extend(each.id for each in reading.list_roadmaps(filling.reader, limit=LIMIT, before=before, status=status).items)
+
+    assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
+    assert listed == expected(filling, before, status)
+
+
+@pytest.mark.parametrize("statuses", [(), (RoadmapStatus.ready,), (RoadmapStatus.failed, RoadmapStatus.partial)])
+def test_an_operators_search_for_an_account_looks_at_what_it_shows(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch, statuses: tuple[RoadmapStatus, ...]
+) -> None:
+    listed: list[UUID] = []
+
+    def run() -> None:
+        sought = Sought(owner=str(filling.reader), statuses=statuses)
+        listed.extend(each.id for each in overseeing.search(sought, before=None, limit=LIMIT).items)
+
+    assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
+    assert listed == expected(filling, None, *statuses)
+
+
+def test_upkeep_reads_no_table_of_logins_as_a_whole(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = [scanned_whole(plan, {"login_session"}) for plan in plans(sessions.end_idle, monkeypatch)]
+    assert set().union(*read) == set()
+
+
+def test_each_page_of_ended_logins_begins_where_the_one_before_ended(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_AT_ONCE", 500)
+    found = plans(lambda: sessions.ended_since(clock.now() - timedelta(days=3)), monkeypatch)
+    assert len(found) > 5
+    assert max(map(most_rows, found)) <= 2 * 500
+
+
+def expected(filling: Filling, before: UUID | None, *statuses: RoadmapStatus | None) -> list[UUID]:
+    below = before or new_id()
+    among = [f"'{status}'" for status in statuses if status]
+    only = f"AND status IN ({', '.join(among)})" if among else ""
+    with session():
+        rows = database.execute_sql(
+            f"SELECT id FROM roadmap WHERE owner_id = '{filling.reader}' AND id < '{below}' {only} ORDER BY id DESC LIMIT {LIMIT}"
+        ).fetchall()
+    return [UUID(str(id_)) for (id_,) in rows]
