@@ -1,4 +1,7 @@
-"""How long an answer takes, asked for on one connection, one after the other."""
+"""How long an answer takes, asked for on one connection, one after the other.
+
+Told is what the quickest tenth of the answers does not exceed: what else the machine does only adds to it.
+"""
 
 import http.client
 from collections.abc import Mapping, Sequence
@@ -6,7 +9,6 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from time import perf_counter
 
-from benchmarks.figures import percentiles
 from benchmarks.ground import BenchmarkFailed
 
 LONGEST = 30.0  # seconds of an answer
@@ -31,9 +33,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Milliseconds: by percentile. `locations`: what was made."""
+    """Milliseconds of the quickest tenth, at most. `locations`: what was made."""
 
-    ms: Mapping[str, float]
+    ms: float
     locations: Sequence[str]
 
 
@@ -56,4 +58,4 @@ def answers(port: int, headers: Mapping[str, str], asked: Asked, tries: int) -> 
         raise BenchmarkFailed(f"{asked.line} is not answered: {error}") from error
     finally:
         connection.close()
-    return Answers(percentiles(took[1:]), [location for location in locations if location])
+    return Answers(sorted(took[1:])[tries // 10], [location for location in locations if location])

@@ -6,12 +6,14 @@ Sessions load it when they begin (`prepare`, before the service starts), and it 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import psycopg2
 
 from benchmarks.contenders import Service
 from benchmarks.ground import Ground, ask
 from benchmarks.growth.plans import MANY, Statement, statements
+from tests.stack import answer_to
 
 SETTLE = 0.3  # seconds until all sessions have read a setting
 SETTINGS = {"log_analyze": "on", "log_timing": "off", "log_nested_statements": "on", "log_format": "json"}
@@ -75,3 +77,8 @@ class ExplainedService(Service):
     def prepare(self, ground: Ground) -> None:
         self.explained = Explained(ground, self.url)
         self.explained.prepare()
+
+    def account(self) -> UUID:
+        """That of the first token."""
+        said = answer_to("GET", f"http://127.0.0.1:{self.port}/api/v1/auth/me", headers=self.headers(self.tokens[0]))
+        return UUID(said.json()["id"])

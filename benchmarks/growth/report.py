@@ -80,7 +80,7 @@ def _table(curve: Curve, found: Found) -> str:
     """A row for each line, a column for each point; of more than eight, some."""
     amounts = sorted({point.x for point in found.points})
     shown = amounts if len(amounts) <= 8 else sorted({*amounts[:: -(-len(amounts) // 6)], amounts[-1]})
-    head = ["", "", *(f"{x:,.0f} {curve.axis if place == 0 else ''}".strip() for place, x in enumerate(shown)), "last to first"]
+    head = ["", f"{curve.axis}:", *(f"{x:,.0f}" for x in shown), "last to first"]
     rows = [head, ["---"] * len(head)]
     for measure in measures(found.points):
         for name, line in lines(found.points, measure).items():

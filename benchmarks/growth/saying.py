@@ -23,4 +23,5 @@ def worst_of(points: Sequence[Point]) -> str:
     if not worse:
         return f"Nothing that takes {NOTICED:g} ms takes {SLOWER:g} times as long up to {most:,.0f}: there is no limit here yet."
     told = [f"{name} {number(next(iter(line.values())))} to {number(list(line.values())[-1])}" for name, line in worse]
-    return f"What takes at least {SLOWER:g} times as long at {most:,.0f}: {'; '.join(told)}. All else stays as it is."
+    most_said = f"What takes at least {SLOWER:g} times as long at {most:,.0f}: {'; '.join(told)}."
+    return f"{most_said} All else takes less than that, or less than {NOTICED:g} ms."
