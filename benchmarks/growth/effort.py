@@ -19,7 +19,7 @@ class Effort:
     records: Sequence[int]  # of the log
     messages: Sequence[int]
     told: int  # messages that are sent, and taken, to measure one
-    built: int  # roadmaps whose building is measured
+    built: int  # roadmaps whose building is measured, in each round
     day_seconds: float  # for which roadmaps are made, while memory is measured
 
 
@@ -35,7 +35,7 @@ FULL = Effort(
     records=(10_000, 1_000_000, 10_000_000),
     messages=(0, 1_000, 10_000, 100_000),
     told=500,
-    built=60,
+    built=30,
     day_seconds=420,
 )
 QUICK = Effort(

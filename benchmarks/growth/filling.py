@@ -62,7 +62,7 @@ CONTENT = f"""INSERT INTO content (id, roadmap_id, concept_id, kind, status, ver
     {ID.format(at=MS, kind="003", k="k / 3")}, {KINDS}, 'ready', 1, '', 1, 0, '', {WHEN}
     FROM {WHOLE}, generate_series(0, {CONTENTS} - 1) AS k"""
 SOME = "generate_series({after} / {beside} + 1, {rows} / {beside}) AS n"
-YOUNG = "(now() AT TIME ZONE 'UTC' - interval '1 second' * (n % 80000))"
+YOUNG = "(now() AT TIME ZONE 'UTC' - interval '1 second' * (n % 20000))"  # less than a login may idle, or an answer be kept
 BESIDES = (
     f"""INSERT INTO first_answer (key_hash, owner_id, fingerprint, status, headers, content, created_at)
         SELECT md5('a' || n) || md5('b' || n), '{{reader}}', md5('c' || n) || md5('d' || n), 202, '{{{{}}}}', '\\x00', {YOUNG}

@@ -4,7 +4,7 @@ While goals are accepted and roadmaps read nothing is built: server mode has no 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import perf_counter
 
 from benchmarks.contenders import PATH, Service, goal
@@ -32,9 +32,10 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
     service = Service()
     with service.serving(ground), running(embedded_stack(ground.folder("embedded"), **DEFAULTS)) as embedded:
         service.stack.headers = service.headers(service.tokens[0])
-        with service.consuming():
-            yield from _built(SERVER, service.stack, effort)
-        yield from _built(EMBEDDED, embedded, effort)
+        for turn, name in turns((SERVER, EMBEDDED), effort.rounds):
+            say(f"modes: {name}, {effort.built} roadmaps are built, round {turn + 1} of {effort.rounds}")
+            with service.consuming() if name == SERVER else ExitStack():
+                yield Point(BUILT, name, 1, _built(service.stack if name == SERVER else embedded, effort.built))
         with _paused(embedded):
             modes = {SERVER: (service.stack, service.posts()), EMBEDDED: (embedded, _posts(service))}
             reads = {name: _read(stack) for name, (stack, _) in modes.items()}
@@ -49,15 +50,15 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
                     yield Point(RATE, f"{POST}, {name}", count, posted.rate)
 
 
-def _built(name: str, stack: Stack, effort: Effort) -> Iterator[Point]:
+def _built(stack: Stack, count: int) -> float:
+    """Roadmaps a second. Raises BenchmarkFailed."""
     stack.finished(stack.create(goal(0)))  # every process loads what it needs
-    say(f"modes: {name}, {effort.built} roadmaps are built")
     began = perf_counter()
-    paths = [stack.create(goal(number)) for number in range(effort.built)]
+    paths = [stack.create(goal(number)) for number in range(count)]
     ended = [stack.finished(path, timeout=LONGEST)["status"] for path in paths]
-    yield Point(BUILT, name, 1, effort.built / (perf_counter() - began))
     if other := set(ended) - {"ready"}:
-        raise BenchmarkFailed(f"{name}: roadmaps of the catalogue ended as {', '.join(sorted(other))}")
+        raise BenchmarkFailed(f"roadmaps of the catalogue ended as {', '.join(sorted(other))} in {stack.mode} mode")
+    return count / (perf_counter() - began)
 
 
 @contextmanager
