@@ -17,6 +17,7 @@ PSS, ALL = "PSS, MB", "all three"
 AT_ONCE = 20  # roadmaps that are made at the same time
 LOOKS = 20
 LONGEST = 300  # seconds until they are
+USUAL = 1_000  # roadmaps that a large team asks for in a day
 STEADY = 1.03  # what it may grow by over the second half
 ABOUT = """\
 Memory is PSS, in millions of bytes; 20 roadmaps of the catalogue are made at the same time, 90 contents each, one after the other
@@ -57,7 +58,8 @@ def said(found: Found) -> str:
         else "That is more than chance: look at what keeps it, and start the consumers anew meanwhile, which loses nothing."
     )
     return (
-        f"{made:,.0f} roadmaps were made: {number(first)} MB after the first, {number(line[half])} after {half:,.0f}, "
+        f"{made:,.0f} roadmaps were made in {found.seconds / 60:.0f} minutes, {made / USUAL:.1f} days of a team that asks for "
+        f"{USUAL:,} a day: {number(first)} MB after the first, {number(line[half])} after {half:,.0f}, "
         f"{number(line[made])} in the end; over the last half that is {grown:.3f} times as much. {verdict}"
     )
 

@@ -53,9 +53,7 @@ def said(found: Found) -> str:
     for name, line in lines(points, RATE).items():
         best, first = max(line.values()), line[1]
         enough = min(count for count, rate in line.items() if rate * ENOUGH >= best)
-        told.append(
-            f"{name}: {number(first)} with one, at most {number(best)}, and {enough:g} are enough for nine tenths of that"
-        )
+        told.append(f"{name}: {number(first)} with one, at most {number(best)}, nine tenths of that with {enough:g}")
     return (
         f"With the {cores} cores that everything shares here: {'; '.join(told)}. Where the API has cores of its own, give it a "
         "worker for each (API_WORKERS), and 11 connections of PostgreSQL to each at most; then a machine for the database."
