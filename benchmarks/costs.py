@@ -72,7 +72,8 @@ def costs(ground: Ground, *, named: bool, seconds: float) -> dict[str, float]:
     service, file = Service(), ground.folder("looks") / "stacks.txt"
     with service.serving(ground):
         pid = service.stack.api.pid
-        load(Plan(service.port, service.posts(named=named), 202, 1))
+        warm_up = load(Plan(service.port, service.posts(named=named), 202, 1))
+        service.check(warm_up.answered)  # or records of it would come later
         service.empty()
         say(f"a goal {'with' if named else 'without'} an Idempotency-Key, {seconds:g} s")
         command = tool("py-spy", "record", "--pid", str(pid), "--duration", str(round(seconds)), "--rate", str(RATE), "--gil")
