@@ -68,12 +68,13 @@ class Caller:
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
             failure: Exception = _Again("its streams of events end and tell nothing.", None)
+            heard = False
             try:
                 for event in self._stream(path, after):
                     if event is not None:
                         after = event["seq"]
                         yield event
-                    until, tries = time.monotonic() + self.patience, 0
+                    heard, until, tries = True, time.monotonic() + self.patience, 0
             except _Ended:
                 return
             except httpx2.LocalProtocolError:
@@ -82,7 +83,7 @@ class Caller:
                 raise self._other() from None
             except (httpx2.TransportError, _Again) as error:
                 failure = error
-            if time.monotonic() > until:
+            if not heard and time.monotonic() > until:  # a stream that has told something may end
                 raise self._away(failure) from None
             time.sleep(_pause(tries))
             tries += 1

@@ -11,8 +11,6 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from core import preflight
-
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -20,6 +18,8 @@ def main() -> None:
     gc.disable()  # `core.garbage` begins with it when everything has started
     # The first process of a container ends by no signal that it does not handle. Who is told to ignore one goes on to.
     before = {each: signal.signal(each, _end) for each in ENDS if signal.getsignal(each) is not signal.SIG_IGN}
+    from core import preflight  # after that: it takes a moment to load
+
     if preflight.main():
         sys.exit(1)
     for each, handler in before.items():

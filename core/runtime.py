@@ -109,7 +109,10 @@ def _ended_later() -> Iterator[None]:
     finally:
         _waiting.list = None
         for do in waiting:
-            do()
+            try:
+                do()
+            except Exception:  # an edge: the others are done nevertheless, and what the block has raised is what its caller hears
+                logger.exception("what was left for the end of a transaction failed")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Match(BaseModel):
     @cached_property
     def found(self) -> dict[str, "Phrases"]:
         """By the name of each list."""
-        return {name: Phrases(phrases) for name, phrases in self}
+        return {name: Phrases(getattr(self, name)) for name in type(self).model_fields}
 
 
 class Goal:

@@ -71,12 +71,16 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]
     with transaction():
         fit = _fitting(list(_first_of_each(batch)))
         kept = first_answers.keep_all(_answers(fit))
-        if len(kept) < len(_answers(fit)):  # some were answered before: these need no room, and others may have theirs
+        made = [new for new in fit if new.answer is None or _hash(new) in kept]  # whose answer is kept is made, whatever follows
+        if len(made) < len(fit):  # some were answered before: these need no room, and others may have theirs
             known = first_answers.earlier(_names(named))
             before = {key_hash: answer for key_hash, answer in known.items() if key_hash not in kept}
-            fit = _fitting(list(_first_of_each(new for new in batch if _hash(new) not in before)))
-            kept |= first_answers.keep_all([answer for answer in _answers(fit) if answer.name.key_hash not in kept])
-        fit = [new for new in fit if new.answer is None or _hash(new) in kept]
+            ids = {new.id for new in made}
+            others = [new for new in _first_of_each(batch) if new.id not in ids and _hash(new) not in before]
+            more = _fitting(others, beside=made)
+            kept = first_answers.keep_all(_answers(more))
+            made += [new for new in more if new.answer is None or _hash(new) in kept]
+        fit = made
         insert_rows(Roadmap, [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in fit], common=common)
         events.append_first([new.id for new in fit], EventType.queued)
         ids = {new.id for new in fit}
@@ -112,11 +116,12 @@ def _hash(new: NewRoadmap) -> str:
     return new.answer.name.key_hash if new.answer is not None else ""
 
 
-def _fitting(batch: Sequence[NewRoadmap]) -> list[NewRoadmap]:
-    """Processes that commit at once may each let in a batch more."""
+def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
+    """Those for which there is room `beside` others. Processes that commit at once may each let in a batch more."""
     owners = {new.owner_id for new in batch}
     mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(Roadmap.owner.in_(list(owners)), UNDER_WAY)
     under_way = Counter(dict(mine.group_by(Roadmap.owner).tuples()))
+    under_way.update(new.owner_id for new in beside)
     fit = []
     for new in batch:
         if under_way[new.owner_id] < settings.most_unfinished_roadmaps:

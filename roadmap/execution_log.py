@@ -107,7 +107,7 @@ class Buffer:
         self.accepted = 0
         self.sent = 0
         self.dropped = 0
-        self._counted = 0  # of those that were accepted
+        self._counting, self._counted = threading.Lock(), 0  # of those that were accepted
         self._begun = clock.now()  # as the source that it is
         self._sent_before = self._dropped_before = self._dropped_told = 0
 
@@ -125,7 +125,7 @@ class Buffer:
 
     def flush(self) -> None:
         """Send everything that is buffered. What the sink refuses stays for the next flush."""
-        self._count()
+        self.count()
         if self.sink is not None:
             with self._flushing:
                 self._send(self.sink)
@@ -159,11 +159,13 @@ class Buffer:
             self.sent += len(batch)
             self._dropped_told = self._dropped_before + dropped
 
-    def _count(self) -> None:
-        """Of many at once: each by itself would cost as much as to take it."""
-        accepted = self.accepted
-        measuring.count(LOG_ACCEPTED, accepted - self._counted)
-        self._counted = accepted
+    def count(self) -> None:
+        """Those that were accepted, many at once: one by one would cost as much as to take it. Who saves counts asks for it."""
+        with self._counting:
+            accepted = self.accepted
+            if accepted > self._counted:
+                measuring.count(LOG_ACCEPTED, accepted - self._counted)
+                self._counted = accepted
 
     def _renew(self) -> None:
         """Before a batch, since the books of who was silent for long are closed; but not while one is refused, which may be

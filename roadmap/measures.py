@@ -93,6 +93,7 @@ class Saver:
         """Add what was counted to what all have counted. Raises Unavailable, and then nothing is added, and nothing forgotten."""
         with self._saving:
             if self._batch is None:
+                buffer.count()
                 taken = measuring.taken()
                 if not taken and monotonic() - self._told_at < TELL_EVERY:
                     return

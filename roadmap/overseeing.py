@@ -116,7 +116,8 @@ def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
         if sought.owner and owner_id is None:
             return OverseenList(items=[], next_cursor=None)
         statuses = dict.fromkeys(sought.statuses) or (None,)  # each along its index: together they would have to be sorted
-        pages = [list(_page(_query(sought, owner_id, before, status), limit)) for status in statuses]
+        conditions = list(_conditions(sought))  # once: a search for words is one of them
+        pages = [list(_page(_query(conditions, owner_id, before, status), limit)) for status in statuses]
         rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
         whose = {row.owner_id for row in rows}  # not by a join, which a wrong guess of the planner makes slow
         emails = dict(Account.select(Account.id, Account.email).where(Account.id.in_(list(whose))).tuples())
@@ -166,7 +167,7 @@ def _limited() -> Iterator[None]:
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
 
 
-def _query(sought: Sought, owner_id: UUID | None, before: UUID | None, status: RoadmapStatus | None) -> Any:
+def _query(conditions: Iterable[Any], owner_id: UUID | None, before: UUID | None, status: RoadmapStatus | None) -> Any:
     """Those in one of the states that are sought, or in any; the newest first."""
     if owner_id is not None:
         query = newest_of(owner_id, before=before, status=status)
@@ -174,7 +175,7 @@ def _query(sought: Sought, owner_id: UUID | None, before: UUID | None, status: R
         query = Roadmap.select().order_by(Roadmap.id.desc())
         query = query if before is None else query.where(Roadmap.id < before)
         query = query if status is None else query.where(Roadmap.status == status)
-    for condition in _conditions(sought):
+    for condition in conditions:
         query = query.where(condition)
     return query
 

@@ -1,9 +1,10 @@
 """The content queue: outlines and what webhooks are told overtake contents, so that nobody waits behind another's roadmap."""
 
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from tasks.queues import content_queue, job
 logger = logging.getLogger(__name__)
 
 BEFORE_CONTENTS = 1  # priority
+_choosing = threading.Lock()
 
 
 @job(content_queue, priority=BEFORE_CONTENTS)
@@ -81,7 +83,12 @@ def _message(step: Step, now: datetime) -> Any:
     return task
 
 
-@lru_cache(maxsize=1)
 def generator() -> Generator:
-    """One for the process: it holds the model's connections."""
+    """One for the process, whoever of its threads asks first: it holds the model's connections."""
+    with _choosing:
+        return _chosen()
+
+
+@cache
+def _chosen() -> Generator:
     return choose_generator(settings)

@@ -1,5 +1,6 @@
 """The execution log: what is recorded is sent by size, by age or at once, kept while nobody takes it, and stored once."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -576,3 +577,25 @@ class TestClosing:
         ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
         assert (ended.returncode, ended.stderr) == (0, "")
         assert [row["message"] for row in stored()] == ["0", "1", "2"]
+
+
+def test_what_was_accepted_is_counted_once_whoever_asks_and_by_who_saves_without_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[float] = []
+    slow = threading.Barrier(2)
+
+    def count(name: str, value: float = 1) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            slow.wait(0.2)  # two at once would meet here
+        counted.append(value)
+
+    monkeypatch.setattr(execution_log.measuring, "count", count)
+    made = Buffer()
+    monkeypatch.setattr(made, "_start_timer", lambda: None)
+    for _ in range(3):
+        made.add(document(), now=False)
+    asking = [threading.Thread(target=made.count) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert sum(counted) == 3

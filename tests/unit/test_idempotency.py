@@ -209,6 +209,27 @@ class TestCreating:
         assert isinstance(no_room, TooMany)
         assert count(Roadmap) == 2
 
+    def test_whose_answer_is_kept_is_made_also_when_another_process_takes_the_room_meanwhile(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A 202 that is kept leads to a roadmap, for the caller and for whoever repeats the request."""
+        keep, theirs = first_answers.keep_all, [named("a"), named("c")]
+
+        def meanwhile(answers: Any) -> set[str]:
+            monkeypatch.setattr(first_answers, "keep_all", keep)
+            create_many(theirs)  # of another process, which is waited for here
+            return keep(answers)
+
+        monkeypatch.setattr("roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2}))
+        monkeypatch.setattr(first_answers, "keep_all", meanwhile)
+        ours = [named("a"), named("b")]
+        again, made = create_many(ours)
+        assert again == theirs[0].answer
+        assert made == Step(StepName.plan_roadmap, ours[1].id, trace=ours[1].trace)
+        with session():
+            answered = {row.headers["location"] for row in FirstAnswer.select()}
+            assert answered == {str(row.id) for row in Roadmap.select(Roadmap.id)}
+
     def test_a_name_whose_day_is_over_is_free_in_a_batch_as_well(self, client: TestClient) -> None:
         create_many([named("a")])
         clock.travel(timedelta(hours=25))
