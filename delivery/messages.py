@@ -41,7 +41,7 @@ class SignedJsonSerializer(Serializer):
         super().__init__()
         if not keys:
             raise ValueError("at least one signing key is needed")
-        self._keys = [hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest() for key in keys]
+        self._keys = [_begun(hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest()) for key in keys]
 
     def _serialize(self, data: Any) -> bytes:
         return self._signed(_encode(data))
@@ -78,8 +78,17 @@ class SignedJsonSerializer(Serializer):
             raise UnreadableMessage(f"signed, but not a message: {error}") from error
 
 
-def _signature(key: bytes, payload: bytes) -> bytes:
-    return base64.urlsafe_b64encode(hmac.digest(key, payload, "sha256")).rstrip(b"=")
+def _begun(key: bytes) -> hmac.HMAC:
+    """To be copied for each message. Unlike `hmac.digest` it keeps Python's lock while it computes, which takes a microsecond:
+    whoever lets go of the lock waits for up to five milliseconds until it is given back.
+    """
+    return hmac.new(key, digestmod="sha256")
+
+
+def _signature(key: hmac.HMAC, payload: bytes) -> bytes:
+    made = key.copy()
+    made.update(payload)
+    return base64.urlsafe_b64encode(made.digest()).rstrip(b"=")
 
 
 def _plain(value: Any) -> str:

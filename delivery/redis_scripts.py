@@ -109,21 +109,24 @@ if not redis.call('SET', prefix .. 'once:' .. ARGV[1], '1', 'NX', 'EX', ARGV[2])
 make_ready('LPUSH', ARGV[3])
 return 1""")
 
-CLAIM = _consumer("""-- ARGV: consumer, now, entries that are done. Returns an entry, or false and when the next one is due
-acknowledge(ARGV[1], 3)
-if redis.call('EXISTS', prefix .. 'paused') == 1 then return {false} end
+CLAIM = _consumer("""-- ARGV: consumer, now, how many, entries that are done. Returns entries; when there are fewer, also when the
+-- next one is due
+acknowledge(ARGV[1], 4)
+if redis.call('EXISTS', prefix .. 'paused') == 1 then return {{}} end
 make_due_ready(ARGV[2])
-local held = prefix .. 'held:' .. ARGV[1]
+local held, wanted, found = prefix .. 'held:' .. ARGV[1], tonumber(ARGV[3]), {}
 for _, lane in ipairs({'1', '0'}) do
-  local entry = redis.call('LMOVE', prefix .. 'ready:' .. lane, held, 'RIGHT', 'LEFT')
-  if entry then
-    if redis.call('LLEN', held) == 1 then redis.call('SADD', prefix .. 'consumers', ARGV[1]) end
-    return {entry}
+  local entry = #found < wanted and redis.call('LMOVE', prefix .. 'ready:' .. lane, held, 'RIGHT', 'LEFT')
+  while entry do
+    found[#found + 1] = entry
+    entry = #found < wanted and redis.call('LMOVE', prefix .. 'ready:' .. lane, held, 'RIGHT', 'LEFT')
   end
 end
+if #found > 0 and redis.call('LLEN', held) == #found then redis.call('SADD', prefix .. 'consumers', ARGV[1]) end
+if #found == wanted then return {found} end
 redis.call('DEL', prefix .. 'wake') -- it hints at nothing
 local first = redis.call('ZRANGE', prefix .. 'schedule', 0, 0, 'WITHSCORES')
-return {false, first[2] or false}""")
+return {found, first[2] or false}""")
 
 ACKNOWLEDGE = _consumer("""-- ARGV: consumer, entries
 acknowledge(ARGV[1], 2)

@@ -1,6 +1,5 @@
 """Redis: a message moves from a ready lane to its consumer's held list, and leaves it when its task has run."""
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +24,7 @@ from delivery.storage import (
     Standing,
     Waiting,
 )
+from delivery.together import Together
 from delivery.turns import Turns
 
 LANES = (b"1", b"0")  # two are enough: outlines overtake contents
@@ -59,7 +59,9 @@ class ReliableRedisStorage(RedisStorage):
         self._poll_seconds, self._now = poll_seconds, now
         self._clock: float | None = None  # what the server's is ahead of ours; known after the first beat
         self._turns = Turns()
-        self._of_thread = threading.local()  # .client: a connection of its own for each worker
+        # Taking a connection from the pool and giving it back costs a claim a third of its time.
+        self._claiming = redis.Redis(connection_pool=self.pool, single_connection_client=True)
+        self._claims = Together(self._claim_ready)
         self._prefix = f"{{huey.{self.name}}}:"  # the braces keep all keys on one node of a cluster
         self.queue_key = self._prefix + "ready:"
         self.schedule_key = self._prefix + "schedule"
@@ -94,33 +96,28 @@ class ReliableRedisStorage(RedisStorage):
 
     def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
         deadline = time.monotonic() + timeout
-        claim, pause = self._claim_ready(done)
+        claim, pause = self._claims.ask(done)
         if claim is not None or timeout <= 0:
             return claim
         with self._turns.take(timeout) as mine:
             if mine:  # it may have been long ago that this thread has looked
-                claim, pause = self._claim_ready()
+                claim, pause = self._claims.ask(())
             while mine and claim is None and (left := deadline - time.monotonic()) > 0:
                 self._waiting.blpop(self._wake_keys, timeout=max(min(left, pause), SHORTEST_WAIT))
                 if self._turns.ended.is_set():
                     return None
-                claim, pause = self._claim_ready()
+                claim, pause = self._claims.ask(())
         return claim
 
-    def _claim_ready(self, done: Sequence[Claim] = ()) -> tuple[Claim | None, float]:
-        """The next message, and how long to wait for another hint when there is none."""
-        arguments = [self.consumer, self._now(), *(claim.receipt for claim in done)]
-        answer: Any = self._claim(keys=[self._prefix], args=arguments, client=self._client())
-        entry, due = answer[0], answer[1] if len(answer) > 1 else None
+    def _claim_ready(self, done: Sequence[Sequence[Claim]]) -> list[tuple[Claim | None, float]]:
+        """The next message for each who asks, by what each has done; and how long to wait for another hint when there is none."""
+        finished = [claim.receipt for each in done for claim in each]
+        arguments = [self.consumer, self._now(), len(done), *finished]
+        answer: Any = self._claim(keys=[self._prefix], args=arguments, client=self._claiming)
+        entries, due = answer[0], answer[1] if len(answer) > 1 else None
         pause = self._poll_seconds if due is None else min(float(due) - self._now(), self._poll_seconds)
-        return None if entry is None else Claim(data=entry[1:], receipt=entry), pause
-
-    def _client(self) -> redis.Redis:
-        """Taking a connection from the pool and giving it back costs a claim a third of its time."""
-        if not hasattr(self._of_thread, "client"):
-            self._of_thread.client = redis.Redis(connection_pool=self.pool, single_connection_client=True)
-        client: redis.Redis = self._of_thread.client
-        return client
+        claims = [Claim(data=entry[1:], receipt=entry) for entry in entries]
+        return [(claim, pause) for claim in (*claims, *[None] * (len(done) - len(claims)))]
 
     def acknowledge(self, *done: Claim) -> None:
         self._run(self._acknowledge, self.consumer, *(claim.receipt for claim in done))

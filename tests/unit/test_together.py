@@ -1,0 +1,96 @@
+"""Threads that ask at once: each gets its own answer, one call for all who wait, and no error leaves anybody waiting."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from delivery.together import Together
+from tests.waiting import wait_until
+
+ASKING = 8  # threads
+
+
+class Broker:
+    """Answers the negative of what it is asked, as soon as it may; knows what it was asked together."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+        self.may_answer = threading.Event()
+        self.fails: Callable[[Sequence[int]], bool] = lambda _: False
+
+    def answer(self, asked: Sequence[int]) -> list[int]:
+        self.calls.append(list(asked))
+        assert self.may_answer.wait(10)
+        if self.fails(asked):
+            raise ConnectionError(f"{len(asked)} asked")
+        return [-number for number in asked]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+def asking(broker: Broker, pool: ThreadPoolExecutor) -> list["Future[int]"]:
+    """One thread asks, and the others while it does."""
+    together = Together(broker.answer)
+    first = pool.submit(together.ask, 1)
+    wait_until(lambda: bool(broker.calls))
+    others = [pool.submit(together.ask, number) for number in range(2, ASKING + 1)]
+    wait_until(lambda: len(together._waiting) == ASKING - 1)
+    return [first, *others]
+
+
+def test_who_waits_is_asked_for_together(broker: Broker) -> None:
+    with ThreadPoolExecutor(ASKING) as pool:
+        asked = asking(broker, pool)
+        broker.may_answer.set()
+        assert [each.result(10) for each in asked] == [-number for number in range(1, ASKING + 1)]
+    assert [len(call) for call in broker.calls] == [1, ASKING - 1]
+
+
+def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(broker: Broker) -> None:
+    broker.fails = lambda asked: 1 in asked
+    with ThreadPoolExecutor(ASKING) as pool:
+        first, *others = asking(broker, pool)
+        broker.may_answer.set()
+        with pytest.raises(ConnectionError, match="1 asked"):
+            first.result(10)
+        assert sorted(-each.result(10) for each in others) == list(range(2, ASKING + 1))
+
+
+def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(broker: Broker) -> None:
+    broker.fails = lambda asked: len(asked) > 1
+    with ThreadPoolExecutor(ASKING) as pool:
+        first, *others = asking(broker, pool)
+        broker.may_answer.set()
+        assert first.result(10) == -1
+        for each in others:
+            with pytest.raises(ConnectionError, match=f"{ASKING - 1} asked"):
+                each.result(10)
+        assert Together(broker.answer).ask(9) == -9
+
+
+def test_too_few_answers_are_an_error_for_all() -> None:
+    together = Together[int, int](lambda _: [])
+    for _ in range(2):  # and nobody waits for ever afterwards
+        with pytest.raises(ValueError, match="zip"):
+            together.ask(1)
+
+
+def test_many_threads_ask_again_and_again() -> None:
+    running = threading.Lock()
+
+    def answer(asked: Sequence[int]) -> list[int]:
+        assert running.acquire(blocking=False), "two calls at once"
+        try:
+            return [number * 2 for number in asked]
+        finally:
+            running.release()
+
+    together = Together(answer)
+    with ThreadPoolExecutor(ASKING) as pool:
+        found = [pool.submit(lambda first: [together.ask(first + i) for i in range(500)], 1000 * n) for n in range(ASKING)]
+        assert [each.result(30) for each in found] == [[2 * (1000 * n + i) for i in range(500)] for n in range(ASKING)]
