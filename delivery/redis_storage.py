@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -59,8 +60,6 @@ class ReliableRedisStorage(RedisStorage):
         self._poll_seconds, self._now = poll_seconds, now
         self._clock: float | None = None  # what the server's is ahead of ours; known after the first beat
         self._turns = Turns()
-        # Taking a connection from the pool and giving it back costs a claim a third of its time.
-        self._claiming = redis.Redis(connection_pool=self.pool, single_connection_client=True)
         self._claims = Together(self._claim_ready)
         self._prefix = f"{{huey.{self.name}}}:"  # the braces keep all keys on one node of a cluster
         self.queue_key = self._prefix + "ready:"
@@ -118,6 +117,11 @@ class ReliableRedisStorage(RedisStorage):
         pause = self._poll_seconds if due is None else min(float(due) - self._now(), self._poll_seconds)
         claims = [Claim(data=entry[1:], receipt=entry) for entry in entries]
         return [(claim, pause) for claim in (*claims, *[None] * (len(done) - len(claims)))]
+
+    @cached_property
+    def _claiming(self) -> redis.Redis:
+        """Taking a connection from the pool and giving it back costs a claim a third of its time."""
+        return redis.Redis(connection_pool=self.pool, single_connection_client=True)  # connects at once
 
     def acknowledge(self, *done: Claim) -> None:
         self._run(self._acknowledge, self.consumer, *(claim.receipt for claim in done))

@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol with a limit for the head of a request: its parser takes one of any size, for any time.
 
-`entrypoint.sh` names it: uvicorn --http web.protocol:BoundedProtocol.
+`core/launch.py` names it: uvicorn --http web.protocol:BoundedProtocol.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ FORBIDDEN = {
 }
 MODEL_CLIENT = "roadmap/model_client.py"
 LATE = {  # what stands inside of functions: it is loaded by who needs it, when it is needed
-    "core/launch.py": ["core", "uvicorn.main", "huey.bin.huey_consumer"],
+    "core/launch.py": ["core", "core.settings", "uvicorn.main", "huey.bin.huey_consumer"],
     "core/limiting.py": ["limits.storage", "limits.strategies", "limits"],
     "roadmap/generator.py": ["roadmap.llm", "roadmap.catalogue"],
     MODEL_CLIENT: ["httpx2", "openai"],

@@ -23,24 +23,22 @@ SERVICES = {
 
 
 def service() -> str:
-    """Which service this process is; empty for every other program, such as the checks before a start."""
-    words = {Path(word).name for word in sys.orig_argv[1:2]} | set(sys.orig_argv[2:])
+    """Which service this process is; empty for every other, and before its checks are over: `core.launch` becomes it."""
+    words = {Path(word).name for word in sys.argv[:1]} | set(sys.argv[1:])
     return next((name for signs, name in SERVICES.items() if words.issuperset(signs)), "")
 
 
 def install(at: str, mark: Path, since: Path | None) -> None:
-    """Wrap the targets of this point, if they belong to this service."""
+    """Wrap the targets of this point: they are deadly in its service, also when that is forked later."""
     sys.path.insert(0, str(ROOT))
     from tests.chaos.kill_points import POINTS, Call, KillPoint, resolve
 
     name, _, nth = at.partition(":")
     point: KillPoint = POINTS[name]
-    if point.service != service():
-        return
     left, lock = [int(nth or 1)], threading.Lock()
 
     def reached(call: Call) -> None:
-        if (since is not None and not since.exists()) or not point.counts(call):
+        if point.service != service() or (since is not None and not since.exists()) or not point.counts(call):
             return
         with lock:
             left[0] -= 1
@@ -64,6 +62,10 @@ def install(at: str, mark: Path, since: Path | None) -> None:
         setattr(holder, attribute, deadly(getattr(holder, attribute)))
 
 
-if service() and "ROADMAP_KILL_AT" in os.environ and not (written := Path(os.environ["ROADMAP_KILL_MARK"])).exists():
+if (
+    "core.launch" in sys.orig_argv
+    and "ROADMAP_KILL_AT" in os.environ
+    and not (written := Path(os.environ["ROADMAP_KILL_MARK"])).exists()
+):
     start = os.environ.get("ROADMAP_KILL_SINCE")
     install(os.environ["ROADMAP_KILL_AT"], written, Path(start) if start else None)

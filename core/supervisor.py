@@ -1,0 +1,71 @@
+"""Stays with the services of SERVICE_TYPE=all: when one ends, or a signal says so, all of them end, and nothing is left.
+
+`core/launch.py` becomes it, and so is the parent of the services. It is a program of its own that loads nothing but Python, to
+weigh next to nothing. Signals are blocked and waited for: none can come between two of its steps.
+
+    python -I -S core/supervisor.py GRACE_SECONDS ANNOUNCER_PID SERVICE_PID...
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection
+
+ENDS = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
+LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
+PAUSE = 0.1  # seconds between two looks at that
+
+
+def main(grace: float, announcer: int, services: Collection[int]) -> int:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDS, signal.SIGCHLD})
+    left, ended = {announcer, *services}, False
+    while not ended and not (set(services) - left):
+        ended = signal.sigwait({*ENDS, signal.SIGCHLD}) in ENDS
+        left -= _reaped()
+    if not ended:
+        print("error: one of the services has ended; the others are stopped", file=sys.stderr, flush=True)
+    _end({announcer, *services}, left, grace)
+    return 0 if ended else 1
+
+
+def _end(groups: Collection[int], left: set[int], grace: float) -> None:
+    for group in groups:  # once each, since a second SIGTERM ends the grace of a consumer
+        _tell(group, signal.SIGTERM)
+    deadline = time.monotonic() + grace + AFTER_GRACE
+    while left and time.monotonic() < deadline:
+        signal.sigtimedwait({signal.SIGCHLD}, PAUSE)
+        left -= _reaped()
+    deadline = time.monotonic() + (0 if left else LEFT_BEHIND)
+    while any(_tell(group, 0) for group in groups) and time.monotonic() < deadline:
+        signal.sigtimedwait({signal.SIGCHLD}, PAUSE)
+        _reaped()
+    for group in groups:
+        _tell(group, signal.SIGKILL)
+
+
+def _tell(group: int, what: int) -> bool:
+    """False when nobody is left in it."""
+    try:
+        os.killpg(group, what)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _reaped() -> set[int]:
+    """Children that have ended; as the first process of a container, those of others that have ended before them, too."""
+    found: set[int] = set()
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if not pid:
+            return found
+        found.add(pid)
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid in sys.argv[3:]]))
