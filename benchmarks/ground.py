@@ -116,11 +116,12 @@ class Ground:
         path.mkdir()
         return path
 
-    def stack(self, **environment: str) -> Stack:
-        """The service in server mode, not started: with the settings that a newcomer gets, but limits that count and refuse
-        nobody (OPEN_TO_TESTS).
+    def stack(self, *, in_one: bool = False, **environment: str) -> Stack:
+        """The service in server mode, as three instances or in one, not started: with the settings that a newcomer gets, but
+        limits that count and refuse nobody (OPEN_TO_TESTS).
         """
-        return server_stack(self.folder("service"), self.postgres, self.broker, **{**DEFAULTS, **environment})
+        settings = {**DEFAULTS, **environment}
+        return server_stack(self.folder("service"), self.postgres, self.broker, in_one=in_one, **settings)
 
     @contextmanager
     def program(self, name: str, command: Sequence[str], **environment: str) -> Iterator[Program]:

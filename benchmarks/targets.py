@@ -17,6 +17,7 @@ OURS, NO_KEY, WATCHED, ALONE = "Roadmap", "Roadmap, no key", "Roadmap, 500 strea
 FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
 PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
 WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
+APART = "Roadmap, three instances"
 MEANWHILE = "Roadmap, the second half of them"
 STOCK, SQLITE, STOCK_SQLITE, RAW = "stock Huey", "Roadmap, SQLite", "stock Huey, SQLite", "raw Redis"
 CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
@@ -97,7 +98,7 @@ TARGETS = (
     Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI),
     Target("reading one that has not changed (304)", READ, UNCHANGED, 10, peer=FASTAPI),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
-    Target("memory of API and both consumers", MEMORY, PSS, 130, at_most=True),
+    Target("memory of API and both consumers, in one instance", MEMORY, PSS, 130, at_most=True),
     Target("memory, of FastAPI + Celery, prefork", MEMORY, PSS, round(1 / 3, 2), peer=PREFORK, at_most=True),
     Target("memory with the model client loaded", MEMORY, PSS, 160, WITH_MODEL, at_most=True),
     Target("memory after many roadmaps", MEMORY, PSS, 190, AFTER_MANY, at_most=True),

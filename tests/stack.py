@@ -125,10 +125,11 @@ def with_pid_gone(pid: int, what: signal.Signals) -> None:
 class Stack:
     """The API and both consumers of one mode, with a caller who has an account there.
 
-    `embedded`: one process tree under SERVICE_TYPE=all. `server`: three processes with PostgreSQL and Redis.
+    `embedded`: one process tree under SERVICE_TYPE=all. `server`: with PostgreSQL and Redis, three processes, or in one
+    instance such a tree.
     """
 
-    def __init__(self, mode: str, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, mode: str, folder: Path, environment: dict[str, str], *, in_one: bool = False) -> None:
         self.mode, self.folder = mode, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -141,21 +142,24 @@ class Stack:
             "PORT": str(self.port),
             **environment,
         }
-        names = ("all",) if mode == "embedded" else ("api", "huey_logs", "huey_content")
+        names = ("all",) if in_one or mode == "embedded" else ("api", "huey_logs", "huey_content")
         self.services = {name: Service(name, self.environment, folder) for name in names}
         self.headers: dict[str, str] = {}
 
     @property
     def api(self) -> Service:
-        return self.services["all" if self.mode == "embedded" else "api"]
+        return self._service("api")
 
     @property
     def content(self) -> Service:
-        return self.services["all" if self.mode == "embedded" else "huey_content"]
+        return self._service("huey_content")
 
     @property
     def logs(self) -> Service:
-        return self.services["all" if self.mode == "embedded" else "huey_logs"]
+        return self._service("huey_logs")
+
+    def _service(self, name: str) -> Service:
+        return self.services.get("all") or self.services[name]
 
     def start(self, *names: str) -> None:
         for name in names or self.services:
@@ -276,11 +280,11 @@ def embedded_stack(folder: Path, **environment: str) -> Stack:
     return Stack("embedded", folder, {"DATA_DIR": str(folder / "data"), **environment})
 
 
-def server_stack(folder: Path, postgres: Postgres, broker: Redis, **environment: str) -> Stack:
+def server_stack(folder: Path, postgres: Postgres, broker: Redis, *, in_one: bool = False, **environment: str) -> Stack:
     """On a new database of the given PostgreSQL and on the given Redis, which the caller keeps apart."""
     urls = {
         "DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"),
         "REDIS_URL": broker.url(),
         "SECRET_KEY": uuid.uuid4().hex,
     }
-    return Stack("server", folder, {**urls, **environment})
+    return Stack("server", folder, {**urls, **environment}, in_one=in_one)

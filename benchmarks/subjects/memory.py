@@ -1,5 +1,8 @@
 """The memory of all processes of a service, as PSS: what they share counts once. After a first roadmap was made, so that all that
 is loaded on demand is there, and a time without work; with the model client loaded; and while many roadmaps are made.
+
+The API and both consumers run in one instance (SERVICE_TYPE=all), as the processes of the peers do, and once as three services
+that share nothing but files.
 """
 
 import time
@@ -12,7 +15,20 @@ from benchmarks.figures import Sample
 from benchmarks.ground import Ground, say, until
 from benchmarks.load import Plan, load
 from benchmarks.processes import has_mapped, pss
-from benchmarks.targets import AFTER_MANY, FASTAPI, GROWTH, MADE, MEANWHILE, MEMORY, OURS, PREFORK, PSS, THREADS, WITH_MODEL
+from benchmarks.targets import (
+    AFTER_MANY,
+    APART,
+    FASTAPI,
+    GROWTH,
+    MADE,
+    MEANWHILE,
+    MEMORY,
+    OURS,
+    PREFORK,
+    PSS,
+    THREADS,
+    WITH_MODEL,
+)
 from tests.servers import free_port
 from tests.stack import FINAL, Stack, running
 
@@ -30,14 +46,21 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 def _ours(ground: Ground, effort: Effort) -> Iterator[Sample]:
     say(f"memory: {OURS}")
-    with running(ground.stack()) as stack:
+    with running(ground.stack(in_one=True)) as stack:
         stack.finished(stack.create(goal(0)))
         time.sleep(effort.idle_seconds)
         yield Sample(MEMORY, PSS, OURS, 0, _of(stack))
-        for name, service in stack.services.items():
-            yield Sample(MEMORY, PSS, f"{OURS}: {name}", 0, pss([service.pid]))
         if effort.roadmaps:
             yield from _many(stack, effort.roadmaps)
+    if effort.is_short:
+        return
+    say(f"memory: {APART}")
+    with running(ground.stack()) as stack:
+        stack.finished(stack.create(goal(0)))
+        time.sleep(effort.idle_seconds)
+        yield Sample(MEMORY, PSS, APART, 0, _of(stack))
+        for name, service in stack.services.items():
+            yield Sample(MEMORY, PSS, f"{OURS}: {name}", 0, pss([service.pid]))
 
 
 def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
@@ -64,9 +87,10 @@ def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
     """With a key for a model that nobody serves: its client is loaded for the first call, which fails."""
     say(f"memory: {WITH_MODEL}")
     nowhere = f"http://127.0.0.1:{free_port()}/v1"
-    with running(ground.stack(OPENAI_API_KEY="sk-benchmark", OPENAI_BASE_URL=nowhere, RETRY_BASE_SECONDS="60")) as stack:
-        path = stack.create(goal(0))
-        until(lambda: has_mapped(stack.content.pid, "jiter"), WITH_MODEL, "the content consumer has loaded the client")
+    model = {"OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": nowhere, "RETRY_BASE_SECONDS": "60"}
+    with running(ground.stack(in_one=True, **model)) as stack:
+        path, consumer = stack.create(goal(0)), stack.content.child("content_queue")
+        until(lambda: has_mapped(consumer, "jiter"), WITH_MODEL, "the content consumer has loaded the client")
         until(lambda: stack.get(path).json()["status"] in (*FINAL, "queued"), WITH_MODEL, "the first try has failed")
         time.sleep(effort.idle_seconds)
         yield Sample(MEMORY, PSS, WITH_MODEL, 0, _of(stack))

@@ -321,6 +321,16 @@ def test_the_api_of_embedded_mode_is_reached_over_loopback_only(launch: Launch) 
     assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
 
 
+def test_the_services_of_one_instance_share_what_they_have_loaded(launch: Launch) -> None:
+    """More of a consumer's own memory is that of the process from which all are forked than not, also when it has worked."""
+    service = launch("all")
+    await_all(service)
+    for words in ("logs_queue", "content_queue"):
+        lines = Path(f"/proc/{service.child(words)}/smaps_rollup").read_text().splitlines()[1:]
+        kilobytes = {name: int(number) for name, number, _ in (line.split() for line in lines)}
+        assert kilobytes["Shared_Dirty:"] > kilobytes["Private_Dirty:"], kilobytes
+
+
 # Ending
 
 
