@@ -3,7 +3,8 @@
     python -m benchmarks [--only SUBJECT ...] [--rounds N] [--quick | --smoke] [--json FILE] [--markdown FILE] [--charts FOLDER]
 
 Contenders take turns, round by round, on the same servers; told are medians with the least and the most of a round, and a ratio
-is the median of those of each round. With --smoke it fails when a ratio is below 60 % of its target (`targets.py`).
+is the median of those of each round. With --smoke it fails when a ratio is below 60 % of its target (`targets.py`), also when
+it is measured once more.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from benchmarks.load import LoadFailed
 from benchmarks.report import Results, judged, markdown, results_of, table_of_targets, write_charts, write_section
 from benchmarks.subjects import SUBJECTS
 
+LONGER = 3  # times as many rounds, where the first look was not good enough: a machine that is busy for a moment fails nobody
+
 
 def main() -> int:
     options = arguments()
@@ -35,6 +38,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         results = again(options.again) if options.again else run(options.only or list(SUBJECTS), effort)
+        if options.smoke and (doubtful := sorted({shortfall.subject for shortfall in judged(results.samples)})):
+            say(f"measured once more, longer: {', '.join(doubtful)}")
+            results = closer(results, run(doubtful, replace(effort, rounds=effort.rounds * LONGER)))
     except (BenchmarkFailed, LoadFailed) as error:
         say(f"error: {error}")
         return 1
@@ -50,7 +56,7 @@ def main() -> int:
         write_charts(options.charts, results)
     failures = judged(results.samples) if options.smoke else []
     for failure in failures:
-        say(f"error: {failure}")
+        say(f"error: {failure.sentence}")
     return 1 if failures else 0
 
 
@@ -83,6 +89,12 @@ def run(subjects: list[str], effort: Effort) -> Results:
         settings = settings_of_servers(ground)
     load = {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"}
     return Results(datetime.now(UTC).date().isoformat(), machine() | load, versions(), settings, asdict(effort), samples)
+
+
+def closer(results: Results, seen: Results) -> Results:
+    """With what was seen at a second look instead of what was found at the first."""
+    subjects = {sample.subject for sample in seen.samples}
+    return replace(seen, samples=[*(each for each in results.samples if each.subject not in subjects), *seen.samples])
 
 
 def again(path: Path) -> Results:

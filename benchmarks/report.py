@@ -39,19 +39,25 @@ def results_of(document: Mapping[str, Any]) -> Results:
     return Results(**{**document, "samples": [Sample(**sample) for sample in document["samples"]]})
 
 
-def judged(samples: Sequence[Sample]) -> list[str]:
-    """What is further from its target than the short form allows, each in a sentence."""
-    sentences = []
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What is further from its target than the short form allows, in a sentence."""
+
+    subject: str
+    sentence: str
+
+
+def judged(samples: Sequence[Sample]) -> list[Shortfall]:
+    shortfalls = []
     for target in TARGETS:
         found = target.found(samples) if target.is_judged else None
         if found is not None and target.is_far_off(found):
             against = f" against {target.peer}" if target.peer else ""
             limit = "more than" if target.at_most else "less than"
             share = f"1/{LEAST_OF_TARGET:g}" if target.at_most else f"{LEAST_OF_TARGET:.0%}"
-            sentences.append(
-                f"{target.title}{against}: {number(found.median)}, {limit} {share} of the target {number(target.wanted)}"
-            )
-    return sentences
+            told = f"{target.title}{against}: {number(found.median)}, {limit} {share} of the target {number(target.wanted)}"
+            shortfalls.append(Shortfall(target.subject, told))
+    return shortfalls
 
 
 def markdown(results: Results) -> str:
