@@ -10,15 +10,19 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from setproctitle import setproctitle
 
-ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork on, until the supervisor waits for them
 PRELOADED = (
     *("roadmap_app", "web.protocol", "uvicorn.main", "uvicorn.loops.auto"),
@@ -39,25 +43,31 @@ def main() -> None:
     if preflight.main():
         sys.exit(1)
     settings = from_environment(os.environ)
-    grace = settings.shutdown_grace_seconds
-    host = settings.host
-    if not host:  # every address of both families: with several workers "::" serves both, with one only "" does
-        host = "127.0.0.1" if settings.embedded else "::" if settings.api_workers > 1 else ""
-    # fmt: off
-    api = [
-        "uvicorn", "roadmap_app:app", "--host", host, "--port", str(settings.port), "--workers", str(settings.api_workers),
-        "--no-proxy-headers", "--no-access-log", "--log-level", "warning", "--log-config", "core/uvicorn_logging.json",
-        "--timeout-graceful-shutdown", "5", "--no-server-header", "--ws", "none", "--http", "web.protocol:BoundedProtocol",
-    ]
-    # -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
-    consumer = ["huey_consumer", "-q", "-g", "TERM", "-t", f"{grace:g}", "-w"]
-    # fmt: on
-    logs = [*consumer, str(settings.logs_workers), "tasks.queues.logs_queue"]
-    content = [*consumer, str(settings.content_workers), "tasks.queues.content_queue"]
+    commands = commands_of(settings)
     if settings.service_type is ServiceType.all:
-        _fork((api, logs, content), grace, before)
+        _fork(commands.values(), settings.shutdown_grace_seconds, before)
     _restore(before)
-    _serve({ServiceType.api: api, ServiceType.huey_logs: logs, ServiceType.huey_content: content}[settings.service_type])
+    _serve(commands[settings.service_type])
+
+
+def commands_of(settings: "Settings") -> dict[str, list[str]]:
+    """What each service runs, by its SERVICE_TYPE."""
+    workers, host = settings.api_workers, settings.host
+    if not host:  # every address of both families: with several workers "::" serves both, with one only "" does
+        host = "127.0.0.1" if settings.embedded else "::" if workers > 1 else ""
+    # -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
+    consumer = ["huey_consumer", "-q", "-g", "TERM", "-t", f"{settings.shutdown_grace_seconds:g}", "-w"]
+    # fmt: off
+    return {
+        "api": [
+            "uvicorn", "roadmap_app:app", "--host", host, "--port", str(settings.port), "--workers", str(workers),
+            "--no-proxy-headers", "--no-access-log", "--log-level", "warning", "--log-config", "core/uvicorn_logging.json",
+            "--timeout-graceful-shutdown", "5", "--no-server-header", "--ws", "none", "--http", "web.protocol:BoundedProtocol",
+        ],
+        "huey_logs": [*consumer, str(settings.logs_workers), "tasks.queues.logs_queue"],
+        "huey_content": [*consumer, str(settings.content_workers), "tasks.queues.content_queue"],
+    }
+    # fmt: on
 
 
 def _serve(command: list[str]) -> NoReturn:
@@ -76,7 +86,7 @@ def _serve(command: list[str]) -> NoReturn:
     sys.exit()
 
 
-def _fork(commands: Sequence[list[str]], grace: float, before: Handlers) -> NoReturn:
+def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoReturn:
     for name in PRELOADED:
         importlib.import_module(name)
     queues = sys.modules["tasks.queues"]
@@ -84,11 +94,19 @@ def _fork(commands: Sequence[list[str]], grace: float, before: Handlers) -> NoRe
         queue.storage.close()  # no two processes may have one connection
     gc.collect()
     gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who is told to ignore it hears of no end
     signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
-    services = [_forked(partial(_serve, command), before) for command in commands]
-    announcer = _forked(_announce, before)
-    told = [f"{grace:g}", str(announcer), *map(str, services)]
-    os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
+    runs: list[Callable[[], NoReturn]] = [_announce, *(partial(_serve, command) for command in commands)]
+    children: list[int] = []
+    try:
+        for run in runs:
+            children.append(_forked(run, before))
+        told = [f"{grace:g}", *map(str, children)]
+        os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
+    except OSError as error:  # no room for another process: none of them stays
+        for pid in children:
+            os.killpg(pid, signal.SIGKILL)
+        sys.exit(f"error: the services cannot be started: {error.strerror}")
 
 
 def _announce() -> NoReturn:
@@ -98,11 +116,11 @@ def _announce() -> NoReturn:
 
 def _forked(run: Callable[[], NoReturn], before: Handlers) -> int:
     """In a process group of its own, so that Ctrl-C reaches the supervisor alone and the end is orderly."""
-    sys.stdout.flush()
     pid = os.fork()
+    with suppress(PermissionError, ProcessLookupError):  # it was quicker
+        os.setpgid(pid, pid)  # by both of them: it must be so before anything is told to the group
     if pid:
         return pid
-    os.setpgid(0, 0)
     _restore(before)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
     run()

@@ -12,21 +12,22 @@ import sys
 import time
 from collections.abc import Collection
 
-ENDS = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
 PAUSE = 0.1  # seconds between two looks at that
 
 
 def main(grace: float, announcer: int, services: Collection[int]) -> int:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDS, signal.SIGCHLD})
+    ends = ENDS - ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set())  # nohup
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*ends, signal.SIGCHLD})
     left, ended = {announcer, *services}, False
-    while not ended and not (set(services) - left):
-        ended = signal.sigwait({*ENDS, signal.SIGCHLD}) in ENDS
+    while not ended and left.issuperset(services):
+        ended = signal.sigwait({*ends, signal.SIGCHLD}) in ends
         left -= _reaped()
+    _end({*services, *left}, left, grace)  # not an announcer that has ended: its number may be another's by now
     if not ended:
         print("error: one of the services has ended; the others are stopped", file=sys.stderr, flush=True)
-    _end({announcer, *services}, left, grace)
     return 0 if ended else 1
 
 
@@ -46,10 +47,10 @@ def _end(groups: Collection[int], left: set[int], grace: float) -> None:
 
 
 def _tell(group: int, what: int) -> bool:
-    """False when nobody is left in it."""
+    """False when nobody of ours is left in it."""
     try:
         os.killpg(group, what)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
 

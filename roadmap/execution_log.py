@@ -8,6 +8,7 @@ its month was deleted (`log_retention.py`) is counted and not stored.
 import atexit
 import json
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +112,10 @@ class Buffer:
         self._begun = clock.now()  # as the source that it is
         self._sent_before = self._dropped_before = self._dropped_told = 0
 
+    def begin_anew(self) -> None:
+        """As a source of its own, after a fork: its records are numbered by themselves."""
+        self.id, self._begun = new_id(), clock.now()
+
     def add(self, record: Document, *, now: bool) -> None:
         if len(self._records) >= self._capacity:
             self.dropped += 1
@@ -196,6 +201,7 @@ class Buffer:
 
 buffer = Buffer()
 atexit.register(buffer.close)
+os.register_at_fork(after_in_child=buffer.begin_anew)
 
 
 def record(

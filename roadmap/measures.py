@@ -66,6 +66,10 @@ class Saver:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def begin_anew(self) -> None:
+        """As a process of its own, after a fork: its batches are numbered by themselves."""
+        self.id, self._number, self._batch = new_id(), 0, None
+
     def start(self) -> None:
         """Once for all who ask."""
         with self._saving:
@@ -127,6 +131,7 @@ class Saver:
 
 saver = Saver()
 atexit.register(saver.stop)
+os.register_at_fork(after_in_child=saver.begin_anew)
 
 
 def gauges() -> Gauges:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import uuid
@@ -359,7 +360,27 @@ def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, serv
     assert [line for line in said(api) if "roadmap.security" not in line] == []  # who registered is written down
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> None:
+    """Numbered as those of one process, batches of two would be taken for batches that were added before."""
+    service = launch("all", METRICS_TOKEN=KEY.replace(" ", "-"))
+    await_all(service)
+    address = f"http://127.0.0.1:{service.environment['PORT']}"
+    assert httpx2.post(f"{address}/api/v1/roadmaps", json={"goal": GOAL}, timeout=30).status_code == 202
+
+    def told() -> str:
+        return httpx2.get(f"{address}/metrics", headers={"Authorization": f"Bearer {KEY.replace(' ', '-')}"}, timeout=30).text
+
+    for counted in ('route="/api/v1/roadmaps"', 'queue="content"', 'queue="logs"'):
+        wait_until(lambda counted=counted: counted in told(), reason=f"{counted} is counted")
+    with closing(sqlite3.connect(Path(service.environment["DATA_DIR"]) / "roadmap.db")) as connection:
+        [(processes,)] = connection.execute("SELECT count(*) FROM measured_process").fetchall()
+        sources = connection.execute("SELECT last_seq >= stored FROM log_source").fetchall()
+    assert processes == 3
+    assert len(sources) >= 2  # who accepts and who makes
+    assert all(fits for (fits,) in sources)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Signals) -> None:
     service = launch("all")
     await_all(service)
@@ -427,6 +448,59 @@ def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch
     await_all(service)
     service.signal(signal.SIGINT)
     assert exit_code(service) == 0
+    await_nothing_left(service)
+
+
+def test_a_terminal_that_is_closed_ends_nothing_that_was_told_to_go_on(launch: Launch) -> None:
+    """As by nohup."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        service = launch("all")
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+    await_all(service)
+    for pid in (service.pid, *service.children()):
+        os.kill(pid, signal.SIGHUP)
+    assert answers(service)
+    assert len(service.children()) >= 3
+    assert service.stop() == 0
+
+
+def test_all_end_when_one_is_killed_also_when_nobody_can_be_told(launch: Launch, tmp_path: Path) -> None:
+    """Whoever read what it says is gone."""
+    reading, writing = os.pipe()
+    variables = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATA_DIR": str(tmp_path / "data")}
+    service = Service("all", variables, tmp_path)
+    service.process = subprocess.Popen(
+        [str(ROOT / "entrypoint.sh")], env=service.environment, stdout=writing, stderr=writing, start_new_session=True
+    )
+    os.close(writing)
+    wait_until(lambda: answers(service), reason="the API is ready")
+    killed = service.child("logs_queue")
+    os.close(reading)
+    os.kill(killed, signal.SIGKILL)
+    assert exit_code(service) != 0
+    await_nothing_left(service)
+
+
+NO_ROOM = """
+import errno, os
+fork, left = os.fork, [2]
+
+def full():
+    left[0] -= 1
+    if left[0] < 0:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+
+os.fork = full
+"""
+
+
+def test_where_there_is_no_room_for_all_processes_none_stays(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_ROOM)
+    service = launch("all", PYTHONPATH=str(tmp_path))
+    assert "cannot be started" in refusal(service)
     await_nothing_left(service)
 
 
