@@ -49,7 +49,7 @@ QUICK = Effort(
 )
 SMOKE = Effort(
     form="the shortest form",
-    rounds=3,
+    rounds=1,  # and more of them for what is far off then
     seconds=1,
     latency_seconds=0,
     messages=3_000,
