@@ -67,7 +67,7 @@ def report_embedded(seconds: int, folder: Path) -> None:
     with running(embedded_stack(folder, **DEFAULTS)) as stack:
         time.sleep(SETTLE)
         pids = {name: stack.api.child(words) for name, words in CHILDREN.items()}
-        shares = cpu_shares({**pids, "entrypoint.sh": stack.api.pid}, seconds)
+        shares = cpu_shares({**pids, "supervisor": stack.api.pid}, seconds)
         print(f"embedded mode, idle for {seconds} s")
         for name, share in shares.items():
             print(f"  {name:<14} CPU {share:5.2f} %")
@@ -75,7 +75,7 @@ def report_embedded(seconds: int, folder: Path) -> None:
 
 
 def cpu_shares(pids: dict[str, int], seconds: int) -> dict[str, float]:
-    """Percent of one CPU over the next `seconds`, with what ended children of the process have used (the shell's sleeps)."""
+    """Percent of one CPU over the next `seconds`, with what ended children of the process have used."""
     started, before = time.monotonic(), {name: cpu_seconds(pid) for name, pid in pids.items()}
     time.sleep(seconds)
     elapsed = time.monotonic() - started

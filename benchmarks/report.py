@@ -18,8 +18,9 @@ consumers run; after each turn there must be a row, an event, a message and a re
 is missing fails the run. The peers have neither limits nor Idempotency-Key. MB are millions of bytes; memory is PSS, after a
 first roadmap was made. What is in seconds depends on the machine, and has a control beside it that was measured in the same
 run. The targets are those of `benchmarks/targets.py`, the peers are in `benchmarks/peers`. `make bench QUICK=1` is the quick
-form; `make bench-smoke`, the shortest, fails when a ratio, a count or a size is further than 60 % from its target. A machine that
-does other work spoils ratios too: a process that gets a third of a core loses more than one that waits for the disk."""
+form; `make bench-smoke`, the shortest, fails when a ratio, a count or a size is further than 60 % from its target,
+at two looks. A machine that does other work spoils ratios too: a process that gets a third of a core loses more than one that
+waits for the disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,14 @@ PRELOADED = (
 )
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
+Run = Callable[[], NoReturn]
 Handlers = dict[signal.Signals, signal.Handlers | Callable[[int, FrameType | None], object] | int | None]
 
 
 def main() -> None:
     gc.disable()  # `core.garbage` begins with it when everything has started
-    # The first process of a container ends by no signal that it does not handle. Who is told to ignore one goes on to.
+    # The first process of a container ends by no signal that it does not handle. Who is told to ignore one goes on to; the
+    # supervisor of several services only does with SIGHUP.
     before: Handlers = {each: signal.signal(each, _end) for each in ENDS if signal.getsignal(each) is not signal.SIG_IGN}
     from core import preflight  # after that: it takes a moment to load
     from core.settings import ServiceType, from_environment
@@ -89,41 +91,46 @@ def _serve(command: list[str]) -> NoReturn:
 def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoReturn:
     for name in PRELOADED:
         importlib.import_module(name)
-    queues = sys.modules["tasks.queues"]
-    for queue in (queues.logs_queue, queues.content_queue):
+    for queue in sys.modules["tasks.queues"].QUEUES:
         queue.storage.close()  # no two processes may have one connection
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who is told to ignore it hears of no end
     signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
-    runs: list[Callable[[], NoReturn]] = [_announce, *(partial(_serve, command) for command in commands)]
     children: list[int] = []
     try:
-        for run in runs:
-            children.append(_forked(run, before))
-        told = [f"{grace:g}", *map(str, children)]
-        os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
+        run = _forked([_announce, *(partial(_serve, command) for command in commands)], children)
+        if run is None:
+            told = [f"{grace:g}", *map(str, children)]
+            os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
     except OSError as error:  # no room for another process: none of them stays
         for pid in children:
             os.killpg(pid, signal.SIGKILL)
         sys.exit(f"error: the services cannot be started: {error.strerror}")
+    _restore(before)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    run()
+
+
+def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
+    """In a child of its own what that is to run, and in this process None, with their ids in `children`. Raises OSError.
+
+    Each has a process group of its own, so that Ctrl-C reaches the supervisor alone and the end is orderly.
+    """
+    for run in runs:
+        pid = os.fork()
+        with suppress(PermissionError, ProcessLookupError):  # it was quicker
+            os.setpgid(pid, pid)  # by both of them: it must be so before anything is told to the group
+        if not pid:
+            children.clear()  # the others are not its own
+            return run
+        children.append(pid)
+    return None
 
 
 def _announce() -> NoReturn:
     setproctitle("core.announce")
     sys.exit(sys.modules["core.announce"].main())
-
-
-def _forked(run: Callable[[], NoReturn], before: Handlers) -> int:
-    """In a process group of its own, so that Ctrl-C reaches the supervisor alone and the end is orderly."""
-    pid = os.fork()
-    with suppress(PermissionError, ProcessLookupError):  # it was quicker
-        os.setpgid(pid, pid)  # by both of them: it must be so before anything is told to the group
-    if pid:
-        return pid
-    _restore(before)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-    run()
 
 
 def _restore(handlers: Handlers) -> None:

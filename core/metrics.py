@@ -86,7 +86,7 @@ _TABLE = (
     Metric(WEBHOOKS, Kind.counter, "Tries to deliver to a webhook: delivered, retried later, failed for good", ("outcome",)),
     Metric(CONNECTIONS, Kind.gauge, "Connections of a process to the database", (*_PROCESS, "state")),
     Metric(MOST_CONNECTIONS, Kind.gauge, "The most connections that a process may have", _PROCESS),
-    Metric(MEMORY, Kind.gauge, "Memory that a process holds", _PROCESS),
+    Metric(MEMORY, Kind.gauge, "Memory that a process holds; what the processes of one instance share counts for each", _PROCESS),
     Metric(STARTED, Kind.gauge, "When a process has begun, in seconds since 1970", _PROCESS),
     Metric(BUILD, Kind.gauge, "1; the version of this service and of Python", ("version", "python")),
     Metric(DEPENDENCY, Kind.gauge, "1 when the database or the broker answers, else 0", ("dependency",)),

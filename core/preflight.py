@@ -1,4 +1,4 @@
-"""What `entrypoint.sh` runs before a service: check the settings, wait for what the service needs, migrate.
+"""What `core/launch.py` does before a service: check the settings, wait for what the service needs, migrate.
 
 Ends with 0 when the service can start, with 1 and one clear sentence when it cannot.
 """
@@ -174,7 +174,3 @@ def _unreadable(error: Exception) -> Refused:
 def _reason(error: Exception) -> str:
     """The driver's first line; drivers name host and port there, never the password."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-if __name__ == "__main__":
-    sys.exit(main())

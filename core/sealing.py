@@ -35,7 +35,7 @@ def _tag(key: bytes, content: bytes) -> bytes:
 
 
 def _hmac(key: bytes, content: bytes) -> bytes:
-    """Like `hmac.digest`, which lets go of Python's lock for the microsecond that it takes, and waits to have it back."""
+    """As `hmac.digest` does, which lets go of Python's lock for the microsecond that it takes, and waits to have it back."""
     return hmac.new(key, content, "sha256").digest()
 
 

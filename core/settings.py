@@ -77,7 +77,7 @@ def _scheme(*allowed: str) -> AfterValidator:
 
 
 def _digits(value: object) -> object:
-    """The programs behind entrypoint.sh read these variables too, and take nothing but digits."""
+    """Whole numbers are written in digits and nothing else."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value.strip()):
         raise ValueError("must be a whole number")
     return value

@@ -11,8 +11,9 @@ import signal
 import sys
 import time
 from collections.abc import Collection
+from contextlib import suppress
 
-ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}  # as in core/launch.py
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
 PAUSE = 0.1  # seconds between two looks at that
@@ -25,9 +26,10 @@ def main(grace: float, announcer: int, services: Collection[int]) -> int:
     while not ended and left.issuperset(services):
         ended = signal.sigwait({*ends, signal.SIGCHLD}) in ends
         left -= _reaped()
-    _end({*services, *left}, left, grace)  # not an announcer that has ended: its number may be another's by now
     if not ended:
-        print("error: one of the services has ended; the others are stopped", file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody may be there to read it
+            print("error: one of the services has ended; the others are stopped", file=sys.stderr, flush=True)
+    _end({*services, *left}, left, grace)  # not an announcer that has ended: its number may be another's by now
     return 0 if ended else 1
 
 

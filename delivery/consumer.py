@@ -57,6 +57,8 @@ class ReliableConsumer(Consumer):
         super().__init__(huey, **options)
         # A hangup ends it in order: Huey's restart replaces the process without its exit handlers, and their log records.
         self._signal_actions[signal.SIGHUP] = (False, True)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
+            del self._signal_actions[signal.SIGHUP]
         self._signum: int | None = None
         self._hurried = False  # by a second signal
         self._ended = threading.Event()

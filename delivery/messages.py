@@ -79,8 +79,8 @@ class SignedJsonSerializer(Serializer):
 
 
 def _begun(key: bytes) -> hmac.HMAC:
-    """To be copied for each message. Unlike `hmac.digest` it keeps Python's lock while it computes, which takes a microsecond:
-    whoever lets go of the lock waits for up to five milliseconds until it is given back.
+    """To be copied for each message. Unlike `hmac.digest` it keeps Python's lock while it signs less than 2 kB, which takes a
+    microsecond: whoever lets go of the lock waits for up to five milliseconds until it is given back.
     """
     return hmac.new(key, digestmod="sha256")
 

@@ -113,8 +113,9 @@ class Buffer:
         self._sent_before = self._dropped_before = self._dropped_told = 0
 
     def begin_anew(self) -> None:
-        """As a source of its own, after a fork: its records are numbered by themselves."""
+        """As another source, whose records are numbered by themselves: also after a fork, before which there are none."""
         self.id, self._begun = new_id(), clock.now()
+        self._sent_before, self._dropped_before = self.sent, self._dropped_told
 
     def add(self, record: Document, *, now: bool) -> None:
         if len(self._records) >= self._capacity:
@@ -177,8 +178,7 @@ class Buffer:
         on its way under the id of before.
         """
         if not self._refused and clock.now() - self._begun > RENEWED:
-            self.id, self._begun = new_id(), clock.now()
-            self._sent_before, self._dropped_before = self.sent, self._dropped_told
+            self.begin_anew()
 
     def __len__(self) -> int:
         return len(self._records)

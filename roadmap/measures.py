@@ -68,7 +68,7 @@ class Saver:
 
     def begin_anew(self) -> None:
         """As a process of its own, after a fork: its batches are numbered by themselves."""
-        self.id, self._number, self._batch = new_id(), 0, None
+        self.id, self._number, self._batch, self._thread = new_id(), 0, None, None
 
     def start(self) -> None:
         """Once for all who ask."""

@@ -27,6 +27,7 @@ OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the ou
 
 logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
 content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
+QUEUES = (logs_queue, content_queue)
 
 TIMED = ("done", "failed")  # a run that ends in another way has not taken the time of its task
 
@@ -39,7 +40,7 @@ def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
     logger.debug("%s %s in %.3f s", task, outcome, seconds)
 
 
-for _queue in (logs_queue, content_queue):
+for _queue in QUEUES:
     _queue.on_executed.append(partial(note_run, _queue.name))
     _queue.on_startup("measures")(saver.start)
     _queue.on_startup("logging")(take_over)
@@ -48,7 +49,7 @@ for _queue in (logs_queue, content_queue):
 
 def check_brokers() -> None:
     """Raises Unavailable when one does not answer."""
-    for queue in (logs_queue, content_queue):
+    for queue in QUEUES:
         try:
             queue.pending_count()
         except queue.storage.faults as error:

@@ -25,6 +25,8 @@ PLACE = {"SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": 
 ENVIRONMENT = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **PLACE}
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what the tests start must hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 KEPT = {name: value for name, value in os.environ.items() if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))}
 os.environ.clear()  # before the application is imported: its settings are read once
 os.environ.update({**KEPT, **ENVIRONMENT})

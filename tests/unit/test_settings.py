@@ -163,7 +163,7 @@ def test_a_whole_number_has_its_bounds(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PORT", "API_WORKERS", "LOGS_WORKERS", "CONTENT_WORKERS"])
-def test_a_number_that_the_programs_behind_the_entrypoint_cannot_read_is_refused(name: str) -> None:
+def test_a_number_that_is_not_written_in_digits_is_refused(name: str) -> None:
     assert complaint({**EMBEDDED, name: "2.0"}).startswith(f"{name}: ")
 
 
@@ -261,12 +261,11 @@ def test_a_page_without_markers_is_not_written(page: str) -> None:
         MARKED.within(page)
 
 
-def test_the_defaults_in_the_entrypoint_are_those_of_the_model() -> None:
-    script = (ROOT / "entrypoint.sh").read_text("utf-8")
-    given = dict(re.findall(r"\$\{(\w+):-(\w+)\}", script))
-    assert given
-    defaults = {name.upper(): str(field.default) for name, field in Settings.model_fields.items()}
-    assert {name: defaults[name] for name in given} == given
+def test_the_service_that_the_entrypoint_starts_by_itself_is_that_of_the_model() -> None:
+    assert (
+        f'SERVICE_TYPE="${{SERVICE_TYPE:-{Settings.model_fields["service_type"].default}}}"'
+        in (ROOT / "entrypoint.sh").read_text()
+    )
 
 
 def test_secrets_are_secret_in_the_model() -> None:

@@ -33,9 +33,13 @@ def broker() -> Broker:
     return Broker()
 
 
-def asking(broker: Broker, pool: ThreadPoolExecutor) -> list["Future[int]"]:
+@pytest.fixture
+def together(broker: Broker) -> Together[int, int]:
+    return Together(broker.answer)
+
+
+def asking(broker: Broker, together: Together[int, int], pool: ThreadPoolExecutor) -> list["Future[int]"]:
     """One thread asks, and the others while it does."""
-    together = Together(broker.answer)
     first = pool.submit(together.ask, 1)
     wait_until(lambda: bool(broker.calls))
     others = [pool.submit(together.ask, number) for number in range(2, ASKING + 1)]
@@ -43,34 +47,34 @@ def asking(broker: Broker, pool: ThreadPoolExecutor) -> list["Future[int]"]:
     return [first, *others]
 
 
-def test_who_waits_is_asked_for_together(broker: Broker) -> None:
+def test_who_waits_is_asked_for_together(broker: Broker, together: Together[int, int]) -> None:
     with ThreadPoolExecutor(ASKING) as pool:
-        asked = asking(broker, pool)
+        asked = asking(broker, together, pool)
         broker.may_answer.set()
         assert [each.result(10) for each in asked] == [-number for number in range(1, ASKING + 1)]
     assert [len(call) for call in broker.calls] == [1, ASKING - 1]
 
 
-def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(broker: Broker) -> None:
+def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(broker: Broker, together: Together[int, int]) -> None:
     broker.fails = lambda asked: 1 in asked
     with ThreadPoolExecutor(ASKING) as pool:
-        first, *others = asking(broker, pool)
+        first, *others = asking(broker, together, pool)
         broker.may_answer.set()
         with pytest.raises(ConnectionError, match="1 asked"):
             first.result(10)
         assert sorted(-each.result(10) for each in others) == list(range(2, ASKING + 1))
 
 
-def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(broker: Broker) -> None:
+def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(broker: Broker, together: Together[int, int]) -> None:
     broker.fails = lambda asked: len(asked) > 1
     with ThreadPoolExecutor(ASKING) as pool:
-        first, *others = asking(broker, pool)
+        first, *others = asking(broker, together, pool)
         broker.may_answer.set()
         assert first.result(10) == -1
         for each in others:
             with pytest.raises(ConnectionError, match=f"{ASKING - 1} asked"):
                 each.result(10)
-        assert Together(broker.answer).ask(9) == -9
+    assert together.ask(9) == -9
 
 
 def test_too_few_answers_are_an_error_for_all() -> None:
