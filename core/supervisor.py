@@ -16,6 +16,7 @@ from contextlib import suppress
 ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}  # as in core/launch.py
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
+STDERR = 2  # written to directly: what Python keeps for it would be tried again at the end
 PAUSE = 0.1  # seconds between two looks at that
 
 
@@ -28,7 +29,7 @@ def main(grace: float, announcer: int, services: Collection[int]) -> int:
         left -= _reaped()
     if not ended:
         with suppress(OSError):  # nobody may be there to read it
-            print("error: one of the services has ended; the others are stopped", file=sys.stderr, flush=True)
+            os.write(STDERR, b"error: one of the services has ended; the others are stopped\n")
     _end({*services, *left}, left, grace)  # not an announcer that has ended: its number may be another's by now
     return 0 if ended else 1
 
