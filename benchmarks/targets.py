@@ -57,7 +57,7 @@ BESIDE = frozenset({GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE})  # measures
 class Target:
     """`peer` None: a bound for the figure of `contender`; otherwise for its ratio to that of `peer`. `control` is told beside it.
 
-    `is_judged`: by the short form, too.
+    `is_judged`: by the short form, too; by what is `enough` instead of `wanted`, of which the table tells in any case.
     """
 
     title: str
@@ -69,6 +69,7 @@ class Target:
     at_most: bool = False
     control: str | None = None
     is_judged: bool = True
+    enough: float | None = None
 
     def found(self, samples: Sequence[Sample]) -> Spread | None:
         """None when it was not measured."""
@@ -83,14 +84,13 @@ class Target:
 
     def is_far_off(self, found: Spread) -> bool:
         """By the median: less than such a share of what is wanted, or that much more than is allowed."""
-        if self.at_most:
-            return found.median * LEAST_OF_TARGET > self.wanted
-        return found.median < self.wanted * LEAST_OF_TARGET
+        bound = self.wanted if self.enough is None else self.enough
+        return found.median * LEAST_OF_TARGET > bound if self.at_most else found.median < bound * LEAST_OF_TARGET
 
 
 TARGETS = (
-    # 10 without, 6 with what the profile shows to cost the rest: docs/PERFORMANCE.md, "What a goal costs".
-    Target("accepting a goal, everything on", ACCEPT, POSTS, 6, peer=FASTAPI),
+    # 6 is enough with the profile that says what costs the rest: docs/PERFORMANCE.md, "What a goal costs".
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI, enough=6),
     Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI),
     # Known to be missed, and so near to the short form's limit that it would fail by chance.
     Target("accepting a goal, everything on", ACCEPT, POSTS, 1, peer=BY_HAND, is_judged=False),

@@ -105,7 +105,8 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
             os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
     except OSError as error:  # no room for another process: none of them stays
         for pid in children:
-            os.killpg(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
         sys.exit(f"error: the services cannot be started: {error.strerror}")
     _restore(before)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)

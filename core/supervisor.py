@@ -16,8 +16,8 @@ from contextlib import suppress
 ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}  # as in core/launch.py
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
-STDERR = 2  # written to directly: what Python keeps for it would be tried again at the end
 PAUSE = 0.1  # seconds between two looks at that
+STDERR = 2  # written to directly: what Python keeps for it would be tried again at the end
 
 
 def main(grace: float, announcer: int, services: Collection[int]) -> int:
