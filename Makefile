@@ -9,10 +9,12 @@ SEED ?= 1
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
+CAPACITY := ROADMAPS LATENCY SPREAD OUTLINE_LATENCY OUTLINE_SPREAD OUTLINE_CALLS CONTENTS BUSIEST REQUESTS TOKENS AT_ONCE THREADS WITHIN SHARE
+option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -86,6 +88,9 @@ bench-costs: $(VENV)/run $(BENCH)/ready ## Which feature costs how much of accep
 
 bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="workers clients" QUICK=1; WRITE=1 puts it into docs/
 	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
+
+capacity: $(VENV)/dev ## What a load takes: make capacity ROADMAPS=1000 LATENCY=8; CHECK=1 compares with the real service
+	@$(BIN)/python -m benchmarks.capacity $(foreach name,$(CAPACITY),$(if $($(name)),--$(call option,$(name)) $($(name)))) $(if $(CHECK),--check) $(if $(QUICK),--quick) $(if $(WRITE),--write)
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py

@@ -16,7 +16,7 @@ LOOKS = 0.05  # seconds between two looks at the connections
 def pss(roots: Iterable[int]) -> float:
     """Megabytes (10^6 bytes) of these processes and all that they have started: what is shared counts for each in part."""
     kilobytes = 0
-    for pid in _trees(roots):
+    for pid in trees(roots):
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):  # it has just ended
@@ -57,7 +57,8 @@ def most_connections(url: str) -> Iterator[Counter[str]]:
         thread.join()
 
 
-def _trees(roots: Iterable[int]) -> set[int]:
+def trees(roots: Iterable[int]) -> set[int]:
+    """These processes and all that they have started."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

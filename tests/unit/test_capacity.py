@@ -1,0 +1,271 @@
+"""The simulation of workers and what is computed from it: laws that hold whatever is asked, and the page as it is said now."""
+
+import random as dice
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.capacity import check, needs, report
+from benchmarks.capacity.__main__ import default_workload
+from benchmarks.capacity.check import Compared
+from benchmarks.capacity.needs import FOUND, Terms, UnitCosts, unit_costs
+from benchmarks.capacity.pacing import Pacing, Provider
+from benchmarks.capacity.simulation import LONGEST_PAUSE, Fleet, Found, Simulation
+from benchmarks.capacity.workload import Latency, Limits, Workload
+from core import storage
+from core.settings import ServiceType, Settings
+from roadmap import attempts
+from roadmap.pace import Busy, Pace
+from tasks.content import build_content
+from tasks.queues import content_queue
+
+COSTS = UnitCosts.of(FOUND)
+SMALL = Workload(100_000, contents=12, outline=Latency(2, 0.3), content=Latency(1, 0.5), within=60)
+fleets = st.builds(Fleet, threads=st.integers(1, 40), each=st.integers(1, 16), cpu=st.sampled_from([0, 0.01]), wait=st.just(0.01))
+limits = st.builds(
+    Limits, requests=st.sampled_from([0, 3, 20]), at_once=st.sampled_from([0, 2, 9]), window=st.sampled_from([1.0, 7.0])
+)
+streams = st.lists(st.floats(0, 60), min_size=1, max_size=12)
+seeds = st.integers(0, 1000)
+
+
+def made(workload: Workload, fleet: Fleet, arrivals: list[float], seed: int) -> Found:
+    return Simulation(workload, fleet, seed).run_all(arrivals)
+
+
+@given(fleets, limits, streams, seeds)
+@settings(max_examples=60, deadline=None)
+def test_littles_law_holds_and_no_work_is_lost(fleet: Fleet, limit: Limits, arrivals: list[float], seed: int) -> None:
+    """What is in a system in the mean is what comes a second, times how long it stays: of roadmaps, messages and threads."""
+    found = made(replace(SMALL, limits=limit), fleet, arrivals, seed)
+    assert len(found.roadmaps) == len(arrivals)
+    assert found.area_open == pytest.approx(sum(each.seconds for each in found.roadmaps), rel=1e-6)
+    assert found.area_waiting == pytest.approx(found.waited, rel=1e-6, abs=1e-6)
+    written = SMALL.contents * len(arrivals) - found.failed
+    assert found.failed or 2 * len(arrivals) <= found.calls - written <= 3 * len(arrivals)  # those for the outlines
+    assert min(each.seconds for each in found.roadmaps) > 0
+    assert found.most_busy <= fleet.threads
+
+
+@given(fleets, streams, seeds)
+@settings(max_examples=60, deadline=None)
+def test_no_thread_idles_beside_a_message_that_is_ready(fleet: Fleet, arrivals: list[float], seed: int) -> None:
+    found = made(SMALL, fleet, arrivals, seed)
+    assert found.unused == 0
+    assert found.busy >= found.called
+    assert found.area_busy == pytest.approx(found.busy, rel=0.02, abs=0.1)  # the last thread is not free at the end yet
+    assert found.failed == found.refused == found.passes == 0
+
+
+@given(fleets, streams, seeds, st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_more_workers_make_it_no_slower(fleet: Fleet, arrivals: list[float], seed: int, more: int) -> None:
+    """In the mean. One roadmap can be later: an outline that is there sooner brings contents that are then before its own."""
+    few = made(SMALL, fleet, arrivals, seed)
+    many = made(SMALL, replace(fleet, threads=fleet.threads + more), arrivals, seed)
+    assert mean(many) <= mean(few) * 1.03
+    assert many.seconds <= few.seconds * 1.05
+
+
+def mean(found: Found) -> float:
+    return sum(each.seconds for each in found.roadmaps) / len(found.roadmaps)
+
+
+@given(fleets, st.integers(1, 30), st.sampled_from([1.0, 7.0, 60.0]), streams, seeds)
+@settings(max_examples=60, deadline=None)
+def test_a_limit_of_requests_is_never_exceeded(fleet: Fleet, most: int, window: float, arrivals: list[float], seed: int) -> None:
+    limit = Limits(requests=most, window=window)
+    found = made(replace(SMALL, limits=limit), fleet, arrivals, seed)
+    begun = found.begun
+    assert found.calls == len(begun)
+    assert all(later - first >= window - 1e-9 for first, later in zip(begun, begun[most:], strict=False))
+
+
+@given(st.integers(1, 9), st.lists(st.sampled_from("fcbwsr"), max_size=60), seeds)
+@settings(max_examples=100, deadline=None)
+def test_the_pace_is_that_of_the_service(limit: int, moves: list[str], seed: int) -> None:
+    """The same moves at the same times with the same dice: the same slots, and the same waits."""
+    now = 0.0
+    real, ours = Pace(limit, now=lambda: now), Pacing(limit, Random(seed))
+    chance, state = Random(seed + 1), dice.getstate()
+    holding: list[Any] = []
+    try:
+        dice.seed(seed)
+        for move in moves:
+            now += chance.choice([0.0, 0.3, 2.5])
+            began = ours.slowdowns
+            if move in "fc":  # a slot, for what comes first or not
+                slot = real.slot(first=move == "f")
+                waited = waits(slot.__enter__)
+                assert ours.admit(now, first=move == "f") == waited
+                if not waited:
+                    holding.append(slot)
+            elif move == "b":
+                assert ours.begin(now) == waits(real.begin)
+            elif move == "w":
+                real._thread.began = began
+                real.went_well()
+                ours.went_well(began)
+            elif move == "s":
+                real._thread.began = began
+                told = chance.choice([None, 1.5])
+                real.slow_down(told)
+                ours.slow_down(now, began, told)
+            elif holding:
+                holding.pop().__exit__(None, None, None)
+                ours.running -= 1
+            assert real.slots == ours.slots
+    finally:
+        dice.setstate(state)
+
+
+def waits(ask: Callable[[], object]) -> float:
+    try:
+        ask()
+    except Busy as busy:
+        return busy.retry_after
+    return 0.0
+
+
+def test_outlines_overtake_and_contents_are_written_in_their_order() -> None:
+    load = replace(SMALL, outline=Latency(1), content=Latency(1), outline_calls=2)
+    found = made(load, Fleet(1, 1), [0.0, 5.0, 6.0], 1)
+    first, second, third = sorted(found.roadmaps, key=lambda each: each.asked)
+    assert [each.planned for each in (first, second, third)] == [0.0, 5.0, 7.0]  # each behind what runs already
+    assert [each.ended for each in (first, second, third)] == [18.0, 30.0, 42.0]  # nobody's parts overtake another's
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    fleet = Fleet(60, 16, cpu=0.01)
+    one, other = (Simulation(SMALL, fleet, 3).run(50, warm_up=10) for _ in range(2))
+    assert [each.seconds for each in one.roadmaps] == [each.seconds for each in other.roadmaps]
+    assert [each.seconds for each in one.roadmaps] != [
+        each.seconds for each in Simulation(SMALL, fleet, 4).run(50, warm_up=10).roadmaps
+    ]
+
+
+def test_a_refused_call_is_tried_again_and_a_part_is_given_up_as_by_the_service() -> None:
+    """One call, and then none for days: beyond its sixth try a part is given up, and the roadmap ends."""
+    load = replace(SMALL, outline_calls=1, contents=3, limits=Limits(requests=1, window=1e6))
+    found = made(load, Fleet(4, 4), [0.0], 1)
+    assert found.failed == 3
+    assert len(found.begun) == 1
+    assert LONGEST_PAUSE == attempts.LONGEST_PAUSE
+
+
+def test_a_provider_counts_tokens_and_calls_at_once_too() -> None:
+    of_tokens = Provider(Limits(tokens=10, window=60))
+    assert [of_tokens.refuses(at, 6) for at in (0.0, 1.0, 60.0)] == [0.0, 59.0, 0.0]
+    at_once = Provider(Limits(at_once=1))
+    assert [at_once.refuses(0.0, 1) for _ in range(2)] == [0.0, 1.0]
+    at_once.running -= 1
+    assert at_once.refuses(0.0, 1) == 0.0
+
+
+def test_a_load_beyond_the_models_limit_is_told_and_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = replace(default_workload(1_000_000), contents=90)
+    asked: list[Workload] = []
+
+    def smallest(workload: Workload, costs: UnitCosts, each: int) -> needs.Speed:
+        asked.append(workload)
+        return needs.Speed(30_000, (1, 2, 3), 0, 1, 1, 0)
+
+    monkeypatch.setattr(needs, "smallest", smallest)
+    found = needs.needs(load, COSTS, Terms())
+    assert found.why_not == "not possible: the model's limits allow at most 156,182 a day of this shape"
+    assert [each.limits.exist for each in asked] == [False]
+    assert load.most_a_day() == pytest.approx(30_000 * 1440 / 92.2 / 3)
+
+
+def test_what_no_number_of_threads_can_do_is_told() -> None:
+    load = replace(SMALL, a_day=10, within=1.5)
+    assert needs.needs(load, COSTS, Terms()).why_not == "not possible: 90% are not ready within 2 s, however many threads work"
+
+
+def test_the_smallest_number_of_threads_is_found() -> None:
+    load = replace(SMALL, a_day=40_000)
+    speed = needs.smallest(load, COSTS.of_size(12), 32)
+    assert speed is not None
+    assert speed.ready[1] <= load.within
+    assert speed.threads >= needs.offered(load, COSTS.of_size(12))
+    fewer = needs.simulated(load, COSTS.of_size(12), speed.threads - 1, 32)
+    too_few = speed.threads - 1 < needs.IDLE * needs.offered(load, COSTS.of_size(12))
+    assert too_few or fewer.ready[1] > load.within
+
+
+def test_more_is_needed_for_more() -> None:
+    speeds = [needs.Speed(threads, (1, 2, 3), 0, 1, 10 * threads, 0) for threads in (2, 30, 300, 3000)]
+    loads = [Workload(a_day) for a_day in (10, 1000, 10_000, 100_000)]
+    found = [needs.sized(load, COSTS, Terms(), speed, "") for load, speed in zip(loads, speeds, strict=True)]
+    for less, more in pairwise(found):
+        assert less.memory < more.memory
+        assert less.connections < more.connections
+        assert less.commands_a_month < more.commands_a_month
+        assert less.storage_gb < more.storage_gb
+        assert less.limits[0][1] < more.limits[0][1]
+    assert (found[0].connections_pooled, found[-1].connections_pooled > 0) == (0, True)
+    assert found[0].part("huey_content").instances == 1
+    assert found[-1].part("huey_content").instances == 94
+    assert found[-1].part("pgbouncer").instances == 1
+
+
+def test_costs_are_in_proportion_to_the_contents() -> None:
+    half = COSTS.of_size(45)
+    assert half.stored == COSTS.stored / 2
+    assert half.parts["huey_content"].cpu_per_roadmap == COSTS.parts["huey_content"].cpu_per_roadmap / 2
+    assert half.parts["huey_content"].memory == COSTS.parts["huey_content"].memory
+
+
+def test_connections_are_those_of_the_pools() -> None:
+    urls = {"database_url": "postgresql://localhost/x", "redis_url": "redis://localhost", "secret_key": "k" * 40}
+
+    def of(service: ServiceType) -> int:
+        return storage._connections(Settings.model_validate({**urls, "service_type": service, "content_workers": 32}))
+
+    assert of(ServiceType.api) == needs.API_CONNECTIONS
+    assert of(ServiceType.huey_logs) == needs.LOGS_THREADS + needs.BESIDE_LOGS
+    assert of(ServiceType.huey_content) == 32 + needs.BESIDE_CONTENT
+    assert Settings.model_fields["content_workers"].metadata[1].le == needs.MOST_THREADS
+
+
+def test_a_message_is_no_longer_than_it_is_taken_for() -> None:
+    message = content_queue.serialize_task(build_content.s("01a214da-8371-7071-b6f8-b0843398508c"))
+    assert needs.MESSAGE / 2 < len(message) + 40 < needs.MESSAGE  # with what the list and a trace add
+
+
+@pytest.mark.parametrize(
+    ("measured", "predicted", "is_most", "is_wrong"),
+    [(10, 10, False, False), (14, 10, False, True), (7, 10, False, True), (1, 10, True, False), (11, 10, True, True)],
+)
+def test_a_prediction_that_is_far_off_is_found_out(measured: float, predicted: float, is_most: bool, is_wrong: bool) -> None:
+    compared = Compared("busy", "seconds", measured, predicted, is_most)
+    assert compared.is_wrong() is is_wrong
+    assert ("**wrong**" in check.table([compared])) is is_wrong
+
+
+def test_the_page_has_the_table_that_the_program_makes() -> None:
+    costs, terms = unit_costs(), Terms()
+    page = report.PAGE.read_text("utf-8")
+    assert report.section(default_workload(), costs, terms).within(page) == page
+    assert report.checked_section().within(page) == page
+    assert [load["a_day"] for load in report.kept()["loads"]] == list(report.LOADS)
+
+
+@pytest.mark.parametrize("a_day", [1, 100])
+def test_what_is_kept_for_the_page_is_what_the_simulation_finds_now(a_day: int) -> None:
+    kept = {load["a_day"]: load for load in report.kept()["loads"]}[a_day]
+    speed, why_not = needs.speed_of(default_workload(a_day), unit_costs(), Terms().each)
+    (again,) = report.as_kept([needs.sized(default_workload(a_day), unit_costs(), Terms(), speed, why_not)])
+    assert {**again["speed"], "ready": list(again["speed"]["ready"])} == kept["speed"]
+
+
+def test_an_unusual_day_is_refused() -> None:
+    for wrong in ({"busiest": 25}, {"a_day": 0}, {"contents": 0}, {"share": 1}):
+        with pytest.raises(ValueError, match=r"needs|busiest"):
+            Workload(**{"a_day": 1, **wrong})
