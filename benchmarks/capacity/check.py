@@ -42,12 +42,11 @@ SHORT = (Trial("short", 1, 8, (0.0, 0.5), OUTLINE, Latency(0.2, 0.5)),)
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a call takes beside the model, in the calibration: seconds of CPU of its process and of PostgreSQL, and of waiting;
-    and the bytes that a roadmap leaves.
+    """What a call takes beside the model, in the calibration: seconds of CPU of its process, and of waiting for servers that
+    have cores to themselves; and the bytes that a roadmap leaves.
     """
 
     cpu: float
-    servers: float
     wait: float
     stored: float
 
@@ -87,18 +86,17 @@ def check(ground: Ground, trials: Sequence[Trial] = TRIALS) -> list[Compared]:
 
 def beside_of(taken: Taken) -> Beside:
     spent = sum(taken.ready) - taken.mean_at_once * taken.seconds
-    cpu = _computed(taken, "huey_content")
+    cpu = taken.cpu["huey_content"] / taken.calls
     return Beside(
         cpu=cpu,
-        servers=_computed(taken, "postgres"),
-        wait=max(spent / taken.calls - cpu, 0.0),
+        wait=max(spent / taken.calls - cpu * _slowdown(taken, "huey_content"), 0.0) / _slowdown(taken, "postgres"),
         stored=taken.stored / len(taken.ready),
     )
 
 
-def _computed(taken: Taken, part: str) -> float:
-    """Seconds that what a part computes for a call takes, with those for which others had the cores."""
-    return (taken.cpu[part] + taken.delayed[part]) / taken.calls
+def _slowdown(taken: Taken, part: str) -> float:
+    """How many times as long its computing takes as it would with a core to itself."""
+    return (taken.cpu[part] + taken.delayed[part]) / taken.cpu[part]
 
 
 def compared(trial: Trial, taken: Taken, beside: Beside) -> Iterator[Compared]:
@@ -134,8 +132,8 @@ def _commands(trial: Trial, run: Found) -> float:
 def predicted(trial: Trial, taken: Taken, beside: Beside) -> Iterator[Found]:
     limits = Limits(requests=trial.limit, window=1.0)
     workload = Workload(1.0, outline=trial.outline, content=trial.content, outline_calls=2, limits=limits)
-    cpu = _computed(taken, "huey_content")
-    wait = beside.wait * _computed(taken, "postgres") / beside.servers
+    cpu = beside.cpu * _slowdown(taken, "huey_content")
+    wait = beside.wait * _slowdown(taken, "postgres")
     threads = trial.consumers * trial.threads
     fleet = Fleet(threads, trial.threads, slots=max(trial.threads, 8), cpu=cpu, wait=wait, put_off=cpu / 8)
     for seed in range(RUNS):

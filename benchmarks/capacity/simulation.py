@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import islice
-from math import ceil
+from math import ceil, inf
 from random import Random
 
 from benchmarks.capacity.pacing import Pacing, Provider
@@ -22,6 +22,7 @@ MAX_ATTEMPTS: int = Settings.model_fields["max_attempts"].default
 RETRY_BASE: float = Settings.model_fields["retry_base_seconds"].default
 LONGEST_PAUSE = 300.0  # seconds between two tries, as in roadmap/attempts.py, which no program without settings can import
 ENDLESS = 3  # times as many roadmaps as count
+PATIENCE = 8  # times as much happens as there are calls: beyond it, most of it is messages that are put off again and again
 REFUSAL = 0.002  # seconds until a provider has said 429
 ASKED, CALLS, ANSWERED, DONE, GIVEN_UP, FREE, DUE = range(7)  # what happens
 
@@ -82,6 +83,7 @@ class Found:
     """
 
     roadmaps: list[Made] = field(default_factory=list)
+    wanted: int = 0  # of these; what is missing would never have been ready
     seconds: float = 0.0
     calls: int = 0
     called: float = 0.0  # seconds, of all calls
@@ -100,13 +102,15 @@ class Found:
 
     def at(self, share: float) -> float:
         """The seconds within which such a share of the roadmaps is ready (nearest rank)."""
-        ordered = sorted(each.seconds for each in self.roadmaps)
-        return ordered[max(ceil(len(ordered) * share) - 1, 0)]
+        return self._rank([each.seconds for each in self.roadmaps], share)
 
     def until_planning(self, share: float) -> float:
         """The seconds within which a worker has begun to plan it."""
-        ordered = sorted(each.planned - each.asked for each in self.roadmaps)
-        return ordered[max(ceil(len(ordered) * share) - 1, 0)]
+        return self._rank([each.planned - each.asked for each in self.roadmaps], share)
+
+    def _rank(self, values: Sequence[float], share: float) -> float:
+        place = max(ceil(self.wanted * share) - 1, 0)
+        return sorted(values)[place] if place < len(values) else inf
 
     @property
     def failed(self) -> int:
@@ -138,11 +142,13 @@ class Simulation:
         """A stream in the busiest hour: what counts are `count` roadmaps after the first ones. It goes on until they are ready,
         or ends where a service that cannot keep up would never have them ready.
         """
-        return self._run(islice(self._stream(), ENDLESS * (warm_up + count)), warm_up, count)
+        asked = ENDLESS * (warm_up + count)
+        most = PATIENCE * ceil((warm_up + count) * self._load.calls)
+        return self._run(islice(self._stream(), asked), warm_up, count, most)
 
     def run_all(self, arrivals: Sequence[float]) -> Found:
         """Roadmaps that are asked for at these times, until nothing is left to do."""
-        return self._run(iter(sorted(arrivals)), 0, len(arrivals))
+        return self._run(iter(sorted(arrivals)), 0, len(arrivals), inf)
 
     def _stream(self) -> Iterator[float]:
         at = 0.0
@@ -150,13 +156,13 @@ class Simulation:
             yield at
             at += self._gaps.expovariate(self._load.rate)
 
-    def _run(self, arrivals: Iterator[float], warm_up: int, count: int) -> Found:
+    def _run(self, arrivals: Iterator[float], warm_up: int, count: int, most: float) -> Found:
         self._arrivals, self._counted = arrivals, range(warm_up, warm_up + count)
-        self._missing, self._asked_for = count, 0
+        self._missing, self._asked_for, self._found.wanted = count, 0, count
         self._await_next()
         happens = (self._asked, self._calls, self._answered, self._done, self._given_up, self._free, self._due)
         events, found, now = self._events, self._found, 0.0
-        while events and self._missing:
+        while events and self._missing and self._number < most:
             now, _, kind, process, job = heappop(events)
             passed = now - self._before
             if passed > 0:
