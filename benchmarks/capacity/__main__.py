@@ -7,9 +7,11 @@ allows. `--write` puts what was found into docs/SCALING.md: of the loads of the 
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from benchmarks.capacity.check import BOUND, SHORT, SHORT_BOUND, TRIALS, Compared, check, table
@@ -72,11 +74,11 @@ def run_check(trials: Sequence[Trial], *, write: bool) -> int:
         say(f"error: {error}")
         return 1
     about = machine()
-    where = f"Measured on {datetime.now(UTC).date()}, {about['cores']} cores ({about['processor']}) with all servers on them."
-    said = f"{where}\n\n{table(found, bound)}"
-    print(said)
+    cores = f"{about['cores']} cores ({about['processor']}) with all servers on them, load {os.getloadavg()[0]:.1f} in the end"
+    where = f"Measured on {datetime.now(UTC).date()}, {cores}."
+    print(f"{where}\n\n{table(found, bound)}")
     if write:
-        keep(check=said)
+        keep(where=where, check=[asdict(each) for each in found])
         checked_section().run(["--write"])
     return judged(found, bound)
 

@@ -147,9 +147,14 @@ def most_connections(trial: Trial) -> dict[str, int]:
 
 
 def table(found: Sequence[Compared], bound: float = BOUND) -> str:
-    lines = ["| | | measured | predicted | ratio |", "|---|---|---|---|---|"]
-    for each in found:
-        most, wrong = "at most " if each.is_most else "", " **wrong**" if each.is_wrong(bound) else ""
-        figures = f"{number(each.measured)} | {most}{number(each.predicted)} | {each.ratio:.2f}{wrong}"
-        lines.append(f"| {each.trial} | {each.name} | {figures} |")
-    return "\n".join(lines)
+    """A row for each figure, a column for each trial."""
+    trials, names = (list(dict.fromkeys(values)) for values in ([each.trial for each in found], [each.name for each in found]))
+    cells = {(each.name, each.trial): _told(each, bound) for each in found}
+    rows = [f"| {name} | {' | '.join(cells.get((name, trial), '') for trial in trials)} |" for name in names]
+    head = f"| measured / predicted (ratio) | {' | '.join(trials)} |"
+    return "\n".join([head, "|---" * (len(trials) + 1) + "|", *rows])
+
+
+def _told(each: Compared, bound: float) -> str:
+    most, wrong = "at most " if each.is_most else "", " **wrong**" if each.is_wrong(bound) else ""
+    return f"{number(each.measured)} / {most}{number(each.predicted)} ({each.ratio:.2f}){wrong}"

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.capacity.check import Compared, table
 from benchmarks.capacity.needs import API, CONTENT, LOGS, POSTGRES, Needs, Speed, Terms, UnitCosts, sized
 from benchmarks.capacity.workload import Workload
 from benchmarks.figures import number
@@ -127,4 +128,7 @@ def section(workload: Workload, costs: UnitCosts, terms: Terms) -> Marked:
 
 
 def checked_section() -> Marked:
-    return Marked("capacity", PAGE, CHECKED, END_CHECKED, lambda: str(kept()["check"]))
+    def made() -> str:
+        return f"{kept()['where']}\n\n{table([Compared(**each) for each in kept()['check']])}"
+
+    return Marked("capacity", PAGE, CHECKED, END_CHECKED, made)

@@ -56,7 +56,8 @@ def test_a_load_is_asked_about(command: str) -> None:
     )
     assert said.returncode == 0, said.stdout + said.stderr
     if "CHECK=1" in command:
-        assert "| short | seconds to ready, 50 % |" in said.stdout
+        assert "(ratio) | short |" in said.stdout
+        assert "| seconds to ready, 50 % |" in said.stdout
     else:
         (_, words) = re.findall(r"(ROADMAPS)=\"?([0-9 ]+)", command)[0]
         for a_day in words.split():
