@@ -12,7 +12,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
 
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
 	@./scripts/image.sh
+
+railway: ## Check .railway/railway.ts against the types that Railway publishes; WRITE=1 writes what the tests deploy
+	@./scripts/railway.sh $(if $(WRITE),--write)
 
 lint: $(VENV)/dev ## Style and types
 	@$(BIN)/ruff check $(CHECKED)
