@@ -55,7 +55,7 @@ def measured(ground: Ground, subject: Subject, effort: Effort) -> tuple[StackUsa
     come_to_rest(subject)
     tree = subject.tree or path
     read = learner.read(tree)
-    time.sleep(SETTLE)
+    time.sleep(min(SETTLE, effort.idle_seconds))
     say(f"{subject.name}: nothing to do, for {effort.idle_seconds} s")
     with counted(ground.broker) as idle_commands, spending(parts) as idle:
         time.sleep(effort.idle_seconds)

@@ -60,7 +60,9 @@ class RoadmapSize(Form):
 
 
 class Effort(Form):
-    """How long it was waited with nothing to do, in seconds, how many roadmaps were made, and how many trees were asked for."""
+    """How long it was waited with nothing to do, in seconds, how many roadmaps were made (where none is made of a goal, ten times as
+    many goals were accepted), and how many trees were asked for.
+    """
 
     idle_seconds: Count
     roadmaps: Count
