@@ -12,7 +12,7 @@ export GOAL
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ bench-costs: $(VENV)/run $(BENCH)/ready ## Which feature costs how much of accep
 
 bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="workers clients" QUICK=1; WRITE=1 puts it into docs/
 	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
+
+bench-usage: $(VENV)/run $(BENCH)/ready ## What running costs in memory, CPU time, commands and bytes: make bench-usage QUICK=1; WRITE=1 puts it into cli/costs/
+	@$(BENCH)/bin/python -m benchmarks.usage $(if $(QUICK),--quick) $(if $(WRITE),--json cli/costs/measured.json)
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py

@@ -1,12 +1,14 @@
-"""What processes of this machine hold: memory, and connections to PostgreSQL."""
+"""What processes of this machine hold and use: memory, CPU time, and connections to PostgreSQL."""
 
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
+
+from benchmarks.idle import cpu_seconds
 
 BY_NAME = """SELECT application_name, count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() GROUP BY 1"""
@@ -23,6 +25,17 @@ def pss(roots: Iterable[int]) -> float:
             continue
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kilobytes * 1024 / 1e6
+
+
+def cpu(roots: Iterable[int]) -> float:
+    """CPU seconds of these processes and all that they have started, also of what has ended since: whoever waited for a child has
+    its time, so that each counts once, as PostgreSQL's do, which come and go with the connections.
+    """
+    seconds = 0.0
+    for pid in _trees(roots):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended: its parent tells the next time
+            seconds += cpu_seconds(pid)
+    return seconds
 
 
 def has_mapped(pid: int, words: str) -> bool:
