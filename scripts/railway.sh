@@ -39,4 +39,8 @@ elif ! diff "$GRAPH" "$found"; then
     echo "error: $GRAPH is not what .railway/railway.ts describes by now: make railway WRITE=1" >&2
     exit 1
 fi
+if ! ROADMAP_REPOSITORY=you/roadmap npm run --silent --prefix .railway graph | grep -q '"repo": "you/roadmap"'; then
+    echo "error: ROADMAP_REPOSITORY does not become the source of a service" >&2
+    exit 1
+fi
 echo "PASSED: .railway/railway.ts, against railway $(node -p 'require("./.railway/node_modules/railway/package.json").version')"
