@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from cli.costs.measured import StackUsage
 from cli.costs.prices import Platform, RedisByCommand
 
-MONTH = 30 * 86_400  # seconds
+DAYS = 30  # of a month
+MONTH = DAYS * 86_400  # seconds
 MB_OF_A_GB = 1_000
 BYTES_OF_A_GB = 1e9
 COMMANDS_OF_A_PRICE = 100_000
@@ -74,7 +75,9 @@ def use_of(stack: StackUsage, load: Load) -> Use:
 
     def part(name: str) -> Part:
         used = stack.parts[name]
-        seconds = load.roadmaps * used.cpu_per_roadmap + read * (used.cpu_per_request or stack.servers_cpu_per_request.get(name, 0))
+        seconds = load.roadmaps * used.cpu_per_roadmap + read * (
+            used.cpu_per_request or stack.servers_cpu_per_request.get(name, 0)
+        )
         return Part(name, 1, used.memory_busy, used.cpu_idle + seconds / MONTH)
 
     return Use(

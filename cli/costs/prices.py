@@ -16,29 +16,30 @@ class Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Platform(Form):
-    """Bills what is used, each second: `memory` a GB (10^9 bytes) and month, `cores` a vCPU and month, `storage` a GB and month,
-    `egress` a GB. `plans` are what is paid each month at least, by name; use counts towards it. `seen` is when these prices were
-    read at `source`.
-    """
+class Provider(Form):
+    """`seen` is when its prices were read at `source`."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    seen: Date
+    source: Text
+
+
+class Platform(Provider):
+    """Bills what is used, each second: `memory` a GB (10^9 bytes) and month, `cores` a vCPU and month, `storage` a GB and month,
+    `egress` a GB. `plans` are what is paid each month at least, by name; use counts towards it.
+    """
+
     memory: Money
     cores: Money
     storage: Money
     egress: Money
     plans: dict[Text, Money] = {}
-    seen: Date
-    source: Text
 
 
-class RedisByCommand(Form):
+class RedisByCommand(Provider):
     """Bills `commands`: a hundred thousand of them."""
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     commands: Money
-    seen: Date
-    source: Text
 
 
 class Prices(Form):
@@ -46,6 +47,10 @@ class Prices(Form):
 
     platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]
     redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20)] = {}
+
+    def of(self, platform: str) -> dict[str, Provider]:
+        """All that a bill of this platform may rest on, by name."""
+        return {platform: self.platforms[platform], **self.redis}
 
 
 def load(file: Path = FILE) -> Prices:
