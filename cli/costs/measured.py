@@ -60,8 +60,8 @@ class RoadmapSize(Form):
 
 
 class Effort(Form):
-    """How long it was waited with nothing to do, in seconds, how many roadmaps were made (where none is made of a goal, ten times as
-    many goals were accepted), and how many trees were asked for.
+    """How many seconds it was waited with nothing to do, how many roadmaps were made (where none is made of a goal, ten times
+    as many goals were accepted), and how many trees were asked for.
     """
 
     idle_seconds: Count
