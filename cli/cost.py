@@ -14,16 +14,16 @@ from cli.costs.bill import DAYS, MB_OF_A_GB, Load
 from cli.costs.layouts import Large, Layout, layouts_of
 from cli.costs.measured import Measured
 from cli.costs.prices import Platform, Prices
-from cli.telling import Failed, console, json_option, show, table
+from cli.telling import Failed, Number, console, json_option, show, table
 
-SIZE = click.FloatRange(0.1, 1_000)
+SIZE = Number(0.1, 1_000)
 
 
 def load_options(command: Callable[..., None]) -> Callable[..., None]:
     """Of what people do; the command gets it as `load`."""
 
-    @click.option("--roadmaps", type=click.FloatRange(0, 1e6), default=10, show_default=True, help="Made each day.")
-    @click.option("--reads", type=click.FloatRange(0, 1e4), default=50, show_default=True, help="How often each is opened.")
+    @click.option("--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Made each day.")
+    @click.option("--reads", type=Number(0, 1e4), default=50, show_default=True, help="How often each is opened.")
     @click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True, help="For how long they are kept.")
     @wraps(command)
     def with_load(*, roadmaps: float, reads: float, months: int, **options: Any) -> None:

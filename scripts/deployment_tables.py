@@ -96,6 +96,7 @@ MARKED = [
     Marked("deployment_tables.py", ROOT / "docs" / page, *marks, made)
     for page, marks, made in (
         ("RAILWAY_DEPLOYMENT.md", COSTS, of_one_load),
+        ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, of_one_load),
         ("DEPLOYMENT_COMPARISON.md", COSTS, of_loads),
         ("ARCHITECTURE_COMPARISON.md", COMPARISON, of_what_it_replaces),
     )

@@ -106,6 +106,10 @@ def _like(shown: str) -> str:
     return "".join("-" if character == "-" else "[0-9a-f]" for character in shown)
 
 
+def steps_of(page: Path) -> list[Step]:
+    return [step for section in sections(page.read_text("utf-8")) for step in section.steps]
+
+
 def outputs_of(run: Sequence[Step], environment: Mapping[str, str], folder: Path, *, timeout: float = 90) -> dict[Step, str]:
     """What each step says, one after the other in one bash in this folder; fails when a command does not end with 0."""
     script = "".join(f"{step.command}\necho; echo '{END}' $?\n" for step in run)

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.ground import BenchmarkFailed, Ground, ask, say
 from benchmarks.idle import SETTLE
 from benchmarks.load import Plan, load
-from benchmarks.processes import cpu, pss
+from benchmarks.processes import alone, cpu
 from benchmarks.usage.commands import counted
 from benchmarks.usage.learning import Learner, document_of
 from cli.costs.measured import Effort, PartUsage, RoadmapSize, StackUsage
@@ -59,7 +59,7 @@ def measured(ground: Ground, subject: Subject, effort: Effort) -> tuple[StackUsa
     say(f"{subject.name}: nothing to do, for {effort.idle_seconds} s")
     with counted(ground.broker) as idle_commands, spending(parts) as idle:
         time.sleep(effort.idle_seconds)
-    memory = {name: pss([pid]) for name, pid in parts.items()}
+    memory = {name: alone([pid]) for name, pid in parts.items()}
     say(f"{subject.name}: {roadmaps} roadmaps are made")
     ground.settle()
     size = size_of(subject.database)
@@ -124,7 +124,7 @@ def most_memory(parts: Mapping[str, int]) -> Iterator[dict[str, float]]:
     def look() -> None:
         while not ended.wait(LOOKS):
             for name, pid in parts.items():
-                most[name] = max(most[name], pss([pid]))
+                most[name] = max(most[name], alone([pid]))
 
     thread = threading.Thread(target=look)
     thread.start()

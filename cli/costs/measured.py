@@ -18,11 +18,11 @@ class Form(BaseModel):
 class PartUsage(Form):
     """What one part uses: a process with all that it has started.
 
-    `memory` and `memory_busy` are MB (10^6 bytes) of PSS: with nothing to do after a first roadmap, and the most that was seen
-    while roadmaps were made, ten at a time. Parts that share no machine share no file either: each needs more than that there,
-    up to the size of the interpreter and its libraries. `cpu_idle` is cores (CPU seconds a second) with nothing to do;
-    `cpu_per_roadmap` and `cpu_per_request` are CPU seconds beyond it, for one roadmap made while somebody follows its events to
-    the end, and for one GET of a roadmap's tree. The latter only has the part that answers.
+    `memory` and `memory_busy` are MB (10^6 bytes) as in a container of its own: what its processes share counts once, what they
+    share with other parts on the machine of the measurement in full. The one is with nothing to do after a first roadmap, the
+    other the most that was seen while roadmaps were made, ten at a time. `cpu_idle` is cores (CPU seconds a second) with nothing
+    to do; `cpu_per_roadmap` and `cpu_per_request` are CPU seconds beyond it, for one roadmap made while somebody follows its
+    events to the end, and for one GET of a roadmap's tree. The latter only has the part that answers.
     """
 
     memory: Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import Names, Step, difference, outputs_of, sections
+from tests.pages import Names, Step, difference, outputs_of, steps_of
 from tests.railway.cli import GRAPH
 from tests.railway.edge import edge
 from tests.railway.platform import Platform
@@ -74,11 +74,7 @@ def followed(
             "RAILWAY_TEST_IMAGES": str(images),
             "RAILWAY_TEST_SERVERS": json.dumps(platform.servers),
         }
-        yield {page: _follow(steps_of(page), environment, here, address) for page in PAGES}
-
-
-def steps_of(page: str) -> list[Step]:
-    return [step for section in sections((ROOT / "docs" / page).read_text("utf-8")) for step in section.steps]
+        yield {page: _follow(steps_of(ROOT / "docs" / page), environment, here, address) for page in PAGES}
 
 
 def _follow(steps: list[Step], environment: dict[str, str], folder: Path, address: str) -> dict[Step, str]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from benchmarks.ground import BenchmarkFailed
-from benchmarks.processes import cpu
+from benchmarks.processes import alone, cpu
 from benchmarks.targets import PREFORK
 from benchmarks.usage import measuring
 from benchmarks.usage.__main__ import FULL, table
@@ -102,14 +104,14 @@ def test_the_time_of_a_child_that_has_ended_counts_once() -> None:
 def test_the_most_memory_is_that_of_the_largest_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, enough = iter([1.0, 5.0]), threading.Event()
 
-    def pss(_: object) -> float:
+    def memory(_: object) -> float:
         found = next(seen, None)
         if found is None:
             enough.set()
         return found or 2.0
 
     monkeypatch.setattr(measuring, "LOOKS", 0.001)
-    monkeypatch.setattr(measuring, "pss", pss)
+    monkeypatch.setattr(measuring, "alone", memory)
     with most_memory({"api": 1}) as most:
         assert enough.wait(10)
     assert most == {"api": 5.0}
@@ -284,3 +286,39 @@ def test_what_was_written_last_agrees_with_itself() -> None:
     assert work[APART] < work[WITH_MODEL]  # whose calls cost, too
     assert stacks[WITH_MODEL].parts["huey_content"].memory > stacks[APART].parts["huey_content"].memory  # the client is loaded
     assert 0.7 < stacks[APART].stored_per_roadmap / stacks[TOGETHER].stored_per_roadmap < 1.4
+
+
+HOLDS_MUCH = """
+import os, signal, sys
+much = os.urandom(30_000_000)
+print("holds it", flush=True)
+sys.stdin.readline()
+child = os.fork()
+if child:
+    print("has a child", flush=True)
+    sys.stdin.readline()
+    os.kill(child, 9)
+else:
+    signal.pause()
+"""
+
+
+def test_what_processes_share_counts_once_and_what_they_share_with_others_in_full() -> None:
+    """A child of which nothing is written over: its parent's memory is not counted again."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_MUCH], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        program.stdout.readline()
+        one, status = alone([program.pid]), Path(f"/proc/{program.pid}/status").read_text()
+        program.stdin.write("\n")
+        program.stdin.flush()
+        program.stdout.readline()
+        both = alone([program.pid])
+        program.stdin.close()  # and it ends, with its child
+    resident = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    assert resident
+    assert one == pytest.approx(int(resident[1]) * 1024 / 1e6, rel=0.1)
+    assert one > 30
+    assert both < one + 15  # and not 30 more
