@@ -26,10 +26,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Of a month: the parts, commands that Redis is sent, and GB (10^9 bytes) that are stored and that leave."""
+    """Of a month: the parts, commands that Redis is sent and those that scripts among them call, and GB (10^9 bytes) that are
+    stored and that leave.
+    """
 
     parts: tuple[Part, ...]
     commands: float
+    inside_scripts: float
     storage: float
     egress: float
 
@@ -83,6 +86,7 @@ def use_of(stack: StackUsage, load: Load) -> Use:
     return Use(
         tuple(map(part, stack.parts)),
         stack.commands_idle * MONTH + load.roadmaps * stack.commands_per_roadmap + read * stack.commands_per_request,
+        load.roadmaps * stack.commands_inside_scripts_per_roadmap,
         load.roadmaps * load.months * stack.stored_per_roadmap / BYTES_OF_A_GB,
         load.roadmaps * stack.sent_per_roadmap * (1 + load.reads) / BYTES_OF_A_GB,
     )
@@ -90,18 +94,19 @@ def use_of(stack: StackUsage, load: Load) -> Use:
 
 def reserved(memory: float, cores: float) -> Use:
     """An instance of this size (MB, cores) that is paid for whether it works or not."""
-    return Use((Part("instance", 1, memory, cores),), 0, 0, 0)
+    return Use((Part("instance", 1, memory, cores),), 0, 0, 0, 0)
 
 
 def bill_of(use: Use, platform: Platform, redis: RedisByCommand | None = None) -> Bill:
     """`redis`: it is not a part of the platform then, but somebody's who bills each command."""
     parts = [part for part in use.parts if redis is None or part.name != REDIS]
+    commands = use.commands + (use.inside_scripts if redis and redis.inside_scripts else 0)
     return Bill(
         memory=_sum(part.instances * part.memory for part in parts) / MB_OF_A_GB * platform.memory,
         cores=_sum(part.instances * part.cores for part in parts) * platform.cores,
         storage=use.storage * platform.storage,
         egress=use.egress * platform.egress,
-        redis=use.commands / COMMANDS_OF_A_PRICE * redis.commands if redis else 0.0,
+        redis=commands / COMMANDS_OF_A_PRICE * redis.commands if redis else 0.0,
     )
 
 

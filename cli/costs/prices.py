@@ -37,9 +37,10 @@ class Platform(Provider):
 
 
 class RedisByCommand(Provider):
-    """Bills `commands`: a hundred thousand of them."""
+    """Bills `commands`: a hundred thousand of them, those of clients or, with `inside_scripts`, also those that their scripts call."""
 
     commands: Money
+    inside_scripts: bool = False
 
 
 class Prices(Form):

@@ -41,12 +41,15 @@ def test_a_month_of_use_is_what_is_idle_and_what_is_done() -> None:
     assert api.cores == pytest.approx(0.001 + (300 * 1 + 3000 * 0.01) / MONTH)
     assert redis.cores == pytest.approx(0.002 + (300 * 2 + 3000 * 0.02) / MONTH)
     assert use.commands == pytest.approx(MONTH + 300 * 100 + 3000 * 0.5)
+    assert use.inside_scripts == 300 * 1000
     assert use.storage == pytest.approx(300 * 12 * 500_000 / 1e9)
     assert use.egress == pytest.approx(300 * 11 * 30_000 / 1e9)
 
 
 def test_a_bill_is_the_sum_of_what_is_used_at_its_price() -> None:
-    use = Use((Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)), commands=1_000_000, storage=4, egress=10)
+    use = Use(
+        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)), commands=1_000_000, inside_scripts=500_000, storage=4, egress=10
+    )
     bill = bill_of(use, PLATFORM)
     assert (bill.memory, bill.cores, bill.storage, bill.egress, bill.redis) == pytest.approx((20, 22, 2, 1, 0))
     assert bill.total == pytest.approx(45)
@@ -54,9 +57,13 @@ def test_a_bill_is_the_sum_of_what_is_used_at_its_price() -> None:
 
 
 def test_redis_that_bills_commands_takes_the_place_of_ours() -> None:
-    use = Use((Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)), commands=1_000_000, storage=4, egress=10)
+    use = Use(
+        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)), commands=1_000_000, inside_scripts=500_000, storage=4, egress=10
+    )
     bill = bill_of(use, PLATFORM, BY_COMMAND)
     assert (bill.memory, bill.cores, bill.redis) == pytest.approx((10, 20, 2))
+    counts_more = BY_COMMAND.model_copy(update={"inside_scripts": True})
+    assert bill_of(use, PLATFORM, counts_more).redis == pytest.approx(3)
 
 
 def test_what_is_reserved_is_paid_for_whether_it_works_or_not() -> None:
