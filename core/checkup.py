@@ -131,7 +131,7 @@ def of_broker(settings: Settings) -> list[Check]:
             before = clock.now()
             seconds, microseconds = client.time()
             return [*checks, _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC))]
-    except (redis.RedisError, OSError, ValueError) as error:
+    except (redis.RedisError, OSError, ValueError, TypeError) as error:
         trouble = broker_trouble(error)
         return [failed("broker", trouble.what, trouble.cause, trouble.fix)]
 

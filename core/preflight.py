@@ -6,6 +6,7 @@ Ends with 0 when the service can start, with 1 and one clear sentence when it ca
 import errno
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -43,6 +44,7 @@ def main() -> int:
 def prepare(settings: Settings) -> None:
     """Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
     _check_folder(settings)
+    _check_broker_address(settings)
     deadline = time.monotonic() + settings.startup_wait_seconds
     if settings.service_type in (ServiceType.api, ServiceType.all):
         _check_port(settings)
@@ -76,6 +78,25 @@ def _check_folder(settings: Settings) -> None:
         raise Refused(
             f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); name a folder that can be written"
         ) from None
+
+
+def _check_broker_address(settings: Settings) -> None:
+    """What can be known without the broker, since the API starts without it."""
+    if settings.redis_url is None:
+        return
+    try:
+        pool = redis.ConnectionPool.from_url(settings.redis_url.get_secret_value())
+        connection = pool.connection_class(**pool.connection_kwargs)  # not yet connected
+    except (TypeError, ValueError, redis.RedisError) as error:
+        raise Refused(str(broker_trouble(error))) from None
+    if authorities := getattr(connection, "ca_certs", None):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(authorities)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise Refused(
+                f"REDIS_URL: no certificate can be read from {authorities} ({reason}); name a file of PEM in its ssl_ca_certs"
+            ) from None
 
 
 def _check_port(settings: Settings) -> None:
@@ -144,7 +165,8 @@ def _broker_answers(settings: Settings) -> None:
     except redis.ResponseError as error:
         raise Refused(f"REDIS_URL: the server refuses: {_reason(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise NotReady(str(broker_trouble(error))) from None
+        trouble = broker_trouble(error)
+        raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
     finally:
         client.close()
     if policy is None:

@@ -173,7 +173,7 @@ class Redis(Server):
 
     def _command(self) -> list[str]:
         options = ["--port", str(self.port), "--bind", self.host, "--dir", str(self.folder), "--save", ""]
-        return [str(_redis_server()), *options, "--appendonly", "yes", "--appendfsync", "everysec"]
+        return [str(redis_server()), *options, "--appendonly", "yes", "--appendfsync", "everysec"]
 
     def _answers(self) -> bool:
         try:
@@ -202,7 +202,7 @@ def _postgres_folder(scratch: Path) -> Path:
     return package / "pginstall" / "bin"
 
 
-def _redis_server() -> Path:
+def redis_server() -> Path:
     if not WHEELS_ONLY:
         for name in ("redis-server", "valkey-server"):
             found = shutil.which(name)

@@ -72,9 +72,7 @@ class Service:
 
     def start(self) -> "Service":
         with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                self.command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True
-            )
+            self.process = subprocess.Popen(self.command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True)
         return self
 
     def alive(self) -> bool:
