@@ -17,7 +17,7 @@ import redis
 from core.migrate import MigrationFailed, migrate, pending
 from core.reaching import broker_trouble, database_trouble
 from core.settings import ServiceType, Settings, SettingsError, from_environment
-from core.storage import open_migration_database, signing_keys
+from core.storage import open_database, open_migration_database, signing_keys
 
 LONGEST_PAUSE = 3.0  # seconds between two tries
 
@@ -51,6 +51,8 @@ def prepare(settings: Settings) -> None:
         _wait(lambda: _migrated(settings), deadline)
     else:
         _wait(lambda: _schema_is_there(settings), deadline)
+    if settings.database_url is not None:
+        _wait(lambda: _application_connects(settings), deadline)
     if settings.redis_url is not None and settings.service_type is not ServiceType.api:
         _wait(lambda: _broker_answers(settings), deadline)
 
@@ -144,6 +146,20 @@ def _schema_is_there(settings: Settings) -> None:
         database.close()
     if missing:
         raise NotReady(f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates")
+
+
+def _application_connects(settings: Settings) -> None:
+    """As the service itself does: what stands between may refuse what it asks for."""
+    database = open_database(settings)
+    try:
+        database.connect()
+    except (peewee.OperationalError, peewee.InternalError) as error:
+        trouble = database_trouble(error, settings)
+        raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
+    except peewee.ProgrammingError as error:
+        raise _unreadable(error) from None
+    finally:
+        database.close_all()
 
 
 def _check_encoding(database: peewee.Database) -> None:

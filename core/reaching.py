@@ -20,6 +20,8 @@ DISK_FULL = "53100"
 NOT_UNDONE = ("no transaction is active", "no such savepoint")  # of SQLite
 
 NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
+NO_LIMITS = "unsupported startup parameter"  # of PgBouncer, to `options` in an address
+
 DATABASE_FAULTS = (peewee.PeeweeException,)
 
 DATABASE_CAUSES = (  # what the driver says, what it means, what to do
@@ -32,6 +34,11 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
         "check both in DATABASE_URL; special characters must be percent-encoded",
     ),
     ("no password supplied", "it wants a password", "put it into DATABASE_URL"),
+    (
+        NO_LIMITS,
+        "a pooler stands before it that gives sessions no limits",
+        "set DIRECT_DATABASE_URL to the server itself (docs/DEPLOYMENT.md, A transaction pooler)",
+    ),
     (
         "server does not support ssl",
         "it does not speak TLS",
@@ -147,6 +154,8 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
     missing = "does not exist" in said
     causes = [each for each in DATABASE_CAUSES if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)]
     cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
+    if NO_LIMITS in said:
+        return Trouble("the database cannot be used", cause, fix, False)
     return Trouble("the database does not answer", cause, fix, is_away(error))
 
 

@@ -116,7 +116,7 @@ class Postgres(Server):
         self._bin = _postgres_folder(folder)
         self._data = folder / "data"
         if os.getuid() == 0:
-            _open_to_others(folder)
+            open_to_others(folder)
             shutil.chown(folder, "nobody")
         initdb = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8"]
         initdb += ["--no-sync"]  # nobody pulls the plug of the machine while it makes the first files
@@ -145,10 +145,7 @@ class Postgres(Server):
         return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
 
     def _identity(self) -> dict:
-        if os.getuid() != 0:
-            return {}
-        nobody = pwd.getpwnam("nobody")
-        return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        return as_nobody()
 
     def _answers(self) -> bool:
         try:
@@ -181,6 +178,14 @@ class Redis(Server):
         except redis.RedisError:
             return False
         return self._process is not None and info["process_id"] == self._process.pid  # another may have taken the port
+
+
+def as_nobody() -> dict:
+    """Of a process that refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def _postgres_folder(scratch: Path) -> Path:
@@ -229,7 +234,7 @@ def _version(binary: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in numbers.groups()) if numbers else (0, 0)
 
 
-def _open_to_others(folder: Path) -> None:
+def open_to_others(folder: Path) -> None:
     """nobody must be able to walk to its folder; pytest makes its scratch folders for the owner only."""
     for step in (folder, *folder.parents):
         if step.owner() == pwd.getpwuid(os.getuid()).pw_name and step != Path("/"):
