@@ -33,7 +33,7 @@ def environment_of(name: str, shell: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def composed(make_stack: MakeStack, model: Model, tmp_path: Path) -> Iterator[Stack]:
-    """The services as compose starts them, three of them for contents, with addresses of this machine and the short times of tests."""
+    """The services as compose starts them, three for contents, with addresses of this machine and the short times of tests."""
     stack = make_stack("server", **model.environment)
     own = {key: stack.environment[key] for key in (*ADDRESSES, "PORT", "PATH")}
     shell = {**model.environment, **MONITOR, "POSTGRES_PASSWORD": "letters", "REGISTRATION": "open", "LOG_FORMAT": "text"}
