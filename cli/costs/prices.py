@@ -37,7 +37,7 @@ class Platform(Provider):
 
 
 class RedisByCommand(Provider):
-    """Bills `commands`: a hundred thousand of them, those of clients or, with `inside_scripts`, also those that their scripts call."""
+    """Bills `commands`: a hundred thousand of them, those of clients and, with `inside_scripts`, those that scripts call, too."""
 
     commands: Money
     inside_scripts: bool = False
