@@ -14,7 +14,7 @@ option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth capacity clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
 
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
 	@./scripts/image.sh
+
+railway: ## Check .railway/railway.ts against the types that Railway publishes; WRITE=1 writes what the tests deploy
+	@./scripts/railway.sh $(if $(WRITE),--write)
 
 lint: $(VENV)/dev ## Style and types
 	@$(BIN)/ruff check $(CHECKED)
@@ -91,6 +94,9 @@ bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="
 
 capacity: $(VENV)/dev ## What a load takes: make capacity ROADMAPS=1000 LATENCY=8; CHECK=1 compares with the real service
 	@$(BIN)/python -m benchmarks.capacity $(foreach name,$(CAPACITY),$(if $($(name)),--$(call option,$(name)) $($(name)))) $(if $(CHECK),--check) $(if $(QUICK),--quick) $(if $(WRITE),--write)
+
+bench-usage: $(VENV)/run $(BENCH)/ready ## What running costs in memory, CPU time, commands and bytes: make bench-usage QUICK=1; WRITE=1 puts it into cli/costs/
+	@$(BENCH)/bin/python -m benchmarks.usage $(if $(QUICK),--quick) $(if $(WRITE),--json cli/costs/measured.json)
 
 bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
 	@$(BIN)/python benchmarks/delivery.py

@@ -38,10 +38,11 @@ OPERATORS = {
     "logs": "Search and follow the execution log.",
     "backup": "Write the whole database to FILE.",
     "restore": "Put a backup into an empty database.",
+    "cost": "Estimate a month's bill.",
 }
 HIDDEN = ("dead",)  # as it was called before `jobs`
 MODULES = {"list": "listing", "show": "showing", "export": "exporting", "new": "creating"}  # whose names mean something else
-BY_THEMSELVES = {*LEARNERS, "config"}  # these do not open what the environment names
+BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these do not open what the environment names
 
 
 class Commands(click.Group):

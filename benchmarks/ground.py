@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 
 SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_connections")
 PACKAGES = ("starlette", "uvicorn", "uvloop", "httptools", "huey", "peewee", "psycopg2-binary", "redis", "pydantic")
-PEERS = ("fastapi", "sqlalchemy", "asyncpg", "celery", "dramatiq", "rq", "taskiq", "taskiq-redis")
+PEERS = ("fastapi", "sqlalchemy", "asyncpg", "celery", "dramatiq", "rq", "taskiq", "taskiq-redis", "flower")
 OTHERS_DATABASE = 1  # of Redis; the service has 0
 BEGAN = monotonic()
 GRACE = 15  # seconds that a process gets after SIGTERM

@@ -1,12 +1,14 @@
-"""What processes of this machine hold: memory, and connections to PostgreSQL."""
+"""What processes of this machine hold and use: memory, CPU time, and connections to PostgreSQL."""
 
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
+
+from benchmarks.idle import cpu_seconds
 
 BY_NAME = """SELECT application_name, count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() GROUP BY 1"""
@@ -23,6 +25,48 @@ def pss(roots: Iterable[int]) -> float:
             continue
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kilobytes * 1024 / 1e6
+
+
+def alone(roots: Iterable[int]) -> float:
+    """Megabytes (10^6 bytes) that these processes and all that they have started take where nobody else has the same files open,
+    as in a container of their own: what they share among themselves counts once, what they share with others in full.
+    """
+    kilobytes = 0
+    files: dict[tuple[str, str], int] = {}  # by path and offset: the most that any of them has of it
+    for pid in trees(roots):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            own = sum(int(line.split()[1]) for line in rollup if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+            for mapped, size in _files(Path(f"/proc/{pid}/smaps").read_text()):
+                files[mapped] = max(files.get(mapped, 0), size)
+            kilobytes += own
+    return (kilobytes + sum(files.values())) * 1024 / 1e6
+
+
+def _files(smaps: str) -> Iterator[tuple[tuple[str, str], int]]:
+    """Each mapping of a file but shared memory, with the kilobytes of the file that are there: not what was written over."""
+    mapped, resident = ("", ""), 0
+    for line in smaps.splitlines():
+        name, _, value = line.partition(":")
+        if name == "Rss":
+            resident = int(value.split()[0])
+        elif name == "Anonymous":
+            if mapped[0].startswith("/") and not mapped[0].startswith(("/dev/", "/SYSV", "/memfd:")):
+                yield mapped, resident - int(value.split()[0])
+        elif "-" in name and " " in name:  # the head of a mapping: range, modes, offset, device, inode, path
+            parts = line.split(maxsplit=5)
+            mapped = (parts[5] if len(parts) > 5 else "", parts[2])
+
+
+def cpu(roots: Iterable[int]) -> float:
+    """CPU seconds of these processes and all that they have started, also of what has ended since: whoever waited for a child has
+    its time, so that each counts once, as PostgreSQL's do, which come and go with the connections.
+    """
+    seconds = 0.0
+    for pid in trees(roots):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended: its parent tells the next time
+            seconds += cpu_seconds(pid)
+    return seconds
 
 
 def has_mapped(pid: int, words: str) -> bool:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 import httpx2
 
-from cli.telling import Away, Failed
+from cli.telling import Away, Failed, Number
 from core.text import one_line
 
 Json = dict[str, Any]
@@ -202,7 +202,7 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, caller=Caller(_checked(address), key, patience), **options)
 
     wrapped = update_wrapper(call, command)
-    waits = click.FloatRange(0, 3600)
+    waits = Number(0, 3600)
     wrapped = click.option(
         "--patience", type=waits, default=PATIENCE, show_default=True, help="Seconds to try for when it is away or busy."
     )(wrapped)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import IntEnum
+from math import isnan
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,16 @@ console = Console()
 NARROW = 24  # characters of a word that stay together where it may be broken
 WIDE = 10_000  # columns of a terminal, in which nothing has to be broken
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there.")
+
+
+class Number(click.FloatRange):
+    """In this range: `nan` is in none, though no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found: float = super().convert(value, param, ctx)
+        if isnan(found):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return found
 
 
 class Exit(IntEnum):

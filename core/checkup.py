@@ -17,9 +17,10 @@ import redis
 
 from core import clock
 from core.migrate import pending, unknown
+from core.postgres import limit_waiting
 from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble
 from core.settings import SHORTEST_KEY, Settings
-from core.storage import open_database, signing_keys
+from core.storage import open_database, open_migration_database, signing_keys
 
 SLOW = 50.0  # milliseconds of a round trip, beyond which everything takes long
 APART = 2.0  # seconds between two clocks, beyond which leases and logins end at the wrong time
@@ -71,7 +72,8 @@ def of_database(settings: Settings) -> list[Check]:
             began = time.monotonic()
             database.connect()
             connected = (time.monotonic() - began) * 1000
-            return [_database(database, connected), _migrations(database), *_clock_of_database(database)]
+            checks = [_database(database, connected), _migrations(database), *_clock_of_database(database)]
+            return [*checks, *_direct_database(settings, _identity(database))]
     except DATABASE_FAULTS as error:
         trouble = database_trouble(error, settings)
         return [failed("database", trouble.what, trouble.cause, trouble.fix)]
@@ -97,7 +99,45 @@ def _database(database: peewee.Database, connected: float) -> Check:
         )
     if trip > SLOW:
         return warning("database", told, "it is far away or overloaded", "put it into the region of the services")
+    limits = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
+    if "0" in database.execute_sql(limits).fetchone():
+        cause = "a process that is cut off in the middle of a transaction would hold its locks for ever"
+        return warning("database", told, cause, "let the pooler set the limits that deploy/pgbouncer.ini sets")
     return well("database", told)
+
+
+def _direct_database(settings: Settings, identity: tuple[Any, ...]) -> list[Check]:
+    """Of DIRECT_DATABASE_URL, when there is one: the same database, and nobody in between."""
+    if settings.direct_database_url is None:
+        return []
+    name, variable = "direct database", "DIRECT_DATABASE_URL"
+    direct = open_migration_database(settings)
+    limit_waiting()  # as everything else that is asked here
+    try:
+        with closing(direct):
+            direct.connect()
+            theirs = _identity(direct)
+            [process] = direct.execute_sql("SELECT pg_backend_pid()").fetchone()
+            is_pooled = process != direct.connection().get_backend_pid()  # a pooler makes one up
+    except DATABASE_FAULTS as error:
+        trouble = database_trouble(error, settings)
+        fix = trouble.fix.replace("in DATABASE_URL", f"in {variable}")
+        return [failed(name, trouble.what, trouble.cause, fix)]
+    if theirs != identity:
+        cause = "migrations and backups would go to another database than the services"
+        return [failed(name, f"{variable} leads elsewhere than DATABASE_URL", cause, "name the same database in both")]
+    if is_pooled:
+        cause = "a migration that takes long may be ended by its limits"
+        return [warning(name, f"{variable} leads through a pooler", cause, f"name the server itself in {variable}")]
+    return [well(name, "the same database, without a pooler")]
+
+
+def _identity(database: peewee.Database) -> tuple[Any, ...]:
+    """Of a database of PostgreSQL, whichever way it is reached."""
+    if not isinstance(database, peewee.PostgresqlDatabase):
+        return ()
+    found = database.execute_sql("SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()")
+    return tuple(found.fetchone())
 
 
 def _migrations(database: peewee.Database) -> Check:
@@ -131,7 +171,7 @@ def of_broker(settings: Settings) -> list[Check]:
             before = clock.now()
             seconds, microseconds = client.time()
             return [*checks, _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC))]
-    except (redis.RedisError, OSError, ValueError) as error:
+    except (redis.RedisError, OSError, ValueError, TypeError) as error:
         trouble = broker_trouble(error)
         return [failed("broker", trouble.what, trouble.cause, trouble.fix)]
 

@@ -32,24 +32,30 @@ def migrate(settings: Settings) -> list[str]:
 
     Raises MigrationFailed, and what the driver raises when the database is away or busy.
     """
-    with connected(settings) as database, alone(database):
+    with connected(settings) as database:
         return apply_pending(database)
 
 
 def apply_pending(database: peewee.Database, last: str | None = None) -> list[str]:
-    """Up to `last`, or all. Raises MigrationFailed."""
+    """Up to `last`, or all; returns those that nobody else has applied meanwhile. Raises MigrationFailed."""
     runner, applied = Runner(database, str(DIRECTORY)), []
     for name in pending(database):
         if last is not None and name > last:
             break
-        try:
-            runner.up(name)
-        except peewee.PeeweeException as error:
-            if is_away(error):
-                raise
-            raise MigrationFailed(name, first_line(error)) from error
-        applied.append(name)
+        with alone(database):
+            if name in pending(database):  # still, now that nobody else migrates
+                _apply(runner, name)
+                applied.append(name)
     return applied
+
+
+def _apply(runner: Runner, name: str) -> None:
+    try:
+        runner.up(name)
+    except peewee.PeeweeException as error:
+        if is_away(error):
+            raise
+        raise MigrationFailed(name, first_line(error)) from error
 
 
 def pending(database: peewee.Database) -> list[str]:
@@ -80,13 +86,17 @@ def connected(settings: Settings) -> Iterator[peewee.Database]:
 
 @contextmanager
 def alone(database: peewee.Database) -> Iterator[None]:
-    """playhouse.migrations takes no lock; three services that start together must not migrate at once."""
+    """A transaction beside which nobody migrates: playhouse.migrations takes no lock, and three services may start at once.
+
+    Its lock and its limit end with it, and not with the session, which behind a transaction pooler is another one for the next
+    statement. Versions before hold the same lock for their session, so that they wait for each other.
+    """
     if not isinstance(database, peewee.PostgresqlDatabase):
         yield  # SQLite exists under SERVICE_TYPE=all only, where one process migrates before the others start
         return
-    database.execute_sql("SELECT set_config('lock_timeout', %s, false)", (str(LOCK_WAIT),))
-    database.execute_sql("SELECT pg_advisory_lock(%s)", (LOCK,))
-    try:
+    with database.atomic():
+        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (str(LOCK_WAIT),))
+        # Behind a pooler the session may have one, and a migration computes in Python between its statements.
+        database.execute_sql("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         yield
-    finally:
-        database.execute_sql("SELECT pg_advisory_unlock(%s)", (LOCK,))

@@ -6,6 +6,7 @@ Ends with 0 when the service can start, with 1 and one clear sentence when it ca
 import errno
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import redis
 from core.migrate import MigrationFailed, migrate, pending
 from core.reaching import broker_trouble, database_trouble
 from core.settings import ServiceType, Settings, SettingsError, from_environment
-from core.storage import open_migration_database, signing_keys
+from core.storage import open_database, open_migration_database, signing_keys
 
 LONGEST_PAUSE = 3.0  # seconds between two tries
 
@@ -43,12 +44,15 @@ def main() -> int:
 def prepare(settings: Settings) -> None:
     """Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
     _check_folder(settings)
+    _check_broker_address(settings)
     deadline = time.monotonic() + settings.startup_wait_seconds
     if settings.service_type in (ServiceType.api, ServiceType.all):
         _check_port(settings)
         _wait(lambda: _migrated(settings), deadline)
     else:
         _wait(lambda: _schema_is_there(settings), deadline)
+    if settings.database_url is not None:
+        _wait(lambda: _application_connects(settings), deadline)
     if settings.redis_url is not None and settings.service_type is not ServiceType.api:
         _wait(lambda: _broker_answers(settings), deadline)
 
@@ -76,6 +80,25 @@ def _check_folder(settings: Settings) -> None:
         raise Refused(
             f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); name a folder that can be written"
         ) from None
+
+
+def _check_broker_address(settings: Settings) -> None:
+    """What can be known without the broker, since the API starts without it."""
+    if settings.redis_url is None:
+        return
+    try:
+        pool = redis.ConnectionPool.from_url(settings.redis_url.get_secret_value())
+        connection = pool.connection_class(**pool.connection_kwargs)  # not yet connected
+    except (TypeError, ValueError, redis.RedisError) as error:
+        raise Refused(str(broker_trouble(error))) from None
+    if authorities := getattr(connection, "ca_certs", None):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(authorities)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise Refused(
+                f"REDIS_URL: no certificate can be read from {authorities} ({reason}); name a file of PEM in its ssl_ca_certs"
+            ) from None
 
 
 def _check_port(settings: Settings) -> None:
@@ -125,6 +148,20 @@ def _schema_is_there(settings: Settings) -> None:
         raise NotReady(f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates")
 
 
+def _application_connects(settings: Settings) -> None:
+    """As the service itself does: what stands between may refuse what it asks for."""
+    database = open_database(settings)
+    try:
+        database.connect()
+    except (peewee.OperationalError, peewee.InternalError) as error:
+        trouble = database_trouble(error, settings)
+        raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
+    except peewee.ProgrammingError as error:
+        raise _unreadable(error) from None
+    finally:
+        database.close_all()
+
+
 def _check_encoding(database: peewee.Database) -> None:
     """PostgreSQL alone has others than UTF-8, and refuses most texts of the world in them."""
     if isinstance(database, peewee.PostgresqlDatabase):
@@ -144,7 +181,8 @@ def _broker_answers(settings: Settings) -> None:
     except redis.ResponseError as error:
         raise Refused(f"REDIS_URL: the server refuses: {_reason(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise NotReady(str(broker_trouble(error))) from None
+        trouble = broker_trouble(error)
+        raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
     finally:
         client.close()
     if policy is None:

@@ -5,6 +5,7 @@ is not repeated.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import peewee
@@ -19,6 +20,8 @@ DISK_FULL = "53100"
 NOT_UNDONE = ("no transaction is active", "no such savepoint")  # of SQLite
 
 NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
+NO_LIMITS = "unsupported startup parameter"  # of PgBouncer, to `options` in an address
+
 DATABASE_FAULTS = (peewee.PeeweeException,)
 
 DATABASE_CAUSES = (  # what the driver says, what it means, what to do
@@ -32,6 +35,31 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     ),
     ("no password supplied", "it wants a password", "put it into DATABASE_URL"),
     (
+        NO_LIMITS,
+        "a pooler stands before it that gives sessions no limits",
+        "set DIRECT_DATABASE_URL to the server itself (docs/DEPLOYMENT.md, A transaction pooler)",
+    ),
+    (
+        "server does not support ssl",
+        "it does not speak TLS",
+        "turn ssl on at the server, or take sslmode=require out of DATABASE_URL (and DIRECT_DATABASE_URL)",
+    ),
+    (
+        "root certificate file",
+        "the file of its authority cannot be read",
+        "name it in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
+    ),
+    (
+        "certificate verify failed",
+        "its certificate is not trusted",
+        "name the file of its authority in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
+    ),
+    (
+        "does not match host name",
+        "its certificate is for another host",
+        "name in DATABASE_URL a host that the certificate is for",
+    ),
+    (
         "no pg_hba.conf entry",
         "it does not let this machine in",
         "allow it in pg_hba.conf, or add ?sslmode=require to DATABASE_URL",
@@ -41,6 +69,35 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
         "database",
         "it has no such database",
         "check the name at the end of DATABASE_URL, or create it with CREATE DATABASE ... ENCODING 'UTF8'",
+    ),
+)
+BROKER_CAUSES = (  # the same of the broker, and whether waiting may help
+    (
+        "mismatch, certificate",
+        "its certificate is for another host",
+        "name in REDIS_URL a host that the certificate is for",
+        False,
+    ),
+    ("has expired", "its certificate is not valid at this time", "renew it, or set the clock, or name another REDIS_URL", False),
+    ("not yet valid", "its certificate is not valid at this time", "set the clock, or name another REDIS_URL", False),
+    (
+        "certificate verify failed",
+        "its certificate is not trusted",
+        "name the file of its authority in REDIS_URL (rediss://HOST:PORT/0?ssl_ca_certs=/path) or in SSL_CERT_FILE",
+        False,
+    ),
+    *(
+        (
+            words,
+            "it does not speak TLS there",
+            "write redis:// instead of rediss:// in REDIS_URL, or name its port of TLS; or end what keeps it from answering",
+            True,
+        )
+        for words in ("handshake operation timed out", "wrong version number", "record layer failure", "unexpected eof")
+    ),
+    *(
+        (words, "it ends the connection at once", "start it, or, if it speaks TLS there, write rediss:// in REDIS_URL", True)
+        for words in ("connection closed by server", "connection reset by peer")
     ),
 )
 FILE_CAUSES = (
@@ -97,22 +154,46 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
     missing = "does not exist" in said
     causes = [each for each in DATABASE_CAUSES if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)]
     cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
+    if NO_LIMITS in said:
+        return Trouble("the database cannot be used", cause, fix, False)
     return Trouble("the database does not answer", cause, fix, is_away(error))
 
 
 def broker_trouble(error: Exception) -> Trouble:
     said = first_line(error)
-    if isinstance(error, redis.AuthenticationError) or said.upper().startswith(("NOAUTH", "WRONGPASS")):
-        return Trouble("the broker refuses", "the user or the password is wrong or missing", "check both in REDIS_URL", False)
-    if isinstance(error, redis.exceptions.NoPermissionError):
-        return Trouble("the broker refuses", said, "give the user of REDIS_URL every command on every key", False)
-    if isinstance(error, redis.exceptions.OutOfMemoryError) or said.startswith("OOM"):
-        return Trouble("the broker refuses", "its memory is full", "raise its maxmemory, or let the workers catch up", True)
-    if isinstance(error, redis.ResponseError):
-        return Trouble("the broker refuses", said, "check REDIS_URL and the server", False)
     if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(error, redis.RedisError):
         return Trouble("the queues in DATA_DIR cannot be used", *_meaning(said, FILE_CAUSES, "check DATA_DIR"), "locked" in said)
+    if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:  # whose words may quote the address
+        name = type(error).__name__
+        return Trouble("REDIS_URL is not accepted by the driver", name, "check its options (those of TLS want rediss://)", False)
+    if isinstance(error, redis.AuthenticationError | redis.ResponseError) or said.upper().startswith(
+        ("NOAUTH", "WRONGPASS", "OOM")
+    ):
+        return _refusal(error, said)
+    for words, cause, fix, may_help in BROKER_CAUSES:
+        if reason := next((each for each in _reasons(error) if words in each.lower()), ""):
+            what = "the broker does not answer" if may_help else "the broker cannot be used"
+            return Trouble(what, f"{cause} ({reason.rstrip('.')})", fix, may_help)
     return Trouble("the broker does not answer", said, "start it, or check host and port in REDIS_URL", True)
+
+
+def _refusal(error: Exception, said: str) -> Trouble:
+    what = "the broker refuses"
+    if isinstance(error, redis.AuthenticationError) or said.upper().startswith(("NOAUTH", "WRONGPASS")):
+        return Trouble(what, "the user or the password is wrong or missing", "check both in REDIS_URL", False)
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return Trouble(what, said, "give the user of REDIS_URL every command on every key", False)
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or said.startswith("OOM"):
+        return Trouble(what, "its memory is full", "raise its maxmemory, or let the workers catch up", True)
+    return Trouble(what, said, "check REDIS_URL and the server", False)
+
+
+def _reasons(error: BaseException) -> Iterator[str]:
+    """What was said of it, from the last on: of a handshake that takes too long the driver says less than what lies beneath."""
+    each: BaseException | None = error
+    while each is not None:
+        yield first_line(each)
+        each = each.__cause__ or each.__context__
 
 
 def is_away(error: BaseException) -> bool:

@@ -186,7 +186,7 @@ class Settings(BaseModel):
     logs_workers: Count = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
     content_workers: Count = Field(4, ge=1, le=64, description="Threads of the content consumer.")
     database_url: PostgresUrl = Field(None, description="PostgreSQL. Together with REDIS_URL: server mode. Neither: embedded mode on SQLite.")  # fmt: skip
-    direct_database_url: PostgresUrl = Field(None, description="PostgreSQL without a transaction pooler in between, for migrations. Default: DATABASE_URL.")  # fmt: skip
+    direct_database_url: PostgresUrl = Field(None, description="PostgreSQL without a transaction pooler in between, for migrations and backups. Default: DATABASE_URL.")  # fmt: skip
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
     data_dir: Path = Field(Path("data"), description="Folder of embedded mode.")
     secret_key: SecretStr | None = Field(None, description="Signs tokens and messages, at least 32 characters; several separated by commas: the first signs, all verify. Required in server mode.")  # fmt: skip

@@ -29,7 +29,7 @@ API_CONNECTIONS = (
 # A server that has gone silent is given up after about 10 s, a transaction that waits or idles before that.
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 10_000}
 # A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
-# takes no such options; DIRECT_DATABASE_URL tells that there is one.
+# takes no such options; DIRECT_DATABASE_URL tells that there is one, and deploy/pgbouncer.ini sets them there.
 SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 
@@ -85,7 +85,7 @@ def open_database(settings: Settings) -> peewee.Database:
 
 
 def open_migration_database(settings: Settings) -> peewee.Database:
-    """A single connection past any transaction pooler: migrations hold a session lock. For a process that does only this."""
+    """A single connection past any transaction pooler, whose limits are not for migrations. For a process that does only this."""
     if settings.database_url is not None:
         limit_waiting(MIGRATION_SECONDS)
         url = settings.direct_database_url or settings.database_url

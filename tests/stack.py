@@ -58,6 +58,7 @@ class Service:
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name, self.environment = name, {**environment, "SERVICE_TYPE": name}
         self.log = folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
+        self.command = [str(ROOT / "entrypoint.sh")]
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,9 +72,7 @@ class Service:
 
     def start(self) -> "Service":
         with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                [str(ROOT / "entrypoint.sh")], env=self.environment, stdout=sink, stderr=sink, start_new_session=True
-            )
+            self.process = subprocess.Popen(self.command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True)
         return self
 
     def alive(self) -> bool:

@@ -122,7 +122,7 @@ def unit_costs() -> UnitCosts:
     """What was measured for prices, or by the check where that is not there yet."""
     if importlib.util.find_spec("cli.costs") is None or importlib.util.find_spec("cli.costs.measured") is None:
         return UnitCosts.of(FOUND)
-    return UnitCosts.of(importlib.import_module("cli.costs.measured").load())
+    return UnitCosts.of(importlib.import_module("cli.costs.measured").load().model_dump(exclude_none=True))
 
 
 @dataclass(frozen=True, slots=True)

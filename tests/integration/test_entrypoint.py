@@ -474,6 +474,7 @@ def test_a_terminal_that_is_closed_ends_nothing_that_was_told_to_go_on(launch: L
     finally:
         signal.signal(signal.SIGHUP, usual)
     await_all(service)
+    wait_until(lambda: len(service.children()) == 3, reason="the announcer has ended, and the services are there")
     for pid in service.children():
         assert signal.SIGHUP in signals_of(pid, "SigIgn")
     assert signal.SIGHUP in signals_of(service.pid, "SigBlk")  # which waits for others than this one

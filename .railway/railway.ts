@@ -1,0 +1,145 @@
+// The project on Railway: three services from one image, PostgreSQL and Redis. `railway config plan` shows what would change,
+// `railway config apply` does it; docs/QUICK_START_RAILWAY.md is the way there, docs/RAILWAY_DEPLOYMENT.md explains every line.
+
+import {
+  defineRailway,
+  github,
+  group,
+  postgres,
+  preserve,
+  project,
+  redis,
+  service,
+  type DeployConfig,
+  type VariableValue,
+} from "railway/iac";
+
+/** More of them when docs/SCALING.md says so. Consumers of one queue share its work. */
+const REPLICAS = { api: 1, logs: 1, content: 1 };
+
+/** Seconds: what a consumer may still need after SIGTERM, and when Railway kills whatever is left. */
+const GRACE = 20;
+const DRAINING = GRACE + 10;
+
+/** A bound, not a reservation: Railway bills what is used. Bytes, and cores. */
+const MOST_OF_A_REPLICA = { memoryBytes: 512_000_000, cpu: 2 };
+
+/** Set on the api alone, with `railway variable set`; `preserve()` keeps what is there, and nothing where nothing is. */
+const FOR_ALL = [
+  "SECRET_KEY",
+  "DIRECT_DATABASE_URL",
+  "WEBHOOK_NETWORKS",
+  "HEARTBEAT_SECONDS",
+  "HEARTBEAT_TTL_SECONDS",
+  "LEASE_SECONDS",
+  "LOG_FORMAT",
+  "LOG_LEVEL",
+  "LOG_RETENTION_DAYS",
+  "LOGS_WORKERS",
+  "CONTENT_WORKERS",
+  "MAX_ATTEMPTS",
+  "RESCUE_AFTER_SECONDS",
+  "RETRY_BASE_SECONDS",
+  "STARTUP_WAIT_SECONDS",
+] as const;
+const FOR_THE_MODEL = [
+  "OPENAI_API_KEY",
+  "OPENAI_BASE_URL",
+  "OPENAI_MODEL",
+  "MODEL_CONCURRENCY",
+  "MODEL_MAX_TOKENS",
+  "MODEL_PRICES",
+  "MODEL_TIMEOUT_SECONDS",
+  "CURRENCY",
+  "BUDGET_PER_ROADMAP",
+  "BUDGET_PER_USER_MONTH",
+  "REPAIR_ROUNDS",
+] as const;
+const FOR_THE_API = [
+  "ADMIN_EMAIL",
+  "ADMIN_PASSWORD",
+  "ALLOWED_HOSTS",
+  "API_WORKERS",
+  "CLIENT_ADDRESS_HEADER",
+  "CORS_ORIGINS",
+  "LOGIN_ATTEMPTS",
+  "METRICS_TOKEN",
+  "MOST_QUEUED_ROADMAPS",
+  "MOST_UNFINISHED_ROADMAPS",
+  "REGISTRATION",
+  "REQUESTS_PER_MINUTE",
+  "SESSION_IDLE_SECONDS",
+  "TOKEN_TTL_SECONDS",
+  "TRUSTED_PROXIES",
+] as const;
+
+export default defineRailway((ctx) => {
+  // Which repository to build at each push, as owner/name. Without one, `railway up` uploads this folder.
+  const repository = process.env["ROADMAP_REPOSITORY"];
+  const database = postgres("postgres");
+  const broker = redis("redis");
+
+  const source = repository ? { source: github(repository) } : {};
+  const build = { builder: "DOCKERFILE", dockerfilePath: "Dockerfile.railway" } as const;
+  const servers = {
+    // Both on the private network (*.railway.internal, IPv6): no traffic that is billed, nothing that is open to others.
+    DATABASE_URL: database.env.DATABASE_URL,
+    REDIS_URL: broker.env.REDIS_URL,
+    SHUTDOWN_GRACE_SECONDS: String(GRACE),
+    RAILWAY_DEPLOYMENT_DRAINING_SECONDS: String(DRAINING), // as below, where `roadmap doctor` can read it
+  };
+  const deploy = {
+    drainingSeconds: DRAINING,
+    overlapSeconds: 0, // a consumer that ends hands back what it has not finished, and the new one takes it
+    restartPolicyType: "ALWAYS", // also after the servers were away for long
+    sleepApplication: false, // a consumer that sleeps is woken by nobody
+    limitOverride: { containers: MOST_OF_A_REPLICA },
+  } satisfies DeployConfig;
+
+  const api = service("api", {
+    ...source,
+    build,
+    replicas: REPLICAS.api,
+    deploy: {
+      ...deploy,
+      preDeployCommand: ["roadmap migrate"], // once for all replicas, before any of them starts; when it fails, the old ones stay
+      healthcheckPath: "/health/ready",
+      healthcheckTimeout: 120,
+      overlapSeconds: 15, // until Railway's edge sends nothing more to the old one
+    },
+    env: {
+      ...servers,
+      SERVICE_TYPE: "api",
+      ...kept(FOR_ALL),
+      ...kept(FOR_THE_MODEL),
+      ...kept(FOR_THE_API),
+    },
+  });
+  const logs = service("logs", {
+    ...source,
+    build,
+    replicas: REPLICAS.logs,
+    deploy,
+    env: { ...servers, SERVICE_TYPE: "huey_logs", ...asIn(api, FOR_ALL) },
+  });
+  const content = service("content", {
+    ...source,
+    build,
+    replicas: REPLICAS.content,
+    deploy,
+    env: { ...servers, SERVICE_TYPE: "huey_content", ...asIn(api, FOR_ALL), ...asIn(api, FOR_THE_MODEL) },
+  });
+
+  return project(ctx.projectName ?? "roadmap", {
+    resources: [group("Service", [api, logs, content]), group("Servers", [database, broker])],
+  });
+});
+
+function kept<Name extends string>(names: readonly Name[]): Record<Name, VariableValue> {
+  return Object.fromEntries(names.map((name) => [name, preserve()])) as Record<Name, VariableValue>;
+}
+
+/** The same values, said once. One that the api has not is empty, and an empty one counts as absent. */
+function asIn<Name extends string>(other: { env: { [name in Name]: VariableValue } }, names: readonly Name[]): Record<Name, VariableValue> {
+  return Object.fromEntries(names.map((name) => [name, other.env[name]])) as Record<Name, VariableValue>;
+}

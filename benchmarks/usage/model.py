@@ -1,0 +1,70 @@
+"""A model's server that writes what the catalogue would: a roadmap by it has the same contents, and only the way to them differs.
+
+It answers at once, over HTTP without TLS, on connections that stay.
+"""
+
+import json
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+from roadmap.briefs import DesignBrief
+from roadmap.catalogue import Catalogue, CatalogueConcept, load_concept, tracks
+from roadmap.outline import Question
+from roadmap.requests import RoadmapRequest
+from tests.integration.provider import MODEL, Handler, Provider, completion, providing
+
+KEY = "sk-of-the-benchmark"
+
+
+def serving() -> AbstractContextManager[Provider]:
+    return providing(answer)
+
+
+def settings_for(provider: Provider) -> dict[str, str]:
+    """Of who asks it, by their variables."""
+    return {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": provider.url, "OPENAI_MODEL": MODEL}
+
+
+def answer(handler: Handler) -> None:
+    handler.server.requests.clear()  # nobody looks at them, and they would be many
+    handler.server.headers.clear()
+    asked = handler.asked
+    written = text_for(asked["response_format"]["json_schema"]["name"], json.loads(asked["messages"][1]["content"]))
+    usage = {"prompt_tokens": 900, "completion_tokens": len(written) // 4, "total_tokens": 900 + len(written) // 4}
+    body = json.dumps(json.loads(completion(written)) | {"created": int(datetime.now(UTC).timestamp()), "usage": usage}).encode()
+    # In one piece, or the second one would wait until the first is acknowledged.
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    handler.wfile.write(head.encode() + body)
+    handler.close_connection = False
+
+
+def text_for(form: str, facts: dict[str, Any]) -> str:
+    """What a model says that is asked for this form (`roadmap/drafts.py`) and told these facts."""
+    if form in ("AnalysisDraft", "OutlineDraft"):
+        return json.dumps(_designed(form, RoadmapRequest.model_validate(facts["request"])))
+    concept = _concept(facts["concept"]["title"])
+    if form == "TutorialDraft":
+        return json.dumps({"markdown": concept.tutorial})
+    if form == "ResourcesDraft":
+        return json.dumps({"items": [resource.model_dump(mode="json") for resource in concept.resources]})
+    return json.dumps({"questions": [_drafted(question) for question in concept.questions]})
+
+
+def _designed(form: str, request: RoadmapRequest) -> Any:
+    catalogue = Catalogue()
+    analysis = catalogue.analyse(request)
+    made = analysis if form == "AnalysisDraft" else catalogue.outline(DesignBrief(request, analysis))
+    return made.model_dump(mode="json")
+
+
+def _concept(title: str) -> CatalogueConcept:
+    keys = ((track.id, key) for track in tracks().values() for stage in track.stages for m in stage.modules for key in m.concepts)
+    return next(concept for concept in (load_concept(*each) for each in keys) if concept.title == title)
+
+
+def _drafted(question: Question) -> dict[str, Any]:
+    right = [option for index, option in enumerate(question.options) if index in question.answers]
+    wrong = [option for option in question.options if option not in right]
+    told = {"prompt": question.prompt, "explanation": question.explanation}
+    return told | {"right_options": right, "wrong_options": wrong}

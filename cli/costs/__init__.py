@@ -1,0 +1,1 @@
+"""What a month of running costs."""

@@ -1,0 +1,94 @@
+"""The ways to run it, with what each uses under the same load and what is paid for that. Pure.
+
+Where something was not measured it is put together from what was: a model's client in one instance is what it adds to three
+services, and the stand-in of the stack that was there before does the work of this one (its own tasks do nearly none).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cli.costs.bill import MB_OF_A_GB, Bill, Load, Use, bill_of, paid, reserved, use_of
+from cli.costs.measured import PartUsage, StackUsage
+from cli.costs.prices import Platform, Prices
+
+CATALOGUE, MODEL = "three services", "three services, model"
+ONE, BEFORE = "one instance", "FastAPI + Celery, prefork"
+SERVERS = ("postgres", "redis")
+WRITER, WRITER_BEFORE, TOGETHER = "huey_content", "worker content", "all"  # parts
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """An instance that is paid for as it stands: MB and cores."""
+
+    memory: float = 8 * MB_OF_A_GB
+    cores: float = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`paid` is by plan of the platform; `by_command` by provider: all that is used, with Redis at one who bills commands."""
+
+    name: str
+    use: Use
+    bill: Bill
+    paid: dict[str, float]
+    by_command: dict[str, float]
+
+
+def layouts_of(
+    stacks: Mapping[str, StackUsage], load: Load, asked: Prices, platform: Platform, *, is_by_model: bool, large: Large
+) -> list[Layout]:
+    catalogue, writes = stacks[CATALOGUE], stacks[MODEL if is_by_model else CATALOGUE]
+    uses = {
+        "three services": use_of(writes, load),
+        "one instance": use_of(in_one(stacks[ONE], catalogue, writes), load),
+        "FastAPI + Celery + Flower": use_of(at_work(stacks[BEFORE], catalogue, writes), load),
+        f"a large instance: {large.memory / MB_OF_A_GB:g} GB, {large.cores:g} vCPU": reserved(large.memory, large.cores),
+    }
+    return [_layout(name, use, asked, platform) for name, use in uses.items()]
+
+
+def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
+    """One instance whose writer is that of `writes`; it was measured with the catalogue's."""
+    ours = [name for name in writes.parts if name not in SERVERS]
+    more = _plus(together.parts[TOGETHER], *(_difference(writes.parts[name], catalogue.parts[name]) for name in ours))
+    servers = {name: _plus(together.parts[name], _difference(writes.parts[name], catalogue.parts[name])) for name in SERVERS}
+    return _writing(together, {TOGETHER: more, **servers}, writes)
+
+
+def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
+    """The stack that was there before, doing the work of `writes`: its worker writes the same, its PostgreSQL stores the same."""
+    writer, stores = writes.parts[WRITER], writes.parts["postgres"]
+    memory = writer.memory_busy - catalogue.parts[WRITER].memory_busy
+    more = {
+        WRITER_BEFORE: _plus(before.parts[WRITER_BEFORE], (memory, writer.cpu_per_roadmap)),
+        "postgres": _plus(before.parts["postgres"], (0.0, stores.cpu_per_roadmap)),
+    }
+    return _writing(before, more, writes)
+
+
+def _writing(stack: StackUsage, parts: Mapping[str, PartUsage], writes: StackUsage) -> StackUsage:
+    same = {name: getattr(writes, name) for name in ("stored_per_roadmap", "sent_per_roadmap")}
+    return stack.model_copy(update={"parts": {**stack.parts, **parts}, **same})
+
+
+def _difference(more: PartUsage, less: PartUsage) -> tuple[float, float]:
+    """MB, and CPU seconds a roadmap."""
+    return more.memory_busy - less.memory_busy, more.cpu_per_roadmap - less.cpu_per_roadmap
+
+
+def _plus(part: PartUsage, *more: tuple[float, float]) -> PartUsage:
+    memory = part.memory_busy + sum(each for each, _ in more)
+    cpu = part.cpu_per_roadmap + sum(each for _, each in more)
+    return part.model_copy(update={"memory_busy": memory, "cpu_per_roadmap": max(cpu, 0.0)})
+
+
+def _layout(name: str, use: Use, asked: Prices, platform: Platform) -> Layout:
+    bill = bill_of(use, platform)
+    elsewhere = {
+        provider: bill_of(use, platform, redis).total
+        for provider, redis in asked.redis.items()
+        if redis.currency == platform.currency and use.commands
+    }
+    return Layout(name, use, bill, paid(bill, platform), elsewhere)

@@ -1,0 +1,59 @@
+"""What providers ask for: prices.json beside this file, or one of the same form that somebody has written."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FILE = Path(__file__).with_suffix(".json")
+
+Money = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+
+
+class Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Provider(Form):
+    """`seen` is when its prices were read at `source`."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    seen: Date
+    source: Text
+
+
+class Platform(Provider):
+    """Bills what is used, each second: `memory` a GB (10^9 bytes) and month, `cores` a vCPU and month, `storage` a GB and month,
+    `egress` a GB. `plans` are what is paid each month at least, by name; use counts towards it.
+    """
+
+    memory: Money
+    cores: Money
+    storage: Money
+    egress: Money
+    plans: dict[Text, Money] = {}
+
+
+class RedisByCommand(Provider):
+    """Bills `commands`: a hundred thousand of them, those of clients and, with `inside_scripts`, those that scripts call, too."""
+
+    commands: Money
+    inside_scripts: bool = False
+
+
+class Prices(Form):
+    """By the names of the providers."""
+
+    platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]
+    redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20)] = {}
+
+    def of(self, platform: str) -> dict[str, Provider]:
+        """All that a bill of this platform may rest on, by name."""
+        return {platform: self.platforms[platform], **self.redis}
+
+
+def load(file: Path = FILE) -> Prices:
+    """Raises OSError, or ValueError when it is not of this form."""
+    return Prices.model_validate_json(file.read_bytes())

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Checks .railway/railway.ts: its types against those that Railway publishes (npm package `railway`), its graph by Railway's own
+# SDK, and that both are what the tests deploy (tests/railway/graph.json). --write puts the graph there; --bring only fetches
+# what that needs, which other tests may run beside.
+set -eu
+cd "$(dirname "$0")/.."
+GRAPH=tests/railway/graph.json
+
+not_run() {
+    echo "NOT RUN: .railway against Railway's published types: $1"
+    exit 0
+}
+
+command -v npm >/dev/null || not_run "there is no npm"
+if ! cmp --silent .railway/package-lock.json .railway/node_modules/brought; then
+    # Nothing of it is built at installation, and nobody's scripts run.
+    npm ci --silent --no-fund --no-audit --ignore-scripts --prefix .railway >/dev/null 2>&1 ||
+        not_run "npm could not bring what .railway/package-lock.json names"
+    cp .railway/package-lock.json .railway/node_modules/brought
+fi
+[ "${1:-}" != --bring ] || exit 0
+
+npm run --silent --prefix .railway check
+# A property that there is not must be an error: otherwise nothing has been checked.
+wrong=$(mktemp -d .railway/wrong-XXXXXX)
+trap 'rm -rf "$wrong" "${found:-}"' EXIT
+sed 's/overlapSeconds/overlapSecond/' .railway/railway.ts >"$wrong/railway.ts"
+sed 's/"include": .*/"include": ["railway.ts"]/' .railway/tsconfig.json >"$wrong/tsconfig.json"
+if said=$(.railway/node_modules/.bin/tsc --project "$wrong") || ! grep -q overlapSecond <<<"$said"; then
+    echo "error: the type check finds nothing wrong with a property that Railway does not know: ${said:-}" >&2
+    exit 1
+fi
+
+found=$(mktemp)
+npm run --silent --prefix .railway graph >"$found"
+if [ "${1:-}" = --write ]; then
+    cp "$found" "$GRAPH"
+elif ! diff "$GRAPH" "$found"; then
+    echo "error: $GRAPH is not what .railway/railway.ts describes by now: make railway WRITE=1" >&2
+    exit 1
+fi
+if ! ROADMAP_REPOSITORY=you/roadmap npm run --silent --prefix .railway graph | grep -q '"repo": "you/roadmap"'; then
+    echo "error: ROADMAP_REPOSITORY does not become the source of a service" >&2
+    exit 1
+fi
+echo "PASSED: .railway/railway.ts, against railway $(node -p 'require("./.railway/node_modules/railway/package.json").version')"

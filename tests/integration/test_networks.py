@@ -1,0 +1,117 @@
+"""Private networks of IPv6 alone, as platforms have them: servers that no address of IPv4 reaches, and an API that both do."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, Server, scratch_folder
+from tests.stack import Stack, answer_to, running, server_stack
+from tests.waiting import wait_until
+
+NAME = "servers.railway.internal"
+# A file of names for one process and its children; $0 is the file, the rest what is run with it.
+WITH_NAMES = ["sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"']
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server((LOOPBACK_6, 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not _has_ipv6(), reason="NOT RUN: this machine has no ::1")
+
+
+@contextmanager
+def started(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres_6() -> Iterator[Postgres]:
+    with scratch_folder() as folder, started(Postgres(folder, LOOPBACK_6)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def broker_6() -> Iterator[Redis]:
+    with scratch_folder() as folder, started(Redis(folder, LOOPBACK_6)) as server:
+        yield server
+
+
+def listens(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def assert_main_job(stack: Stack) -> None:
+    """A roadmap becomes ready, and what was done for it is in the log: all three services have done their part."""
+    tree = stack.finished(stack.create())
+    assert tree["status"] == "ready"
+
+    def steps() -> set[str]:
+        return {record["step"] for record in stack.get(f"{tree['links']['logs']}?limit=100").json()["items"]}
+
+    wait_until(lambda: {"accept", "outline", "tutorial", "quiz"} <= steps(), reason="the records are stored")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_servers_of_ipv6_alone_do_the_main_job_and_the_api_answers_over_both_families(
+    postgres_6: Postgres, broker_6: Redis, tmp_path: Path, workers: str
+) -> None:
+    for server in (postgres_6, broker_6):
+        assert (listens(LOOPBACK_6, server.port), listens(LOOPBACK, server.port)) == (True, False)
+    stack = server_stack(tmp_path, postgres_6, broker_6, API_WORKERS=workers)
+    assert "HOST" not in stack.environment
+    assert "@[::1]:" in stack.environment["DATABASE_URL"]
+    with running(stack):
+        for host in ("[::1]", "127.0.0.1"):
+            answer = answer_to("GET", f"http://{host}:{stack.port}/health/ready")
+            assert (answer.status_code, answer.json()["mode"]) == (200, "server"), host
+        assert_main_job(stack)
+
+
+def with_names(hosts: Path) -> list[str]:
+    """What a command is to begin with, so that it finds the names of this file and no others."""
+    own = ["--map-root-user"] if os.getuid() else []
+    return ["unshare", "--mount", *own, *WITH_NAMES, str(hosts)]
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> list[str]:
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n::1 {NAME}\n")
+    asked = [*with_names(hosts), "getent", "ahosts", NAME]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False) if shutil.which("unshare") else None
+    if said is None or said.returncode:
+        pytest.skip(f"NOT RUN: no names of a test's own without unshare ({said.stderr.strip() if said else 'not installed'})")
+    assert {line.split()[0] for line in said.stdout.splitlines()} == {"::1"}
+    return with_names(hosts)
+
+
+def test_a_name_that_leads_to_ipv6_alone_is_as_good_as_an_address(
+    postgres_6: Postgres, broker_6: Redis, tmp_path: Path, names: list[str]
+) -> None:
+    stack = server_stack(tmp_path, postgres_6, broker_6)
+    for service in stack.services.values():
+        service.command = [*names, *service.command]
+        for url in ("DATABASE_URL", "REDIS_URL"):
+            service.environment[url] = service.environment[url].replace("[::1]", NAME)
+            assert NAME in service.environment[url]
+    with running(stack):
+        assert_main_job(stack)

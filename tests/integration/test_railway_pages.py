@@ -1,0 +1,105 @@
+"""The pages about Railway, followed word for word from an empty project. The three services are built as the image builds them,
+and run the main job on PostgreSQL and Redis; only the platform is a stand-in (`tests/railway`), which knows no command and no
+option that it does not document.
+"""
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.pages import Names, Step, difference, outputs_of, steps_of
+from tests.railway.cli import GRAPH
+from tests.railway.edge import edge
+from tests.railway.platform import Platform
+from tests.servers import Postgres, Redis
+from tests.stack import ROOT, clean_environment
+
+PAGES = (
+    "QUICK_START_RAILWAY.md",
+    "RAILWAY_DEPLOYMENT.md",
+    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md",
+)  # the others go on from the first
+DOMAIN = "https://roadmap-production.up.railway.app"  # of a project named roadmap; on this machine the address of its edge
+RAILWAY = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.railway.cli "$@"\n'
+NPM = """#!/bin/sh
+# Railway's own command comes from beyond the registry; what .railway needs is brought, and used, by `make railway`.
+case "$*" in
+    "install --global @railway/cli" | "ci --ignore-scripts --prefix .railway") echo "added packages" ;;
+    *) echo "no page says: npm $*" >&2 && exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where they are kept: the same files are built once."""
+    return tmp_path_factory.mktemp("images")
+
+
+@contextmanager
+def project(folder: Path, images: Path, postgres: Postgres, broker: Redis) -> Iterator[Platform]:
+    servers = {
+        "postgres": {"DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}")},
+        "redis": {"REDIS_URL": broker.url()},
+    }
+    platform = Platform(folder, images, GRAPH, servers)
+    try:
+        yield platform
+    finally:
+        platform.end()
+
+
+@pytest.fixture(scope="module")
+def followed(
+    images: Path, postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, dict[Step, str]]]:
+    """What came out of each page, one after the other, in one project and one checkout."""
+    folder, programs = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("programs")
+    for name, text in {"railway": RAILWAY, "npm": NPM}.items():
+        (programs / name).write_text(text, "utf-8")
+        (programs / name).chmod(0o755)
+    here = checkout(tmp_path_factory.mktemp("checkout"))
+    with project(folder, images, postgres, module_broker) as platform, edge(platform, "api") as address:
+        environment = {
+            **clean_environment(),
+            "PATH": f"{programs}:{clean_environment()['PATH']}",
+            "RAILWAY_TEST_PROJECT": str(folder),
+            "RAILWAY_TEST_IMAGES": str(images),
+            "RAILWAY_TEST_SERVERS": json.dumps(platform.servers),
+        }
+        yield {page: _follow(steps_of(ROOT / "docs" / page), environment, here, address) for page in PAGES}
+
+
+def _follow(steps: list[Step], environment: dict[str, str], folder: Path, address: str) -> dict[Step, str]:
+    there = [replace(step, command=step.command.replace(DOMAIN, address)) for step in steps]
+    return dict(zip(steps, outputs_of(there, environment, folder, timeout=300).values(), strict=True))
+
+
+def checkout(folder: Path) -> Path:
+    """Of what the repository holds by now, committed or not."""
+    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.run(listed, capture_output=True, check=True).stdout
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    copy = f'cd "{ROOT}" && xargs -0 sh -c \'for name; do [ ! -e "$name" ] || printf "%s\\0" "$name"; done\' - | tar --null -cT -'
+    subprocess.run(["sh", "-c", f'{copy} | tar -xC "{folder}"'], input=files, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_the_page_shows_is_what_comes_out(page: str, followed: dict[str, dict[Step, str]]) -> None:
+    names = Names()
+    wrong = [(step.command, difference(step.shown, said, names)) for step, said in followed[page].items()]
+    assert [f"$ {command}\n{told}" for command, told in wrong if told] == []
+    assert len(followed[page]) >= 5
+
+
+def test_the_quick_start_ends_with_a_roadmap(followed: dict[str, dict[Step, str]]) -> None:
+    said = [said for step, said in followed[PAGES[0]].items() if "/events" in step.command]
+    assert [each.strip() for each in said] == ["event: roadmap.ready"]

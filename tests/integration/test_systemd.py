@@ -1,0 +1,201 @@
+"""The units of deploy/systemd: systemd finds no fault in them, and what they say starts the service and lets it end in order.
+
+There is no systemd that runs in a test: what a unit says is read from it and done.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings
+from core.supervisor import AFTER_GRACE
+from tests.chaos.checks import assert_built_once, ready, written
+from tests.servers import Postgres, Redis, free_port
+from tests.stack import MONITOR, OPEN_TO_TESTS, ROOT, SHORT, Service, Stack, running, server_stack
+from tests.waiting import wait_until
+
+FOLDER = ROOT / "deploy" / "systemd"
+HOME = "/opt/roadmap"  # where the units say that the code is
+SERVICES = {"roadmap-api.service": "api", "roadmap-logs.service": "huey_logs", "roadmap-content@.service": "huey_content"}
+MOST_EXPOSED = 1.5  # of 10, as `systemd-analyze security` counts it
+OF_SYSTEMD = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "USER": "roadmap-api", "HOME": "/"}
+Unit = dict[str, list[str]]
+
+analysed = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="NOT RUN: there is no systemd-analyze; `apt-get install systemd` brings it"
+)
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def unit(name: str) -> Unit:
+    """What is said by the name of each line, without sections: no name is in two of them."""
+    found: Unit = defaultdict(list)
+    for line in (FOLDER / name).read_text().splitlines():
+        if line and line[0] not in "#;[":
+            key, _, value = line.partition("=")
+            found[key].append(value)
+    return found
+
+
+def one(name: str, key: str) -> str:
+    [value] = unit(name)[key]
+    return value
+
+
+def file_environment() -> dict[str, str]:
+    """Of the file that is documented, as systemd reads it."""
+    lines = (FOLDER / "environment").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> list[str]:
+    """Copies for which the code is where it is; a template needs an instance."""
+    folder = tmp_path / "units"
+    folder.mkdir()
+    for path in FOLDER.glob("roadmap*"):
+        (folder / path.name.replace("@", "@1")).write_text(path.read_text().replace(HOME, str(ROOT)))
+    return sorted(map(str, folder.iterdir()))
+
+
+# As systemd sees them
+
+
+@analysed
+def test_systemd_finds_nothing_to_warn_of(units: list[str]) -> None:
+    assert len(units) == 4
+    said = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+
+
+@analysed
+def test_systemd_warns_of_a_unit_that_is_wrong(units: list[str]) -> None:
+    """The judge of the test before."""
+    path = next(Path(each) for each in units if each.endswith("api.service"))
+    path.write_text(path.read_text().replace("KillMode=mixed", "KillMode=gentle"))
+    said = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True, check=False)
+    assert "kill mode" in said.stderr
+
+
+@analysed
+def test_no_service_is_more_exposed_than_it_must_be(units: list[str]) -> None:
+    services = [each for each in units if each.endswith(".service")]
+    for each in services:
+        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED * 10:g}", each]
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stdout
+        exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said.stdout)
+        assert exposure is not None
+        print(f"{Path(each).name}: {exposure[1]}")
+        assert float(exposure[1]) <= MOST_EXPOSED
+
+
+# What they say
+
+
+@each_service
+def test_systemd_waits_longer_than_a_service_needs_to_end(name: str) -> None:
+    grace = Settings.model_fields["shutdown_grace_seconds"].default
+    assert int(one(name, "TimeoutStopSec")) > grace + AFTER_GRACE
+    assert one(name, "KillMode") == "mixed"  # one SIGTERM, to the service: a second one ends the grace of a consumer
+
+
+@each_service
+def test_a_refusal_is_not_tried_for_ever_and_a_wait_is(name: str) -> None:
+    wait = Settings.model_fields["startup_wait_seconds"].default
+    pause, most, interval = (int(one(name, key)) for key in ("RestartSec", "StartLimitBurst", "StartLimitIntervalSec"))
+    at_once = 2  # seconds to a refusal
+    assert one(name, "Restart") == "on-failure"
+    assert most * (pause + at_once) < interval < most * (pause + wait)
+
+
+def test_the_target_wants_each_service_and_each_belongs_to_it() -> None:
+    assert set(one("roadmap.target", "Wants").split()) == {each.replace("@", "@1") for each in SERVICES}
+    assert {one(each, "PartOf") for each in SERVICES} == {one(each, "WantedBy") for each in SERVICES} == {"roadmap.target"}
+
+
+def test_the_file_names_variables_that_there_are_and_no_service() -> None:
+    named = {line.lstrip("# ").partition("=")[0] for line in (FOLDER / "environment").read_text().splitlines() if "=" in line}
+    assert named <= {each.upper() for each in Settings.model_fields}
+    assert {"DATABASE_URL", "REDIS_URL", "SECRET_KEY"} <= file_environment().keys()
+    assert "SERVICE_TYPE" not in named
+
+
+# What is done by them
+
+
+def by_unit(stack: Stack) -> Stack:
+    """The stack's services started as the units say, with the variables of the file and nothing else of this machine."""
+    given = {key: stack.environment[key] for key in (*SHORT, *OPEN_TO_TESTS, *MONITOR, "DATABASE_URL", "REDIS_URL", "SECRET_KEY")}
+    for name, service_type in SERVICES.items():
+        service = stack.services[service_type]
+        own = dict(each.split("=", 1) for line in unit(name)["Environment"] for each in shlex.split(line))
+        assert own["SERVICE_TYPE"] == service_type
+        service.command = [each.replace(HOME, str(ROOT)) for each in shlex.split(one(name, "ExecStart"))]
+        assert one(name, "WorkingDirectory") == HOME
+        service.environment = {**OF_SYSTEMD, **own, **file_environment(), **given, "PORT": str(stack.port)}
+    return stack
+
+
+@pytest.fixture
+def stack_of_units(postgres: Postgres, own_broker: Redis, tmp_path: Path) -> Stack:
+    return by_unit(server_stack(tmp_path, postgres, own_broker))
+
+
+def test_what_the_units_say_does_the_main_job_and_ends_in_time(stack_of_units: Stack) -> None:
+    with running(stack_of_units) as stack:
+        path = stack.create()
+        assert_built_once(stack, path)
+
+        def steps() -> set[str]:
+            return {record["step"] for record in stack.get(f"{path}/logs?limit=100").json()["items"]}
+
+        wait_until(lambda: {"accept", "outline", "quiz"} <= steps(), reason="the records are stored")
+        for name, service_type in SERVICES.items():
+            ended = stack.services[service_type].stop(int(one(name, "TimeoutStopSec")))
+            assert ended in (0, -signal.SIGTERM), name  # both are success for systemd
+    assert [name for name, service in stack.services.items() if "Traceback" in service.output] == []
+
+
+def test_another_instance_takes_what_a_stopped_one_hands_back(stack_of_units: Stack, tmp_path: Path) -> None:
+    """`systemctl start roadmap-content@2`, then `systemctl stop roadmap-content@1` in the middle."""
+    with running(stack_of_units) as stack:
+        first = stack.content
+        second = Service("huey_content", first.environment, tmp_path)
+        second.command = first.command
+        stack.services["roadmap-content@2"] = second.start()
+        wait_until(lambda: ready(second), reason="the second is at work")
+        paths = [stack.create() for _ in range(4)]
+        wait_until(lambda: written(stack, paths) > 5, reason="contents are written")
+        assert first.stop(int(one("roadmap-content@.service", "TimeoutStopSec"))) == 0
+        for path in paths:
+            assert_built_once(stack, path)
+
+
+def test_a_service_that_is_stopped_while_it_waits_has_not_failed(stack_of_units: Stack) -> None:
+    for name, service_type in SERVICES.items():
+        service = stack_of_units.services[service_type]
+        service.environment["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+        service.start()
+        wait_until(lambda service=service: "waiting: " in service.output, reason="it waits")
+        assert service.stop() == int(one(name, "SuccessExitStatus"))
+
+
+def test_an_upgrade_that_turns_the_link_leaves_what_runs_as_it_is(stack_of_units: Stack, tmp_path: Path) -> None:
+    """/opt/roadmap may be a link to a version: what is loaded later is of the version that was started."""
+    link = tmp_path / "roadmap"
+    link.symlink_to(ROOT)
+    stack = stack_of_units
+    stack.api.command = [str(link / "entrypoint.sh")]
+    with running(stack, "api"):
+        assert os.readlink(f"/proc/{stack.api.pid}/cwd") == str(ROOT)
+        link.unlink()
+        page = stack.get("/docs", headers={"Accept": "text/html"})  # for which Markdown and colours of code are loaded now
+        assert (page.status_code, "<h1" in page.text) == (200, True)

@@ -1,0 +1,238 @@
+"""Servers that are spoken to in TLS: whom the services trust, and what they say of whom they do not."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.servers import LOOPBACK, Postgres, Redis, free_port, scratch_folder
+from tests.stack import SHORT, Service, Stack, clean_environment, running, server_stack
+from tests.tls import TlsRedis
+from tests.waiting import wait_until
+
+SECRET = "hunter2-s3cret"
+KEY = "a key of this file with at least 32 characters"
+CONSUMERS = ("huey_logs", "huey_content")
+Launch = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def trusted(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of the authority that has signed the broker's certificate."""
+    path = tmp_path_factory.mktemp("authority") / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@contextmanager
+def started(server: Redis) -> Iterator[Redis]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def tls_broker(authority: trustme.CA) -> Iterator[TlsRedis]:
+    with scratch_folder() as folder, started(TlsRedis(folder, authority.issue_cert(LOOPBACK))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def misnamed(authority: trustme.CA) -> Iterator[TlsRedis]:
+    """Whose certificate is good, but for another host."""
+    with scratch_folder() as folder, started(TlsRedis(folder, authority.issue_cert("redis.example.org"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def expired(authority: trustme.CA) -> Iterator[TlsRedis]:
+    over = datetime(2020, 1, 1, tzinfo=UTC)
+    certificate = authority.issue_cert(LOOPBACK, not_before=over.replace(year=2019), not_after=over)
+    with scratch_folder() as folder, started(TlsRedis(folder, certificate)) as server:
+        yield server
+
+
+@pytest.fixture
+def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
+    """Starts a service of that name with a database, until the end of the test."""
+    services: list[Service] = []
+    url = postgres.create_database(tmp_path.name)
+
+    def start(name: str, **variables: str) -> Service:
+        base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATABASE_URL": url, "SECRET_KEY": KEY}
+        services.append(Service(name, {**base, **variables}, tmp_path).start())
+        return services[-1]
+
+    api = start("api", REDIS_URL=f"redis://{LOOPBACK}:1/0")  # for the schema; it needs no broker
+    with socket.socket() as probe:
+        wait_until(lambda: probe.connect_ex((LOOPBACK, int(api.environment["PORT"]))) == 0, reason="the API listens")
+    yield start
+    for service in services:
+        if service.alive():
+            service.signal(signal.SIGKILL)
+        assert service.process is not None
+        service.process.wait(10)
+
+
+def refusal(service: Service) -> str:
+    """The one sentence of a service that ends with 1, after it has waited or at once."""
+    assert service.process is not None
+    assert service.process.wait(30) == 1, service.output
+    assert SECRET not in service.output
+    assert "Traceback" not in service.output
+    lines = [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
+    assert len(lines) == 1, service.output
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def waited(service: Service) -> bool:
+    return "waiting: " in service.output
+
+
+def assert_main_job(stack: Stack) -> None:
+    tree = stack.finished(stack.create())
+    assert tree["status"] == "ready"
+
+    def steps() -> set[str]:
+        return {record["step"] for record in stack.get(f"{tree['links']['logs']}?limit=100").json()["items"]}
+
+    wait_until(lambda: {"accept", "outline", "tutorial", "quiz"} <= steps(), reason="the records are stored")
+
+
+# Trusted
+
+
+@pytest.mark.parametrize("how", ["in the address", "by the system"])
+def test_the_main_job_is_done_with_a_broker_whose_authority_is_named(
+    postgres: Postgres, tls_broker: TlsRedis, trusted: str, tmp_path: Path, how: str
+) -> None:
+    said = {"REDIS_URL": tls_broker.tls_url(), "SSL_CERT_FILE": trusted}
+    if how == "in the address":
+        said = {"REDIS_URL": f"{tls_broker.tls_url()}?ssl_ca_certs={trusted}"}
+    with running(server_stack(tmp_path, postgres, tls_broker, **said)) as stack:
+        assert_main_job(stack)
+
+
+# Refused
+
+
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_a_broker_whose_authority_nobody_knows_is_refused_at_once(launch: Launch, tls_broker: TlsRedis, name: str) -> None:
+    service = launch(name, REDIS_URL=tls_broker.tls_url(password=SECRET))
+    line = refusal(service)
+    assert "its certificate is not trusted" in line
+    assert "ssl_ca_certs" in line
+    assert "REDIS_URL" in line
+    assert not waited(service)
+
+
+def test_a_broker_whose_certificate_is_for_another_host_is_refused_at_once(
+    launch: Launch, misnamed: TlsRedis, trusted: str
+) -> None:
+    service = launch("huey_logs", REDIS_URL=f"{misnamed.tls_url(password=SECRET)}?ssl_ca_certs={trusted}")
+    line = refusal(service)
+    assert "its certificate is for another host" in line
+    assert "REDIS_URL" in line
+    assert not waited(service)
+
+
+def test_a_broker_whose_certificate_has_expired_is_refused_at_once(launch: Launch, expired: TlsRedis, trusted: str) -> None:
+    line = refusal(launch("huey_logs", REDIS_URL=f"{expired.tls_url(password=SECRET)}?ssl_ca_certs={trusted}"))
+    assert "its certificate is not valid at this time" in line
+    assert "REDIS_URL" in line
+
+
+def test_tls_asked_of_a_plain_port_is_told(launch: Launch, tls_broker: TlsRedis) -> None:
+    url = f"rediss://:{SECRET}@{LOOPBACK}:{tls_broker.port}/0"
+    line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
+    assert "it does not speak TLS there" in line
+    assert "redis:// instead of rediss:// in REDIS_URL" in line
+
+
+def test_a_port_of_tls_that_is_spoken_to_plainly_is_told(launch: Launch, tls_broker: TlsRedis) -> None:
+    url = f"redis://:{SECRET}@{LOOPBACK}:{tls_broker.tls_port}/0"
+    line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
+    assert "it ends the connection at once" in line
+    assert "rediss:// in REDIS_URL" in line
+
+
+@pytest.mark.parametrize("name", ["api", "huey_content"])
+@pytest.mark.parametrize("what", ["nothing", "nonsense"])
+def test_a_file_of_authorities_that_cannot_be_read_is_refused_at_once(
+    launch: Launch, tmp_path: Path, tls_broker: TlsRedis, name: str, what: str
+) -> None:
+    path = tmp_path / "authority.pem"
+    if what == "nonsense":
+        path.write_text("no certificate")
+    service = launch(name, REDIS_URL=f"{tls_broker.tls_url(password=SECRET)}?ssl_ca_certs={path}")
+    line = refusal(service)
+    assert f"no certificate can be read from {path}" in line
+    assert "REDIS_URL" in line
+    assert not waited(service)
+
+
+@pytest.mark.parametrize("name", ["api", "huey_content"])
+@pytest.mark.parametrize(
+    ("scheme", "option"),
+    [
+        ("rediss", "ssl_colour=red"),
+        ("redis", "ssl_ca_certs=/etc/authority.pem"),
+        ("rediss", "ssl_cert_reqs=maybe"),
+        ("redis", "db=x"),
+    ],
+)
+def test_an_option_that_the_driver_of_the_broker_does_not_have_is_refused_at_once(
+    launch: Launch, name: str, scheme: str, option: str
+) -> None:
+    service = launch(name, REDIS_URL=f"{scheme}://:{SECRET}@{LOOPBACK}:1/0?{option}")
+    line = refusal(service)
+    assert "REDIS_URL is not accepted by the driver" in line
+    assert not waited(service)
+
+
+def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust(
+    postgres: Postgres, tls_broker: TlsRedis, tmp_path: Path
+) -> None:
+    """It accepts goals nevertheless, as while a broker is away."""
+    stack = server_stack(tmp_path, postgres, tls_broker, REDIS_URL=tls_broker.tls_url(password=SECRET))
+    try:
+        stack.services["api"].start()
+        wait_until(lambda: stack.get("/health").status_code == 200 if listens(stack.port) else False, reason="the API answers")
+        stack.headers = stack.register()
+        stack.create()
+        wait_until(lambda: "its certificate is not trusted" in stack.api.output, reason="the API says why")
+        assert "REDIS_URL" in stack.api.output
+        assert SECRET not in stack.api.output
+        assert stack.get("/health/ready").status_code == 503
+    finally:
+        stack.stop()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+# The database
+
+
+def test_tls_asked_of_a_database_that_has_none_is_told(launch: Launch, postgres: Postgres) -> None:
+    url = f"postgresql://postgres:{SECRET}@{LOOPBACK}:{postgres.port}/postgres?sslmode=require"
+    for name in ("api", *CONSUMERS):
+        line = refusal(launch(name, DATABASE_URL=url, REDIS_URL=f"redis://{LOOPBACK}:1/0", STARTUP_WAIT_SECONDS="1"))
+        assert "it does not speak TLS" in line
+        assert "sslmode=require" in line
+        assert "DATABASE_URL" in line

@@ -1,0 +1,98 @@
+"""`railway`: the commands and options that the documents use, as docs.railway.com/cli describes them for version 5. Anything else
+is refused, so that a document that asks for it fails its test.
+
+RAILWAY_TEST_PROJECT is the folder of the project, RAILWAY_TEST_IMAGES that of images, RAILWAY_TEST_SERVERS has the addresses of
+its databases as JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.railway.platform import Platform, Refused
+from tests.stack import ROOT
+
+GRAPH = ROOT / "tests" / "railway" / "graph.json"
+
+
+def main(arguments: list[str]) -> int:
+    asked = _parser().parse_args(arguments)
+    folder, images = Path(os.environ["RAILWAY_TEST_PROJECT"]), Path(os.environ["RAILWAY_TEST_IMAGES"])
+    platform = Platform(folder, images, GRAPH, json.loads(os.environ["RAILWAY_TEST_SERVERS"]))
+    try:
+        _do(platform, asked)
+    except Refused as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="railway", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("login")
+    commands.add_parser("init").add_argument("--name", required=True)
+    config = commands.add_parser("config").add_subparsers(dest="what", required=True)
+    config.add_parser("plan")
+    config.add_parser("apply").add_argument("--yes", action="store_true", required=True)  # nobody is here to confirm
+    variable = commands.add_parser("variable").add_subparsers(dest="what", required=True)
+    setting = variable.add_parser("set")
+    setting.add_argument("pairs", nargs="+")
+    setting.add_argument("--stdin", action="store_true")
+    setting.add_argument("--skip-deploys", action="store_true")
+    for name in ("up", "domain", "logs", "redeploy"):
+        command = commands.add_parser(name)
+        command.add_argument("--service", required=True)
+        if name == "logs":
+            command.add_argument("--lines", type=int, required=True)  # without it, it goes on
+        if name == "redeploy":
+            command.add_argument("--yes", action="store_true", required=True)
+    setting.add_argument("--service", required=True)
+    return parser
+
+
+def _do(platform: Platform, asked: argparse.Namespace) -> None:
+    match asked.command:
+        case "login":
+            print("Logged in")
+        case "init":
+            platform.create(asked.name)
+            print(f"Created project {asked.name}")
+        case "config":
+            lines = platform.plan() if asked.what == "plan" else platform.apply()
+            print("\n".join(lines) or "Your Railway configuration is already up to date.")
+        case "variable":
+            for name, value in _pairs(asked.pairs, asked.stdin):
+                platform.set(asked.service, name, value)
+            if not asked.skip_deploys and asked.service in platform.state["deployed"]:
+                _deploy(platform, asked.service)
+        case "up":
+            _deploy(platform, asked.service, Path.cwd())
+        case "redeploy":
+            _deploy(platform, asked.service)
+        case "domain":
+            print(f"Service domain created: https://{platform.domain(asked.service)}")
+        case "logs":
+            lines = Path(platform.deployed(asked.service)["log"]).read_text("utf-8").splitlines()
+            print("\n".join(lines[-asked.lines :]))
+
+
+def _pairs(pairs: list[str], from_stdin: bool) -> list[tuple[str, str]]:
+    if from_stdin:
+        (name,) = pairs
+        return [(name, sys.stdin.read().rstrip("\n"))]
+    found = [pair.partition("=") for pair in pairs]
+    if not all(equals for _, equals, _ in found):
+        raise Refused("Variables must be in the format KEY=VALUE")
+    return [(name, value) for name, _, value in found]
+
+
+def _deploy(platform: Platform, service: str, source: Path | None = None) -> None:
+    for line in platform.deploy(service, source):
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

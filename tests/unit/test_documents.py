@@ -1,0 +1,113 @@
+"""The documents as a whole: none is lost, no link leads nowhere, both languages say the same, and who runs their commands."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.deployment_tables import MARKED
+from tests.pages import steps_of
+from tests.stack import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("README*.md"))]
+TRANSLATED = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
+SUMMARISED = ("DEPLOYMENT_COMPARISON.md", "ARCHITECTURE_COMPARISON.md", "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+MESSAGE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+MADE_OF = re.compile(r"error: |waiting: |its |(?:DATABASE|REDIS)_URL|32")  # what stands around the words of a message
+BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
+
+# Of the README: which test does what a command does. Every other page of the deployment is run as a whole.
+README = {
+    "make demo": "integration/test_readme.py: test_the_demo_makes_a_roadmap_and_leaves_nothing_behind",
+    "make run": "integration/test_main_job.py: ",
+    "curl": "integration/test_readme.py: test_the_curl_of_the_readme_is_answered_with_202",
+    "python3 examples/client.py": "integration/test_example_client.py: ",
+    "roadmap": "integration/test_commands_page.py: test_the_commands_of_the_page_work_as_they_stand",
+    "printf": "security/test_supply.py: ",
+    "docker compose": "security/test_supply.py: ",
+}
+
+
+def headings(page: Path) -> list[str]:
+    """As a page on the web names them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
+
+
+def dead_links(page: Path) -> Iterator[str]:
+    for link in LINK.findall(page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, part = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (part and there.suffix == ".md" and part not in headings(there)):
+            yield link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert list(dead_links(page)) == []
+
+
+def test_the_index_has_every_document() -> None:
+    english = {page.name for page in DOCS.glob("*.md") if page not in TRANSLATED}
+    linked = {Path(link).name for link in LINK.findall((DOCS / "INDEX.md").read_text("utf-8"))}
+    assert english - linked == {"INDEX.md"}
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
+def test_both_languages_say_the_same(page: Path) -> None:
+    """The same commands with the same outcome, the same parts, as many rows and points, and words of its own language."""
+    chinese = page.read_text("utf-8")
+    english = page.with_name(page.name.replace(".zh-CN", "")).read_text("utf-8")
+    if page.name != "README.zh-CN.md":  # which is shorter
+        for what in (r"^#+ ", r"^\|", r"^- \[ \]", r"^\d+\. ", r"^```"):
+            assert len(re.findall(what, chinese, re.MULTILINE)) == len(re.findall(what, english, re.MULTILINE)), what
+        assert MESSAGE.findall(chinese) == MESSAGE.findall(english)
+        assert BLOCK.findall(chinese) == BLOCK.findall(english)
+    blocks = re.findall(r"^```console\n.*?^```$", english, re.MULTILINE | re.DOTALL)
+    assert [
+        block for block in re.findall(r"^```console\n.*?^```$", chinese, re.MULTILINE | re.DOTALL) if block not in blocks
+    ] == []
+    assert len(re.findall(r"[\u4e00-\u9fff]", chinese)) > 200
+
+
+def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> None:
+    there = {page.name for page in PAGES}
+    both = {"README.md", "QUICK_START_RAILWAY.md", "RAILWAY_DEPLOYMENT.md", "INDEX.md"}
+    assert both | set(SUMMARISED) <= there
+    assert {page.name for page in TRANSLATED} == {name.replace(".md", ".zh-CN.md") for name in both}
+    assert [name for name in SUMMARISED if "**中文摘要**" not in (DOCS / name).read_text("utf-8")] == []
+
+
+@pytest.mark.parametrize("part", MARKED, ids=lambda part: part.page.name)
+def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore[no-untyped-def]
+    page = part.page.read_text("utf-8")
+    assert part.within(page) == page, "python -m scripts.deployment_tables --write"
+
+
+def test_what_a_service_is_said_to_say_it_says() -> None:
+    """The messages of the table of faults, but for the names and numbers that are put into them."""
+    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").glob("*.py")))
+    said = [message for message in MESSAGE.findall((DOCS / "RAILWAY_DEPLOYMENT.md").read_text("utf-8")) if MADE_OF.match(message)]
+    assert len(said) >= 5
+    assert [part for message in said for part in MADE_OF.split(message) if part not in code] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name.startswith("README")], ids=lambda page: page.name)
+def test_every_command_of_the_readme_is_what_a_test_does(page: Path) -> None:
+    asked = [step.command for step in steps_of(page)]
+    assert asked
+    assert [command for command in asked if not command.startswith(tuple(README))] == []
+
+
+@pytest.mark.parametrize("named", README.values())
+def test_the_tests_that_are_named_are_there(named: str) -> None:
+    file, _, name = named.partition(": ")
+    tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
+    assert not name or name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -1,0 +1,80 @@
+"""What .railway/railway.ts describes (tests/railway/graph.json, which `make railway` holds to it) fits what the services are."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from core.settings import Settings, from_environment
+from roadmap_cli import OPERATORS
+from tests.stack import ROOT
+from web.routes import ENDPOINTS
+
+GRAPH = json.loads((ROOT / "tests" / "railway" / "graph.json").read_text("utf-8"))
+SERVICES: dict[str, Any] = {each["name"]: each for each in GRAPH["resources"] if each["type"] == "service"}
+PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
+NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}
+
+
+def literals(service: str) -> dict[str, str]:
+    variables = SERVICES[service]["variables"]
+    return {name: value["value"] for name, value in variables.items() if value["type"] == "literal"}
+
+
+def test_there_are_three_services_and_two_servers() -> None:
+    assert {name: literals(name)["SERVICE_TYPE"] for name in SERVICES} == {
+        "api": "api",
+        "logs": "huey_logs",
+        "content": "huey_content",
+    }
+    engines = {each["name"]: each["engine"] for each in GRAPH["resources"] if each["type"] == "database"}
+    assert engines == {"postgres": "postgres", "redis": "redis"}
+
+
+def test_every_setting_can_be_set_on_the_api_and_stays() -> None:
+    """What `config apply` does not know it deletes."""
+    known = {name.upper() for name in Settings.model_fields} | {"RAILWAY_DEPLOYMENT_DRAINING_SECONDS"}
+    assert set(SERVICES["api"]["variables"]) == known - PLATFORM
+
+
+@pytest.mark.parametrize("service", ["logs", "content"])
+def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(service: str) -> None:
+    variables = SERVICES[service]["variables"]
+    told = {
+        name: value for name, value in variables.items() if value["type"] == "reference" and value["resource"] == "service.api"
+    }
+    assert {name: value["output"] for name, value in told.items()} == {name: name for name in told}
+    assert "SECRET_KEY" in told
+    assert "ADMIN_PASSWORD" not in variables
+    assert ("OPENAI_API_KEY" in told) is (service == "content")
+    assert [name for name, value in variables.items() if value["type"] == "preserve"] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_platform_waits_longer_than_a_service_needs(service: str) -> None:
+    deploy, variables = SERVICES[service]["deploy"], literals(service)
+    grace = from_environment({**NEEDED, **variables}).shutdown_grace_seconds
+    assert deploy["drainingSeconds"] >= grace + 10
+    assert variables["RAILWAY_DEPLOYMENT_DRAINING_SECONDS"] == str(deploy["drainingSeconds"])
+    assert deploy["restartPolicyType"] == "ALWAYS"
+    assert deploy["sleepApplication"] is False
+    assert SERVICES[service]["build"] == {"builder": "DOCKERFILE", "dockerfilePath": "Dockerfile.railway"}
+    assert (ROOT / "Dockerfile.railway").is_file()
+
+
+def test_the_api_migrates_before_it_is_started_and_is_asked_whether_it_is_ready() -> None:
+    deploy = SERVICES["api"]["deploy"]
+    (command,) = deploy["preDeployCommand"]
+    assert command == "roadmap migrate"
+    assert "migrate" in OPERATORS
+    assert deploy["healthcheckPath"] in {endpoint.path for endpoint in ENDPOINTS if endpoint.public}
+    others = [SERVICES[name]["deploy"] for name in ("logs", "content")]
+    assert [other for other in others if "healthcheckPath" in other or "preDeployCommand" in other] == []  # they have no port
+
+
+def test_what_checks_it_is_pinned_and_names_no_host() -> None:
+    package = json.loads((ROOT / ".railway" / "package.json").read_text("utf-8"))
+    assert [version for version in package["devDependencies"].values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
+    assert "resolved" not in (ROOT / ".railway" / "package-lock.json").read_text("utf-8")
+    assert "dependencies" not in package
