@@ -23,8 +23,8 @@ from benchmarks.usage.measuring import measured
 from benchmarks.usage.stacks import STACKS
 from cli.costs.measured import Effort, Measured, RoadmapSize, StackUsage
 
-FULL = Effort(idle_seconds=60, roadmaps=60, requests=400)
-QUICK = Effort(idle_seconds=10, roadmaps=10, requests=100)
+FULL = Effort(idle_seconds=60, roadmaps=60, requests=400, call_seconds=4)
+QUICK = Effort(idle_seconds=10, roadmaps=10, requests=100, call_seconds=1)
 
 
 def main() -> int:

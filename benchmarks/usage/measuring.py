@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ class Subject:
     database: str  # its address
     learner: Learner
     tree: str | None = None  # the path of a whole roadmap, if it makes none itself
+    taking: Callable[[float], AbstractContextManager[None]] | None = None  # its model takes so many seconds for an answer
     times: int = 1  # as many roadmaps are made: where one is cheap, few cannot be told from chance
     note: str = ""
 
@@ -68,8 +69,9 @@ def measured(ground: Ground, subject: Subject, effort: Effort) -> tuple[StackUsa
         come_to_rest(subject)
         ground.settle()  # the price of writing it down is part of it
     stored = size_of(subject.database) - size
-    few = min(roadmaps, FEW)
-    with counted(ground.broker) as commands, spending({}) as counting:
+    few = min(roadmaps, FEW) if subject.taking is None else 1
+    slowly = nullcontext() if subject.taking is None else subject.taking(effort.call_seconds)
+    with slowly, counted(ground.broker) as commands, spending({}) as counting:
         learner.make(1 + roadmaps, few)
         come_to_rest(subject)
     say(f"{subject.name}: {effort.requests} trees are read")

@@ -1,10 +1,12 @@
 """A model's server that writes what the catalogue would: a roadmap by it has the same contents, and only the way to them differs.
 
-It answers at once, over HTTP without TLS, on connections that stay.
+It answers at once, or after as long as it is told, over HTTP without TLS, on connections that stay.
 """
 
 import json
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +19,26 @@ from tests.integration.provider import MODEL, Handler, Provider, completion, pro
 KEY = "sk-of-the-benchmark"
 
 
-def serving() -> AbstractContextManager[Provider]:
-    return providing(answer)
+class Model:
+    """`seconds` is how long an answer takes."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def serving(self) -> AbstractContextManager[Provider]:
+        return providing(self.answer)
+
+    @contextmanager
+    def taking(self, seconds: float) -> Iterator[None]:
+        self.seconds = seconds
+        try:
+            yield
+        finally:
+            self.seconds = 0.0
+
+    def answer(self, handler: Handler) -> None:
+        time.sleep(self.seconds)
+        answer(handler)
 
 
 def settings_for(provider: Provider) -> dict[str, str]:

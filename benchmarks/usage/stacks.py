@@ -9,16 +9,17 @@ from typing import Any
 from benchmarks.contenders import PATH, FastApi, Service
 from benchmarks.ground import Ground
 from benchmarks.targets import PREFORK
-from benchmarks.usage import model
 from benchmarks.usage.learning import Learner
 from benchmarks.usage.measuring import POSTGRES, REDIS, Subject
+from benchmarks.usage.model import Model, settings_for
 from tests.stack import running
 
 APART, WITH_MODEL, TOGETHER = "three services", "three services, model", "one instance"
 TIMES = 10  # as many goals as the others get: one is cheap to those who make no roadmap of it
 OF_MODEL = (
     "The model answers at once and without TLS, with the words of the catalogue. Waiting for a real one costs memory for longer, "
-    "and hardly any CPU time; encrypting does."
+    "and hardly any CPU time; encrypting does. While commands of Redis are counted it takes its time: then fewer records of the "
+    "log go together."
 )
 OF_PEER = (
     "Its task makes no roadmap, but writes one status: what a roadmap costs here is accepting, delivering and logging alone, and "
@@ -33,8 +34,9 @@ def _servers(ground: Ground) -> dict[str, int]:
 
 @contextmanager
 def service(ground: Ground, name: str, *, in_one: bool = False, with_model: bool = False) -> Iterator[Subject]:
+    writer = Model()
     with ExitStack() as ends:
-        settings = model.settings_for(ends.enter_context(model.serving())) if with_model else {}
+        settings = settings_for(ends.enter_context(writer.serving())) if with_model else {}
         stack = ends.enter_context(running(ground.stack(in_one=in_one, **settings)))
         yield Subject(
             name=name,
@@ -42,6 +44,7 @@ def service(ground: Ground, name: str, *, in_one: bool = False, with_model: bool
             api=stack.api.name,
             database=stack.environment["DATABASE_URL"],
             learner=Learner(stack.port, stack.headers),
+            taking=writer.taking if with_model else None,
             note=OF_MODEL if with_model else "",
         )
 

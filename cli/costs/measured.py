@@ -60,13 +60,15 @@ class RoadmapSize(Form):
 
 
 class Effort(Form):
-    """How many seconds it was waited with nothing to do, how many roadmaps were made (where none is made of a goal, ten times
-    as many goals were accepted), and how many trees were asked for.
+    """How long it was waited with nothing to do, in seconds, how many roadmaps were made (where none is made of a goal, ten times
+    as many goals were accepted), how many trees were asked for, and how many seconds an answer of the model took while commands
+    were counted.
     """
 
     idle_seconds: Count
     roadmaps: Count
     requests: Count
+    call_seconds: Count = 1
 
 
 class Measured(Form):
