@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from benchmarks.capacity.check import BOUND, SHORT, SHORT_BOUND, TRIALS, Compared, check, table
 from benchmarks.capacity.needs import Terms, needs, unit_costs
 from benchmarks.capacity.real import Trial
-from benchmarks.capacity.report import LOADS, as_kept, checked_section, keep, of_needs, section, told_of
+from benchmarks.capacity.report import LOADS, PRICE, as_kept, checked_section, keep, of_needs, section, told_of
 from benchmarks.capacity.workload import Latency, Limits, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
 
@@ -56,11 +56,11 @@ def predict(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     found = [needs(each, costs, terms) for each in workloads]
-    print(f"{told_of(workloads[0], terms)}\n\n{of_needs(found)}")
+    print(f"{told_of(workloads[0], terms)}\n\n{of_needs(found, options.price)}")
     say(f"capacity: {time.monotonic() - began:.1f} s of computing")
     if options.write:
         keep(loads=as_kept(found))
-        section(workloads[0], costs, terms).run(["--write"])
+        section(workloads[0], costs, terms, options.price).run(["--write"])
     return 0
 
 
@@ -111,6 +111,7 @@ def arguments() -> argparse.Namespace:
     add("--threads", type=int, default=Terms().each, help="most threads of a consumer")
     add("--within", type=float, default=usual.within, help="seconds within which roadmaps should be ready")
     add("--share", type=float, default=usual.share, help="of them that should: 0.5, 0.9 or 0.99")
+    add("--price", type=float, default=PRICE, help="of a million tokens of the model, for its bill; 0: leave it out")
     add("--check", action="store_true", help="run the real service beside the prediction")
     add("--quick", action="store_true", help="with --check: one short trial, judged generously")
     add("--write", action="store_true", help="put it into docs/SCALING.md")

@@ -3,15 +3,14 @@
 `needs` is what a price list is asked with; `Needs` says what of everything.
 """
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, exp
-from typing import Any
 
 from benchmarks.capacity.simulation import Fleet, Simulation
 from benchmarks.capacity.workload import DAY, HOUR, Limits, Workload
+from cli.costs import measured
+from cli.costs.measured import Measured, PartUsage
 from core.settings import Settings
 
 MONTH = 30.4 * DAY
@@ -33,38 +32,6 @@ WARM_UP, FEWEST = 100, 300  # roadmaps that do not count, and that do: the busie
 IDLE = 1.02  # times as many threads as are busy in the mean of the busiest hour, at least: without room a queue only grows
 FINE = 0.01  # of the threads: to which part the smallest number is found
 
-# What the check has found with 90 contents, for as long as cli/costs/measured.json is not there; seconds, bytes, MB.
-FOUND: dict[str, Any] = {
-    "date": "2026-11-26",
-    "machine": "2 cores",
-    "roadmap": {"concepts": 30, "contents": 90},
-    "stacks": {
-        WITH_MODEL: {
-            "parts": {
-                API: {"memory": 64, "memory_busy": 66, "cpu_idle": 0.003, "cpu_per_roadmap": 0.012, "cpu_per_request": 0.0012},
-                LOGS: {"memory": 43, "memory_busy": 44, "cpu_idle": 0.003, "cpu_per_roadmap": 0.04},
-                CONTENT: {"memory": 47, "memory_busy": 73, "cpu_idle": 0.003, "cpu_per_roadmap": 1.25},
-                POSTGRES: {"memory": 45, "memory_busy": 75, "cpu_idle": 0.005, "cpu_per_roadmap": 0.6},
-                REDIS: {"memory": 7, "memory_busy": 7, "cpu_idle": 0.003, "cpu_per_roadmap": 0.05},
-            },
-            "commands_idle": 1.6,
-            "stored_per_roadmap": 515_000,
-            "sent_per_roadmap": 500_000,
-        }
-    },
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PartCosts:
-    """MB with nothing to do and at work; cores with nothing to do; CPU seconds of a roadmap, and of a request."""
-
-    memory: float
-    memory_busy: float
-    cpu_idle: float
-    cpu_per_roadmap: float
-    cpu_per_request: float = 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
@@ -77,7 +44,7 @@ class UnitCosts:
     """
 
     contents: int
-    parts: Mapping[str, PartCosts]
+    parts: Mapping[str, PartUsage]
     commands_idle: float
     stored: float
     sent: float
@@ -87,22 +54,22 @@ class UnitCosts:
     ahead: float = 850_000.0
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], stack: str = WITH_MODEL) -> "UnitCosts":
-        """From what `cli/costs/measured.json` says."""
-        found = document["stacks"][stack]
-        parts = {name: PartCosts(**_fields(part)) for name, part in found["parts"].items()}
+    def of(cls, document: Measured, stack: str = WITH_MODEL) -> "UnitCosts":
+        found = document.stacks[stack]
         return cls(
-            contents=document["roadmap"]["contents"],
-            parts=parts,
-            commands_idle=found["commands_idle"],
-            stored=found["stored_per_roadmap"],
-            sent=found["sent_per_roadmap"],
+            contents=document.roadmap.contents,
+            parts=found.parts,
+            commands_idle=found.commands_idle,
+            stored=found.stored_per_roadmap,
+            sent=found.sent_per_roadmap,
         )
 
     def of_size(self, contents: int) -> "UnitCosts":
         """For roadmaps of so many contents: what they cost is in proportion."""
         times = contents / self.contents
-        parts = {name: replace(part, cpu_per_roadmap=part.cpu_per_roadmap * times) for name, part in self.parts.items()}
+        parts = {
+            name: part.model_copy(update={"cpu_per_roadmap": part.cpu_per_roadmap * times}) for name, part in self.parts.items()
+        }
         return replace(
             self,
             contents=contents,
@@ -114,15 +81,9 @@ class UnitCosts:
         )
 
 
-def _fields(part: Mapping[str, float]) -> dict[str, float]:
-    return {name: part[name] for name in PartCosts.__dataclass_fields__ if name in part}
-
-
 def unit_costs() -> UnitCosts:
-    """What was measured for prices, or by the check where that is not there yet."""
-    if importlib.util.find_spec("cli.costs") is None or importlib.util.find_spec("cli.costs.measured") is None:
-        return UnitCosts.of(FOUND)
-    return UnitCosts.of(importlib.import_module("cli.costs.measured").load().model_dump(exclude_none=True))
+    """What was measured for prices."""
+    return UnitCosts.of(measured.load())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +133,7 @@ class Needs:
     """
 
     a_day: float
+    busiest: float  # times the mean of the day
     parts: tuple[Part, ...]
     speed: Speed
     why_not: str
@@ -321,7 +283,7 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
         cores = [unit.cpu_idle + of * per_roadmap / count for of in (mean, rate)]
         return Part(name, count, unit.memory_busy, *cores)
 
-    api_cpu = costs.parts[API].cpu_per_roadmap + terms.requests * costs.parts[API].cpu_per_request
+    api_cpu = costs.parts[API].cpu_per_roadmap + terms.requests * (costs.parts[API].cpu_per_request or 0)
     api, logs = part(API, 1, api_cpu), part(LOGS, 1, costs.parts[LOGS].cpu_per_roadmap)
     content = part(CONTENT, fleet.consumers, costs.parts[CONTENT].cpu_per_roadmap)
     servers = [_server(name, costs, rate, mean) for name in (POSTGRES, REDIS)]
@@ -349,6 +311,7 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
     gigabytes = mean * MONTH / 1e9
     return Needs(
         a_day=workload.a_day,
+        busiest=workload.busiest,
         parts=(api, logs, content, *servers, *pooler),
         speed=speed,
         why_not=why_not,

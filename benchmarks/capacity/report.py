@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.check import Compared, table
+from benchmarks.capacity.money import DAYS, MONTHS, PLATFORM, of_model, of_platform
 from benchmarks.capacity.needs import API, CONTENT, LOGS, POSTGRES, Needs, Speed, Terms, UnitCosts, sized
 from benchmarks.capacity.workload import Workload
 from benchmarks.figures import number
+from cli.costs import prices
 from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -17,11 +19,13 @@ PAGE, KEPT = ROOT / "docs" / "SCALING.md", ROOT / "benchmarks" / "capacity.json"
 BEGIN, CHECKED = "<!-- written by make capacity WRITE=1 -->", "<!-- written by make capacity CHECK=1 WRITE=1 -->"
 END, END_CHECKED = "<!-- until here: capacity -->", "<!-- until here: check -->"
 LOADS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)  # roadmaps a day
+PRICE = 1.0  # of a million tokens of the model on the page, a round number: ask your provider
 SOON = 0.5  # of a limit, from which on it is told
 
 
-def of_needs(found: Sequence[Needs]) -> str:
-    return f"{_speeds(found)}\n\n{_servers(found)}"
+def of_needs(found: Sequence[Needs], price: float) -> str:
+    """`price`: of a million tokens of the model; 0: nobody knows."""
+    return f"{_speeds(found)}\n\n{_servers(found)}\n\n{_bills(found, price)}"
 
 
 def _speeds(found: Sequence[Needs]) -> str:
@@ -69,6 +73,21 @@ def _server(needs: Needs) -> tuple[str, ...]:
     rates = [number(needs.commits_a_second), number(needs.commands_a_second), _millions(needs.commands_a_month)]
     bytes_ = [number(each) for each in (needs.redis_mb, needs.storage_gb, needs.log_gb, needs.ahead_gb, needs.egress_gb)]
     return (f"{needs.a_day:,.0f}", *counts, f"{needs.memory:,.0f}", *cores, *connections, *rates, *bytes_)
+
+
+def _bills(found: Sequence[Needs], price: float) -> str:
+    """A line for each load: what the platform asks, and what the model's provider does."""
+    head: tuple[str, ...] = ("roadmaps a day", f"a month on {PLATFORM}, USD", "of a roadmap, USD")
+    head += (f"the model, USD, at {price:g} a million tokens",) if price else ()
+    rows = []
+    for needs in found:
+        platform = of_platform(needs)
+        cells = (f"{needs.a_day:,.0f}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
+        rows.append((*cells, f"{of_model(needs, price):,.2f}") if price else cells)
+    seen = prices.load().platforms[PLATFORM].seen
+    return (
+        f"{_table(head, rows)}\n\nAt the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months."
+    )
 
 
 def _millions(count: float) -> str:
@@ -120,9 +139,9 @@ def as_kept(found: Sequence[Needs]) -> list[dict[str, Any]]:
     return [{"a_day": each.a_day, "speed": asdict(each.speed), "why_not": each.why_not} for each in found]
 
 
-def section(workload: Workload, costs: UnitCosts, terms: Terms) -> Marked:
+def section(workload: Workload, costs: UnitCosts, terms: Terms, price: float = PRICE) -> Marked:
     def made() -> str:
-        return f"{told_of(workload, terms)}\n\n{of_needs(found_again(workload, costs, terms))}"
+        return f"{told_of(workload, terms)}\n\n{of_needs(found_again(workload, costs, terms), price)}"
 
     return Marked("capacity", PAGE, BEGIN, END, made)
 

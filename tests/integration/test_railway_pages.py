@@ -17,9 +17,9 @@ import pytest
 from tests.pages import Names, Step, difference, outputs_of, steps_of
 from tests.railway.cli import GRAPH
 from tests.railway.edge import edge
-from tests.railway.platform import Platform
+from tests.railway.platform import Platform, Refused
 from tests.servers import Postgres, Redis
-from tests.stack import ROOT, clean_environment
+from tests.stack import ROOT, answer_to, clean_environment
 
 PAGES = (
     "QUICK_START_RAILWAY.md",
@@ -62,9 +62,7 @@ def followed(
 ) -> Iterator[dict[str, dict[Step, str]]]:
     """What came out of each page, one after the other, in one project and one checkout."""
     folder, programs = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("programs")
-    for name, text in {"railway": RAILWAY, "npm": NPM}.items():
-        (programs / name).write_text(text, "utf-8")
-        (programs / name).chmod(0o755)
+    place_programs(programs)
     here = checkout(tmp_path_factory.mktemp("checkout"))
     with project(folder, images, postgres, module_broker) as platform, edge(platform, "api") as address:
         environment = {
@@ -75,6 +73,12 @@ def followed(
             "RAILWAY_TEST_SERVERS": json.dumps(platform.servers),
         }
         yield {page: _follow(steps_of(ROOT / "docs" / page), environment, here, address) for page in PAGES}
+
+
+def place_programs(folder: Path) -> None:
+    for name, text in {"railway": RAILWAY, "npm": NPM}.items():
+        (folder / name).write_text(text, "utf-8")
+        (folder / name).chmod(0o755)
 
 
 def _follow(steps: list[Step], environment: dict[str, str], folder: Path, address: str) -> dict[Step, str]:
@@ -103,3 +107,37 @@ def test_what_the_page_shows_is_what_comes_out(page: str, followed: dict[str, di
 def test_the_quick_start_ends_with_a_roadmap(followed: dict[str, dict[Step, str]]) -> None:
     said = [said for step, said in followed[PAGES[0]].items() if "/events" in step.command]
     assert [each.strip() for each in said] == ["event: roadmap.ready"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["railway up", "railway config apply", "railway deploy", "railway up --service api --verbose", "npm install left-pad"],
+)
+def test_a_page_that_asks_for_something_else_is_found_out(command: str, tmp_path: Path) -> None:
+    place_programs(tmp_path)
+    environment = {**clean_environment(), "PATH": f"{tmp_path}:{clean_environment()['PATH']}"}
+    assert subprocess.run(command.split(), env=environment, capture_output=True, check=False).returncode != 0
+
+
+def test_a_deployment_that_fails_says_why_and_replaces_nothing(
+    images: Path, postgres: Postgres, module_broker: Redis, tmp_path: Path
+) -> None:
+    module_broker.client().flushall()
+    with project(tmp_path, images, postgres, module_broker) as platform:
+        platform.create("roadmap")
+        platform.apply()
+        assert platform.plan() == []
+        with pytest.raises(Refused, match="SECRET_KEY is needed in server mode"):
+            list(platform.deploy("api", ROOT))
+        assert platform.state["deployed"] == {}
+        platform.set("api", "SECRET_KEY", "k" * 32)
+        assert list(platform.deploy("api", ROOT)) == ["Built Dockerfile.railway", "Ran roadmap migrate", "Deploy complete"]
+        before = platform.deployed("api")
+        platform.set("api", "SECRET_KEY", "short")
+        with pytest.raises(Refused, match="SECRET_KEY must have at least 32 characters"):
+            list(platform.deploy("api", None))
+        assert platform.deployed("api") == before
+        ready = answer_to("GET", f"http://127.0.0.1:{before['port']}/health/ready")
+        assert (ready.status_code, ready.json()["mode"]) == (200, "server")
+        assert platform.variables("content")["SECRET_KEY"] == "short"  # as on the api, which it is read from
+        assert "ADMIN_PASSWORD" not in platform.variables("content")

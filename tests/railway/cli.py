@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "redeploy":
             command.add_argument("--yes", action="store_true", required=True)
     setting.add_argument("--service", required=True)
+    templates = commands.add_parser("templates").add_subparsers(dest="what", required=True)
+    templates.add_parser("create").add_argument("--project", required=True)
     return parser
 
 
@@ -72,6 +74,8 @@ def _do(platform: Platform, asked: argparse.Namespace) -> None:
             _deploy(platform, asked.service, Path.cwd())
         case "redeploy":
             _deploy(platform, asked.service)
+        case "templates":
+            print(f"Created template draft {platform.template(asked.project)}")
         case "domain":
             print(f"Service domain created: https://{platform.domain(asked.service)}")
         case "logs":

@@ -193,6 +193,11 @@ class Platform:
             end(process.pid, 5)
             raise Refused(f"Healthcheck failed: {error}\n{log.read_text()}") from error
 
+    def template(self, project: str) -> str:
+        if self.state.get("name") != project:
+            raise Refused(f'Project "{project}" not found')
+        return project
+
     def domain(self, service: str) -> str:
         """Of which the API hears at its next deployment. Its address on this machine is `port`'s."""
         state = self.state

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from benchmarks.capacity import check, needs, report
 from benchmarks.capacity.__main__ import default_workload
 from benchmarks.capacity.check import Compared
-from benchmarks.capacity.needs import FOUND, Terms, UnitCosts, unit_costs
+from benchmarks.capacity.needs import Terms, UnitCosts, unit_costs
 from benchmarks.capacity.pacing import Pacing, Provider
 from benchmarks.capacity.simulation import LONGEST_PAUSE, Fleet, Found, Simulation
 from benchmarks.capacity.workload import Latency, Limits, Workload
@@ -25,7 +25,7 @@ from roadmap.pace import Busy, Pace
 from tasks.content import build_content
 from tasks.queues import content_queue
 
-COSTS = UnitCosts.of(FOUND)
+COSTS = unit_costs()
 SMALL = Workload(100_000, contents=12, outline=Latency(2, 0.3), content=Latency(1, 0.5), within=60)
 fleets = st.builds(Fleet, threads=st.integers(1, 40), each=st.integers(1, 16), cpu=st.sampled_from([0, 0.01]), wait=st.just(0.01))
 limits = st.builds(

@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.settings import Settings, from_environment
 from roadmap_cli import OPERATORS
+from tests.railway.dockerfile import BuildFailed, build
 from tests.stack import ROOT
 from web.routes import ENDPOINTS
 
@@ -78,3 +80,26 @@ def test_what_checks_it_is_pinned_and_names_no_host() -> None:
     assert [version for version in package["devDependencies"].values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
     assert "resolved" not in (ROOT / ".railway" / "package-lock.json").read_text("utf-8")
     assert "dependencies" not in package
+
+
+def test_what_docker_would_not_have_is_not_built(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / ".dockerignore").write_text("*\n!let_in\n**/*.pyc\n")
+    for name in ("let_in", "left_out"):
+        (context / name).mkdir()
+        (context / name / "code.py").write_text("")
+        (context / name / "code.pyc").write_text("")
+    (context / "Dockerfile").write_text(
+        'FROM base AS code\nWORKDIR /app\n# why\nCOPY let_in let_in\nRUN touch \\\n    made\nFROM base\n'
+        'COPY --from=code /app .\nENV A=/app/b:$A \\\n    C=d\nENTRYPOINT ["./let_in"]\n'
+    )  # fmt: skip
+    image = build(context, "Dockerfile", tmp_path / "image")
+    assert sorted(path.name for path in (tmp_path / "image").rglob("*")) == ["code.py", "let_in", "made"]
+    assert (image.environment, image.entrypoint) == ({"A": f"{tmp_path}/image/b:", "C": "d"}, ["./let_in"])
+    (context / "Dockerfile").write_text("FROM base\nCOPY left_out left_out\n")
+    with pytest.raises(BuildFailed, match="COPY left_out: it is not in the context"):
+        build(context, "Dockerfile", tmp_path / "other")
+    (context / "Dockerfile").write_text("FROM base\nRUN echo wrong && false\n")
+    with pytest.raises(BuildFailed, match="wrong"):
+        build(context, "Dockerfile", tmp_path / "another")
