@@ -21,10 +21,11 @@ API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 11, 2, 3  # of the pools in core/
 BUSY = 0.6  # of a core that a process may use in the busiest hour: what comes at once must not wait for it
 HELD = 0.003  # seconds for which a transaction holds a connection of a pooler
 MESSAGE = 450  # bytes in Redis
-# Commands of Redis, fitted to what the check has counted: of a call's message, which is claimed with the acknowledgement of the
-# one before it, and enqueued with others; of one that is put off, looked for and waited for anew; of a batch of log records,
-# which is enqueued, claimed and waited for; and of a process that waits, each second.
-CALL_COMMANDS, PASS_COMMANDS, FLUSH_COMMANDS, IDLE_COMMANDS = 1.2, 5.0, 6.0, 0.6
+# Commands of Redis. Of a call's message, which is claimed with the acknowledgement of the one before it, and enqueued with
+# others; of one that is put off: scheduled, taken from the schedule, claimed anew, and three times of four waited for; of a
+# batch of log records, which is enqueued, claimed and waited for (as the check has counted them); and of a process that waits,
+# each second.
+CALL_COMMANDS, PASS_COMMANDS, FLUSH_COMMANDS, IDLE_COMMANDS = 1.2, 3.75, 6.0, 0.6
 RECORDS, FLUSHES = 2, 4.0  # of a call; batches that a process sends each second, if it has records
 MOST_THREADS = 64  # of CONTENT_WORKERS
 AT_ONCE = 400  # threads: of a larger service such a slice is simulated with its share of the load
