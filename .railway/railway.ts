@@ -24,7 +24,8 @@ const DRAINING = GRACE + 10;
 /** A bound, not a reservation: Railway bills what is used. Bytes, and cores. */
 const MOST_OF_A_REPLICA = { memoryBytes: 512_000_000, cpu: 2 };
 
-/** Set on the api alone, with `railway variable set`; `preserve()` keeps what is there, and nothing where nothing is. */
+/** Set on the api alone, with `railway variable set`; `preserve()` keeps what is there.
+ * The api must exist before the first apply (docs/QUICK_START_RAILWAY.md). */
 const FOR_ALL = [
   "SECRET_KEY",
   "DIRECT_DATABASE_URL",

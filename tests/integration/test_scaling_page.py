@@ -40,7 +40,7 @@ def test_every_command_is_run_by_a_test() -> None:
     others = {the_one("entrypoint.sh"), the_one("roadmap backup")}
     assert len(MAKE) == 3
     assert set(COMMANDS) == {*MAKE, *others}
-    assert re.findall(r"`(make [^`]*)`", PAGE) == ["make capacity", "make help"]
+    assert set(re.findall(r"`(make [^`]*)`", PAGE)) == {"make capacity", "make help"}
 
 
 @pytest.mark.parametrize("command", MAKE)

@@ -22,11 +22,10 @@ def main(arguments: list[str]) -> int:
     folder, images = Path(os.environ["RAILWAY_TEST_PROJECT"]), Path(os.environ["RAILWAY_TEST_IMAGES"])
     platform = Platform(folder, images, GRAPH, json.loads(os.environ["RAILWAY_TEST_SERVERS"]))
     try:
-        _do(platform, asked)
+        return _do(platform, asked) or 0
     except Refused as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("login")
     commands.add_parser("init").add_argument("--name", required=True)
+    adding = commands.add_parser("add")
+    adding.add_argument("--service", required=True)
+    adding.add_argument("--variables", action="append", required=True)  # without it, it asks
     config = commands.add_parser("config").add_subparsers(dest="what", required=True)
     config.add_parser("plan")
     config.add_parser("apply").add_argument("--yes", action="store_true", required=True)  # nobody is here to confirm
@@ -47,21 +49,31 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--service", required=True)
         if name == "logs":
             command.add_argument("--lines", type=int, required=True)  # without it, it goes on
+            command.add_argument("--latest", action="store_true")
+            command.add_argument("--deployment", action="store_true")
         if name == "redeploy":
             command.add_argument("--yes", action="store_true", required=True)
     setting.add_argument("--service", required=True)
+    inside = commands.add_parser("ssh")
+    inside.add_argument("--service", required=True)
+    inside.add_argument("inside", nargs="+")
     templates = commands.add_parser("templates").add_subparsers(dest="what", required=True)
     templates.add_parser("create").add_argument("--project", required=True)
     return parser
 
 
-def _do(platform: Platform, asked: argparse.Namespace) -> None:
+def _do(platform: Platform, asked: argparse.Namespace) -> int | None:
     match asked.command:
         case "login":
             print("Logged in")
         case "init":
             platform.create(asked.name)
             print(f"Created project {asked.name}")
+        case "add":
+            platform.add(asked.service)
+            for name, value in _pairs(asked.variables, from_stdin=False):
+                platform.set(asked.service, name, value)
+            print(f"Created service {asked.service}")
         case "config":
             lines = platform.plan() if asked.what == "plan" else platform.apply()
             print("\n".join(lines) or "Your Railway configuration is already up to date.")
@@ -77,10 +89,13 @@ def _do(platform: Platform, asked: argparse.Namespace) -> None:
         case "templates":
             print(f"Created template draft {platform.template(asked.project)}")
         case "domain":
-            print(f"Service domain created: https://{platform.domain(asked.service)}")
+            print(f"Service domain created:\n  URL: https://{platform.domain(asked.service)}")
+        case "ssh":
+            return platform.inside(asked.service, asked.inside)
         case "logs":
             lines = Path(platform.deployed(asked.service)["log"]).read_text("utf-8").splitlines()
             print("\n".join(lines[-asked.lines :]))
+    return None
 
 
 def _pairs(pairs: list[str], from_stdin: bool) -> list[tuple[str, str]]:

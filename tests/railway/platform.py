@@ -56,6 +56,13 @@ class Platform:
     def create(self, name: str) -> None:
         self._save({"name": name, "services": {}, "variables": {}, "deployed": {}})
 
+    def add(self, service: str) -> None:
+        """An empty one."""
+        if service in (state := self.state)["services"]:
+            raise Refused(f'Service "{service}" already exists')
+        state["services"][service] = {}
+        self._save(state)
+
     def plan(self) -> list[str]:
         """What `apply` would change, a line each."""
         there, wanted = self.state["services"], self._described()
@@ -68,6 +75,9 @@ class Platform:
         if "name" not in self.state:
             raise Refused("No linked project found. Run railway link to connect to a project")
         lines, state = self.plan(), self.state
+        for name, service in self._described().items():
+            if name not in state["services"] and any(value["type"] == "preserve" for value in service["variables"].values()):
+                raise Refused(f"Invalid RailwayChangeSet patch: {name}: Unrecognized key(s) in object: 'type'")
         state["services"] = {**{name: {} for name, kind in self._resources() if kind == "database"}, **self._described()}
         for name, service in self._described().items():
             state["variables"].setdefault(name, {}).update(dict(_told(service["variables"])))
@@ -116,16 +126,12 @@ class Platform:
             image = self._image(source, described["build"]["dockerfilePath"])
             yield f"Built {described['build']['dockerfilePath']}"
         port = free_port()
-        environment = {**clean_environment(), **image["environment"], **self.variables(service)}
-        environment |= {"PORT": str(port), "RAILWAY_ENVIRONMENT_ID": "1", "RAILWAY_PRIVATE_DOMAIN": f"{service}.railway.internal"}
-        if domain := self.state.get("domain"):
-            environment["RAILWAY_PUBLIC_DOMAIN"] = domain
+        environment = self._environment(service, image, port)
         log = self.folder / f"{service}-{port}.log"
         for command in deploy.get("preDeployCommand", []):
             before = self._process(shlex.split(command), image, environment, log)
             if before.wait(BEFORE_DEPLOY):
                 raise Refused(f"Pre-deploy command failed: {command}\n{log.read_text()}")
-            yield f"Ran {command}"
         process = self._process(image["entrypoint"], image, environment, log)
         self._wait(process, deploy, port, log)
         state = self.state
@@ -135,6 +141,19 @@ class Platform:
         if earlier:
             end(earlier["pid"], deploy["drainingSeconds"])
         yield "Deploy complete"
+
+    def _environment(self, service: str, image: dict[str, Any], port: int) -> dict[str, str]:
+        given = {"PORT": str(port), "RAILWAY_ENVIRONMENT_ID": "1", "RAILWAY_PRIVATE_DOMAIN": f"{service}.railway.internal"}
+        if domain := self.state.get("domain"):
+            given["RAILWAY_PUBLIC_DOMAIN"] = domain
+        return {**clean_environment(), **image["environment"], **self.variables(service), **given}
+
+    def inside(self, service: str, command: list[str]) -> int:
+        """What a command says that is run in a container of a service, as by a shell there; returns its code."""
+        there = self.deployed(service)
+        environment = self._environment(service, there["image"], there["port"])
+        line = shlex.join(command) if len(command) > 1 else command[0]
+        return subprocess.run(["sh", "-c", line], cwd=there["image"]["folder"], env=environment, check=False).returncode
 
     def _image(self, source: Path, dockerfile: str) -> dict[str, Any]:
         """Of a copy of what is uploaded: the files that git does not ignore. Built once, as long as none of them changes."""
@@ -201,7 +220,7 @@ class Platform:
     def domain(self, service: str) -> str:
         """Of which the API hears at its next deployment. Its address on this machine is `port`'s."""
         state = self.state
-        state["domain"] = f"{state['name']}-production.up.railway.app"
+        state["domain"] = f"{service}-production-1a2b.up.railway.app"
         self._save(state)
         return str(state["domain"])
 

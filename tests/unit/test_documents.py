@@ -17,7 +17,7 @@ TRANSLATED = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
 SUMMARISED = ("DEPLOYMENT_COMPARISON.md", "ARCHITECTURE_COMPARISON.md", "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MESSAGE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
-MADE_OF = re.compile(r"error: |waiting: |its |(?:DATABASE|REDIS)_URL|32")  # what stands around the words of a message
+MADE_OF = re.compile(r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32")  # what stands around the words of a message
 BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 # Of the README: which test does what a command does. Every other page of the deployment is run as a whole.
