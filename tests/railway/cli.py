@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.railway.platform import Platform, Refused
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
     folder, images = Path(os.environ["RAILWAY_TEST_PROJECT"]), Path(os.environ["RAILWAY_TEST_IMAGES"])
     platform = Platform(folder, images, GRAPH, json.loads(os.environ["RAILWAY_TEST_SERVERS"]))
     try:
-        return _do(platform, asked) or 0
+        return COMMANDS[asked.command](platform, asked) or 0
     except Refused as error:
         print(error, file=sys.stderr)
         return 1
@@ -62,40 +63,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _do(platform: Platform, asked: argparse.Namespace) -> int | None:
-    match asked.command:
-        case "login":
-            print("Logged in")
-        case "init":
-            platform.create(asked.name)
-            print(f"Created project {asked.name}")
-        case "add":
-            platform.add(asked.service)
-            for name, value in _pairs(asked.variables, from_stdin=False):
-                platform.set(asked.service, name, value)
-            print(f"Created service {asked.service}")
-        case "config":
-            lines = platform.plan() if asked.what == "plan" else platform.apply()
-            print("\n".join(lines) or "Your Railway configuration is already up to date.")
-        case "variable":
-            for name, value in _pairs(asked.pairs, asked.stdin):
-                platform.set(asked.service, name, value)
-            if not asked.skip_deploys and asked.service in platform.state["deployed"]:
-                _deploy(platform, asked.service)
-        case "up":
-            _deploy(platform, asked.service, Path.cwd())
-        case "redeploy":
-            _deploy(platform, asked.service)
-        case "templates":
-            print(f"Created template draft {platform.template(asked.project)}")
-        case "domain":
-            print(f"Service domain created:\n  URL: https://{platform.domain(asked.service)}")
-        case "ssh":
-            return platform.inside(asked.service, asked.inside)
-        case "logs":
-            lines = Path(platform.deployed(asked.service)["log"]).read_text("utf-8").splitlines()
-            print("\n".join(lines[-asked.lines :]))
-    return None
+def _config(platform: Platform, asked: argparse.Namespace) -> None:
+    lines = platform.plan() if asked.what == "plan" else platform.apply()
+    print("\n".join(lines) or "Your Railway configuration is already up to date.")
+
+
+def _add(platform: Platform, asked: argparse.Namespace) -> None:
+    platform.add(asked.service)
+    for name, value in _pairs(asked.variables, from_stdin=False):
+        platform.set(asked.service, name, value)
+    print(f"Created service {asked.service}")
+
+
+def _variable(platform: Platform, asked: argparse.Namespace) -> None:
+    for name, value in _pairs(asked.pairs, asked.stdin):
+        platform.set(asked.service, name, value)
+    if not asked.skip_deploys and asked.service in platform.state["deployed"]:
+        _deploy(platform, asked.service)
+
+
+def _logs(platform: Platform, asked: argparse.Namespace) -> None:
+    lines = Path(platform.deployed(asked.service)["log"]).read_text("utf-8").splitlines()
+    print("\n".join(lines[-asked.lines :]))
+
+
+COMMANDS: dict[str, Callable[[Platform, argparse.Namespace], int | None]] = {
+    "login": lambda *_: print("Logged in"),
+    "init": lambda platform, asked: platform.create(asked.name),
+    "add": _add,
+    "config": _config,
+    "variable": _variable,
+    "up": lambda platform, asked: _deploy(platform, asked.service, Path.cwd()),
+    "redeploy": lambda platform, asked: _deploy(platform, asked.service),
+    "domain": lambda platform, asked: print(f"Service domain created:\n  URL: https://{platform.domain(asked.service)}"),
+    "logs": _logs,
+    "ssh": lambda platform, asked: platform.inside(asked.service, asked.inside),
+    "templates": lambda platform, asked: print(f"Created template draft {platform.template(asked.project)}"),
+}
 
 
 def _pairs(pairs: list[str], from_stdin: bool) -> list[tuple[str, str]]:
