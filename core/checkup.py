@@ -3,6 +3,7 @@ cause and a fix, each in one sentence. Nothing is changed by asking, every wait 
 """
 
 import math
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -121,8 +122,8 @@ def _direct_database(settings: Settings, identity: tuple[Any, ...]) -> list[Chec
             is_pooled = process != direct.connection().get_backend_pid()  # a pooler makes one up
     except DATABASE_FAULTS as error:
         trouble = database_trouble(error, settings)
-        fix = trouble.fix.replace("in DATABASE_URL", f"in {variable}")
-        return [failed(name, trouble.what, trouble.cause, fix)]
+        what, fix = (re.sub(r"\b(?<!DIRECT_)DATABASE_URL", variable, said) for said in (trouble.what, trouble.fix))
+        return [failed(name, what, trouble.cause, fix)]
     if theirs != identity:
         cause = "migrations and backups would go to another database than the services"
         return [failed(name, f"{variable} leads elsewhere than DATABASE_URL", cause, "name the same database in both")]

@@ -19,6 +19,15 @@ WITH_HANDLERS = ("huey", "uvicorn", "uvicorn.error")  # that their programs give
 NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+# Of Redis and Valkey, to a command that they do not know: a login may be one, and then this is its password.
+ARGUMENTS = re.compile(", with args beginning with:.*")
+
+
+def without_arguments(said: str) -> str:
+    """What a server has said, without what it repeats of the command."""
+    return ARGUMENTS.sub("", said)
+
+
 class LogFormat(StrEnum):
     auto = "auto"
     text = "text"
@@ -71,7 +80,7 @@ class JsonFormatter(logging.Formatter):
             "time": f"{_second(record)}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_arguments(record.getMessage()),
             "service": self._service,
             **_ids(),
         }
@@ -86,7 +95,7 @@ class TextFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        message = NOT_PLAIN.sub(lambda found: repr(found[0])[1:-1], record.getMessage())
+        message = NOT_PLAIN.sub(lambda found: repr(found[0])[1:-1], without_arguments(record.getMessage()))
         ids = "".join(f" {name}={value}" for name, value in _ids().items())
         line = f"{_second(record)}Z {record.levelname:<7} {record.name}: {message}{ids}"
         told = (f"  {NOT_PLAIN.sub('?', part)}" for part in _exception(self, record).splitlines())
@@ -106,4 +115,5 @@ def _ids() -> Mapping[str, str]:
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     told: Any = formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
-    return "\n".join(filter(None, (told, formatter.formatStack(record.stack_info) if record.stack_info else "")))
+    stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
+    return "\n".join(filter(None, (without_arguments(told), stack)))

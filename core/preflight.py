@@ -15,7 +15,7 @@ import peewee
 import redis
 
 from core.migrate import MigrationFailed, migrate, pending
-from core.reaching import broker_trouble, database_trouble
+from core.reaching import AWAY, broker_trouble, database_trouble, first_line, option_trouble
 from core.settings import ServiceType, Settings, SettingsError, from_environment
 from core.storage import open_database, open_migration_database, signing_keys
 
@@ -90,15 +90,24 @@ def _check_broker_address(settings: Settings) -> None:
         pool = redis.ConnectionPool.from_url(settings.redis_url.get_secret_value())
         connection = pool.connection_class(**pool.connection_kwargs)  # not yet connected
     except (TypeError, ValueError, redis.RedisError) as error:
-        raise Refused(str(broker_trouble(error))) from None
-    if authorities := getattr(connection, "ca_certs", None):
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(authorities)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise Refused(
-                f"REDIS_URL: no certificate can be read from {authorities} ({reason}); name a file of PEM in its ssl_ca_certs"
-            ) from None
+        raise Refused(str(option_trouble(error))) from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for option, name, load in (
+        ("ssl_ca_certs", "ca_certs", context.load_verify_locations),
+        ("ssl_certfile", "certfile", lambda file: context.load_cert_chain(file, getattr(connection, "keyfile", None))),
+    ):
+        if file := getattr(connection, name, None):
+            _check_certificate(option, file, load)
+
+
+def _check_certificate(option: str, file: str, load: Callable[[str], object]) -> None:
+    try:
+        load(file)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise Refused(
+            f"REDIS_URL: no certificate can be read from {repr(file)[1:-1]} ({reason}); name a file of PEM in its {option}"
+        ) from None
 
 
 def _check_port(settings: Settings) -> None:
@@ -126,7 +135,7 @@ def _migrated(settings: Settings) -> None:
         migrate(settings)
     except MigrationFailed as error:
         raise Refused(str(error)) from None
-    except (peewee.OperationalError, peewee.InternalError) as error:
+    except AWAY as error:
         raise NotReady(str(database_trouble(error, settings))) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
@@ -138,7 +147,7 @@ def _schema_is_there(settings: Settings) -> None:
         database.connect()
         _check_encoding(database)
         missing = pending(database)
-    except (peewee.OperationalError, peewee.InternalError) as error:
+    except AWAY as error:
         raise NotReady(str(database_trouble(error, settings))) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
@@ -153,7 +162,7 @@ def _application_connects(settings: Settings) -> None:
     database = open_database(settings)
     try:
         database.connect()
-    except (peewee.OperationalError, peewee.InternalError) as error:
+    except AWAY as error:
         trouble = database_trouble(error, settings)
         raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
     except peewee.ProgrammingError as error:
@@ -179,7 +188,7 @@ def _broker_answers(settings: Settings) -> None:
     except redis.AuthenticationError:
         raise Refused("REDIS_URL: the server refuses the user or the password") from None
     except redis.ResponseError as error:
-        raise Refused(f"REDIS_URL: the server refuses: {_reason(error)}") from None
+        raise Refused(f"REDIS_URL: the server refuses: {first_line(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
         trouble = broker_trouble(error)
         raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
@@ -207,8 +216,3 @@ def _unreadable(error: Exception) -> Refused:
     return Refused(
         f"DATABASE_URL or DIRECT_DATABASE_URL is not accepted by the driver ({type(error).__name__}): check its options"
     )
-
-
-def _reason(error: Exception) -> str:
-    """The driver's first line; drivers name host and port there, never the password."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

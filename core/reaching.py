@@ -11,18 +11,22 @@ from dataclasses import dataclass
 import peewee
 import redis
 
+from core.logging_setup import without_arguments
 from core.settings import Settings
 
 LOST = (None, "08", "53300", "57")  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
 BUSY = ("55P03", "40", "25P03")  # a lock was not given in time, overtaken, a transaction that idled too long
 
 DISK_FULL = "53100"
-NOT_UNDONE = ("no transaction is active", "no such savepoint")  # of SQLite
+# Of SQLite, and of PostgreSQL when the connection is lost.
+NOT_UNDONE = ("no transaction is active", "no such savepoint", "connection already closed")
 
 NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
 NO_LIMITS = "unsupported startup parameter"  # of PgBouncer, to `options` in an address
 
 DATABASE_FAULTS = (peewee.PeeweeException,)
+# InternalError: a server that is read-only, as a standby is after a failover.
+AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
@@ -127,7 +131,9 @@ class Trouble:
 
 
 def first_of(error: BaseException) -> BaseException:
-    """What went wrong first: on a full disk SQLite ends a transaction by itself, and who wants to undo it then fails as well."""
+    """What went wrong first: on a full disk SQLite ends a transaction by itself, a lost connection every one, and who wants to
+    undo it then fails as well.
+    """
     while any(words in str(error) for words in NOT_UNDONE) and error.__context__ is not None:
         error = error.__context__
     return error
@@ -163,9 +169,8 @@ def broker_trouble(error: Exception) -> Trouble:
     said = first_line(error)
     if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(error, redis.RedisError):
         return Trouble("the queues in DATA_DIR cannot be used", *_meaning(said, FILE_CAUSES, "check DATA_DIR"), "locked" in said)
-    if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:  # whose words may quote the address
-        name = type(error).__name__
-        return Trouble("REDIS_URL is not accepted by the driver", name, "check its options (those of TLS want rediss://)", False)
+    if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:
+        return option_trouble(error)
     if isinstance(error, redis.AuthenticationError | redis.ResponseError) or said.upper().startswith(
         ("NOAUTH", "WRONGPASS", "OOM")
     ):
@@ -175,6 +180,12 @@ def broker_trouble(error: Exception) -> Trouble:
             what = "the broker does not answer" if may_help else "the broker cannot be used"
             return Trouble(what, f"{cause} ({reason.rstrip('.')})", fix, may_help)
     return Trouble("the broker does not answer", said, "start it, or check host and port in REDIS_URL", True)
+
+
+def option_trouble(error: Exception) -> Trouble:
+    """Without the driver's words, which may quote the address."""
+    name = type(error).__name__
+    return Trouble("REDIS_URL is not accepted by the driver", name, "check its options (those of TLS want rediss://)", False)
 
 
 def _refusal(error: Exception, said: str) -> Trouble:
@@ -208,9 +219,9 @@ def is_away(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """What the driver says, without what it adds."""
+    """What the driver says, without what it adds, and without what a server repeats of a command, which may be a password."""
     said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    return without_arguments(said.splitlines()[0]) if said else type(error).__name__
 
 
 def _code(error: BaseException) -> str | None:

@@ -13,7 +13,7 @@ from psycopg2.errors import LockNotAvailable, QueryCanceled, SerializationFailur
 
 from core.errors import Unavailable
 from core.logging_setup import set_up_logging
-from core.reaching import first_of, is_full
+from core.reaching import AWAY, first_of, is_full
 from core.settings import from_environment
 from core.storage import open_database
 
@@ -26,8 +26,6 @@ database.initialize(open_database(settings))
 
 RETRY_AFTER = 2  # seconds
 SAY_AGAIN = 10.0  # seconds
-# InternalError: a server that is read-only, as a standby is after a failover.
-AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
 class Overtaken(Exception):

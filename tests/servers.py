@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg2
 import redis
@@ -51,6 +52,9 @@ def free_port(host: str = LOOPBACK) -> int:
             except OSError:
                 continue
         return port
+
+
+Kind = TypeVar("Kind", bound="Server")
 
 
 class Server:
@@ -111,6 +115,23 @@ class Server:
 
     def _answers(self) -> bool:
         raise NotImplementedError
+
+
+@contextmanager
+def started(server: Kind) -> Iterator[Kind]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def listens(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 class Postgres(Server):

@@ -256,6 +256,16 @@ class Stack:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.diagnosis(path)}") from None
 
+    def do_the_main_job(self) -> None:
+        """A roadmap becomes ready, and what was done for it is in the log: all three services have done their part."""
+        tree = self.finished(self.create())
+        assert tree["status"] == "ready", tree["status"]
+
+        def steps() -> set[str]:
+            return {record["step"] for record in self.get(f"{tree['links']['logs']}?limit=100").json()["items"]}
+
+        wait_until(lambda: {"accept", "outline", "tutorial", "quiz"} <= steps(), reason="the records are stored")
+
     def diagnosis(self, path: str) -> str:
         """What a person would look at first: where the roadmap is, and what each service said last."""
         lines = []

@@ -101,7 +101,8 @@ def measured(ground: Ground, subject: Subject, effort: Effort) -> tuple[StackUsa
         ),
         commands_per_request=beyond(read_commands.of_clients, counting_reads.seconds, commands_idle, answered_few),
         stored_per_roadmap=rounded(max(stored, 0) / roadmaps),
-        sent_per_roadmap=rounded(sent / roadmaps + len(read)),
+        sent_per_roadmap=rounded(sent / roadmaps),
+        sent_per_request=rounded(len(read)),
         servers_cpu_per_request={name: per_request[name] for name in (POSTGRES, REDIS)},
         note=subject.note,
     )

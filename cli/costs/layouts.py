@@ -14,6 +14,7 @@ from cli.costs.prices import Platform, Prices
 CATALOGUE, MODEL = "three services", "three services, model"
 ONE, BEFORE = "one instance", "FastAPI + Celery, prefork"
 SERVERS = ("postgres", "redis")
+COMMANDS = ("commands_per_roadmap", "commands_inside_scripts_per_roadmap")
 WRITER, WRITER_BEFORE, TOGETHER = "huey_content", "worker content", "all"  # parts
 
 
@@ -54,7 +55,8 @@ def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> S
     ours = [name for name in writes.parts if name not in SERVERS]
     more = _plus(together.parts[TOGETHER], *(_difference(writes.parts[name], catalogue.parts[name]) for name in ours))
     servers = {name: _plus(together.parts[name], _difference(writes.parts[name], catalogue.parts[name])) for name in SERVERS}
-    return _writing(together, {TOGETHER: more, **servers}, writes)
+    commands = {name: getattr(together, name) + getattr(writes, name) - getattr(catalogue, name) for name in COMMANDS}
+    return _writing(together, {TOGETHER: more, **servers}, writes).model_copy(update=commands)
 
 
 def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
@@ -69,7 +71,7 @@ def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> St
 
 
 def _writing(stack: StackUsage, parts: Mapping[str, PartUsage], writes: StackUsage) -> StackUsage:
-    same = {name: getattr(writes, name) for name in ("stored_per_roadmap", "sent_per_roadmap")}
+    same = {name: getattr(writes, name) for name in ("stored_per_roadmap", "sent_per_roadmap", "sent_per_request")}
     return stack.model_copy(update={"parts": {**stack.parts, **parts}, **same})
 
 

@@ -34,11 +34,12 @@ class PartUsage(Form):
 
 class StackUsage(Form):
     """`commands_...` are commands that clients send to Redis, an EVALSHA being one: a second with nothing to do, and beyond that
-    for a roadmap and for a GET of its tree. `commands_inside_scripts_per_roadmap` come on top where a provider bills what scripts
-    call. `stored_per_roadmap` is bytes of the database with its indexes, without its write-ahead log; `sent_per_roadmap` bytes of
-    HTTP answers (with heads, compressed as for a browser, without TLS) to somebody who creates a roadmap, follows its events to
-    the end and reads its tree once. `servers_cpu_per_request` is what PostgreSQL and Redis do for such a GET, in CPU seconds.
-    `note` says what must be known before this stack is compared with another.
+    for a roadmap and for a GET of its tree. `commands_inside_scripts_per_roadmap` come on top where a provider bills what
+    scripts call. `stored_per_roadmap` is bytes of the database with its indexes, without its write-ahead log;
+    `sent_per_roadmap` bytes of HTTP answers (with heads, compressed as for a browser, without TLS) to somebody who creates a
+    roadmap and follows its events to the end, `sent_per_request` to a GET of its tree. `servers_cpu_per_request` is what
+    PostgreSQL and Redis do for such a GET, in CPU seconds. `note` says what must be known before this stack is compared with
+    another.
     """
 
     parts: Annotated[dict[str, PartUsage], Field(min_length=1)]
@@ -48,6 +49,7 @@ class StackUsage(Form):
     commands_per_request: Amount
     stored_per_roadmap: Amount
     sent_per_roadmap: Amount
+    sent_per_request: Amount
     servers_cpu_per_request: dict[str, Amount]
     note: str = ""
 

@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from cli.costs.measured import Form
 
 FILE = Path(__file__).with_suffix(".json")
 
 Money = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-
-
-class Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Provider(Form):
@@ -33,7 +31,7 @@ class Platform(Provider):
     cores: Money
     storage: Money
     egress: Money
-    plans: dict[Text, Money] = {}
+    plans: dict[Text, Money] = Field(default_factory=dict)
 
 
 class RedisByCommand(Provider):
@@ -47,7 +45,7 @@ class Prices(Form):
     """By the names of the providers."""
 
     platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]
-    redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20)] = {}
+    redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20, default_factory=dict)]
 
     def of(self, platform: str) -> dict[str, Provider]:
         """All that a bill of this platform may rest on, by name."""

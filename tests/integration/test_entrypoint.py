@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx2
 import psycopg2
 import pytest
+import redis
 
-from core.migrate import known, migrate
+from core.migrate import LOCK, known, migrate
 from core.settings import from_environment
+from tests.commands import roadmap
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, PASSWORD, ROOT, SHORT, Service, clean_environment
 from tests.waiting import wait_until
@@ -26,6 +28,16 @@ SECRET = "hunter2-s3cret"
 READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
 
 Launch = Callable[..., Service]
+
+
+class Old(Redis):
+    """Wants a password, and does not know how redis-py brings it."""
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(host=self.host, port=self.port, socket_timeout=5, protocol=2, password=SECRET)
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--requirepass", SECRET, "--rename-command", "HELLO", ""]
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +239,48 @@ def test_a_broker_that_drops_what_has_a_time_to_live_is_warned_of(launch: Launch
 
 
 # Waiting
+
+
+def test_an_api_that_loses_its_connection_while_it_waits_to_migrate_waits_on(launch: Launch, unmigrated: dict[str, str]) -> None:
+    with closing(psycopg2.connect(unmigrated["DATABASE_URL"])) as other, other.cursor() as cursor:
+        other.autocommit = True
+        cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))  # somebody else migrates
+        service = launch("api", **unmigrated)
+
+        def waiting() -> list[tuple[int]]:
+            cursor.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            return cursor.fetchall()
+
+        [(pid,)] = wait_until(waiting, reason="it waits for the lock")
+        cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        wait_until(lambda: "waiting: the database does not answer" in service.output, reason="it says so")
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+        wait_until(lambda: answers(service), reason="the API is ready")
+    assert "Traceback" not in service.output
+    service.stop()
+
+
+def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
+    launch: Launch, server: dict[str, str], tmp_path: Path
+) -> None:
+    """redis-py logs in with HELLO; a server without it says the whole command again."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    with running(Old(folder)) as old:
+        address = f"redis://:{SECRET}@127.0.0.1:{old.port}/0"
+        worker = launch("huey_logs", **{**server, "REDIS_URL": address})
+        assert exit_code(worker) == 1
+        assert "unknown command 'HELLO'" in worker.output
+        api = launch("api", **{**server, "REDIS_URL": address})
+        wait_until(lambda: answers(api, path="/health/live"), reason="the API answers")
+        with httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30) as client:
+            person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
+            token = client.post("/api/v1/auth/register", json=person).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            assert client.post("/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
+        wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
+        doctor = roadmap({**api.environment}, "doctor", "--json")
+    assert [each for each in (worker.output, api.output, doctor.output, doctor.errors) if SECRET in each] == []
 
 
 def test_the_wait_for_a_server_that_is_away_has_an_end(launch: Launch, server: dict[str, str]) -> None:

@@ -5,14 +5,12 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, Server, scratch_folder
-from tests.stack import Stack, answer_to, running, server_stack
-from tests.waiting import wait_until
+from tests.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, listens, scratch_folder, started
+from tests.stack import answer_to, running, server_stack
 
 NAME = "servers.railway.internal"
 # A file of names for one process and its children; $0 is the file, the rest what is run with it.
@@ -30,15 +28,6 @@ def _has_ipv6() -> bool:
 pytestmark = pytest.mark.skipif(not _has_ipv6(), reason="NOT RUN: this machine has no ::1")
 
 
-@contextmanager
-def started(server: Server) -> Iterator[Server]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture(scope="module")
 def postgres_6() -> Iterator[Postgres]:
     with scratch_folder() as folder, started(Postgres(folder, LOOPBACK_6)) as server:
@@ -49,25 +38,6 @@ def postgres_6() -> Iterator[Postgres]:
 def broker_6() -> Iterator[Redis]:
     with scratch_folder() as folder, started(Redis(folder, LOOPBACK_6)) as server:
         yield server
-
-
-def listens(address: str, port: int) -> bool:
-    try:
-        with socket.create_connection((address, port), timeout=5):
-            return True
-    except OSError:
-        return False
-
-
-def assert_main_job(stack: Stack) -> None:
-    """A roadmap becomes ready, and what was done for it is in the log: all three services have done their part."""
-    tree = stack.finished(stack.create())
-    assert tree["status"] == "ready"
-
-    def steps() -> set[str]:
-        return {record["step"] for record in stack.get(f"{tree['links']['logs']}?limit=100").json()["items"]}
-
-    wait_until(lambda: {"accept", "outline", "tutorial", "quiz"} <= steps(), reason="the records are stored")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -83,7 +53,7 @@ def test_servers_of_ipv6_alone_do_the_main_job_and_the_api_answers_over_both_fam
         for host in ("[::1]", "127.0.0.1"):
             answer = answer_to("GET", f"http://{host}:{stack.port}/health/ready")
             assert (answer.status_code, answer.json()["mode"]) == (200, "server"), host
-        assert_main_job(stack)
+        stack.do_the_main_job()
 
 
 def with_names(hosts: Path) -> list[str]:
@@ -114,4 +84,4 @@ def test_a_name_that_leads_to_ipv6_alone_is_as_good_as_an_address(
             service.environment[url] = service.environment[url].replace("[::1]", NAME)
             assert NAME in service.environment[url]
     with running(stack):
-        assert_main_job(stack)
+        stack.do_the_main_job()

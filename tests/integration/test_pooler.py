@@ -82,6 +82,9 @@ def session_state(postgres: Postgres) -> list[str]:
     return [each for each in ours if OF_A_SESSION.search(re.sub(LITERAL, "''", each, flags=re.DOTALL))]
 
 
+CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+
+
 @contextmanager
 def watched(url: str, database: str) -> Iterator[list[int]]:
     """How many connections to the database the server has, looked at until the end of the block."""
@@ -93,7 +96,7 @@ def watched(url: str, database: str) -> Iterator[list[int]]:
             connection.autocommit = True
 
             def look() -> bool:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (database,))
+                cursor.execute(CLIENTS, (database,))
                 seen.append(cursor.fetchone()[0])  # type: ignore[index]
                 return bool(ending)
 

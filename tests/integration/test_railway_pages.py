@@ -110,13 +110,22 @@ def test_the_quick_start_ends_with_a_roadmap(followed: dict[str, dict[Step, str]
 
 
 @pytest.mark.parametrize(
-    "command",
-    ["railway up", "railway config apply", "railway deploy", "railway up --service api --verbose", "npm install left-pad"],
+    ("command", "told"),
+    [
+        ("railway up --ci", "usage: railway up"),
+        ("railway up --service api", "usage: railway up"),
+        ("railway config apply", "usage: railway config apply"),
+        ("railway deploy", "usage: railway"),
+        ("railway up --ci --service api --verbose", "usage: railway"),
+        ("npm install left-pad", "no page says: npm install left-pad"),
+    ],
 )
-def test_a_page_that_asks_for_something_else_is_found_out(command: str, tmp_path: Path) -> None:
+def test_a_page_that_asks_for_something_else_is_found_out(command: str, told: str, tmp_path: Path) -> None:
     place_programs(tmp_path)
     environment = {**clean_environment(), "PATH": f"{tmp_path}:{clean_environment()['PATH']}"}
-    assert subprocess.run(command.split(), env=environment, capture_output=True, check=False).returncode != 0
+    done = subprocess.run(command.split(), env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert told in done.stderr
 
 
 def test_a_deployment_that_fails_says_why_and_replaces_nothing(
@@ -133,6 +142,10 @@ def test_a_deployment_that_fails_says_why_and_replaces_nothing(
         with pytest.raises(Refused, match="SECRET_KEY is needed in server mode"):
             list(platform.deploy("api", ROOT))
         assert platform.state["deployed"] == {}
+        platform.set("api", "NO_SETTING", "1")
+        assert platform.plan() == ["- Delete variable api.NO_SETTING"]
+        with pytest.raises(Refused, match="--confirm-destructive: - Delete variable"):
+            platform.apply()
         platform.set("api", "SECRET_KEY", "k" * 32)
         assert list(platform.deploy("api", ROOT)) == ["Built Dockerfile.railway", "Deploy complete"]
         before = platform.deployed("api")

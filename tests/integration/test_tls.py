@@ -1,17 +1,15 @@
 """Servers that are spoken to in TLS: whom the services trust, and what they say of whom they do not."""
 
 import signal
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
 
-from tests.servers import LOOPBACK, Postgres, Redis, free_port, scratch_folder
-from tests.stack import SHORT, Service, Stack, clean_environment, running, server_stack
+from tests.servers import LOOPBACK, Postgres, free_port, listens, scratch_folder, started
+from tests.stack import SHORT, Service, clean_environment, running, server_stack
 from tests.tls import TlsRedis
 from tests.waiting import wait_until
 
@@ -32,15 +30,6 @@ def trusted(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("authority") / "authority.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
-
-
-@contextmanager
-def started(server: Redis) -> Iterator[Redis]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +64,16 @@ def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
         services.append(Service(name, {**base, **variables}, tmp_path).start())
         return services[-1]
 
-    api = start("api", REDIS_URL=f"redis://{LOOPBACK}:1/0")  # for the schema; it needs no broker
-    with socket.socket() as probe:
-        wait_until(lambda: probe.connect_ex((LOOPBACK, int(api.environment["PORT"]))) == 0, reason="the API listens")
-    yield start
-    for service in services:
-        if service.alive():
-            service.signal(signal.SIGKILL)
-        assert service.process is not None
-        service.process.wait(10)
+    try:
+        api = start("api", REDIS_URL=f"redis://{LOOPBACK}:1/0")  # for the schema; it needs no broker
+        wait_until(lambda: listens(LOOPBACK, int(api.environment["PORT"])), reason="the API listens")
+        yield start
+    finally:
+        for service in services:
+            if service.alive():
+                service.signal(signal.SIGKILL)
+            assert service.process is not None
+            service.process.wait(10)
 
 
 def refusal(service: Service) -> str:
@@ -102,16 +92,6 @@ def waited(service: Service) -> bool:
     return "waiting: " in service.output
 
 
-def assert_main_job(stack: Stack) -> None:
-    tree = stack.finished(stack.create())
-    assert tree["status"] == "ready"
-
-    def steps() -> set[str]:
-        return {record["step"] for record in stack.get(f"{tree['links']['logs']}?limit=100").json()["items"]}
-
-    wait_until(lambda: {"accept", "outline", "tutorial", "quiz"} <= steps(), reason="the records are stored")
-
-
 # Trusted
 
 
@@ -123,7 +103,7 @@ def test_the_main_job_is_done_with_a_broker_whose_authority_is_named(
     if how == "in the address":
         said = {"REDIS_URL": f"{tls_broker.tls_url()}?ssl_ca_certs={trusted}"}
     with running(server_stack(tmp_path, postgres, tls_broker, **said)) as stack:
-        assert_main_job(stack)
+        stack.do_the_main_job()
 
 
 # Refused
@@ -170,18 +150,25 @@ def test_a_port_of_tls_that_is_spoken_to_plainly_is_told(launch: Launch, tls_bro
 
 
 @pytest.mark.parametrize("name", ["api", "huey_content"])
-@pytest.mark.parametrize("what", ["nothing", "nonsense"])
-def test_a_file_of_authorities_that_cannot_be_read_is_refused_at_once(
-    launch: Launch, tmp_path: Path, tls_broker: TlsRedis, name: str, what: str
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile"])
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_read_is_refused_at_once(
+    launch: Launch, tmp_path: Path, name: str, option: str, text: str | None
 ) -> None:
     path = tmp_path / "authority.pem"
-    if what == "nonsense":
-        path.write_text("no certificate")
-    service = launch(name, REDIS_URL=f"{tls_broker.tls_url(password=SECRET)}?ssl_ca_certs={path}")
+    if text:
+        path.write_text(text)
+    service = launch(name, REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?{option}={path}")
     line = refusal(service)
     assert f"no certificate can be read from {path}" in line
+    assert option in line
     assert "REDIS_URL" in line
     assert not waited(service)
+
+
+def test_a_name_that_no_file_can_have_is_refused(launch: Launch) -> None:
+    line = refusal(launch("huey_logs", REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_ca_certs=a%00b"))
+    assert "no certificate can be read from a" in line
 
 
 @pytest.mark.parametrize("name", ["api", "huey_content"])
@@ -192,6 +179,7 @@ def test_a_file_of_authorities_that_cannot_be_read_is_refused_at_once(
         ("redis", "ssl_ca_certs=/etc/authority.pem"),
         ("rediss", "ssl_cert_reqs=maybe"),
         ("redis", "db=x"),
+        ("redis", "protocol=7"),
     ],
 )
 def test_an_option_that_the_driver_of_the_broker_does_not_have_is_refused_at_once(
@@ -210,7 +198,7 @@ def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust
     stack = server_stack(tmp_path, postgres, tls_broker, REDIS_URL=tls_broker.tls_url(password=SECRET))
     try:
         stack.services["api"].start()
-        wait_until(lambda: stack.get("/health").status_code == 200 if listens(stack.port) else False, reason="the API answers")
+        wait_until(lambda: listens(LOOPBACK, stack.port), reason="the API answers")
         stack.headers = stack.register()
         stack.create()
         wait_until(lambda: "its certificate is not trusted" in stack.api.output, reason="the API says why")
@@ -219,11 +207,6 @@ def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust
         assert stack.get("/health/ready").status_code == 503
     finally:
         stack.stop()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 # The database

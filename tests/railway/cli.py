@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("up", "domain", "logs", "redeploy"):
         command = commands.add_parser(name)
         command.add_argument("--service", required=True)
+        if name == "up":
+            command.add_argument("--ci", action="store_true", required=True)  # without it, it goes on in a terminal
         if name == "logs":
             command.add_argument("--lines", type=int, required=True)  # without it, it goes on
             command.add_argument("--latest", action="store_true")

@@ -27,7 +27,6 @@ class Image:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     entrypoint: list[str] = field(default_factory=list)
-    user: str = ""
 
 
 def build(context: Path, dockerfile: str, folder: Path) -> Image:
@@ -58,8 +57,6 @@ def build(context: Path, dockerfile: str, folder: Path) -> Image:
                     image.environment[name] = value.replace(HOME, str(folder)).replace(f"${name}", os.environ.get(name, ""))
             case "ENTRYPOINT":
                 image.entrypoint = re.findall(r'"([^"]+)"', rest)
-            case "USER":
-                image.user = rest
     return image
 
 

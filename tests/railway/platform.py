@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,24 @@ class Platform:
         there, wanted = self.state["services"], self._described()
         added = [f"+ Create {kind} {name}" for name, kind in self._resources() if name not in there]
         changed = [f"~ Update service {name}" for name in wanted if name in there and there[name] != wanted[name]]
-        return [*added, *changed]
+        return [*added, *changed, *self._deletions()]
+
+    def _deletions(self) -> list[str]:
+        """What is there and not described: this the platform takes away."""
+        wanted, state = self._described(), self.state
+        found = [f"- Delete {name}" for name in state["services"] if name not in dict(self._resources())]
+        for service, variables in state["variables"].items():
+            unknown = variables.keys() - wanted.get(service, {}).get("variables", {}).keys()
+            found += [f"- Delete variable {service}.{name}" for name in sorted(unknown)]
+        return found
 
     def apply(self) -> list[str]:
         """Creates and updates; nothing is deployed where there is no source."""
         if "name" not in self.state:
             raise Refused("No linked project found. Run railway link to connect to a project")
         lines, state = self.plan(), self.state
+        if deletions := self._deletions():
+            raise Refused(f"Destructive changes need --confirm-destructive: {', '.join(deletions)}")
         for name, service in self._described().items():
             if name not in state["services"] and any(value["type"] == "preserve" for value in service["variables"].values()):
                 raise Refused(f"Invalid RailwayChangeSet patch: {name}: Unrecognized key(s) in object: 'type'")
@@ -218,7 +230,7 @@ class Platform:
         return project
 
     def domain(self, service: str) -> str:
-        """Of which the API hears at its next deployment. Its address on this machine is `port`'s."""
+        """Of which the API hears at its next deployment."""
         state = self.state
         state["domain"] = f"{service}-production-1a2b.up.railway.app"
         self._save(state)
@@ -230,8 +242,9 @@ class Platform:
         return dict(self.state["deployed"][service])
 
     def end(self) -> None:
-        for each in self.state.get("deployed", {}).values():
-            end(each["pid"], 30)
+        with ExitStack() as ends:
+            for each in self.state.get("deployed", {}).values():
+                ends.callback(end, each["pid"], 30)
 
 
 def _told(variables: dict[str, dict[str, str]]) -> Iterator[tuple[str, str]]:

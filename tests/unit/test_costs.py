@@ -30,6 +30,7 @@ STACK = StackUsage(
     commands_per_request=0.5,
     stored_per_roadmap=500_000,
     sent_per_roadmap=30_000,
+    sent_per_request=10_000,
     servers_cpu_per_request={"redis": 0.02},
 )
 
@@ -43,7 +44,7 @@ def test_a_month_of_use_is_what_is_idle_and_what_is_done() -> None:
     assert use.commands == pytest.approx(MONTH + 300 * 100 + 3000 * 0.5)
     assert use.inside_scripts == 300 * 1000
     assert use.storage == pytest.approx(300 * 12 * 500_000 / 1e9)
-    assert use.egress == pytest.approx(300 * 11 * 30_000 / 1e9)
+    assert use.egress == pytest.approx((300 * 30_000 + 3000 * 10_000) / 1e9)
 
 
 def test_a_bill_is_the_sum_of_what_is_used_at_its_price() -> None:
@@ -107,6 +108,10 @@ def test_a_model_adds_to_every_layout_what_it_adds_to_three_services() -> None:
     added = sum(writes.parts[name].cpu_per_roadmap - catalogue.parts[name].cpu_per_roadmap for name in ours)
     together = in_one(stacks[ONE], catalogue, writes)
     assert together.parts["all"].cpu_per_roadmap - stacks[ONE].parts["all"].cpu_per_roadmap == pytest.approx(added)
+    for name in ("commands_per_roadmap", "commands_inside_scripts_per_roadmap"):
+        more = getattr(writes, name) - getattr(catalogue, name)
+        assert getattr(together, name) - getattr(stacks[ONE], name) == pytest.approx(more)
+        assert more > 0
     assert in_one(stacks[ONE], catalogue, catalogue).parts["all"] == stacks[ONE].parts["all"]
     before = at_work(stacks[BEFORE], catalogue, writes)
     assert before.parts["worker content"].cpu_per_roadmap > writes.parts["huey_content"].cpu_per_roadmap

@@ -97,8 +97,8 @@ def test_commands_count_from_the_begin_to_the_end_and_by_who_calls() -> None:
 
 def test_the_time_of_a_child_that_has_ended_counts_once() -> None:
     before = cpu([os.getpid()])
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
-    assert 0.25 < cpu([os.getpid()]) - before < 5
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 1: pass"], check=True)
+    assert 0.9 < cpu([os.getpid()]) - before < 1.8
 
 
 def test_the_most_memory_is_that_of_the_largest_moment(monkeypatch: pytest.MonkeyPatch) -> None:
