@@ -91,18 +91,17 @@ def _check_broker_address(settings: Settings) -> None:
         connection = pool.connection_class(**pool.connection_kwargs)  # not yet connected
     except (TypeError, ValueError, redis.RedisError) as error:
         raise Refused(str(option_trouble(error))) from None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for option, name, load in (
-        ("ssl_ca_certs", "ca_certs", context.load_verify_locations),
-        ("ssl_certfile", "certfile", lambda file: context.load_cert_chain(file, getattr(connection, "keyfile", None))),
-    ):
-        if file := getattr(connection, name, None):
-            _check_certificate(option, file, load)
+    if authorities := getattr(connection, "ca_certs", None):
+        _check_certificate("ssl_ca_certs", authorities, lambda context: context.load_verify_locations(authorities))
+    if own := getattr(connection, "certfile", None):
+        key, password = getattr(connection, "keyfile", None), getattr(connection, "certificate_password", None)
+        # Without a password OpenSSL would ask the terminal for one.
+        _check_certificate("ssl_certfile", own, lambda context: context.load_cert_chain(own, key, lambda: password or ""))
 
 
-def _check_certificate(option: str, file: str, load: Callable[[str], object]) -> None:
+def _check_certificate(option: str, file: str, load: Callable[[ssl.SSLContext], object]) -> None:
     try:
-        load(file)
+        load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise Refused(
