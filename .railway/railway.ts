@@ -43,7 +43,7 @@ const FOR_ALL = [
   "RETRY_BASE_SECONDS",
   "STARTUP_WAIT_SECONDS",
 ] as const;
-const FOR_THE_MODEL = [
+const FOR_API_AND_CONTENT = [
   "OPENAI_API_KEY",
   "OPENAI_BASE_URL",
   "OPENAI_MODEL",
@@ -112,7 +112,7 @@ export default defineRailway((ctx) => {
       ...servers,
       SERVICE_TYPE: "api",
       ...kept(FOR_ALL),
-      ...kept(FOR_THE_MODEL),
+      ...kept(FOR_API_AND_CONTENT),
       ...kept(FOR_THE_API),
     },
   });
@@ -128,7 +128,7 @@ export default defineRailway((ctx) => {
     build,
     replicas: REPLICAS.content,
     deploy,
-    env: { ...servers, SERVICE_TYPE: "huey_content", ...asIn(api, FOR_ALL), ...asIn(api, FOR_THE_MODEL) },
+    env: { ...servers, SERVICE_TYPE: "huey_content", ...asIn(api, FOR_ALL), ...asIn(api, FOR_API_AND_CONTENT) },
   });
 
   return project(ctx.projectName ?? "roadmap", {

@@ -39,7 +39,7 @@ def of_one_load() -> str:
             f"{each.use.storage:.2f} GB",
             f"${each.bill.total:,.2f}",
             *(f"${each.paid[name]:,.2f}" for name in chosen.plans),
-            *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in prices.load().redis),
+            *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in _providers()),
         )
         lines.append(row(cells))
     return "\n".join([*lines, "", _rests_on(), "", f"{USUAL} roadmaps a day by a model, {_assumed()}."])
@@ -54,7 +54,13 @@ def of_loads() -> str:
 
 
 def _redis() -> tuple[str, ...]:
-    return tuple(f"used, Redis of {name}" for name in prices.load().redis)
+    return tuple(f"used, Redis of {name}" for name in _providers())
+
+
+def _providers() -> list[str]:
+    """Of Redis, whose bills are in the currency of the platform."""
+    asked = prices.load()
+    return [name for name, each in asked.redis.items() if each.currency == asked.platforms[PLATFORM].currency]
 
 
 def _layouts(a_day: float) -> list[Layout]:

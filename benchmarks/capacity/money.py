@@ -2,11 +2,10 @@
 
 from benchmarks.capacity.needs import Needs
 from cli.costs import prices
-from cli.costs.bill import Part, Use, bill_of
+from cli.costs.bill import DAYS, Part, Use, bill_of
 
 PLATFORM = "Railway"
 MONTHS = 12  # for which roadmaps have been kept
-DAYS = 30.4  # of a month
 MILLION = 1e6
 
 

@@ -10,10 +10,10 @@ from math import ceil, exp
 from benchmarks.capacity.simulation import Fleet, Simulation
 from benchmarks.capacity.workload import DAY, HOUR, Limits, Workload
 from cli.costs import measured
+from cli.costs.bill import MONTH
 from cli.costs.measured import Measured, PartUsage
 from core.settings import Settings
 
-MONTH = 30.4 * DAY
 API, LOGS, CONTENT, POSTGRES, REDIS, POOLER = "api", "huey_logs", "huey_content", "postgres", "redis", "pgbouncer"
 WITH_MODEL = "three services, model"  # in what was measured
 LOGS_THREADS: int = Settings.model_fields["logs_workers"].default

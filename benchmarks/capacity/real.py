@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.capacity.provider import GOAL, MODEL, Manner
+from benchmarks.capacity.model_server import GOAL, MODEL, Manner
 from benchmarks.capacity.workload import Latency
 from benchmarks.figures import percentiles
 from benchmarks.ground import Ground, ask, python, until
@@ -114,7 +114,7 @@ class Real:
         """Raises BenchmarkFailed when not all of them come to an end."""
         manner = Manner(self._port, seed, _pair(trial.outline), _pair(trial.content), trial.limit)
         with ExitStack() as ends:
-            command = python("-m", "benchmarks.capacity.provider", json.dumps(asdict(manner)))
+            command = python("-m", "benchmarks.capacity.model_server", json.dumps(asdict(manner)))
             program = ends.enter_context(self._ground.program("model", command))
             until(lambda: "ready" in program.output, "the model's server", "it listens")
             if self._like != (trial.consumers, trial.threads):

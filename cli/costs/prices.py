@@ -24,7 +24,8 @@ class Provider(Form):
 
 class Platform(Provider):
     """Bills what is used, each second: `memory` a GB (10^9 bytes) and month, `cores` a vCPU and month, `storage` a GB and month,
-    `egress` a GB. `plans` are what is paid each month at least, by name; use counts towards it.
+    `egress` a GB. `plans` are what is paid each month at least, by name; use counts towards it. Who bills instances by their size
+    does not fit.
     """
 
     memory: Money

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cli.costs import measured, prices
 from cli.costs.bill import MONTH, Load, Part, Use, bill_of, paid, reserved, use_of
-from cli.costs.layouts import BEFORE, CATALOGUE, MODEL, ONE, SERVERS, Large, Layout, at_work, in_one, layouts_of
+from cli.costs.layouts import BEFORE, CATALOGUE, COMMANDS, MODEL, ONE, SERVERS, Large, Layout, at_work, in_one, layouts_of
 from cli.costs.measured import PartUsage, StackUsage
 from cli.costs.prices import Platform, Prices, RedisByCommand
 from roadmap_cli import main
@@ -116,6 +116,17 @@ def test_a_model_adds_to_every_layout_what_it_adds_to_three_services() -> None:
     before = at_work(stacks[BEFORE], catalogue, writes)
     assert before.parts["worker content"].cpu_per_roadmap > writes.parts["huey_content"].cpu_per_roadmap
     assert before.stored_per_roadmap == writes.stored_per_roadmap
+
+
+def test_a_figure_that_is_new_is_put_together_or_kept_on_purpose() -> None:
+    """`layouts.py` names what a model adds, or what comes from the stack that does the work; the rest stays that of the stack."""
+    added, of_the_work = (
+        {"memory_busy", "cpu_per_roadmap", *COMMANDS},
+        {"stored_per_roadmap", "sent_per_roadmap", "sent_per_request"},
+    )
+    kept = {"parts", "commands_idle", "commands_per_request", "servers_cpu_per_request", "note"}
+    kept |= {"memory", "cpu_idle", "cpu_per_request"}
+    assert {*StackUsage.model_fields, *PartUsage.model_fields} == added | of_the_work | kept
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:

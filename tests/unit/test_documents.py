@@ -20,7 +20,23 @@ MESSAGE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 MADE_OF = re.compile(r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32")  # what stands around the words of a message
 BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 
-# Of the README: which test does what a command does. Every other page of the deployment is run as a whole.
+RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
+    "ACCOUNTS.md": "integration/test_readme.py",
+    "API.md": "integration/test_api_page.py",
+    "COMMANDS.md": "integration/test_commands_page.py",
+    "DEPLOYMENT.md": "integration/test_systemd.py",  # which systemd would run, as root: what they lead to is tested
+    "DEPLOYMENT_COMPARISON.md": "integration/test_comparison_page.py",
+    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "integration/test_railway_pages.py",
+    "MONITORING.md": "unit/test_monitoring_page.py",
+    "QUICK_START_RAILWAY.md": "integration/test_railway_pages.py",
+    "RAILWAY_DEPLOYMENT.md": "integration/test_railway_pages.py",
+    "RELIABILITY.md": "unit/test_reliability_page.py",
+    "ROADMAPS.md": "integration/test_readme.py",
+    "SCALING.md": "integration/test_scaling_page.py",
+    "SECURITY.md": "security/test_security_page.py",
+    "WEBHOOKS.md": "integration/test_webhooks.py",  # the same request, as a test sends it
+}
+# Of the README: which test does what a command does.
 README = {
     "make demo": "integration/test_readme.py: test_the_demo_makes_a_roadmap_and_leaves_nothing_behind",
     "make run": "integration/test_main_job.py: ",
@@ -58,6 +74,20 @@ def test_the_index_has_every_document() -> None:
     english = {page.name for page in DOCS.glob("*.md") if page not in TRANSLATED}
     linked = {Path(link).name for link in LINK.findall((DOCS / "INDEX.md").read_text("utf-8"))}
     assert english - linked == {"INDEX.md"}
+
+
+def test_both_indexes_lead_to_the_same_documents() -> None:
+    english, chinese = (
+        [link.replace(".zh-CN", "").partition("#")[0] for link in LINK.findall((DOCS / name).read_text("utf-8"))]
+        for name in ("INDEX.md", "INDEX.zh-CN.md")
+    )
+    assert english == chinese
+
+
+def test_every_page_with_commands_has_a_test() -> None:
+    pages = {page.name for page in DOCS.glob("*.md") if "```console" in page.read_text("utf-8") and page not in TRANSLATED}
+    assert pages == RUN_BY.keys()
+    assert [file for file in RUN_BY.values() if not (ROOT / "tests" / file).is_file()] == []
 
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)

@@ -1,6 +1,6 @@
 """A model's server for the check: answers of the real size after a known time, and 429 beyond its limit, in a process of its own.
 
-    python -m benchmarks.capacity.provider '{"port": 9000, "seed": 1, ...}'
+    python -m benchmarks.capacity.model_server '{"port": 9000, "seed": 1, ...}'
 
 What it writes are the texts of the built-in catalogue, put into the forms that a model fills in. `GET /figures` says how many
 calls it has answered and refused, how many ran at once at most, and the seconds that all of them took together.
