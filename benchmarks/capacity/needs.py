@@ -37,7 +37,7 @@ FINE = 0.01  # of the threads: to which part the smallest number is found
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
     """Of one roadmap with so many contents. Commands are Redis' of three processes a second with nothing to do (what a roadmap
-    takes depends on how quickly it is made, see `commands_of`); bytes are stored in PostgreSQL, and sent to people. `wait` is the
+    takes depends on how quickly it is made, see `commands_of`); bytes are stored in PostgreSQL, and sent to people, once and for each request of theirs. `wait` is the
     seconds for which a call's thread waits for servers other than the model's.
 
     `log`, `commits` and `ahead` (share of the bytes that the execution log has, transactions, bytes written ahead) come from the
@@ -49,6 +49,7 @@ class UnitCosts:
     commands_idle: float
     stored: float
     sent: float
+    sent_for_each: float
     wait: float = 0.0065
     log: float = 0.23
     commits: float = 650.0
@@ -63,6 +64,7 @@ class UnitCosts:
             commands_idle=found.commands_idle,
             stored=found.stored_per_roadmap,
             sent=found.sent_per_roadmap,
+            sent_for_each=found.sent_per_request,
         )
 
     def of_size(self, contents: int) -> "UnitCosts":
@@ -77,6 +79,7 @@ class UnitCosts:
             parts=parts,
             stored=self.stored * times,
             sent=self.sent * times,
+            sent_for_each=self.sent_for_each * times,
             commits=self.commits * times,
             ahead=self.ahead * times,
         )
@@ -327,7 +330,7 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
         storage_gb=gigabytes * costs.stored,
         log_gb=gigabytes * costs.stored * costs.log,
         ahead_gb=gigabytes * costs.ahead,
-        egress_gb=gigabytes * costs.sent,
+        egress_gb=gigabytes * (costs.sent + terms.requests * costs.sent_for_each),
         limits=limits,
     )
 
