@@ -37,8 +37,8 @@ FINE = 0.01  # of the threads: to which part the smallest number is found
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
     """Of one roadmap with so many contents. Commands are Redis' of three processes a second with nothing to do (what a roadmap
-    takes depends on how quickly it is made, see `commands_of`); bytes are stored in PostgreSQL, and sent to people, once and for each request of theirs. `wait` is the
-    seconds for which a call's thread waits for servers other than the model's.
+    takes depends on how quickly it is made, see `commands_of`); bytes are stored in PostgreSQL, and sent to people, once and
+    for each request of theirs. `wait` is the seconds for which a call's thread waits for servers other than the model's.
 
     `log`, `commits` and `ahead` (share of the bytes that the execution log has, transactions, bytes written ahead) come from the
     check, since what is measured for prices has none.

@@ -45,6 +45,7 @@ STACK = {
     "commands_per_request": 0,
     "stored_per_roadmap": 500_000,
     "sent_per_roadmap": 33_000,
+    "sent_per_request": 9_600,
     "servers_cpu_per_request": {"postgres": 0.0007, "redis": 0.0},
 }
 DOCUMENT = {
