@@ -272,7 +272,8 @@ def test_what_was_written_last_is_of_all_stacks_and_can_be_true() -> None:
         assert 0 < stack.commands_idle < 50
         assert stack.commands_per_roadmap > 0
         assert sum(usage.cpu_per_roadmap for usage in stack.parts.values()) > 0
-        assert 5_000 < stack.sent_per_roadmap < 200_000
+        assert 100 < stack.sent_per_roadmap < 200_000
+        assert 5_000 < stack.sent_per_request < 100_000
     assert {name for name, stack in found.stacks.items() if stack.note} == {WITH_MODEL, PREFORK}
 
 
