@@ -20,6 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
 from huey.registry import Message
 
 from core.settings import from_environment
@@ -37,7 +38,7 @@ from tests.chaos.checks import (
     wait_until_idle,
 )
 from tests.chaos.model import PATIENT, Model, contents, every_call, serving
-from tests.servers import Postgres, Redis
+from tests.servers import LOOPBACK, Postgres, Redis
 from tests.stack import Stack, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
@@ -365,7 +366,7 @@ def on_the_wire(stack: Stack, name: str = "content") -> set[bytes]:
     if stack.mode == "embedded":
         return {bytes(data) for (data,) in queue_rows(stack, "select data from message where queue = ?", name)}
     port = int(stack.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0])
-    broker = Redis.client(type("At", (), {"port": port})())  # type: ignore[arg-type]
+    broker = redis.Redis(host=LOOPBACK, port=port, socket_timeout=5)
     keys = [key for part in ("ready:*", "held:*") for key in broker.keys(f"{{huey.{name}}}:{part}")]
     found = {entry[1:] for key in keys for entry in broker.lrange(key, 0, -1)}
     broker.close()
