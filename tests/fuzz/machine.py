@@ -198,7 +198,7 @@ def prepare(case: Case, watch: Watch) -> None:
     if isinstance(case.body, dict) and str(case.body.get("url")).lower().startswith("http"):
         case.body = {**case.body, "url": f"{watch.people.hook}/{uuid.uuid4().hex}"}  # nothing leaves this machine
     if name in DESTROYS:
-        kept = set(watch.people.mine.values())
+        kept = {*watch.people.mine.values(), *watch.people.changing.values()}
         case.path_parameters = {key: str(uuid.uuid4()) if value in kept else value for key, value in case.path_parameters.items()}
     if not positive:
         return
