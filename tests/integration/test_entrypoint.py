@@ -20,7 +20,7 @@ from core.migrate import LOCK, known, migrate
 from core.settings import from_environment
 from tests.commands import roadmap
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import GOAL, PASSWORD, ROOT, SHORT, Service, clean_environment
+from tests.stack import GOAL, PASSWORD, ROOT, SHORT, Service, clean_environment, with_pid_gone
 from tests.waiting import wait_until
 
 KEY = "a key of this file with at least 32 characters"
@@ -78,7 +78,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     signal.signal(signal.SIGINT, usual)
     for service in started:
         for pid in left_of(service):
-            os.kill(pid, signal.SIGKILL)
+            with_pid_gone(pid, signal.SIGKILL)  # when one is killed the others end by themselves
         assert service.process is not None
         service.process.wait(10)
 
