@@ -15,9 +15,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from benchmarks.capacity.check import BOUND, SHORT, SHORT_BOUND, TRIALS, Compared, check, table
-from benchmarks.capacity.needs import Terms, needs, unit_costs
+from benchmarks.capacity.needs import Terms, needs
 from benchmarks.capacity.real import Trial
 from benchmarks.capacity.report import LOADS, PRICE, as_kept, checked_section, keep, of_needs, section, told_of
+from benchmarks.capacity.unit_costs import unit_costs
 from benchmarks.capacity.workload import Latency, Limits, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
 

@@ -2,7 +2,7 @@
 
 from benchmarks.capacity.needs import Needs
 from cli.costs import prices
-from cli.costs.bill import DAYS, Part, Use, bill_of
+from cli.costs.bill import DAYS, Use, bill_of
 
 PLATFORM = "Railway"
 MONTHS = 12  # for which roadmaps have been kept
@@ -11,8 +11,7 @@ MILLION = 1e6
 
 def use_of(needs: Needs) -> Use:
     """Of a month at the end of the first year. Commands inside of scripts are not told apart here."""
-    parts = tuple(Part(part.name, part.instances, part.memory, part.cores) for part in needs.parts)
-    return Use(parts, needs.commands_a_month, 0.0, needs.storage_gb * MONTHS, needs.egress_gb)
+    return Use(needs.parts, needs.commands_a_month, 0.0, needs.storage_gb * MONTHS, needs.egress_gb)
 
 
 def of_platform(needs: Needs) -> float:

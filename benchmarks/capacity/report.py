@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.check import Compared, table
-from benchmarks.capacity.money import DAYS, MONTHS, PLATFORM, of_model, of_platform
-from benchmarks.capacity.needs import API, CONTENT, LOGS, POSTGRES, Needs, Speed, Terms, UnitCosts, sized
+from benchmarks.capacity.money import MONTHS, PLATFORM, of_model, of_platform
+from benchmarks.capacity.needs import API, LOGS, POSTGRES, Needs, Terms, sized
+from benchmarks.capacity.threads import Speed
+from benchmarks.capacity.unit_costs import CONTENT, UnitCosts
 from benchmarks.capacity.workload import Workload
 from benchmarks.figures import number
 from cli.costs import prices
+from cli.costs.bill import DAYS
 from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.capacity import check, needs, report
+from benchmarks.capacity import check, needs, report, threads
 from benchmarks.capacity.__main__ import default_workload
 from benchmarks.capacity.check import Compared
-from benchmarks.capacity.needs import Terms, UnitCosts, unit_costs
+from benchmarks.capacity.needs import Terms
 from benchmarks.capacity.pacing import Pacing, Provider
 from benchmarks.capacity.simulation import LONGEST_PAUSE, Fleet, Found, Simulation
+from benchmarks.capacity.threads import Speed, speed_of
+from benchmarks.capacity.unit_costs import UnitCosts, offered, unit_costs
 from benchmarks.capacity.workload import Latency, Limits, Workload
 from core import storage
 from core.settings import ServiceType, Settings
@@ -172,11 +174,11 @@ def test_a_load_beyond_the_models_limit_is_told_and_not_looked_for(monkeypatch: 
     load = replace(default_workload(1_000_000), contents=90)
     asked: list[Workload] = []
 
-    def smallest(workload: Workload, costs: UnitCosts, each: int) -> needs.Speed:
+    def smallest(workload: Workload, costs: UnitCosts, each: int) -> Speed:
         asked.append(workload)
-        return needs.Speed(30_000, (1, 2, 3), 0, 1, 1, 0)
+        return Speed(30_000, (1, 2, 3), 0, 1, 1, 0)
 
-    monkeypatch.setattr(needs, "smallest", smallest)
+    monkeypatch.setattr(threads, "smallest", smallest)
     found = needs.needs(load, COSTS, Terms())
     assert found.why_not == "not possible: the model's limits allow at most 156,182 a day of this shape"
     assert [each.limits.exist for each in asked] == [False]
@@ -190,17 +192,17 @@ def test_what_no_number_of_threads_can_do_is_told() -> None:
 
 def test_the_smallest_number_of_threads_is_found() -> None:
     load = replace(SMALL, a_day=40_000)
-    speed = needs.smallest(load, COSTS.of_size(12), 32)
+    speed = threads.smallest(load, COSTS.of_size(12), 32)
     assert speed is not None
     assert speed.ready[1] <= load.within
-    assert speed.threads >= needs.offered(load, COSTS.of_size(12))
-    fewer = needs.simulated(load, COSTS.of_size(12), speed.threads - 1, 32)
-    too_few = speed.threads - 1 < needs.IDLE * needs.offered(load, COSTS.of_size(12))
+    assert speed.threads >= offered(load, COSTS.of_size(12))
+    fewer = threads.simulated(load, COSTS.of_size(12), speed.threads - 1, 32)
+    too_few = speed.threads - 1 < threads.IDLE * offered(load, COSTS.of_size(12))
     assert too_few or fewer.ready[1] > load.within
 
 
 def test_more_is_needed_for_more() -> None:
-    speeds = [needs.Speed(threads, (1, 2, 3), 0, 1, 10 * threads, 0) for threads in (2, 30, 300, 3000)]
+    speeds = [Speed(count, (1, 2, 3), 0, 1, 10 * count, 0) for count in (2, 30, 300, 3000)]
     loads = [Workload(a_day) for a_day in (10, 1000, 10_000, 100_000)]
     found = [needs.sized(load, COSTS, Terms(), speed, "") for load, speed in zip(loads, speeds, strict=True)]
     for less, more in pairwise(found):
@@ -231,7 +233,7 @@ def test_connections_are_those_of_the_pools() -> None:
     assert of(ServiceType.api) == needs.API_CONNECTIONS
     assert of(ServiceType.huey_logs) == needs.LOGS_THREADS + needs.BESIDE_LOGS
     assert of(ServiceType.huey_content) == 32 + needs.BESIDE_CONTENT
-    assert Settings.model_fields["content_workers"].metadata[1].le == needs.MOST_THREADS
+    assert Settings.model_fields["content_workers"].metadata[1].le == threads.MOST_THREADS
 
 
 def test_a_message_is_no_longer_than_it_is_taken_for() -> None:
@@ -260,7 +262,7 @@ def test_the_page_has_the_table_that_the_program_makes() -> None:
 @pytest.mark.parametrize("a_day", [1, 100])
 def test_what_is_kept_for_the_page_is_what_the_simulation_finds_now(a_day: int) -> None:
     kept = {load["a_day"]: load for load in report.kept()["loads"]}[a_day]
-    speed, why_not = needs.speed_of(default_workload(a_day), unit_costs(), Terms().each)
+    speed, why_not = speed_of(default_workload(a_day), unit_costs(), Terms().each)
     (again,) = report.as_kept([needs.sized(default_workload(a_day), unit_costs(), Terms(), speed, why_not)])
     assert {**again["speed"], "ready": list(again["speed"]["ready"])} == kept["speed"]
 
