@@ -14,10 +14,9 @@ import asyncio
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -25,6 +24,7 @@ import psycopg2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.processes import looking
 from tests.servers import Postgres, Redis
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
@@ -116,25 +116,17 @@ async def load(stack: Stack, rate: int, seconds: int) -> tuple[list[float], int]
 @contextmanager
 def most_connections(postgres: Postgres) -> Iterator[list[int]]:
     """The highest number of connections that the API held during the block."""
-    most, ended = [0], threading.Event()
+    most = [0]
 
     def look() -> None:
-        connection = psycopg2.connect(postgres.url())
-        connection.autocommit = True
-        while not ended.wait(0.05):
-            with connection.cursor() as cursor:
-                cursor.execute(CONNECTIONS)
-                row = cursor.fetchone()
-                most[0] = max(most[0], row[0] if row else 0)
-        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(CONNECTIONS)
+            most[0] = max(most[0], *(count for (count,) in cursor.fetchall()))
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield most
-    finally:
-        ended.set()
-        thread.join()
+    with closing(psycopg2.connect(postgres.url())) as connection:
+        connection.autocommit = True
+        with looking(look, 0.05):
+            yield most
 
 
 def report(rate: int, seconds: int, latencies: list[float], errors: int, connections: int) -> None:

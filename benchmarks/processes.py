@@ -2,8 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -75,30 +76,43 @@ def has_mapped(pid: int, words: str) -> bool:
 
 
 @contextmanager
+def looking(look: Callable[[], None], every: float) -> Iterator[None]:
+    """Calls it again and again during the block, every so many seconds, in a thread of its own; once at least. Raises what it
+    raised, when the block has ended.
+    """
+    ended = threading.Event()
+
+    def again_and_again() -> None:
+        look()
+        while not ended.wait(every):
+            look()
+
+    with ThreadPoolExecutor(1, "looking") as executor:
+        looks = executor.submit(again_and_again)
+        try:
+            yield
+        finally:
+            ended.set()
+        looks.result()
+
+
+@contextmanager
 def most_connections(url: str) -> Iterator[Counter[str]]:
     """By application, at the moment of the block at which all together were most."""
     most: Counter[str] = Counter()
-    ended = threading.Event()
 
     def look() -> None:
-        connection = psycopg2.connect(url, application_name="looking")
-        connection.autocommit = True
         with connection.cursor() as cursor:
-            while not ended.wait(LOOKS):
-                cursor.execute(BY_NAME)
-                now = Counter(dict(cursor.fetchall()))
-                if now.total() > most.total():
-                    most.clear()
-                    most.update(now)
-        connection.close()
+            cursor.execute(BY_NAME)
+            now = Counter(dict(cursor.fetchall()))
+        if now.total() > most.total():
+            most.clear()
+            most.update(now)
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield most
-    finally:
-        ended.set()
-        thread.join()
+    with closing(psycopg2.connect(url, application_name="looking")) as connection:
+        connection.autocommit = True
+        with looking(look, LOOKS):
+            yield most
 
 
 def trees(roots: Iterable[int]) -> set[int]:

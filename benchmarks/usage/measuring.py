@@ -1,6 +1,5 @@
 """What the parts of one stack use: with nothing to do, while roadmaps are made, and while trees are read."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +9,7 @@ from typing import Any
 from benchmarks.ground import BenchmarkFailed, Ground, ask, say
 from benchmarks.idle import SETTLE
 from benchmarks.load import Plan, load
-from benchmarks.processes import alone, cpu
+from benchmarks.processes import alone, cpu, looking
 from benchmarks.usage.commands import counted
 from benchmarks.usage.learning import Learner, document_of
 from cli.costs.measured import Effort, PartUsage, RoadmapSize, StackUsage
@@ -122,20 +121,13 @@ def spending(parts: Mapping[str, int]) -> Iterator[Spent]:
 def most_memory(parts: Mapping[str, int]) -> Iterator[dict[str, float]]:
     """The most MB that each part had during the block."""
     most = dict.fromkeys(parts, 0.0)
-    ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(LOOKS):
-            for name, pid in parts.items():
-                most[name] = max(most[name], alone([pid]))
+        for name, pid in parts.items():
+            most[name] = max(most[name], alone([pid]))
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
+    with looking(look, LOOKS):
         yield most
-    finally:
-        ended.set()
-        thread.join()
 
 
 def idle_rate(idle: Spent, name: str) -> float:
