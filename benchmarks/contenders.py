@@ -9,7 +9,7 @@ and a record of the log for each answer. Then everything is emptied, so that eve
 import json
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
@@ -76,8 +76,12 @@ class Contender:
     def check(self, accepted: int) -> None:
         """That everything accepted is there. Raises BenchmarkFailed."""
         for what, count in self._expected().items():
+
+            def are_there(count: Callable[[], int] = count) -> bool:
+                return count() >= accepted
+
             with suppress(AssertionError):
-                wait_until(lambda count=count: count() >= accepted, timeout=STORED)
+                wait_until(are_there, timeout=STORED)
             if (found := count()) != accepted:
                 raise BenchmarkFailed(f"{self.name} accepted {accepted}, and there are {found} {what}")
 
@@ -99,7 +103,7 @@ class Service(Contender):
 
     @contextmanager
     def serving(self, ground: Ground) -> Iterator[None]:
-        self.stack = ground.stack(**self._settings)
+        self.stack = ground.stack(in_one=False, **self._settings)
         self.url = self.stack.environment["DATABASE_URL"]
         self.prepare(ground)
         with running(self.stack, "api"):

@@ -47,7 +47,7 @@ def report_server(seconds: int, *folders: Path) -> None:
         for server in (postgres, broker):
             server.start()
             ends.callback(server.stop)
-        stack = server_stack(folders[2], postgres, broker, **DEFAULTS)
+        stack = server_stack(folders[2], postgres, broker, in_one=False, **DEFAULTS)
         for name, service in stack.services.items():  # its connections tell CLIENT LIST whose they are
             service.environment["REDIS_URL"] += f"?client_name={name}"
         ends.enter_context(running(stack))

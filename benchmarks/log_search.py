@@ -30,11 +30,11 @@ if __name__ == "__main__":  # before the settings are read; the database comes l
     settings_folder = tempfile.TemporaryDirectory(prefix="roadmap-bench-")  # it is removed at the end
     os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": settings_folder.name, "LOG_LEVEL": "WARNING"}
 
-from core.ids import new_id
+from core.ids import first_id, new_id
 from core.postgres import MIGRATION_SECONDS, limit_waiting
 from core.runtime import database, session
 from roadmap.execution_log import BATCH, LogLevel, store_batch
-from roadmap.log_months import first_id, month_after, month_of
+from roadmap.log_months import month_after, month_of
 from roadmap.log_search import LogFilter, page_query, search
 from tests.integration.logbook import document, own_database
 from tests.servers import Postgres
@@ -204,7 +204,7 @@ def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def kind_of(node: dict[str, Any]) -> str:
     """With the name of the index as it is called in any month."""
     index = node.get("Index Name")
-    return node["Node Type"] + (f" ({short(index)})" if index else "")
+    return str(node["Node Type"]) + (f" ({short(index)})" if index else "")
 
 
 def short(index: str) -> str:

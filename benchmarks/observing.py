@@ -97,7 +97,8 @@ def round_of(stack: Stack, queue: ReliableQueue, messages: int) -> tuple[float, 
 @contextmanager
 def following(stack: Stack, headers: dict[str, str]) -> Iterator[None]:
     """Somebody has the dashboard open."""
-    ended, failed = threading.Event(), []
+    ended = threading.Event()
+    failed: list[str] = []
 
     def follow() -> None:
         measured_at = 0.0

@@ -212,15 +212,15 @@ def look_back(story: Story, roadmap: str, concept: str) -> None:
 
 
 def learn(story: Story, roadmap: str, concept: str) -> None:
-    call, at = story.call, {"roadmap_id": roadmap, "concept_id": concept}
-    call("set_progress", {"status": "learning"}, **at)
-    call("set_notes", {"notes": "Salt makes the net tighter."}, **at)
-    call("read_notes", **at)
-    call("read_progress", **at)
-    quiz = call("read_concept", **at)["quiz"]
-    attempt = call("answer_quiz", {"version": quiz["version"], "answers": [[2], [0, 1]]}, **at)
-    call("list_attempts", **at)
-    call("read_attempt", **at, attempt_id=attempt["id"])
+    call = partial(story.call, roadmap_id=roadmap, concept_id=concept)
+    call("set_progress", {"status": "learning"})
+    call("set_notes", {"notes": "Salt makes the net tighter."})
+    call("read_notes")
+    call("read_progress")
+    quiz = call("read_concept")["quiz"]
+    attempt = call("answer_quiz", {"version": quiz["version"], "answers": [[2], [0, 1]]})
+    call("list_attempts")
+    call("read_attempt", attempt_id=attempt["id"])
 
 
 def tell(story: Story, url: str) -> None:
@@ -349,8 +349,8 @@ def _safe(value: Any, name: str = "") -> Any:
 
 def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
     with ExitStack() as stack:
-        servers = [kind(stack.enter_context(scratch_folder())) for kind in (Postgres, Redis)]
-        for server in servers:
+        postgres, broker = Postgres(stack.enter_context(scratch_folder())), Redis(stack.enter_context(scratch_folder()))
+        for server in (postgres, broker):
             stack.callback(server.stop)
             server.start()
         teacher = stack.enter_context(teaching(Teacher(stages=2, modules=1, concepts=2)))
@@ -361,7 +361,7 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
             **{"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "120"},
         }
         receiver = stack.enter_context(receiving())
-        service = server_stack(folder, *servers, **environment, **teacher.environment())
+        service = server_stack(folder, postgres, broker, in_one=False, **environment, **teacher.environment())
         service.headers = {"User-Agent": AGENT}  # nobody else registers
         stack.enter_context(running(service))
         begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN)

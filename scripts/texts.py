@@ -41,7 +41,7 @@ class Catalogue(Catalog):
         comment = "# `make texts` collects and compiles; only the translations are written by hand."
         super().__init__(language.replace("-", "_"), DOMAIN, header_comment=comment, fuzzy=False)
 
-    @property
+    @property  # type: ignore[misc]  # Babel sets it only when it reads a file into one
     def mime_headers(self) -> list[tuple[str, str]]:
         return [
             ("Language", str(self.locale_identifier)),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from standardwebhooks import Webhook
 
@@ -23,9 +24,9 @@ class Got:
     def id(self) -> str:
         return self.headers["webhook-id"]
 
-    def verified(self, secret: str) -> dict:
+    def verified(self, secret: str) -> dict[str, Any]:
         """What is told, if the signature is right and new by the code of others. Raises WebhookVerificationError."""
-        told: dict = Webhook(secret).verify(self.body, self.headers)
+        told: dict[str, Any] = Webhook(secret).verify(self.body, self.headers)
         return told
 
 

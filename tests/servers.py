@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg2
 import redis
@@ -107,7 +107,7 @@ class Server:
             raise AssertionError(f"{type(self).__name__} ended: {(self.folder / 'log').read_text()[-2000:]}")
         return self._answers()
 
-    def _identity(self) -> dict:
+    def _identity(self) -> dict[str, Any]:
         return {}
 
     def _command(self) -> list[str]:
@@ -170,7 +170,7 @@ class Postgres(Server):
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
 
-    def _identity(self) -> dict:
+    def _identity(self) -> dict[str, Any]:
         return as_nobody()
 
     def _answers(self) -> bool:
@@ -206,7 +206,7 @@ class Redis(Server):
         return self._process is not None and info["process_id"] == self._process.pid  # another may have taken the port
 
 
-def as_nobody() -> dict:
+def as_nobody() -> dict[str, Any]:
     """Of a process that refuses to run as root."""
     if os.getuid() != 0:
         return {}

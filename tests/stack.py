@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
@@ -47,7 +48,7 @@ def clean_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def answer_to(method: str, url: str, **options: object) -> httpx2.Response:
+def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
     """What a server on this machine answers on a connection of its own."""
     return httpx2.request(method, url, **{"timeout": 30, "verify": NO_TLS, **options})
 
@@ -194,14 +195,14 @@ class Stack:
         assert answer.status_code == 201, answer.text
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
-    def request(self, method: str, path: str, **options: object) -> httpx2.Response:
-        headers = {**self.headers, **options.pop("headers", {})}  # type: ignore[dict-item]
+    def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        headers = {**self.headers, **options.pop("headers", {})}
         return answer_to(method, self.url + path, headers=headers, **options)
 
-    def get(self, path: str, **options: object) -> httpx2.Response:
+    def get(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("GET", path, **options)
 
-    def post(self, path: str, **options: object) -> httpx2.Response:
+    def post(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("POST", path, **options)
 
     def metrics(self, **headers: str) -> str:
@@ -223,13 +224,13 @@ class Stack:
         assert answer.status_code == 202, answer.text
         return answer.headers["location"]
 
-    def events(self, path: str, *, after: int = 0) -> list[dict]:
+    def events(self, path: str, *, after: int = 0) -> list[dict[str, Any]]:
         """Every event of the stream from the one after number `after`, until the server ends it."""
         headers = {**self.headers, "Last-Event-ID": str(after)}
         events = []
         with httpx2.stream("GET", f"{self.url}{path}/events", headers=headers, timeout=30, verify=NO_TLS) as answer:
             assert answer.status_code == 200
-            current: dict = {}
+            current: dict[str, Any] = {}
             for line in answer.iter_lines():
                 name, _, value = line.partition(": ")
                 if name == "id":
@@ -241,10 +242,10 @@ class Stack:
                     current = {}
         return events
 
-    def finished(self, path: str, *, timeout: float = 60) -> dict:
+    def finished(self, path: str, *, timeout: float = 60) -> dict[str, Any]:
         """The tree of a roadmap that has reached its end."""
 
-        def ended() -> dict | None:
+        def ended() -> dict[str, Any] | None:
             try:
                 answer = self.get(path)
             except httpx2.TransportError:

@@ -61,6 +61,10 @@ class RoadmapRequest(BaseModel):
     language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)] = "en"
 
 
+pool: asyncpg.Pool
+broker: redis.asyncio.Redis
+
+
 async def create(request: Request) -> Response:
     try:
         _, _, token = request.headers.get("authorization", "").partition(" ")

@@ -139,7 +139,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, broker: R
     with teaching(Teacher()) as teacher:
         folder = tmp_path_factory.mktemp("town")
         environment = {**PATIENT, **teacher.environment(), "CONTENT_WORKERS": "16"}  # some of which a test keeps waiting
-        with running(server_stack(folder, postgres, broker, **environment)) as stack:
+        with running(server_stack(folder, postgres, broker, in_one=False, **environment)) as stack:
             yield School(stack, teacher)
 
 

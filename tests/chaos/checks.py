@@ -233,7 +233,11 @@ def wait_until_at_work(stack: Stack, *queues: str, starts: int = 1) -> None:
     """The consumers of these queues have come so far that they hear a signal as they should."""
     for queue in queues:
         service = stack.content if queue == "content" else stack.logs
-        wait_until(lambda s=service, q=queue: ready(s, q) >= starts, timeout=60, reason=f"the consumer of {queue} is at work")
+
+        def is_ready(service: Service = service, queue: str = queue) -> bool:
+            return ready(service, queue) >= starts
+
+        wait_until(is_ready, timeout=60, reason=f"the consumer of {queue} is at work")
 
 
 @contextmanager
@@ -253,11 +257,11 @@ def locked(path: Path) -> Iterator[None]:
 
 def on_disk(broker: Redis) -> None:
     """Everything that Redis has taken so far is in its file, so that a SIGKILL does not lose it."""
-    client = broker.client()
+    client: Any = broker.client()
     client.set("the last write", "1")
 
     def synced() -> bool:
-        return client.execute_command("WAITAOF", 1, 0, 1000)[0] == 1
+        return bool(client.execute_command("WAITAOF", 1, 0, 1000)[0] == 1)
 
     wait_until(synced, timeout=60, reason="Redis has synced its file")
 

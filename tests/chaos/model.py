@@ -111,8 +111,17 @@ class Model:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._port = free_port()
         app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
-        options = {"log_level": "warning", "ws": "none", "lifespan": "off", "timeout_graceful_shutdown": 1}
-        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self._port, access_log=False, **options))
+        config = uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=self._port,
+            access_log=False,
+            log_level="warning",
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="Model", daemon=True)
 
     @property
