@@ -18,7 +18,7 @@ from delivery.messages import SignedJsonSerializer
 from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter
 from tasks import content, logs, upkeep
-from tasks.queues import content_queue, job, logs_queue
+from tasks.queues import OUTAGE_PAUSE, content_queue, job, logs_queue
 
 NAMES = {
     "tasks.content.plan_roadmap": (content_queue, content.plan_roadmap),
@@ -188,7 +188,8 @@ class TestFailing:
         assert spare.dead == []
 
     def test_an_outage_uses_up_no_tries(self, spare: Spare, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(spare.queue, "pause", lambda seconds: None)
+        waits: list[float] = []
+        monkeypatch.setattr(spare.queue, "wait", waits.append)
         outages = [Unavailable("The database does not answer.") for _ in range(3 * TRIES)]
 
         @job(spare.queue)
@@ -203,3 +204,4 @@ class TestFailing:
             assert spare.queue.drain() == 1
         assert spare.noted == ["done"]
         assert spare.dead == []
+        assert waits == [OUTAGE_PAUSE] * 3 * TRIES
