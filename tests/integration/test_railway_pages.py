@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkouts import checkout
 from tests.pages import Names, Step, difference, outputs_of, steps_of
 from tests.railway.cli import GRAPH
 from tests.railway.edge import edge
@@ -84,16 +85,6 @@ def place_programs(folder: Path) -> None:
 def _follow(steps: list[Step], environment: dict[str, str], folder: Path, address: str) -> dict[Step, str]:
     there = [replace(step, command=step.command.replace(DOMAIN, address)) for step in steps]
     return dict(zip(steps, outputs_of(there, environment, folder, timeout=300).values(), strict=True))
-
-
-def checkout(folder: Path) -> Path:
-    """Of what the repository holds by now, committed or not."""
-    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    files = subprocess.run(listed, capture_output=True, check=True).stdout
-    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    copy = f'cd "{ROOT}" && xargs -0 sh -c \'for name; do [ ! -e "$name" ] || printf "%s\\0" "$name"; done\' - | tar --null -cT -'
-    subprocess.run(["sh", "-c", f'{copy} | tar -xC "{folder}"'], input=files, check=True)
-    return folder
 
 
 @pytest.mark.parametrize("page", PAGES)

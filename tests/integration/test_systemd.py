@@ -1,6 +1,7 @@
 """The units of deploy/systemd: systemd finds no fault in them, and what they say starts the service and lets it end in order.
 
-There is no systemd that runs in a test: what a unit says is read from it and done.
+Without a systemd that runs, so wherever the tests do: what a unit says is read from it and done. `test_systemd_runs.py` has
+one, where it is root.
 """
 
 import os

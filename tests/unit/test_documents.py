@@ -24,7 +24,7 @@ RUN_BY = {  # each page with commands, and the test that runs them or looks at w
     "ACCOUNTS.md": "integration/test_readme.py",
     "API.md": "integration/test_api_page.py",
     "COMMANDS.md": "integration/test_commands_page.py",
-    "DEPLOYMENT.md": "integration/test_systemd.py",  # which systemd would run, as root: what they lead to is tested
+    "DEPLOYMENT.md": "integration/test_systemd_runs.py",
     "DEPLOYMENT_COMPARISON.md": "integration/test_comparison_page.py",
     "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "integration/test_railway_pages.py",
     "MONITORING.md": "unit/test_monitoring_page.py",

@@ -1,0 +1,185 @@
+"""The units of deploy/systemd and the commands of docs/DEPLOYMENT.md, run by a real systemd on a machine of its own."""
+
+import re
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import booted
+from tests.booted import Machine, machine
+from tests.checkouts import checkout
+from tests.servers import Postgres, Redis, free_port
+from tests.stack import FINAL, GOAL, ROOT, answer_to
+from tests.waiting import wait_until
+
+WHY_NOT = booted.why_not()
+pytestmark = [
+    pytest.mark.skipif(bool(WHY_NOT), reason=f"NOT RUN: units of systemd; {WHY_NOT}"),
+    pytest.mark.timeout(400),
+]
+BOSS = {"email": "boss@example.org", "password": "a long enough passphrase"}
+SERVICES = ("roadmap-api", "roadmap-logs", "roadmap-content@1")
+INSTALLING = 300  # seconds for packages from the network
+EDITOR = """#!/bin/sh
+# Writes what is set into the file, as a person would.
+while read -r line; do sed -i "/^${line%%=*}=/d" "$1"; echo "$line" >>"$1"; done </srv/given/set
+"""
+
+
+def commands() -> list[list[str]]:
+    """Of each block of the section, as it stands."""
+    section = (ROOT / "docs" / "DEPLOYMENT.md").read_text("utf-8").partition("\n## systemd\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```console\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [[line.removeprefix("# ") for line in block.splitlines()] for block in blocks]
+
+
+INSTALL, LOOK, MORE, UPGRADE, MENDED = range(5)
+
+
+@dataclass
+class Home:
+    """Where the service lives: the machine, and how its API is reached."""
+
+    machine: Machine
+    url: str
+    headers: dict[str, str]
+
+    def do(self, block: int) -> list[str]:
+        """What each command of that block says."""
+        written = [command.replace("ADDRESS", "/srv/given/repository") for command in commands()[block]]
+        return [self.machine.said(command, timeout=INSTALLING) for command in written]
+
+    def is_ready(self) -> bool:
+        return self.machine.run(f"curl --silent --fail --max-time 5 {self.url}/health/ready").returncode == 0
+
+    def create(self) -> str:
+        answer = answer_to("POST", f"{self.url}/api/v1/roadmaps", json={"goal": GOAL}, headers=self.headers)
+        assert answer.status_code == 202, answer.text
+        return answer.headers["location"]
+
+    def status(self, path: str) -> str:
+        return str(answer_to("GET", f"{self.url}{path}", headers=self.headers).json()["status"])
+
+    def make_one(self) -> str:
+        path = self.create()
+        return wait_until(lambda: self.status(path) if self.status(path) in FINAL else None, timeout=60, reason="it is made")
+
+    def pid(self, unit: str) -> str:
+        return self.machine.shown(unit, "MainPID")
+
+
+@pytest.fixture(scope="module")
+def home(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A machine on which the first block has been typed, word for word."""
+    given, port = tmp_path_factory.mktemp("given"), free_port()
+    commit(checkout(given / "repository"))
+    settings = {
+        "DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"),
+        "REDIS_URL": module_broker.url(),
+        "SECRET_KEY": uuid.uuid4().hex,
+        "PORT": str(port),
+        "ADMIN_EMAIL": BOSS["email"],
+        "ADMIN_PASSWORD": BOSS["password"],
+    }
+    (given / "set").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    (given / "editor").write_text(EDITOR)
+    with machine(given) as booted:
+        booted.said("install -D /srv/given/editor /usr/local/bin/editor")
+        here = Home(booted, f"http://127.0.0.1:{port}", {})
+        here.do(INSTALL)
+        wait_until(here.is_ready, timeout=60, reason="the API is ready")
+        token = answer_to("POST", f"{here.url}/api/v1/auth/login", json=BOSS).json()["access_token"]
+        here.headers = {"Authorization": f"Bearer {token}"}
+        yield here
+
+
+def commit(folder: Path) -> None:
+    """Everything there, so that it can be cloned."""
+    name = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for arguments in (["add", "--all"], [*name, "commit", "--quiet", "--message", "as it is"]):
+        subprocess.run(["git", "-C", str(folder), *arguments], check=True)
+
+
+def test_what_is_installed_word_for_word_makes_a_roadmap(home: Home) -> None:
+    assert home.make_one() == "ready"
+    assert [home.machine.state(unit) for unit in (*SERVICES, "roadmap.target")] == ["active"] * 4
+    assert home.machine.said("systemctl is-enabled roadmap.target roadmap-api roadmap-content@1").split() == ["enabled"] * 3
+    assert home.machine.said("stat --format='%a %U' /etc/roadmap/environment") == "600 root"
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_a_service_runs_as_nobody_who_exists_and_may_do_nothing_else(home: Home, unit: str) -> None:
+    status = home.machine.said(f"cat /proc/{home.pid(unit)}/status")
+    found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert "0" not in found["Uid"].split()
+    assert (int(found["CapEff"], 16), int(found["CapBnd"], 16), found["NoNewPrivs"], found["Seccomp"]) == (0, 0, "1", "2")
+    inside = f"nsenter --target={home.pid(unit)} --mount --root"
+    for place in ("/opt/roadmap", "/etc", "/var/lib", "/usr"):
+        assert "Read-only file system" in home.machine.run(f"{inside} touch {place}/written").stdout
+    assert home.machine.said(f"{inside} ls /root /home") in ("", "/home:\n\n/root:")
+    assert BOSS["password"] not in home.machine.said(f"systemctl show '{unit}'")
+
+
+def test_what_is_looked_at_is_shown(home: Home) -> None:
+    units, journal, doctor = home.do(LOOK)
+    assert [unit for unit in (*SERVICES, "roadmap.target") if unit not in units] == []
+    assert "huey@content ready" in journal
+    assert "Traceback" not in journal
+    assert BOSS["password"] not in journal
+    assert "error" not in doctor.lower()
+
+
+def test_more_workers_are_started_and_one_of_them_ended(home: Home) -> None:
+    home.do(MORE)
+    wait_until(lambda: home.machine.state("roadmap-content@2") == "active", reason="the second runs")
+    assert home.machine.state("roadmap-content@3") == "inactive"
+    assert home.make_one() == "ready"
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_a_service_that_is_killed_is_started_again(home: Home, unit: str) -> None:
+    path, pid = home.create(), home.pid(unit)
+    home.machine.said(f"kill -9 {pid}")
+    wait_until(lambda: home.pid(unit) not in (pid, "0") and home.is_ready(), timeout=60, reason="it runs again")
+    wait_until(lambda: home.status(path) == "ready", timeout=60, reason="what was accepted is made")
+
+
+def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -> None:
+    path = home.create()
+    home.do(UPGRADE)
+    wait_until(home.is_ready, timeout=60, reason="the API is ready")
+    wait_until(lambda: home.status(path) == "ready", timeout=60, reason="what was accepted before is made")
+    for unit in (*SERVICES, "roadmap-content@2"):
+        assert home.machine.said(f"readlink /proc/{home.pid(unit)}/cwd") == "/opt/roadmap-NEW"
+
+
+def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(home: Home) -> None:
+    quick = "mkdir -p /run/systemd/system/roadmap-api.service.d && cd $_ && printf '[Service]\\nRestartSec=100ms\\n' >quick.conf"
+    home.machine.said(f"{quick} && systemctl daemon-reload && systemctl stop roadmap.target")
+    home.machine.said("sed -i.as-it-was 's/^SECRET_KEY=.*/SECRET_KEY=short/' /etc/roadmap/environment")
+    told = []
+    for _ in range(2):  # the first time the starts of the last minute count, too
+        home.machine.said("systemctl reset-failed 'roadmap*'")
+        home.machine.run("systemctl start roadmap-api")
+        wait_until(lambda: home.machine.state("roadmap-api") == "failed", timeout=60, reason="it is given up")
+        told.append(home.machine.said("journalctl --unit=roadmap-api --output=cat").count("error: SECRET_KEY"))
+    assert told[1] - told[0] == int(home.machine.shown("roadmap-api", "StartLimitBurst"))
+    home.machine.said("mv /etc/roadmap/environment.as-it-was /etc/roadmap/environment")
+    home.do(MENDED)
+    wait_until(home.is_ready, timeout=60, reason="the API is ready")
+    assert home.make_one() == "ready"
+
+
+def test_the_target_ends_everything_in_order(home: Home) -> None:
+    home.machine.said("systemctl stop roadmap.target")
+    units = (*SERVICES, "roadmap-content@2", "roadmap.target")
+    wait_until(
+        lambda: not any(home.machine.state(unit) in ("active", "deactivating") for unit in units), timeout=60, reason="they end"
+    )
+    assert [home.machine.state(unit) for unit in units] == ["inactive"] * len(units)
+    assert {home.machine.shown(unit, "Result") for unit in units[:-1]} == {"success"}
+    assert "Traceback" not in home.machine.said("journalctl --unit='roadmap-*' --output=cat")
