@@ -3,7 +3,6 @@ cause and a fix, each in one sentence. Nothing is changed by asking, every wait 
 """
 
 import math
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ import redis
 from core import clock
 from core.migrate import pending, unknown
 from core.postgres import limit_waiting
-from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble
+from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble, direct_database_trouble
 from core.settings import SHORTEST_KEY, Settings
 from core.storage import open_database, open_migration_database, signing_keys
 
@@ -121,9 +120,8 @@ def _direct_database(settings: Settings, identity: tuple[Any, ...]) -> list[Chec
             [process] = direct.execute_sql("SELECT pg_backend_pid()").fetchone()
             is_pooled = process != direct.connection().get_backend_pid()  # a pooler makes one up
     except DATABASE_FAULTS as error:
-        trouble = database_trouble(error, settings)
-        what, fix = (re.sub(r"\b(?<!DIRECT_)DATABASE_URL", variable, said) for said in (trouble.what, trouble.fix))
-        return [failed(name, what, trouble.cause, fix)]
+        trouble = direct_database_trouble(error, settings)
+        return [failed(name, trouble.what, trouble.cause, trouble.fix)]
     if theirs != identity:
         cause = "migrations and backups would go to another database than the services"
         return [failed(name, f"{variable} leads elsewhere than DATABASE_URL", cause, "name the same database in both")]

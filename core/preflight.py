@@ -15,7 +15,16 @@ import peewee
 import redis
 
 from core.migrate import MigrationFailed, migrate, pending
-from core.reaching import AWAY, broker_trouble, database_trouble, first_line, option_trouble
+from core.reaching import (
+    AWAY,
+    Trouble,
+    broker_trouble,
+    database_trouble,
+    direct_database_trouble,
+    first_line,
+    is_misspelt,
+    option_trouble,
+)
 from core.settings import ServiceType, Settings, SettingsError, from_environment
 from core.storage import open_database, open_migration_database, signing_keys
 
@@ -93,8 +102,11 @@ def _check_broker_address(settings: Settings) -> None:
         raise Refused(str(option_trouble(error))) from None
     if authorities := getattr(connection, "ca_certs", None):
         _check_certificate("ssl_ca_certs", authorities, lambda context: context.load_verify_locations(authorities))
-    if own := getattr(connection, "certfile", None):
-        key, password = getattr(connection, "keyfile", None), getattr(connection, "certificate_password", None)
+    own, key = getattr(connection, "certfile", None), getattr(connection, "keyfile", None)
+    if key and not own:
+        raise Refused("REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too")
+    if own:
+        password = getattr(connection, "certificate_password", None)
         # Without a password OpenSSL would ask the terminal for one.
         _check_certificate("ssl_certfile", own, lambda context: context.load_cert_chain(own, key, lambda: password or ""))
 
@@ -135,7 +147,7 @@ def _migrated(settings: Settings) -> None:
     except MigrationFailed as error:
         raise Refused(str(error)) from None
     except AWAY as error:
-        raise NotReady(str(database_trouble(error, settings))) from None
+        raise _not_migrated(error, settings) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
 
@@ -147,7 +159,7 @@ def _schema_is_there(settings: Settings) -> None:
         _check_encoding(database)
         missing = pending(database)
     except AWAY as error:
-        raise NotReady(str(database_trouble(error, settings))) from None
+        raise _not_migrated(error, settings) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
     finally:
@@ -157,17 +169,29 @@ def _schema_is_there(settings: Settings) -> None:
 
 
 def _application_connects(settings: Settings) -> None:
-    """As the service itself does: what stands between may refuse what it asks for."""
+    """As the service itself does, to the database that has been looked at: what stands between may refuse what it asks for."""
     database = open_database(settings)
     try:
         database.connect()
+        elsewhere = pending(database)
     except AWAY as error:
-        trouble = database_trouble(error, settings)
-        raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
+        raise _away(database_trouble(error, settings)) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
     finally:
         database.close_all()
+    if elsewhere:
+        raise Refused("DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both")
+
+
+def _not_migrated(error: Exception, settings: Settings) -> NotReady | Refused:
+    """All but what is misspelt is waited for: a standby that takes no changes may be made the first one, a full disk emptied."""
+    told = str(direct_database_trouble(error, settings))
+    return Refused(told) if is_misspelt(error) else NotReady(told)
+
+
+def _away(trouble: Trouble) -> NotReady | Refused:
+    return NotReady(str(trouble)) if trouble.is_away else Refused(str(trouble))
 
 
 def _check_encoding(database: peewee.Database) -> None:
@@ -189,8 +213,9 @@ def _broker_answers(settings: Settings) -> None:
     except redis.ResponseError as error:
         raise Refused(f"REDIS_URL: the server refuses: {first_line(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        trouble = broker_trouble(error)
-        raise (NotReady if trouble.is_away else Refused)(str(trouble)) from None
+        raise _away(broker_trouble(error)) from None
+    except (TypeError, ValueError) as error:  # what an option leads to only when it connects
+        raise Refused(str(option_trouble(error))) from None
     finally:
         client.close()
     if policy is None:

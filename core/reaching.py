@@ -4,9 +4,10 @@ Drivers name host, port and user, never the password; what they say of an addres
 is not repeated.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import peewee
 import redis
@@ -22,6 +23,7 @@ DISK_FULL = "53100"
 NOT_UNDONE = ("no transaction is active", "no such savepoint", "connection already closed")
 
 NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
+BAD_OPTION = "invalid "  # of the driver, to a value in an address: it has not even tried
 NO_LIMITS = "unsupported startup parameter"  # of PgBouncer, to `options` in an address
 
 DATABASE_FAULTS = (peewee.PeeweeException,)
@@ -42,6 +44,11 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
         NO_LIMITS,
         "a pooler stands before it that gives sessions no limits",
         "set DIRECT_DATABASE_URL to the server itself (docs/DEPLOYMENT.md, A transaction pooler)",
+    ),
+    (
+        BAD_OPTION,
+        "it has an option whose value is none that there is",
+        "check the options of DATABASE_URL, as sslmode",
     ),
     (
         "server does not support ssl",
@@ -139,6 +146,11 @@ def first_of(error: BaseException) -> BaseException:
     return error
 
 
+def is_misspelt(error: BaseException) -> bool:
+    """Whether the driver says that an option of the address has no such value, without having tried."""
+    return first_line(error).lower().startswith(BAD_OPTION)
+
+
 def is_full(error: BaseException) -> bool:
     """Whether this says that a database has no room left."""
     return _code(error) == DISK_FULL or (
@@ -160,9 +172,18 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
     missing = "does not exist" in said
     causes = [each for each in DATABASE_CAUSES if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)]
     cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
-    if NO_LIMITS in said:
+    if NO_LIMITS in said or is_misspelt(error):
         return Trouble("the database cannot be used", cause, fix, False)
     return Trouble("the database does not answer", cause, fix, is_away(error))
+
+
+def direct_database_trouble(error: BaseException, settings: Settings) -> Trouble:
+    """Of the one that migrations go to, which has a variable of its own where a pooler stands before the server."""
+    trouble = database_trouble(error, settings)
+    if settings.direct_database_url is None:
+        return trouble
+    what, fix = (re.sub(r"\b(?<!DIRECT_)DATABASE_URL", "DIRECT_DATABASE_URL", said) for said in (trouble.what, trouble.fix))
+    return replace(trouble, what=what, fix=fix)
 
 
 def broker_trouble(error: Exception) -> Trouble:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -25,6 +25,11 @@ SHORTEST_KEY = 32  # characters of a SECRET_KEY
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN")  # variables that it sets
 RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
+BROKER_OPTIONS = (  # that an address may have: what the driver knows beside them is decided here, or is no text
+    *("db", "username", "password", "protocol", "client_name", "max_connections", "health_check_interval", "socket_keepalive"),
+    *("socket_timeout", "socket_connect_timeout", "retry_on_timeout", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile"),
+    *("ssl_keyfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+)
 RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
 
 
@@ -58,7 +63,9 @@ class ServiceType(StrEnum):
 SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}  # names of the stack before this one
 
 
-def _scheme(*allowed: str) -> AfterValidator:
+def _scheme(*allowed: str, always: str = "") -> AfterValidator:
+    """Afterwards it is written as the drivers know it: in small letters, and with `always`, where they know one name alone."""
+
     def check(url: SecretStr | None) -> SecretStr | None:
         if url is None:
             return url
@@ -71,7 +78,7 @@ def _scheme(*allowed: str) -> AfterValidator:
             raise ValueError("is not a readable address; special characters of a password must be percent-encoded") from None
         if scheme not in allowed:
             raise ValueError(f"must start with {' or '.join(f'{name}://' for name in allowed)}")
-        return url
+        return SecretStr(f"{always or scheme}://{url.get_secret_value().partition('://')[2]}")
 
     return AfterValidator(check)
 
@@ -151,14 +158,28 @@ def _networks(whose: str, everybody: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _broker(url: SecretStr | None) -> SecretStr | None:
+    """The driver takes any option for one of its own, and most of those are no texts, or change what a queue reads."""
+    if url is None:
+        return url
+    parts = urlsplit(url.get_secret_value())
+    try:
+        (parts.hostname or "").encode("idna")
+    except UnicodeError:
+        raise ValueError("names a host that none can have: a part between two dots is empty or too long") from None
+    if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - set(BROKER_OPTIONS):  # which may be a password's
+        raise ValueError(f"has an option that is none of {', '.join(BROKER_OPTIONS)}")
+    return url
+
+
 def _monitor_token(token: SecretStr | None) -> SecretStr | None:
     if token is not None and not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
         raise ValueError(f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, as in `openssl rand -hex 32`")
     return token
 
 
-PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres")]
-RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss")]
+PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres", always="postgresql")]
+RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss"), AfterValidator(_broker)]
 Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]

@@ -8,6 +8,7 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import peewee
 from playhouse.pool import PooledSqliteDatabase
@@ -31,6 +32,8 @@ KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count":
 # A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
 # takes no such options; DIRECT_DATABASE_URL tells that there is one, and deploy/pgbouncer.ini sets them there.
 SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
+# Said with each transaction, whatever the database's own default: who has waited for a lock must see what was done meanwhile.
+ISOLATION = "READ COMMITTED"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 
 
@@ -59,15 +62,17 @@ def open_database(settings: Settings) -> peewee.Database:
     """The application's database, pooled, not yet connected. Nothing connects by itself."""
     if settings.database_url is not None:
         limit_waiting()
-        limits = {} if settings.direct_database_url else {"options": SESSION_LIMITS}
+        url = settings.database_url.get_secret_value()
+        limits = {} if settings.direct_database_url else {"options": f"{_own_options(url)} {SESSION_LIMITS}".strip()}
         return LimitedPool(
-            settings.database_url.get_secret_value(),
+            url,
             max_connections=_connections(settings),
             timeout=POOL_WAIT,
             autoconnect=False,
             connect_timeout=5,
             **KEEPALIVE,
             application_name=f"roadmap-{settings.service_type}",
+            isolation_level=ISOLATION,
             **limits,
         )
     _make_folder(settings.data_dir)
@@ -89,7 +94,7 @@ def open_migration_database(settings: Settings) -> peewee.Database:
     if settings.database_url is not None:
         limit_waiting(MIGRATION_SECONDS)
         url = settings.direct_database_url or settings.database_url
-        return peewee.PostgresqlDatabase(url.get_secret_value(), autoconnect=False, connect_timeout=5)
+        return peewee.PostgresqlDatabase(url.get_secret_value(), autoconnect=False, connect_timeout=5, isolation_level=ISOLATION)
     _make_folder(settings.data_dir)
     return _File(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
 
@@ -128,6 +133,11 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
         finally:
             os.unlink(draft)
     return (path.read_text().strip(),)
+
+
+def _own_options(url: str) -> str:
+    """What an address says to the server's sessions, as `-c search_path=...`."""
+    return next(iter(parse_qs(urlsplit(url).query).get("options", [])), "")
 
 
 def _from_hex(text: str | None) -> bytes | None:

@@ -175,7 +175,6 @@ def test_a_name_that_no_file_can_have_is_refused(launch: Launch) -> None:
 @pytest.mark.parametrize(
     ("scheme", "option"),
     [
-        ("rediss", "ssl_colour=red"),
         ("redis", "ssl_ca_certs=/etc/authority.pem"),
         ("rediss", "ssl_cert_reqs=maybe"),
         ("redis", "db=x"),

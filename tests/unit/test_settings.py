@@ -1,11 +1,13 @@
 """Settings: every rule, told by the variable's name and without its value; and the table of variables in the docs."""
 
+import inspect
 import re
 
 import pytest
+import redis
 from pydantic import SecretStr, ValidationError
 
-from core.settings import PATTERNS, ServiceType, Settings, SettingsError, from_environment
+from core.settings import BROKER_OPTIONS, PATTERNS, ServiceType, Settings, SettingsError, from_environment
 from scripts.settings_table import MARKED, table
 from tests.stack import ROOT
 
@@ -193,6 +195,42 @@ def test_a_text_that_does_not_fit_is_named_and_not_shown(name: str, value: str) 
     assert line.startswith(f"{name}: ")
     assert SECRET not in line
     assert value not in line
+
+
+@pytest.mark.parametrize("written", ["postgres", "POSTGRES", "postgresql", "PostgreSQL"])
+def test_the_database_is_named_as_its_driver_knows_it(written: str) -> None:
+    url = f"{written}://roadmap:A%20b@DB/roadmap?sslmode=require"
+    settings = from_environment({**SERVER, "DATABASE_URL": url, "DIRECT_DATABASE_URL": url, "REDIS_URL": "REDISS://Queue/0"})
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == "postgresql://roadmap:A%20b@DB/roadmap?sslmode=require"
+    assert settings.direct_database_url == settings.database_url
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "rediss://Queue/0"
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["encoding=x", "retry=3", "redis_connect_func=x", "decode_responses=true", "ssl_ca_data=x", "ssl_color=x", SECRET],
+)
+def test_an_option_of_the_broker_that_its_driver_cannot_use_here_is_refused(option: str) -> None:
+    """Or what stands behind a question mark that a password has: so it is not repeated."""
+    line = complaint({**SERVER, "REDIS_URL": f"rediss://queue/0?{option}"})
+    assert line.startswith("REDIS_URL: has an option that is none of db, username,")
+    assert option not in line
+
+
+@pytest.mark.parametrize("option", BROKER_OPTIONS)
+def test_the_driver_knows_every_option_of_the_broker(option: str) -> None:
+    """As a parameter of its connections, or of the pool."""
+    url = from_environment({**SERVER, "REDIS_URL": f"rediss://queue/0?{option}=1"}).redis_url
+    assert url is not None
+    known = {name for kind in redis.SSLConnection.__mro__ for name in inspect.signature(kind.__init__).parameters}
+    assert option in known | set(inspect.signature(redis.ConnectionPool.__init__).parameters)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_host_that_none_can_have_is_refused(host: str) -> None:
+    assert complaint({**SERVER, "REDIS_URL": f"redis://{host}:6379/0"}).startswith("REDIS_URL: names a host that none can have")
 
 
 @pytest.mark.parametrize("password", [f"{SECRET}\N{ACCOUNT OF}", f"[{SECRET}]", f"[{SECRET}"])

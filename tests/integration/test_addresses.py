@@ -1,0 +1,95 @@
+"""Addresses of servers that are odd or wrong: what is meant is done, and what cannot be meant is refused in one sentence."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+
+from core.migrate import known
+from tests.integration.test_operators_commands import roadmap
+from tests.integration.test_tls import CONSUMERS, KEY, LOOPBACK, SECRET, Launch, launch, refusal, waited
+from tests.servers import Postgres, Redis
+from tests.stack import clean_environment, running, server_stack
+
+__all__ = ["launch"]  # a fixture
+
+NOWHERE = f"redis://{LOOPBACK}:1/0"
+each_service = pytest.mark.parametrize("name", ["api", *CONSUMERS])
+
+
+def change(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+# What is meant
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_default(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory, isolation: str
+) -> None:
+    url = postgres.create_database(f"t{abs(hash(isolation))}")
+    change(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{isolation}'")
+    environment = {**clean_environment(), "SERVICE_TYPE": "api", "DATABASE_URL": url, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
+    with ThreadPoolExecutor(3) as threads:
+        said = list(threads.map(lambda _: roadmap(environment, "migrate", "--json"), range(3)))
+    assert [each.errors for each in said if each.code] == []
+    assert sorted(name for each in said for name in each.data["applied"]) == known()
+
+
+def test_the_main_job_is_done_with_a_schema_and_an_isolation_of_its_own(
+    postgres: Postgres, own_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also under the older name of the scheme, as some platforms write it."""
+    stack = server_stack(tmp_path_factory.mktemp("stack"), postgres, own_broker)
+    url = stack.environment["DATABASE_URL"]
+    change(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    change(url, "CREATE SCHEMA mine")
+    stack.environment["DATABASE_URL"] = url.replace("postgresql://", "postgres://") + "?options=-c%20search_path%3Dmine"
+    for service in stack.services.values():
+        service.environment["DATABASE_URL"] = stack.environment["DATABASE_URL"]
+    with running(stack):
+        stack.do_the_main_job()
+    connection = psycopg2.connect(url)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name LIKE 'roadmap%'")
+        assert cursor.fetchall() == [("mine",)]
+    connection.close()
+
+
+# What cannot be meant
+
+
+@each_service
+def test_two_addresses_that_lead_to_different_databases_are_refused(launch: Launch, postgres: Postgres, name: str) -> None:
+    empty = postgres.create_database(f"e{name}")
+    line = refusal(
+        launch(name, REDIS_URL=NOWHERE, DATABASE_URL=empty, DIRECT_DATABASE_URL=launch("api").environment["DATABASE_URL"])
+    )
+    assert line == ("error: DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both")
+
+
+@each_service
+def test_a_direct_address_that_is_wrong_is_told_by_its_name(launch: Launch, name: str) -> None:
+    direct = f"postgresql://postgres:{SECRET}@{LOOPBACK}:1/app"
+    service = launch(name, REDIS_URL=NOWHERE, DIRECT_DATABASE_URL=direct, STARTUP_WAIT_SECONDS="1")
+    line = refusal(service)
+    assert line.endswith("check host and port in DIRECT_DATABASE_URL")
+    assert waited(service)
+
+
+@each_service
+def test_an_option_of_the_database_with_no_such_value_is_not_waited_for(launch: Launch, postgres: Postgres, name: str) -> None:
+    service = launch(name, REDIS_URL=NOWHERE, DATABASE_URL=f"postgresql://postgres@{postgres.address}/postgres?sslmode=bogus")
+    assert "it has an option whose value is none that there is" in refusal(service)
+    assert not waited(service)
+
+
+@pytest.mark.parametrize("name", ["api", "huey_content"])
+def test_a_key_without_a_certificate_is_refused(launch: Launch, name: str) -> None:
+    line = refusal(launch(name, REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_keyfile=/key.pem"))
+    assert line == "error: REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too"
