@@ -1,20 +1,26 @@
 """Addresses of servers that are odd or wrong: what is meant is done, and what cannot be meant is refused in one sentence."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg2
 import pytest
 
 from core.migrate import known
 from tests.integration.test_operators_commands import roadmap
-from tests.integration.test_tls import CONSUMERS, KEY, LOOPBACK, SECRET, Launch, launch, refusal, waited
-from tests.servers import Postgres, Redis
+from tests.launching import CONSUMERS, KEY, SECRET, Launch, launching, refusal, waited
+from tests.servers import LOOPBACK, Postgres, Redis
 from tests.stack import clean_environment, running, server_stack
-
-__all__ = ["launch"]  # a fixture
 
 NOWHERE = f"redis://{LOOPBACK}:1/0"
 each_service = pytest.mark.parametrize("name", ["api", *CONSUMERS])
+
+
+@pytest.fixture
+def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
+    with launching(tmp_path, postgres) as start:
+        yield start
 
 
 def change(url: str, statement: str) -> None:
@@ -29,9 +35,7 @@ def change(url: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
-def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_default(
-    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory, isolation: str
-) -> None:
+def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_default(postgres: Postgres, isolation: str) -> None:
     url = postgres.create_database(f"t{abs(hash(isolation))}")
     change(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{isolation}'")
     environment = {**clean_environment(), "SERVICE_TYPE": "api", "DATABASE_URL": url, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
@@ -42,10 +46,10 @@ def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_defa
 
 
 def test_the_main_job_is_done_with_a_schema_and_an_isolation_of_its_own(
-    postgres: Postgres, own_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+    postgres: Postgres, own_broker: Redis, tmp_path: Path
 ) -> None:
     """Also under the older name of the scheme, as some platforms write it."""
-    stack = server_stack(tmp_path_factory.mktemp("stack"), postgres, own_broker)
+    stack = server_stack(tmp_path, postgres, own_broker)
     url = stack.environment["DATABASE_URL"]
     change(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
     change(url, "CREATE SCHEMA mine")

@@ -1,22 +1,17 @@
 """Servers that are spoken to in TLS: whom the services trust, and what they say of whom they do not."""
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
 
-from tests.servers import LOOPBACK, Postgres, free_port, listens, scratch_folder, started
-from tests.stack import SHORT, Service, clean_environment, running, server_stack
+from tests.launching import CONSUMERS, SECRET, Launch, launching, refusal, waited
+from tests.servers import LOOPBACK, Postgres, listens, scratch_folder, started
+from tests.stack import running, server_stack
 from tests.tls import TlsRedis
 from tests.waiting import wait_until
-
-SECRET = "hunter2-s3cret"
-KEY = "a key of this file with at least 32 characters"
-CONSUMERS = ("huey_logs", "huey_content")
-Launch = Callable[..., Service]
 
 
 @pytest.fixture(scope="module")
@@ -55,41 +50,8 @@ def expired(authority: trustme.CA) -> Iterator[TlsRedis]:
 
 @pytest.fixture
 def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
-    """Starts a service of that name with a database, until the end of the test."""
-    services: list[Service] = []
-    url = postgres.create_database(tmp_path.name)
-
-    def start(name: str, **variables: str) -> Service:
-        base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATABASE_URL": url, "SECRET_KEY": KEY}
-        services.append(Service(name, {**base, **variables}, tmp_path).start())
-        return services[-1]
-
-    try:
-        api = start("api", REDIS_URL=f"redis://{LOOPBACK}:1/0")  # for the schema; it needs no broker
-        wait_until(lambda: listens(LOOPBACK, int(api.environment["PORT"])), reason="the API listens")
+    with launching(tmp_path, postgres) as start:
         yield start
-    finally:
-        for service in services:
-            if service.alive():
-                service.signal(signal.SIGKILL)
-            assert service.process is not None
-            service.process.wait(10)
-
-
-def refusal(service: Service) -> str:
-    """The one sentence of a service that ends with 1, after it has waited or at once."""
-    assert service.process is not None
-    assert service.process.wait(30) == 1, service.output
-    assert SECRET not in service.output
-    assert "Traceback" not in service.output
-    lines = [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
-    assert len(lines) == 1, service.output
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
-def waited(service: Service) -> bool:
-    return "waiting: " in service.output
 
 
 # Trusted
