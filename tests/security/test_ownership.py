@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partialmethod
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,11 +27,12 @@ from models.audit import AuditRecord
 from roadmap import decisions, passwords, webhooks
 from roadmap.accounts import PasswordChange, set_admin, set_observer
 from roadmap.api_keys import KeyRequest, Scope
+from roadmap.briefs import DesignBrief
 from roadmap.catalogue import Catalogue
 from roadmap.creating import create_many, new_roadmap
 from roadmap.invitations import InvitationRequest
 from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
-from roadmap.outline import Level
+from roadmap.outline import Level, Outline
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.webhooks import WebhookChange, WebhookRequest
@@ -60,7 +62,7 @@ from web.routes import (
 )
 from web.standing import standing
 
-KEY = "python-backend/caching"
+KEY = "python-backend/rest-api-design"
 LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
 NOTED_BESIDE = {("login_session", "seen_at"), ("api_key", "used_at")}  # now and then, when somebody was there
 ALL = ("read", "write")
@@ -310,13 +312,23 @@ def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
     return {**things, **{name: str(new_id()) for name in ids_of(endpoint)}}
 
 
+def _short(catalogue: Catalogue, outline: Callable[[Catalogue, DesignBrief], Outline], design: DesignBrief) -> Outline:
+    """The first module alone."""
+    made = outline(catalogue, design)
+    stage = made.stages[0].model_copy(update={"modules": made.stages[0].modules[:1]})
+    return made.model_copy(update={"stages": (stage,)})
+
+
 @pytest.fixture
 def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """The application as it serves many, with a catalogue that takes words: its own asks nobody before it refuses them."""
+    """The application as it serves many, with a catalogue that takes words (its own asks nobody before it refuses them) and
+    whose track has one module: it is made for each of them.
+    """
     in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
     for module in (callers, limits, origins):
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(Catalogue, "check_feedback", lambda *_: None)
+    monkeypatch.setattr(Catalogue, "outline", partialmethod(_short, Catalogue.outline))
     monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))  # many log in here
     return client
 
