@@ -17,9 +17,13 @@ import {
 /** More of them when docs/SCALING.md says so. Consumers of one queue share its work. */
 const REPLICAS = { api: 1, logs: 1, content: 1 };
 
-/** Seconds: what a consumer may still need after SIGTERM, and when Railway kills whatever is left. */
+/** true: no logs and no content, the api is all of it (SERVICE_TYPE=all). docs/RAILWAY_DEPLOYMENT.md#one-instance */
+const ONE_INSTANCE: boolean = false;
+
+/** Seconds: what a consumer may still need after SIGTERM, and when Railway kills whatever is left. One instance kills what hangs by
+ * itself, 15 seconds after the grace. */
 const GRACE = 20;
-const DRAINING = GRACE + 10;
+const DRAINING = GRACE + (ONE_INSTANCE ? 25 : 10);
 
 /** A bound, not a reservation: Railway bills what is used. Bytes, and cores. */
 const MOST_OF_A_REPLICA = { memoryBytes: 512_000_000, cpu: 2 };
@@ -110,7 +114,7 @@ export default defineRailway((ctx) => {
     },
     env: {
       ...servers,
-      SERVICE_TYPE: "api",
+      SERVICE_TYPE: ONE_INSTANCE ? "all" : "api",
       ...kept(FOR_ALL),
       ...kept(FOR_API_AND_CONTENT),
       ...kept(FOR_THE_API),
@@ -132,7 +136,7 @@ export default defineRailway((ctx) => {
   });
 
   return project(ctx.projectName ?? "roadmap", {
-    resources: [group("Service", [api, logs, content]), group("Servers", [database, broker])],
+    resources: [group("Service", ONE_INSTANCE ? [api] : [api, logs, content]), group("Servers", [database, broker])],
   });
 });
 

@@ -2,12 +2,15 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.settings import Settings, from_environment
+from core.supervisor import AFTER_GRACE
 from roadmap_cli import OPERATORS
 from tests.railway.dockerfile import BuildFailed, build
 from tests.stack import ROOT
@@ -26,6 +29,7 @@ API_AND_CONTENT = {
     *("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "MODEL_CONCURRENCY", "MODEL_MAX_TOKENS", "MODEL_PRICES"),
     *("MODEL_TIMEOUT_SECONDS", "CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH", "REPAIR_ROUNDS"),
 }
+TSX = Path("node_modules", ".bin", "tsx")
 NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}
 
 
@@ -82,6 +86,34 @@ def test_the_api_migrates_before_it_is_started_and_is_asked_whether_it_is_ready(
     assert deploy["healthcheckPath"] in {endpoint.path for endpoint in ENDPOINTS if endpoint.public}
     others = [SERVICES[name]["deploy"] for name in ("logs", "content")]
     assert [other for other in others if "healthcheckPath" in other or "preDeployCommand" in other] == []  # they have no port
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".railway" / TSX).exists() or shutil.which("node") is None,
+    reason="NOT RUN: one instance on Railway; `make railway` brings what that needs",
+)
+def test_one_instance_is_the_api_alone_with_every_setting_and_time_to_end(tmp_path: Path) -> None:
+    """As the page says: one line is changed."""
+    program = (ROOT / ".railway" / "railway.ts").read_text("utf-8")
+    assert program.count("ONE_INSTANCE: boolean = false;") == 1
+    (tmp_path / "railway.ts").write_text(program.replace("ONE_INSTANCE: boolean = false;", "ONE_INSTANCE: boolean = true;"))
+    for name in ("graph.ts", "package.json", "tsconfig.json"):
+        shutil.copy(ROOT / ".railway" / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(ROOT / ".railway" / "node_modules")
+    said = subprocess.run([str(tmp_path / TSX), "graph.ts"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    (one,) = [each for each in json.loads(said.stdout)["resources"] if each["type"] == "service"]
+    usual = SERVICES["api"]
+    assert one["name"] == "api"
+    changed = {name for name, value in one["variables"].items() if value != usual["variables"].get(name)}
+    assert changed == {"SERVICE_TYPE", "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"}
+    assert one["variables"].keys() == usual["variables"].keys()
+    assert one["variables"]["SERVICE_TYPE"]["value"] == "all"
+    draining = one["deploy"]["drainingSeconds"]
+    grace = from_environment({**NEEDED, **literals("api")}).shutdown_grace_seconds
+    assert draining > grace + AFTER_GRACE
+    assert one["variables"]["RAILWAY_DEPLOYMENT_DRAINING_SECONDS"]["value"] == str(draining)
+    assert {**one["deploy"], "drainingSeconds": usual["deploy"]["drainingSeconds"]} == usual["deploy"]
 
 
 def test_what_checks_it_is_pinned_and_names_no_host() -> None:
