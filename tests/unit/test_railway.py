@@ -27,7 +27,7 @@ API_ALONE = {
 }
 API_AND_CONTENT = {
     *("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "MODEL_CONCURRENCY", "MODEL_MAX_TOKENS", "MODEL_PRICES"),
-    *("MODEL_TIMEOUT_SECONDS", "CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH", "REPAIR_ROUNDS"),
+    *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH", "REPAIR_ROUNDS"),
 }
 TSX = Path("node_modules", ".bin", "tsx")
 NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}
@@ -64,6 +64,19 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
     known = {name.upper() for name in Settings.model_fields}
     assert known - variables.keys() - PLATFORM == API_ALONE | (set() if service == "content" else API_AND_CONTENT)
     assert [name for name, value in variables.items() if value["type"] == "preserve"] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service: str) -> None:
+    """Settings that must fit each other go to the same services: what is left as it was by default would not fit there."""
+    told = {
+        **{"LEASE_SECONDS": "20", "MODEL_TIMEOUT_SECONDS": "10", "HEARTBEAT_SECONDS": "9", "HEARTBEAT_TTL_SECONDS": "30"},
+        **{"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m", "MODEL_PRICES": "m=1/2", "BUDGET_PER_ROADMAP": "1"},
+        **{"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "a long enough passphrase"},
+    }
+    from_environment({**NEEDED, **told})
+    read = {name: value for name, value in told.items() if name in SERVICES[service]["variables"]}
+    from_environment({**NEEDED, **literals(service), **read})
 
 
 @pytest.mark.parametrize("service", SERVICES)
