@@ -224,6 +224,25 @@ def test_costs_are_in_proportion_to_the_contents() -> None:
     assert half.parts["huey_content"].memory == COSTS.parts["huey_content"].memory
 
 
+def test_a_larger_tree_costs_more_to_read() -> None:
+    double = COSTS.of_size(2 * COSTS.contents)
+    assert double.parts["api"].cpu_per_request == 2 * (COSTS.parts["api"].cpu_per_request or 0) > 0
+    assert double.parts["postgres"].cpu_per_request is None
+    assert double.servers_cpu_per_request == {name: 2 * each for name, each in COSTS.servers_cpu_per_request.items()}
+    assert double.sent_for_each == 2 * COSTS.sent_for_each
+
+
+def test_servers_compute_for_requests_too() -> None:
+    """As `roadmap cost` reckons it."""
+    load, speed = Workload(100_000), Speed(3000, (1, 2, 3), 0, 1, 10, 0)
+    few, many = (needs.sized(load, COSTS, Terms(requests=each), speed, "") for each in (0, 60))
+    for name in ("postgres", "redis"):
+        more = load.rate * 60 * COSTS.servers_cpu_per_request[name]
+        assert many.part(name).cores_busiest - few.part(name).cores_busiest == pytest.approx(more)
+        assert many.part(name).cores - few.part(name).cores == pytest.approx(more / load.busiest)
+    assert dict(many.limits)["one PostgreSQL's cores"] > dict(few.limits)["one PostgreSQL's cores"]
+
+
 def test_connections_are_those_of_the_pools() -> None:
     urls = {"database_url": "postgresql://localhost/x", "redis_url": "redis://localhost", "secret_key": "k" * 40}
 
