@@ -111,7 +111,7 @@ def arguments() -> argparse.Namespace:
     add("--at-once", type=int, default=usual.limits.at_once, help="calls at once that the provider allows; 0: no limit")
     add("--threads", type=int, default=Terms().each, help="most threads of a consumer")
     add("--within", type=float, default=usual.within, help="seconds within which roadmaps should be ready")
-    add("--share", type=float, default=usual.share, help="of them that should: 0.5, 0.9 or 0.99")
+    add("--share", type=float, default=usual.share, help="of them that should, between 0 and 1")
     add("--price", type=float, default=PRICE, help="of a million tokens of the model, for its bill; 0: leave it out")
     add("--check", action="store_true", help="run the real service beside the prediction")
     add("--quick", action="store_true", help="with --check: one short trial, judged generously")

@@ -57,6 +57,7 @@ class Needs:
 
     a_day: float
     busiest: float  # times the mean of the day
+    share: float  # of the roadmaps, that should be ready in time
     parts: tuple[Part, ...]
     speed: Speed
     why_not: str
@@ -145,6 +146,7 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
     return Needs(
         a_day=workload.a_day,
         busiest=workload.busiest,
+        share=workload.share,
         parts=(api, logs, content, *servers, *pooler),
         speed=speed,
         why_not=why_not,

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.check import Compared, table
 from benchmarks.capacity.money import MONTHS, PLATFORM, of_model, of_platform
 from benchmarks.capacity.needs import API, LOGS, POSTGRES, Needs, Terms, sized
-from benchmarks.capacity.threads import Speed
+from benchmarks.capacity.threads import SHARES, Speed, percent
 from benchmarks.capacity.unit_costs import CONTENT, UnitCosts
 from benchmarks.capacity.workload import Workload
 from benchmarks.figures import number
@@ -32,18 +33,20 @@ def of_needs(found: Sequence[Needs], price: float) -> str:
 
 
 def _speeds(found: Sequence[Needs]) -> str:
-    head: tuple[str, ...] = ("roadmaps a day", "threads", "consumers", "ready, s: 50 / 90 / 99 %", "planning begins, s: 90 %")
+    shares = " / ".join(percent(share).removesuffix("%") for share in sorted({*SHARES, *(each.share for each in found)}))
+    head: tuple[str, ...] = ("roadmaps a day", "threads", "consumers", f"ready, s: {shares} %", "planning begins, s: 90 %")
     head += ("calls a minute", "tokens a minute", "waiting messages, most", "what comes first")
     return _table(head, [_speed(each) for each in found])
 
 
 def _speed(needs: Needs) -> tuple[str, ...]:
     speed, content = needs.speed, needs.part(CONTENT)
-    ready = " / ".join(f"{seconds:,.0f}" for seconds in speed.ready)
+    times = dict(zip(SHARES, speed.ready, strict=True)) | {needs.share: speed.at_share}
+    ready = " / ".join(f"{times[share]:,.0f}" if isfinite(times[share]) else "never" for share in sorted(times))
     planning = f"{speed.planning:.1f}" if speed.planning >= 0.05 else "0"
     figures: tuple[str, ...] = (f"{speed.threads:,}", f"{content.instances:,}", ready, planning)
     figures += (number(needs.calls_a_minute), number(needs.tokens_a_minute), f"{speed.waiting:,}")
-    return (f"{needs.a_day:,.0f}", *figures, first(needs))
+    return (f"{needs.a_day:,.12g}", *figures, first(needs))
 
 
 def first(needs: Needs) -> str:
@@ -75,7 +78,7 @@ def _server(needs: Needs) -> tuple[str, ...]:
     connections = [f"{needs.connections:,}", f"{needs.connections_pooled:,}" if needs.connections_pooled else "none needed"]
     rates = [number(needs.commits_a_second), number(needs.commands_a_second), _millions(needs.commands_a_month)]
     bytes_ = [number(each) for each in (needs.redis_mb, needs.storage_gb, needs.log_gb, needs.ahead_gb, needs.egress_gb)]
-    return (f"{needs.a_day:,.0f}", *counts, f"{needs.memory:,.0f}", *cores, *connections, *rates, *bytes_)
+    return (f"{needs.a_day:,.12g}", *counts, f"{needs.memory:,.0f}", *cores, *connections, *rates, *bytes_)
 
 
 def _bills(found: Sequence[Needs], price: float) -> str:
@@ -85,7 +88,7 @@ def _bills(found: Sequence[Needs], price: float) -> str:
     rows = []
     for needs in found:
         platform = of_platform(needs)
-        cells = (f"{needs.a_day:,.0f}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
+        cells = (f"{needs.a_day:,.12g}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
         rows.append((*cells, f"{of_model(needs, price):,.2f}") if price else cells)
     seen = prices.load().platforms[PLATFORM].seen
     return (
@@ -111,8 +114,8 @@ def told_of(workload: Workload, terms: Terms) -> str:
         f"{workload.contents} contents and {workload.outline_calls:g} calls for the outline of a roadmap; in the busiest hour "
         f"{workload.busiest:g} times as many as in the mean. A call for an outline takes {workload.outline.median:g} s (median; "
         f"deviation of the logarithm {workload.outline.spread:g}), for a content {workload.content.median:g} s "
-        f"({workload.content.spread:g}); the model's provider allows {allowed}. {workload.share:.0%} are to be ready within "
-        f"{workload.within:,.0f} s. At most {terms.each} threads a consumer (CONTENT_WORKERS, MODEL_CONCURRENCY), "
+        f"({workload.content.spread:g}); the model's provider allows {allowed}. {percent(workload.share)} are to be ready within "
+        f"{workload.within:,.12g} s. At most {terms.each} threads a consumer (CONTENT_WORKERS, MODEL_CONCURRENCY), "
         f"{terms.requests:g} requests of the API for a roadmap; one PostgreSQL with {terms.postgres_connections} connections."
     )
 

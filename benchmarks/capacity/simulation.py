@@ -109,7 +109,7 @@ class Found:
         return self._rank([each.planned - each.asked for each in self.roadmaps], share)
 
     def _rank(self, values: Sequence[float], share: float) -> float:
-        place = max(ceil(self.wanted * share) - 1, 0)
+        place = max(ceil(round(self.wanted * share, 6)) - 1, 0)  # 100 times 0.07 is a little more than 7
         return sorted(values)[place] if place < len(values) else inf
 
     @property

@@ -1,6 +1,7 @@
 """How few threads are quick enough: the simulation, asked again and again. Pure."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from math import ceil
 
 from benchmarks.capacity.simulation import Simulation
@@ -11,17 +12,20 @@ MOST_THREADS = 64  # of CONTENT_WORKERS
 AT_ONCE = 400  # threads: of a larger service such a slice is simulated with its share of the load
 WARM_UP, FEWEST = 100, 300  # roadmaps that do not count, and that do: the busiest hour of the slice, or so many
 IDLE = 1.02  # times as many threads as are busy in the mean of the busiest hour, at least: without room a queue only grows
+SHARES = (0.5, 0.9, 0.99)  # of the roadmaps, whose times are always told
 FINE = 0.01  # of the threads: to which part the smallest number is found
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was simulated. Seconds until 50, 90 and 99 % of the roadmaps are ready, and until a worker begins to plan 90 % of
-    them; calls of the model and messages that wait, at most; `at_once` is the calls in the mean of the busiest hour.
+    """What was simulated. Seconds until 50, 90 and 99 % of the roadmaps are ready, until the share is that was asked for, and
+    until a worker begins to plan 90 % of them, infinite where they never are; calls of the model and messages that wait, at most;
+    `at_once` is the calls in the mean of the busiest hour.
     """
 
     threads: int
     ready: tuple[float, float, float]
+    at_share: float
     planning: float
     at_once: float
     waiting: int
@@ -48,9 +52,14 @@ def speed_of(workload: Workload, costs: UnitCosts, each: int) -> tuple[Speed, st
 def late(workload: Workload, costs: UnitCosts) -> str:
     """Why no number of threads is enough, given the workload without the model's limits."""
     alone = simulated(replace(workload, a_day=1.0), costs, workload.contents, MOST_THREADS)
-    is_slow = _at(alone, workload.share) > workload.within
+    is_slow = alone.at_share > workload.within
     reason = "however many threads work" if is_slow else "since the model's limits are then reached again and again"
-    return f"not possible: {workload.share:.0%} are not ready within {workload.within:,.0f} s, {reason}"
+    return f"not possible: {percent(workload.share)} are not ready within {workload.within:,.12g} s, {reason}"
+
+
+def percent(share: float) -> str:
+    """With all of its digits: 99.9% is not 100%."""
+    return f"{Decimal(str(share)).scaleb(2).normalize():f}%"
 
 
 def smallest(workload: Workload, costs: UnitCosts, each: int) -> Speed | None:
@@ -74,11 +83,7 @@ def smallest(workload: Workload, costs: UnitCosts, each: int) -> Speed | None:
 
 def _is_enough(workload: Workload, costs: UnitCosts, threads: int, each: int) -> bool:
     speed = simulated(workload, costs, threads, each)
-    return _at(speed, workload.share) <= workload.within and not speed.failed
-
-
-def _at(speed: Speed, share: float) -> float:
-    return speed.ready[0] if share <= 0.5 else speed.ready[1] if share <= 0.9 else speed.ready[2]
+    return speed.at_share <= workload.within and not speed.failed
 
 
 def simulated(workload: Workload, costs: UnitCosts, threads: int, each: int) -> Speed:
@@ -96,7 +101,8 @@ def simulated(workload: Workload, costs: UnitCosts, threads: int, each: int) -> 
     found = Simulation(part, fleet_of(workload, costs, in_slice, each)).run(count, warm_up=WARM_UP)
     return Speed(
         threads=threads,
-        ready=(found.at(0.5), found.at(0.9), found.at(0.99)),
+        ready=(found.at(SHARES[0]), found.at(SHARES[1]), found.at(SHARES[2])),
+        at_share=found.at(workload.share),
         planning=found.until_planning(0.9),
         at_once=workload.rate * workload.seconds_of_calls,
         waiting=round(found.most_waiting / share),

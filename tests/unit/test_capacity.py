@@ -4,6 +4,7 @@ import random as dice
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from math import ceil, inf
 from random import Random
 from typing import Any
 
@@ -18,8 +19,8 @@ from benchmarks.capacity.needs import Terms
 from benchmarks.capacity.pacing import Pacing, Provider
 from benchmarks.capacity.simulation import LONGEST_PAUSE, Fleet, Found, Simulation
 from benchmarks.capacity.threads import Speed, speed_of
-from benchmarks.capacity.unit_costs import UnitCosts, offered, unit_costs
-from benchmarks.capacity.workload import Latency, Limits, Workload
+from benchmarks.capacity.unit_costs import UnitCosts, fleet_of, offered, unit_costs
+from benchmarks.capacity.workload import HOUR, Latency, Limits, Workload
 from core import storage
 from core.settings import ServiceType, Settings
 from roadmap import attempts
@@ -176,7 +177,7 @@ def test_a_load_beyond_the_models_limit_is_told_and_not_looked_for(monkeypatch: 
 
     def smallest(workload: Workload, costs: UnitCosts, each: int) -> Speed:
         asked.append(workload)
-        return Speed(30_000, (1, 2, 3), 0, 1, 1, 0)
+        return Speed(30_000, (1, 2, 3), 2, 0, 1, 1, 0)
 
     monkeypatch.setattr(threads, "smallest", smallest)
     found = needs.needs(load, COSTS, Terms())
@@ -187,22 +188,65 @@ def test_a_load_beyond_the_models_limit_is_told_and_not_looked_for(monkeypatch: 
 
 def test_what_no_number_of_threads_can_do_is_told() -> None:
     load = replace(SMALL, a_day=10, within=1.5)
-    assert needs.needs(load, COSTS, Terms()).why_not == "not possible: 90% are not ready within 2 s, however many threads work"
+    assert needs.needs(load, COSTS, Terms()).why_not == "not possible: 90% are not ready within 1.5 s, however many threads work"
+    load = replace(load, share=0.999)
+    assert (
+        needs.needs(load, COSTS, Terms()).why_not == "not possible: 99.9% are not ready within 1.5 s, however many threads work"
+    )
 
 
 def test_the_smallest_number_of_threads_is_found() -> None:
     load = replace(SMALL, a_day=40_000)
     speed = threads.smallest(load, COSTS.of_size(12), 32)
     assert speed is not None
-    assert speed.ready[1] <= load.within
+    assert speed.at_share == speed.ready[1] <= load.within
     assert speed.threads >= offered(load, COSTS.of_size(12))
     fewer = threads.simulated(load, COSTS.of_size(12), speed.threads - 1, 32)
     too_few = speed.threads - 1 < threads.IDLE * offered(load, COSTS.of_size(12))
     assert too_few or fewer.ready[1] > load.within
 
 
+@pytest.mark.parametrize("share", [0.07, 0.25, 0.5, 0.7, 0.95, 0.995])
+def test_the_asked_share_is_judged_and_no_other(share: float) -> None:
+    load, costs = replace(SMALL, a_day=5_000, share=share), COSTS.of_size(12)
+    speed = threads.simulated(load, costs, 5, 5)
+    count = max(threads.FEWEST, ceil(load.rate * HOUR))
+    found = Simulation(load, fleet_of(load, costs, 5, 5)).run(count, warm_up=threads.WARM_UP)
+    ready = sorted(each.seconds for each in found.roadmaps)
+    within = sum(seconds <= speed.at_share for seconds in ready) / found.wanted
+    assert 0 <= within - share < 1 / found.wanted + 1e-9  # the smallest time within which so many are ready
+    asked = threads.smallest(replace(load, within=speed.at_share), costs, 12)
+    assert asked is not None
+    assert asked.at_share <= speed.at_share
+
+
+def test_a_share_is_exact_though_no_float_is() -> None:
+    """A hundred times 0.07 is 7.000000000000001."""
+    found = made(SMALL, Fleet(4, 4), [float(each) for each in range(100)], 1)
+    assert found.at(0.07) == sorted(each.seconds for each in found.roadmaps)[6]
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.9, "90%"), (0.999, "99.9%"), (0.07, "7%"), (0.123456, "12.3456%"), (0.99999999999, "99.999999999%")]
+)
+def test_a_share_is_told_with_all_of_its_digits(share: float, told: str) -> None:
+    assert threads.percent(share) == told
+    assert f" {told} are to be ready within 600 s." in report.told_of(replace(default_workload(), share=share), Terms())
+
+
+def test_the_time_of_an_unusual_share_has_a_column_of_its_own() -> None:
+    load = replace(default_workload(10), share=0.75)
+    speed = Speed(2, (50.0, 90.0, 99.0), 75.0, 0, 1, 1, 0)
+    assert "| ready, s: 50 / 75 / 90 / 99 % |" in (table := report.of_needs([needs.sized(load, COSTS, Terms(), speed, "")], 0))
+    assert "| 50 / 75 / 90 / 99 |" in table
+    never = replace(speed, ready=(50.0, 90.0, inf), at_share=90.0)
+    table = report.of_needs([needs.sized(replace(load, share=0.9), COSTS, Terms(), never, "")], 0)
+    assert "| ready, s: 50 / 90 / 99 % |" in table
+    assert "| 50 / 90 / never |" in table
+
+
 def test_more_is_needed_for_more() -> None:
-    speeds = [Speed(count, (1, 2, 3), 0, 1, 10 * count, 0) for count in (2, 30, 300, 3000)]
+    speeds = [Speed(count, (1, 2, 3), 2, 0, 1, 10 * count, 0) for count in (2, 30, 300, 3000)]
     loads = [Workload(a_day) for a_day in (10, 1000, 10_000, 100_000)]
     found = [needs.sized(load, COSTS, Terms(), speed, "") for load, speed in zip(loads, speeds, strict=True)]
     for less, more in pairwise(found):
@@ -234,7 +278,7 @@ def test_a_larger_tree_costs_more_to_read() -> None:
 
 def test_servers_compute_for_requests_too() -> None:
     """As `roadmap cost` reckons it."""
-    load, speed = Workload(100_000), Speed(3000, (1, 2, 3), 0, 1, 10, 0)
+    load, speed = Workload(100_000), Speed(3000, (1, 2, 3), 2, 0, 1, 10, 0)
     few, many = (needs.sized(load, COSTS, Terms(requests=each), speed, "") for each in (0, 60))
     for name in ("postgres", "redis"):
         more = load.rate * 60 * COSTS.servers_cpu_per_request[name]
