@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.capacity import check, needs, report, threads
+from benchmarks.capacity import check, money, needs, report, threads
 from benchmarks.capacity.__main__ import default_workload
 from benchmarks.capacity.check import Compared
 from benchmarks.capacity.needs import Terms
 from benchmarks.capacity.pacing import Pacing, Provider
 from benchmarks.capacity.simulation import LONGEST_PAUSE, Fleet, Found, Simulation
 from benchmarks.capacity.threads import Speed, speed_of
-from benchmarks.capacity.unit_costs import UnitCosts, fleet_of, offered, unit_costs
+from benchmarks.capacity.unit_costs import WITH_MODEL, UnitCosts, fleet_of, offered, unit_costs
 from benchmarks.capacity.workload import HOUR, Latency, Limits, Workload
+from cli.costs import measured, prices
+from cli.costs.bill import DAYS, READS, Load, bill_of, use_of
 from core import storage
 from core.settings import ServiceType, Settings
 from roadmap import attempts
@@ -232,6 +234,38 @@ def test_a_share_is_exact_though_no_float_is() -> None:
 def test_a_share_is_told_with_all_of_its_digits(share: float, told: str) -> None:
     assert threads.percent(share) == told
     assert f" {told} are to be ready within 600 s." in report.told_of(replace(default_workload(), share=share), Terms())
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (Limits(), "the model's provider has no limits."),
+        (Limits(requests=5000), "the model's provider allows 5,000 requests a minute."),
+        (Limits(tokens=500_000), "the model's provider allows 0.5 million tokens a minute."),
+        (Limits(requests=1, tokens=4e6), "the model's provider allows 1 request and 4 million tokens a minute."),
+        (Limits(at_once=1), "the model's provider allows 1 call at once."),
+        (Limits(requests=9, at_once=20), "the model's provider allows 9 requests a minute, and 20 calls at once."),
+        (
+            Limits(requests=9, tokens=4_500_000, at_once=2000),
+            "the model's provider allows 9 requests and 4.5 million tokens a minute, and 2,000 calls at once.",
+        ),
+    ],
+)
+def test_every_limit_is_told(limit: Limits, told: str) -> None:
+    assert told in report.told_of(replace(default_workload(), limits=limit), Terms())
+
+
+def test_the_page_says_why_its_bill_is_not_that_of_the_command() -> None:
+    """With as many reads and one process of each service, they are the same but for the memory of Redis."""
+    load = default_workload(100)
+    needed = needs.sized(load, COSTS, Terms(requests=READS), Speed(6, (1, 2, 3), 2, 0, 1, 0, 0), "")
+    ours = bill_of(money.use_of(needed), prices.load().platforms["Railway"])
+    usual = use_of(measured.load().stacks[WITH_MODEL], Load(100 * DAYS, READS, money.MONTHS))
+    theirs = bill_of(usual, prices.load().platforms["Railway"])
+    assert (ours.cores, ours.egress, ours.storage) == pytest.approx((theirs.cores, theirs.egress, theirs.storage))
+    assert ours.memory == pytest.approx(theirs.memory, rel=0.01)
+    told = f"it reckons {READS} reads of a roadmap (`--reads`) instead of 60 requests"
+    assert told in report.of_needs([needs.sized(load, COSTS, Terms(), needed.speed, "")], 0)
 
 
 def test_the_time_of_an_unusual_share_has_a_column_of_its_own() -> None:
