@@ -60,7 +60,7 @@ def _redis() -> tuple[str, ...]:
 def _providers() -> list[str]:
     """Of Redis, whose bills are in the currency of the platform."""
     asked = prices.load()
-    return [name for name, each in asked.redis.items() if each.currency == asked.platforms[PLATFORM].currency]
+    return list(asked.redis_of(asked.platforms[PLATFORM]))
 
 
 def _layouts(a_day: float) -> list[Layout]:
