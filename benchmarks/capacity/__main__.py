@@ -92,12 +92,12 @@ def judged(found: list[Compared], bound: float) -> int:
     return int(bool(wrong))
 
 
-def arguments() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     usual = default_workload()
-    parser = argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog="python -m benchmarks.capacity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--roadmaps", type=float, nargs="+", metavar="N", help="a day; without: from 1 to 1,000,000")
     add("--latency", type=float, default=usual.content.median, help="median seconds of a call for a content")
     add("--spread", type=float, default=usual.content.spread, help="deviation of its logarithm; 0: constant")
@@ -116,11 +116,16 @@ def arguments() -> argparse.Namespace:
     add("--check", action="store_true", help="run the real service beside the prediction")
     add("--quick", action="store_true", help="with --check: one short trial, judged generously")
     add("--write", action="store_true", help="put it into docs/SCALING.md")
-    options = parser.parse_args()
+    return made
+
+
+def arguments() -> argparse.Namespace:
+    found = parser()
+    options = found.parse_args()
     if options.write and options.roadmaps:
-        parser.error("the page shows all loads: --write without --roadmaps")
+        found.error("the page shows all loads: --write without --roadmaps")
     if options.write and options.quick:
-        parser.error("the page shows the whole check: --write without --quick")
+        found.error("the page shows the whole check: --write without --quick")
     return options
 
 
