@@ -138,6 +138,11 @@ class Simulation:
         self._open = self._scheduled = self._missing = 0
         self._before = 0.0
 
+    @property
+    def happened(self) -> int:
+        """Events until now: how much work that was, on every machine the same."""
+        return self._number
+
     def run(self, count: int, *, warm_up: int = 0) -> Found:
         """A stream in the busiest hour: what counts are `count` roadmaps after the first ones. It goes on until they are ready,
         or ends where a service that cannot keep up would never have them ready.
