@@ -9,7 +9,9 @@ SEED ?= 1
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
-CAPACITY := ROADMAPS LATENCY SPREAD OUTLINE_LATENCY OUTLINE_SPREAD OUTLINE_CALLS CONTENTS BUSIEST REQUESTS TOKENS AT_ONCE THREADS WITHIN SHARE
+CAPACITY := ROADMAPS LATENCY SPREAD OUTLINE_LATENCY OUTLINE_SPREAD OUTLINE_CALLS CONTENTS BUSIEST REQUESTS TOKENS AT_ONCE THREADS WITHIN SHARE PRICE
+# As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
+given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
 
@@ -93,7 +95,7 @@ bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="
 	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
 
 capacity: $(VENV)/dev ## What a load takes: make capacity ROADMAPS=1000 LATENCY=8; CHECK=1 compares with the real service
-	@$(BIN)/python -m benchmarks.capacity $(foreach name,$(CAPACITY),$(if $($(name)),--$(call option,$(name)) $($(name)))) $(if $(CHECK),--check) $(if $(QUICK),--quick) $(if $(WRITE),--write)
+	@$(BIN)/python -m benchmarks.capacity $(foreach name,$(CAPACITY),$(if $(call given,$(name)),--$(call option,$(name)) $(call given,$(name)))) $(if $(call given,CHECK),--check) $(if $(call given,QUICK),--quick) $(if $(call given,WRITE),--write)
 
 bench-usage: $(VENV)/run $(BENCH)/ready ## What running costs in memory, CPU time, commands and bytes: make bench-usage QUICK=1; WRITE=1 puts it into cli/costs/
 	@$(BENCH)/bin/python -m benchmarks.usage $(if $(QUICK),--quick) $(if $(WRITE),--json cli/costs/measured.json)

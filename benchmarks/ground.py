@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -203,9 +204,15 @@ def machine() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "processor": cpu or platform.machine(),
         "memory": f"{memory:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {release_number(platform.release())}",
         "file system": file_system(Path(tempfile.gettempdir())),
     }
+
+
+def release_number(release: str) -> str:
+    """Of a kernel, 6.18.44 of 6.18.44-91-generic: whose build it is tells nothing of a measurement. As it stands without one."""
+    number = re.match(r"\d+(\.\d+)*", release)
+    return number[0] if number else release
 
 
 def file_system(folder: Path) -> str:

@@ -10,7 +10,7 @@ import click
 from pydantic import ValidationError
 
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, MB_OF_A_GB, Load
+from cli.costs.bill import DAYS, MB_OF_A_GB, READS, Load
 from cli.costs.layouts import Large, Layout, layouts_of
 from cli.costs.measured import Measured
 from cli.costs.prices import Platform, Prices
@@ -23,7 +23,7 @@ def load_options(command: Callable[..., None]) -> Callable[..., None]:
     """Of what people do; the command gets it as `load`."""
 
     @click.option("--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Made each day.")
-    @click.option("--reads", type=Number(0, 1e4), default=50, show_default=True, help="How often each is opened.")
+    @click.option("--reads", type=Number(0, 1e4), default=READS, show_default=True, help="How often each is opened.")
     @click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True, help="For how long they are kept.")
     @wraps(command)
     def with_load(*, roadmaps: float, reads: float, months: int, **options: Any) -> None:

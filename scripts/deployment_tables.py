@@ -13,7 +13,7 @@ from benchmarks.figures import Sample, number, spread, values_of
 from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, Load
+from cli.costs.bill import DAYS, READS, Load
 from cli.costs.layouts import Large, Layout, layouts_of
 from scripts.marked import Marked, row
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "Railway"
 COSTS = ("<!-- costs: python -m scripts.deployment_tables --write -->", "<!-- end of the costs -->")
 COMPARISON = ("<!-- comparison: python -m scripts.deployment_tables --write -->", "<!-- end of the comparison -->")
-READS, MONTHS = 50, 12
+MONTHS = 12
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
 REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # what is one of the stack that was there before
 
@@ -60,7 +60,7 @@ def _redis() -> tuple[str, ...]:
 def _providers() -> list[str]:
     """Of Redis, whose bills are in the currency of the platform."""
     asked = prices.load()
-    return [name for name, each in asked.redis.items() if each.currency == asked.platforms[PLATFORM].currency]
+    return list(asked.redis_of(asked.platforms[PLATFORM]))
 
 
 def _layouts(a_day: float) -> list[Layout]:

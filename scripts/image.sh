@@ -7,7 +7,7 @@
 # the image.
 set -euo pipefail
 umask 022
-cd "$(dirname "$0")/.."
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 
 DOCKERFILE=Dockerfile.railway
 IMAGE=roadmap:latest

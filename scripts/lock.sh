@@ -3,7 +3,7 @@
 # with the hashes of all its files. Versions of the present lock stay while they fit; --upgrade takes the newest that
 # requirements.txt allows. One version serves every Python (--fork-strategy fewest), so that what is tested is what runs.
 set -eu
-cd "$(dirname "$0")/.."
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

@@ -3,7 +3,8 @@
 # SDK, and that both are what the tests deploy (tests/railway/graph.json). --write puts the graph there; --bring only fetches
 # what that needs, which other tests may run beside.
 set -eu
-cd "$(dirname "$0")/.."
+unset ROADMAP_REPOSITORY # of whoever deploys: the graph that is compared has none
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 GRAPH=tests/railway/graph.json
 writing=${1:-}
 

@@ -3,7 +3,7 @@
 # From npm: axe-core, which looks for barriers, and a validator of HTML: vnu where there is Java, else html-validate.
 # With --bring it only brings those that are not of Python, which other tests may run beside.
 set -eu
-cd "$(dirname "$0")/.."
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 AXE=axe-core@4.14.1 VNU=vnu-jar@26.9.27 HTML_VALIDATE=html-validate@10
 
 not_run() {

@@ -7,26 +7,67 @@ allows. `--write` puts what was found into docs/SCALING.md: of the loads of the 
 """
 
 import argparse
+import math
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from benchmarks.capacity.check import BOUND, SHORT, SHORT_BOUND, TRIALS, Compared, check, table
 from benchmarks.capacity.needs import Terms, needs
 from benchmarks.capacity.real import Trial
 from benchmarks.capacity.report import LOADS, PRICE, as_kept, checked_section, keep, of_needs, section, told_of
+from benchmarks.capacity.threads import LEAST_THREADS, MOST_THREADS
 from benchmarks.capacity.unit_costs import unit_costs
-from benchmarks.capacity.workload import Latency, Limits, Workload
+from benchmarks.capacity.workload import DAY, HOUR, Latency, Limits, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
 
 REQUESTS, TOKENS = 30_000, 180_000_000  # a minute: what a provider allows a large customer; ask yours
 
 
-def main() -> int:
-    options = arguments()
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The value of an option, for argparse: from `least` to `most`, without the one or the other where it says so; with
+    `is_none_allowed` 0, too.
+    """
+
+    least: float
+    most: float
+    is_whole: bool = False
+    is_above: bool = False
+    is_below: bool = False
+    is_none_allowed: bool = False
+
+    def __call__(self, text: str) -> float:
+        """Raises ArgumentTypeError, which says what is allowed."""
+        try:
+            value = int(text) if self.is_whole else float(text)
+        except ValueError:
+            value = math.nan
+        is_within = self.least <= value <= self.most
+        is_at_end = (self.is_above and value == self.least) or (self.is_below and value == self.most)
+        if (is_within and not is_at_end) or (self.is_none_allowed and value == 0):
+            return value
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} was given, allowed is {self}")
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.is_whole else "a number"
+        lower, upper = "above" if self.is_above else "from", "and below" if self.is_below else "up to"
+        return f"{'0 or ' if self.is_none_allowed else ''}{kind} {lower} {self.least:,.15g} {upper} {self.most:,.15g}"
+
+
+class Parser(argparse.ArgumentParser):
+    """Whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\n")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = arguments(words)
     return run_check(SHORT if options.quick else TRIALS, write=options.write) if options.check else predict(options)
 
 
@@ -53,10 +94,10 @@ def predict(options: argparse.Namespace) -> int:
     began = time.monotonic()
     try:
         workloads = [workload_of(options, each) for each in options.roadmaps or LOADS]
+        found = [needs(each, costs, terms) for each in workloads]
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    found = [needs(each, costs, terms) for each in workloads]
     print(f"{told_of(workloads[0], terms)}\n\n{of_needs(found, options.price)}")
     say(f"capacity: {time.monotonic() - began:.1f} s of computing")
     if options.write:
@@ -92,35 +133,55 @@ def judged(found: list[Compared], bound: float) -> int:
     return int(bool(wrong))
 
 
-def arguments() -> argparse.Namespace:
+def parser() -> Parser:
     usual = default_workload()
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.capacity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    latency, spread, limit = Number(0, HOUR, is_above=True), Number(0, 3), Number(1, 1e12, is_none_allowed=True)
+    threads = Number(LEAST_THREADS, MOST_THREADS, is_whole=True)
+    made = Parser(prog="python -m benchmarks.capacity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = made.add_argument
+    add("--roadmaps", type=Number(0.001, 1e7), nargs="+", metavar="N", help="a day; without: from 1 to 1,000,000")
+    add("--latency", type=latency, default=usual.content.median, help="median seconds of a call for a content")
+    add("--spread", type=spread, default=usual.content.spread, help="deviation of its logarithm; 0: constant")
+    add("--outline-latency", type=latency, default=usual.outline.median, help="the same of a call for an outline")
+    add("--outline-spread", type=spread, default=usual.outline.spread, help="the same of a call for an outline")
+    add("--outline-calls", type=Number(1, 100), default=usual.outline_calls, help="calls for an outline, in the mean")
+    add("--contents", type=Number(1, 10_000, is_whole=True), default=usual.contents, help="of a roadmap")
+    add("--busiest", type=Number(1, DAY / HOUR), default=usual.busiest, help="times the mean in the busiest hour, 1 to 24")
+    add("--requests", type=limit, default=usual.limits.requests, help="a minute that the provider allows; 0: no limit")
+    add("--tokens", type=limit, default=usual.limits.tokens, help="a minute that the provider allows; 0: no limit")
+    add(
+        "--at-once",
+        type=Number(0, 1e9, is_whole=True),
+        default=usual.limits.at_once,
+        help="calls at once that the provider allows; 0: no limit",
     )
-    add = parser.add_argument
-    add("--roadmaps", type=float, nargs="+", metavar="N", help="a day; without: from 1 to 1,000,000")
-    add("--latency", type=float, default=usual.content.median, help="median seconds of a call for a content")
-    add("--spread", type=float, default=usual.content.spread, help="deviation of its logarithm; 0: constant")
-    add("--outline-latency", type=float, default=usual.outline.median, help="the same of a call for an outline")
-    add("--outline-spread", type=float, default=usual.outline.spread, help="the same of a call for an outline")
-    add("--outline-calls", type=float, default=usual.outline_calls, help="calls for an outline, in the mean")
-    add("--contents", type=int, default=usual.contents, help="of a roadmap")
-    add("--busiest", type=float, default=usual.busiest, help="times the mean in the busiest hour, 1 to 24")
-    add("--requests", type=float, default=usual.limits.requests, help="a minute that the provider allows; 0: no limit")
-    add("--tokens", type=float, default=usual.limits.tokens, help="a minute that the provider allows; 0: no limit")
-    add("--at-once", type=int, default=usual.limits.at_once, help="calls at once that the provider allows; 0: no limit")
-    add("--threads", type=int, default=Terms().each, help="most threads of a consumer")
-    add("--within", type=float, default=usual.within, help="seconds within which roadmaps should be ready")
-    add("--share", type=float, default=usual.share, help="of them that should: 0.5, 0.9 or 0.99")
-    add("--price", type=float, default=PRICE, help="of a million tokens of the model, for its bill; 0: leave it out")
+    add("--threads", type=threads, default=Terms().each, help="most threads of a consumer")
+    add(
+        "--within",
+        type=Number(0, 365 * DAY, is_above=True),
+        default=usual.within,
+        help="seconds within which roadmaps should be ready",
+    )
+    add(
+        "--share",
+        type=Number(0, 1, is_above=True, is_below=True),
+        default=usual.share,
+        help="of them that should, between 0 and 1",
+    )
+    add("--price", type=Number(0, 1e6), default=PRICE, help="of a million tokens of the model, for its bill; 0: leave it out")
     add("--check", action="store_true", help="run the real service beside the prediction")
     add("--quick", action="store_true", help="with --check: one short trial, judged generously")
     add("--write", action="store_true", help="put it into docs/SCALING.md")
-    options = parser.parse_args()
+    return made
+
+
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    found = parser()
+    options = found.parse_args(words)
     if options.write and options.roadmaps:
-        parser.error("the page shows all loads: --write without --roadmaps")
+        found.error("the page shows all loads: --write without --roadmaps")
     if options.write and options.quick:
-        parser.error("the page shows the whole check: --write without --quick")
+        found.error("the page shows the whole check: --write without --quick")
     return options
 
 

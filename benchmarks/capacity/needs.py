@@ -57,6 +57,8 @@ class Needs:
 
     a_day: float
     busiest: float  # times the mean of the day
+    share: float  # of the roadmaps, that should be ready in time
+    requests: float  # of the API, of a roadmap
     parts: tuple[Part, ...]
     speed: Speed
     why_not: str
@@ -119,7 +121,7 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
     api_cpu = costs.parts[API].cpu_per_roadmap + terms.requests * (costs.parts[API].cpu_per_request or 0)
     api, logs = part(API, 1, api_cpu), part(LOGS, 1, costs.parts[LOGS].cpu_per_roadmap)
     content = part(CONTENT, fleet.consumers, costs.parts[CONTENT].cpu_per_roadmap)
-    servers = [_server(name, costs, rate, mean) for name in (POSTGRES, REDIS)]
+    servers = [_server(name, costs, terms, rate, mean) for name in (POSTGRES, REDIS)]
     redis_mb = costs.parts[REDIS].memory + (speed.waiting + speed.threads) * MESSAGE / 1e6
     servers[1] = replace(servers[1], memory=redis_mb)
     connections = api.instances * API_CONNECTIONS + logs.instances * (LOGS_THREADS + BESIDE_LOGS)
@@ -145,6 +147,8 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
     return Needs(
         a_day=workload.a_day,
         busiest=workload.busiest,
+        share=workload.share,
+        requests=terms.requests,
         parts=(api, logs, content, *servers, *pooler),
         speed=speed,
         why_not=why_not,
@@ -164,9 +168,10 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
     )
 
 
-def _server(name: str, costs: UnitCosts, rate: float, mean: float) -> Part:
+def _server(name: str, costs: UnitCosts, terms: Terms, rate: float, mean: float) -> Part:
     unit = costs.parts[name]
-    cores = [unit.cpu_idle + of * unit.cpu_per_roadmap for of in (mean, rate)]
+    per_roadmap = unit.cpu_per_roadmap + terms.requests * costs.servers_cpu_per_request.get(name, 0)
+    cores = [unit.cpu_idle + of * per_roadmap for of in (mean, rate)]
     return Part(name, 1, unit.memory_busy, *cores)
 
 

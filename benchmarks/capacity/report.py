@@ -3,18 +3,19 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.check import Compared, table
 from benchmarks.capacity.money import MONTHS, PLATFORM, of_model, of_platform
 from benchmarks.capacity.needs import API, LOGS, POSTGRES, Needs, Terms, sized
-from benchmarks.capacity.threads import Speed
+from benchmarks.capacity.threads import SHARES, Speed, percent
 from benchmarks.capacity.unit_costs import CONTENT, UnitCosts
-from benchmarks.capacity.workload import Workload
+from benchmarks.capacity.workload import Limits, Workload
 from benchmarks.figures import number
 from cli.costs import prices
-from cli.costs.bill import DAYS
+from cli.costs.bill import DAYS, READS
 from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,18 +33,20 @@ def of_needs(found: Sequence[Needs], price: float) -> str:
 
 
 def _speeds(found: Sequence[Needs]) -> str:
-    head: tuple[str, ...] = ("roadmaps a day", "threads", "consumers", "ready, s: 50 / 90 / 99 %", "planning begins, s: 90 %")
+    shares = " / ".join(percent(share).removesuffix("%") for share in sorted({*SHARES, *(each.share for each in found)}))
+    head: tuple[str, ...] = ("roadmaps a day", "threads", "consumers", f"ready, s: {shares} %", "planning begins, s: 90 %")
     head += ("calls a minute", "tokens a minute", "waiting messages, most", "what comes first")
     return _table(head, [_speed(each) for each in found])
 
 
 def _speed(needs: Needs) -> tuple[str, ...]:
     speed, content = needs.speed, needs.part(CONTENT)
-    ready = " / ".join(f"{seconds:,.0f}" for seconds in speed.ready)
+    times = dict(zip(SHARES, speed.ready, strict=True)) | {needs.share: speed.at_share}
+    ready = " / ".join(f"{times[share]:,.0f}" if isfinite(times[share]) else "never" for share in sorted(times))
     planning = f"{speed.planning:.1f}" if speed.planning >= 0.05 else "0"
     figures: tuple[str, ...] = (f"{speed.threads:,}", f"{content.instances:,}", ready, planning)
     figures += (number(needs.calls_a_minute), number(needs.tokens_a_minute), f"{speed.waiting:,}")
-    return (f"{needs.a_day:,.0f}", *figures, first(needs))
+    return (f"{needs.a_day:,.12g}", *figures, first(needs))
 
 
 def first(needs: Needs) -> str:
@@ -75,7 +78,7 @@ def _server(needs: Needs) -> tuple[str, ...]:
     connections = [f"{needs.connections:,}", f"{needs.connections_pooled:,}" if needs.connections_pooled else "none needed"]
     rates = [number(needs.commits_a_second), number(needs.commands_a_second), _millions(needs.commands_a_month)]
     bytes_ = [number(each) for each in (needs.redis_mb, needs.storage_gb, needs.log_gb, needs.ahead_gb, needs.egress_gb)]
-    return (f"{needs.a_day:,.0f}", *counts, f"{needs.memory:,.0f}", *cores, *connections, *rates, *bytes_)
+    return (f"{needs.a_day:,.12g}", *counts, f"{needs.memory:,.0f}", *cores, *connections, *rates, *bytes_)
 
 
 def _bills(found: Sequence[Needs], price: float) -> str:
@@ -85,12 +88,14 @@ def _bills(found: Sequence[Needs], price: float) -> str:
     rows = []
     for needs in found:
         platform = of_platform(needs)
-        cells = (f"{needs.a_day:,.0f}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
+        cells = (f"{needs.a_day:,.12g}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
         rows.append((*cells, f"{of_model(needs, price):,.2f}") if price else cells)
     seen = prices.load().platforms[PLATFORM].seen
-    return (
-        f"{_table(head, rows)}\n\nAt the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months."
-    )
+    requests = " or ".join(dict.fromkeys(f"{each.requests:g}" for each in found))
+    told = f"At the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months. "
+    told += f"Its own bill differs: by less than 1 %, since it reckons {READS} reads of a roadmap (`--reads`) instead of "
+    told += f"{requests} requests, and beyond one consumer by what more of them take, since it has one process of each service."
+    return f"{_table(head, rows)}\n\n{told}"
 
 
 def _millions(count: float) -> str:
@@ -103,18 +108,28 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def told_of(workload: Workload, terms: Terms) -> str:
     """What the figures stand for, in one paragraph."""
-    limits = workload.limits
-    of_model = [f"{limits.requests:,.0f} requests"] if limits.requests else []
-    of_model += [f"{limits.tokens / 1e6:,.0f} million tokens"] if limits.tokens else []
-    allowed = f"{' and '.join(of_model)} a minute" if of_model else "without limits"
+    outline, content = workload.outline, workload.content
     return (
         f"{workload.contents} contents and {workload.outline_calls:g} calls for the outline of a roadmap; in the busiest hour "
-        f"{workload.busiest:g} times as many as in the mean. A call for an outline takes {workload.outline.median:g} s (median; "
-        f"deviation of the logarithm {workload.outline.spread:g}), for a content {workload.content.median:g} s "
-        f"({workload.content.spread:g}); the model's provider allows {allowed}. {workload.share:.0%} are to be ready within "
-        f"{workload.within:,.0f} s. At most {terms.each} threads a consumer (CONTENT_WORKERS, MODEL_CONCURRENCY), "
-        f"{terms.requests:g} requests of the API for a roadmap; one PostgreSQL with {terms.postgres_connections} connections."
+        f"{workload.busiest:g} times as many as in the mean. A call for an outline takes {outline.median:g} s (median; "
+        f"deviation of the logarithm {outline.spread:g}), for a content {content.median:g} s ({content.spread:g}); the model's "
+        f"provider {allowed(workload.limits)}. {percent(workload.share)} are to be ready within {workload.within:,.12g} s. "
+        f"At most {terms.each} threads a consumer (CONTENT_WORKERS, MODEL_CONCURRENCY), {terms.requests:g} requests of the API "
+        f"for a roadmap; one PostgreSQL with {terms.postgres_connections} connections."
     )
+
+
+def allowed(limits: Limits) -> str:
+    """What the model's provider does, as the end of a sentence."""
+    a_minute = [_counted(limits.requests, "request")] if limits.requests else []
+    a_minute += [f"{limits.tokens / 1e6:,.12g} million tokens"] if limits.tokens else []
+    told = [f"{' and '.join(a_minute)} a minute"] if a_minute else []
+    told += [f"{_counted(limits.at_once, 'call')} at once"] if limits.at_once else []
+    return f"allows {', and '.join(told)}" if told else "has no limits"
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{count:,.12g} {what}{'' if count == 1 else 's'}"
 
 
 def kept() -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Found:
         return self._rank([each.planned - each.asked for each in self.roadmaps], share)
 
     def _rank(self, values: Sequence[float], share: float) -> float:
-        place = max(ceil(self.wanted * share) - 1, 0)
+        place = max(ceil(round(self.wanted * share, 6)) - 1, 0)  # 100 times 0.07 is a little more than 7
         return sorted(values)[place] if place < len(values) else inf
 
     @property
@@ -137,6 +137,11 @@ class Simulation:
         self._found = Found()
         self._open = self._scheduled = self._missing = 0
         self._before = 0.0
+
+    @property
+    def happened(self) -> int:
+        """Events until now: how much work that was, on every machine the same."""
+        return self._number
 
     def run(self, count: int, *, warm_up: int = 0) -> Found:
         """A stream in the busiest hour: what counts are `count` roadmaps after the first ones. It goes on until they are ready,

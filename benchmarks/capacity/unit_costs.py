@@ -17,7 +17,8 @@ BUSY = 0.6  # of a core that a process may use in the busiest hour: what comes a
 class UnitCosts:
     """Of one roadmap with so many contents. Commands are Redis' of three processes a second with nothing to do (what a roadmap
     takes depends on how quickly it is made, see `commands_of`); bytes are stored in PostgreSQL, and sent to people, once and
-    for each request of theirs. `wait` is the seconds for which a call's thread waits for servers other than the model's.
+    for each request of theirs. `servers_cpu_per_request` is the CPU seconds of PostgreSQL and of Redis for such a request, by
+    name. `wait` is the seconds for which a call's thread waits for servers other than the model's.
 
     `log`, `commits` and `ahead` (share of the bytes that the execution log has, transactions, bytes written ahead) come from the
     check, since what is measured for prices has none.
@@ -29,6 +30,7 @@ class UnitCosts:
     stored: float
     sent: float
     sent_for_each: float
+    servers_cpu_per_request: Mapping[str, float]
     wait: float = 0.0065
     log: float = 0.23
     commits: float = 650.0
@@ -44,24 +46,30 @@ class UnitCosts:
             stored=found.stored_per_roadmap,
             sent=found.sent_per_roadmap,
             sent_for_each=found.sent_per_request,
+            servers_cpu_per_request=found.servers_cpu_per_request,
         )
 
     def of_size(self, contents: int) -> "UnitCosts":
-        """For roadmaps of so many contents: what they cost is in proportion."""
+        """For roadmaps of so many contents: what they cost is in proportion, and so is what it costs to read their trees."""
         times = contents / self.contents
-        parts = {
-            name: part.model_copy(update={"cpu_per_roadmap": part.cpu_per_roadmap * times}) for name, part in self.parts.items()
-        }
         return replace(
             self,
             contents=contents,
-            parts=parts,
+            parts={name: _times(part, times) for name, part in self.parts.items()},
             stored=self.stored * times,
             sent=self.sent * times,
             sent_for_each=self.sent_for_each * times,
+            servers_cpu_per_request={name: each * times for name, each in self.servers_cpu_per_request.items()},
             commits=self.commits * times,
             ahead=self.ahead * times,
         )
+
+
+def _times(part: PartUsage, times: float) -> PartUsage:
+    """Its work so many times."""
+    request = part.cpu_per_request
+    more = {"cpu_per_roadmap": part.cpu_per_roadmap * times, "cpu_per_request": None if request is None else request * times}
+    return part.model_copy(update=more)
 
 
 def unit_costs() -> UnitCosts:

@@ -14,6 +14,10 @@ class Latency:
     median: float
     spread: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not (0 < self.median < math.inf and 0 <= self.spread < math.inf):
+            raise ValueError("a latency is a finite time above 0, and its spread not negative")
+
     @property
     def mean(self) -> float:
         return self.median * math.exp(self.spread**2 / 2)
@@ -55,10 +59,15 @@ class Workload:
     share: float = 0.9
 
     def __post_init__(self) -> None:
+        limits = self.limits
         if not 1 <= self.busiest <= DAY / HOUR:
             raise ValueError("the busiest hour has between 1 and 24 times as much as the mean")
-        if self.a_day <= 0 or self.contents < 1 or self.outline_calls < 1 or not 0 < self.share < 1:
-            raise ValueError("a day needs roadmaps, a roadmap a call for its outline and contents, a share is between 0 and 1")
+        if not (0 < self.a_day < math.inf and self.contents >= 1 and 1 <= self.outline_calls < math.inf):
+            raise ValueError("a day needs roadmaps, a roadmap a call for its outline and contents")
+        if not (0 < self.share < 1 and self.within > 0):
+            raise ValueError("what should be ready needs a share between 0 and 1, and a time above 0")
+        if not (limits.requests >= 0 and limits.tokens >= 0 and limits.at_once >= 0 and limits.window > 0):
+            raise ValueError("a limit is not negative, and 0 where there is none")
 
     @property
     def rate(self) -> float:

@@ -7,6 +7,7 @@ from cli.costs.measured import StackUsage
 from cli.costs.prices import Platform, RedisByCommand
 
 DAYS = 30  # of a month
+READS = 50  # of a roadmap, where nobody says how many
 MONTH = DAYS * 86_400  # seconds
 MB_OF_A_GB = 1_000
 BYTES_OF_A_GB = 1e9

@@ -88,9 +88,6 @@ def _plus(part: PartUsage, *more: tuple[float, float]) -> PartUsage:
 
 def _layout(name: str, use: Use, asked: Prices, platform: Platform) -> Layout:
     bill = bill_of(use, platform)
-    elsewhere = {
-        provider: bill_of(use, platform, redis).total
-        for provider, redis in asked.redis.items()
-        if redis.currency == platform.currency and use.commands
-    }
+    providers = asked.redis_of(platform) if use.commands else {}
+    elsewhere = {provider: bill_of(use, platform, redis).total for provider, redis in providers.items()}
     return Layout(name, use, bill, paid(bill, platform), elsewhere)

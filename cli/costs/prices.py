@@ -1,5 +1,6 @@
 """What providers ask for: prices.json beside this file, or one of the same form that somebody has written."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ FILE = Path(__file__).with_suffix(".json")
 
 Money = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+Date = Annotated[date, Field(strict=True)]  # of JSON 2026-01-31 is one, and no number of seconds
 
 
 class Provider(Form):
@@ -48,9 +49,20 @@ class Prices(Form):
     platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]
     redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20, default_factory=dict)]
 
+    def redis_of(self, platform: Platform) -> dict[str, RedisByCommand]:
+        """By name, whose bills can be held against those of the platform: the others are in another currency."""
+        return {name: each for name, each in self.redis.items() if each.currency == platform.currency}
+
     def of(self, platform: str) -> dict[str, Provider]:
-        """All that a bill of this platform may rest on, by name."""
-        return {platform: self.platforms[platform], **self.redis}
+        """All that bills of this platform rest on, by name; a Redis whose name is taken is called the Redis of it."""
+        chosen = self.platforms[platform]
+        found: dict[str, Provider] = {platform: chosen}
+        for name, each in self.redis_of(chosen).items():
+            own = name
+            while own in found:
+                own = f"Redis of {own}"
+            found[own] = each
+        return found
 
 
 def load(file: Path = FILE) -> Prices:

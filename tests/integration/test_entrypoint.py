@@ -25,6 +25,7 @@ from tests.waiting import wait_until
 
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"
+SCRIPTS = ["entrypoint.sh", ".ci/run", *sorted(f"scripts/{each.name}" for each in ROOT.glob("scripts/*.sh"))]
 READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
 
 Launch = Callable[..., Service]
@@ -281,6 +282,45 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
         wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
         doctor = roadmap({**api.environment}, "doctor", "--json")
     assert [each for each in (worker.output, api.output, doctor.output, doctor.errors) if SECRET in each] == []
+
+
+def beginning(script: Path) -> str:
+    """Up to the line that goes to the house."""
+    before, goes, after = script.read_text("utf-8").partition("$(dirname")
+    return before + goes + after.partition("\n")[0] + "\n"
+
+
+@pytest.mark.parametrize("script", [each for each in SCRIPTS if "$(dirname" in (ROOT / each).read_text("utf-8")])
+def test_no_script_is_misled_by_where_a_shell_looks_for_folders(script: str, tmp_path: Path) -> None:
+    """CDPATH leads a relative name elsewhere; what the environment says of Railway's graph is not for its check."""
+    house, elsewhere = tmp_path / "house", tmp_path / "elsewhere"
+    copy = house / script
+    copy.parent.mkdir(parents=True)
+    (elsewhere / copy.parent.relative_to(tmp_path)).mkdir(parents=True)
+    copy.write_text(f'{beginning(ROOT / script)}\npwd -P\necho "of ${{ROADMAP_REPOSITORY:-nobody}}"\n')
+    environment = {**clean_environment(), "CDPATH": str(elsewhere)}
+    if script == "scripts/railway.sh":
+        environment["ROADMAP_REPOSITORY"] = "somebody/else"
+    done = subprocess.run(
+        ["bash", copy.relative_to(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [str(house.resolve()), "of nobody"]
+
+
+def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(tmp_path: Path) -> None:
+    """Called by a relative name, as a service manager may."""
+    (tmp_path / "elsewhere" / ROOT.name).mkdir(parents=True)
+    done = subprocess.run(
+        [f"{ROOT.name}/entrypoint.sh"],
+        cwd=ROOT.parent,
+        env={**clean_environment(), "CDPATH": str(tmp_path / "elsewhere"), "SERVICE_TYPE": "nothing"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: SERVICE_TYPE")
 
 
 def test_the_wait_for_a_server_that_is_away_has_an_end(launch: Launch, server: dict[str, str]) -> None:

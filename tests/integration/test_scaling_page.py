@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.capacity.__main__ import parser
 from tests.servers import Postgres, Redis
 from tests.stack import GOAL, ROOT, Service, Stack, clean_environment, running, server_stack
 from tests.waiting import wait_until
@@ -62,6 +63,29 @@ def test_a_load_is_asked_about(command: str) -> None:
         (_, words) = re.findall(r"(ROADMAPS)=\"?([0-9 ]+)", command)[0]
         for a_day in words.split():
             assert f"\n| {int(a_day):,} |" in said.stdout
+
+
+def asked(*variables: str, **environment: str) -> list[str]:
+    """The options that `make capacity` calls its program with."""
+    command = ["make", "--dry-run", "capacity", *variables]
+    surroundings = {**clean_environment(), **environment}
+    dry = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)
+    (line,) = [line for line in dry.stdout.splitlines() if "benchmarks.capacity" in line]
+    return shlex.split(line.partition("benchmarks.capacity")[2])
+
+
+def test_every_option_is_a_variable_of_make() -> None:
+    taken = [option for action in parser()._actions for option in action.option_strings if option.startswith("--")]
+    flags = {"--check", "--quick", "--write"}
+    valued = [option for option in taken if option not in {*flags, "--help"}]
+    given = asked(*(f"{option.removeprefix('--').replace('-', '_').upper()}=1" for option in [*valued, *flags]))
+    assert given == [*(word for option in valued for word in (option, "1")), *sorted(flags)]
+
+
+def test_what_only_the_environment_names_is_not_asked_for() -> None:
+    others = dict.fromkeys(("REQUESTS", "TOKENS", "LATENCY", "SHARE", "CHECK", "QUICK", "WRITE"), "7")
+    assert asked(**others) == []
+    assert asked("LATENCY=3", "PRICE=", **others) == ["--latency", "3"]
 
 
 def test_another_consumer_takes_its_part(service: Stack) -> None:

@@ -1,6 +1,7 @@
 """From what was measured to a bill: the sums, what is put together, what a user sees and what he is told of bad input."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from cli.costs.prices import Platform, Prices, RedisByCommand
 from roadmap_cli import main
 from tests.stack import ROOT
 
-SEEN = {"currency": "USD", "seen": "2026-01-31", "source": "https://example.org"}
+SEEN = {"currency": "USD", "seen": date(2026, 1, 31), "source": "https://example.org"}
 PLATFORM = Platform(memory=10, cores=20, storage=0.5, egress=0.1, plans={"Small": 5, "Large": 50}, **SEEN)
 BY_COMMAND = RedisByCommand(commands=0.2, **SEEN)
 STACK = StackUsage(
@@ -153,13 +154,40 @@ def test_the_command_tells_the_same_as_data() -> None:
 
 
 def test_other_prices_count(tmp_path: Path) -> None:
-    given = prices.load().model_dump()
+    given = prices.load().model_dump(mode="json")
     given["platforms"] = {"Elsewhere": {**given["platforms"]["Railway"], "memory": 20, "plans": {}}}
     file = tmp_path / "prices.json"
     file.write_text(json.dumps(given))
     code, said = run("--prices", file, "--platform", "Elsewhere", "--json")
     assert code == 0
     assert json.loads(said)["layouts"][0]["bill"]["memory"] == pytest.approx(2 * layouts()[0].bill.memory)
+
+
+def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    given = prices.load().model_dump(mode="json")
+    railway, by_command = given["platforms"]["Railway"], given["redis"]["Upstash"]
+    given["redis"] = {
+        "Railway": {**by_command, "seen": "2026-01-31", "source": "https://redis.example.org"},
+        "Redis of Railway": {**by_command, "source": "https://other.example.org"},
+    }
+    (file := tmp_path / "prices.json").write_text(json.dumps(given))
+    code, said = run("--prices", file, "--json")
+    assert code == 0
+    assert json.loads(said)["rests_on"]["prices"] == {
+        "Railway": {"seen": railway["seen"], "source": railway["source"]},
+        "Redis of Railway": {"seen": "2026-01-31", "source": "https://redis.example.org"},
+        "Redis of Redis of Railway": {"seen": by_command["seen"], "source": "https://other.example.org"},
+    }
+    code, said = run("--prices", file)
+    told = (railway["source"], "read on 2026-01-31 at https://redis.example.org", "https://other.example.org")
+    assert [each for each in told if each not in said] == []
+
+
+def test_a_redis_in_another_currency_is_named_nowhere(tmp_path: Path) -> None:
+    given = prices.load().model_dump(mode="json")
+    given["redis"]["Elsewhere"] = {**given["redis"]["Upstash"], "currency": "EUR"}
+    (file := tmp_path / "prices.json").write_text(json.dumps(given))
+    assert "Elsewhere" not in "".join(run("--prices", file, *more)[1] for more in ((), ("--json",)))
 
 
 USUAL = '"currency": "USD", "seen": "2026-01-31", "source": "x", "cores": 1, "storage": 1, "egress": 1'
@@ -175,6 +203,8 @@ USUAL = '"currency": "USD", "seen": "2026-01-31", "source": "x", "cores": 1, "st
         (f'{{"platforms": {{"X": {{{USUAL}, "memory": NaN}}}}}}', "X.memory"),
         (f'{{"platforms": {{"X": {{{USUAL}, "memory": 1e300}}}}}}', "X.memory"),
         ("\ufeff[1", "JSON"),
+        (f'{{"platforms": {{"X": {{{USUAL}, "memory": 1}}}}}}'.replace("2026-01-31", "2026-99-99"), "X.seen"),
+        (f'{{"platforms": {{"X": {{{USUAL}, "memory": 1}}}}}}'.replace('"2026-01-31"', "1700000000"), "X.seen"),
     ],
 )
 def test_prices_that_cannot_be_read_are_named(text: str, told: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from benchmarks.ground import BenchmarkFailed
+from benchmarks.ground import BenchmarkFailed, machine, release_number
 from benchmarks.processes import alone, cpu
 from benchmarks.targets import PREFORK
 from benchmarks.usage import measuring
@@ -33,7 +33,7 @@ from roadmap.catalogue import Catalogue, load_concept
 from roadmap.checks import problems
 from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
 from roadmap.requests import RoadmapRequest
-from tests.stack import GOAL
+from tests.stack import GOAL, ROOT
 
 REQUEST = RoadmapRequest(goal=GOAL)
 PART = {"memory": 50.0, "memory_busy": 60.0, "cpu_idle": 0.001, "cpu_per_roadmap": 0.5}
@@ -324,3 +324,19 @@ def test_what_processes_share_counts_once_and_what_they_share_with_others_in_ful
     assert one == pytest.approx(int(resident[1]) * 1024 / 1e6, rel=0.1)
     assert one > 30
     assert both < one + 15  # and not 30 more
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [("6.18.44-ab-v3", "6.18.44"), ("5.15.0-91-generic", "5.15.0"), ("6.1", "6.1"), ("4.19.+", "4.19"), ("unknown", "unknown")],
+)
+def test_a_machine_is_named_by_the_number_of_its_kernel(told: str, number: str) -> None:
+    """Whose build it is says nothing about what was measured."""
+    assert release_number(told) == number
+    assert re.fullmatch(r"\w+( [0-9.]+)?", machine()["system"])
+
+
+def test_no_document_names_the_build_of_a_kernel() -> None:
+    written = [ROOT / "cli" / "costs" / "measured.json", ROOT / "docs" / "PERFORMANCE.md"]
+    written += [*(ROOT / "benchmarks").glob("*.json"), ROOT / "docs" / "SCALING.md"]
+    assert [file.name for file in written if re.search(r"Linux [0-9.]+[-+]", file.read_text("utf-8"))] == []
