@@ -17,7 +17,7 @@ import redis
 
 from core import clock
 from core.migrate import pending, unknown
-from core.postgres import limit_waiting
+from core.postgres import identity, limit_waiting
 from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble, direct_database_trouble
 from core.settings import SHORTEST_KEY, Settings
 from core.storage import open_database, open_migration_database, signing_keys
@@ -73,7 +73,7 @@ def of_database(settings: Settings) -> list[Check]:
             database.connect()
             connected = (time.monotonic() - began) * 1000
             checks = [_database(database, connected), _migrations(database), *_clock_of_database(database)]
-            return [*checks, *_direct_database(settings, _identity(database))]
+            return [*checks, *_direct_database(settings, identity(database))]
     except DATABASE_FAULTS as error:
         trouble = database_trouble(error, settings)
         return [failed("database", trouble.what, trouble.cause, trouble.fix)]
@@ -106,7 +106,7 @@ def _database(database: peewee.Database, connected: float) -> Check:
     return well("database", told)
 
 
-def _direct_database(settings: Settings, identity: tuple[Any, ...]) -> list[Check]:
+def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
     """Of DIRECT_DATABASE_URL, when there is one: the same database, and nobody in between."""
     if settings.direct_database_url is None:
         return []
@@ -116,27 +116,19 @@ def _direct_database(settings: Settings, identity: tuple[Any, ...]) -> list[Chec
     try:
         with closing(direct):
             direct.connect()
-            theirs = _identity(direct)
+            theirs = identity(direct)
             [process] = direct.execute_sql("SELECT pg_backend_pid()").fetchone()
             is_pooled = process != direct.connection().get_backend_pid()  # a pooler makes one up
     except DATABASE_FAULTS as error:
         trouble = direct_database_trouble(error, settings)
         return [failed(name, trouble.what, trouble.cause, trouble.fix)]
-    if theirs != identity:
+    if theirs != usual:
         cause = "migrations and backups would go to another database than the services"
         return [failed(name, f"{variable} leads elsewhere than DATABASE_URL", cause, "name the same database in both")]
     if is_pooled:
         cause = "a migration that takes long may be ended by its limits"
         return [warning(name, f"{variable} leads through a pooler", cause, f"name the server itself in {variable}")]
     return [well(name, "the same database, without a pooler")]
-
-
-def _identity(database: peewee.Database) -> tuple[Any, ...]:
-    """Of a database of PostgreSQL, whichever way it is reached."""
-    if not isinstance(database, peewee.PostgresqlDatabase):
-        return ()
-    found = database.execute_sql("SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()")
-    return tuple(found.fetchone())
 
 
 def _migrations(database: peewee.Database) -> Check:

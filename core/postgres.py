@@ -5,6 +5,7 @@ import time
 from functools import partial
 from typing import Any
 
+import peewee
 import psycopg2
 from playhouse.pool import PooledPostgresqlDatabase
 from psycopg2 import extensions
@@ -34,6 +35,14 @@ def _poll(connection: extensions.connection, event: int, seconds: float) -> bool
     poller = select.poll()
     poller.register(connection.fileno(), event)
     return bool(poller.poll(seconds * 1000))
+
+
+def identity(database: peewee.Database) -> tuple[Any, ...]:
+    """Which database of which server, and which schema of it, whichever way it is reached. Of SQLite nothing."""
+    if not isinstance(database, peewee.PostgresqlDatabase):
+        return ()
+    which = "SELECT pg_postmaster_start_time(), oid, current_schema() FROM pg_database WHERE datname = current_database()"
+    return tuple(database.execute_sql(which).fetchone())
 
 
 class LimitedPool(PooledPostgresqlDatabase):

@@ -15,6 +15,7 @@ import peewee
 import redis
 
 from core.migrate import MigrationFailed, migrate, pending
+from core.postgres import identity
 from core.reaching import (
     AWAY,
     Trouble,
@@ -57,11 +58,12 @@ def prepare(settings: Settings) -> None:
     deadline = time.monotonic() + settings.startup_wait_seconds
     if settings.service_type in (ServiceType.api, ServiceType.all):
         _check_port(settings)
+    if settings.database_url is not None:
+        _wait(lambda: _application_connects(settings), deadline)
+    if settings.service_type in (ServiceType.api, ServiceType.all):
         _wait(lambda: _migrated(settings), deadline)
     else:
         _wait(lambda: _schema_is_there(settings), deadline)
-    if settings.database_url is not None:
-        _wait(lambda: _application_connects(settings), deadline)
     if settings.redis_url is not None and settings.service_type is not ServiceType.api:
         _wait(lambda: _broker_answers(settings), deadline)
 
@@ -169,19 +171,34 @@ def _schema_is_there(settings: Settings) -> None:
 
 
 def _application_connects(settings: Settings) -> None:
-    """As the service itself does, to the database that has been looked at: what stands between may refuse what it asks for."""
+    """As the service itself does: what stands between may refuse what it asks for. To the database that is migrated, too, which
+    is known before anything is changed there.
+    """
     database = open_database(settings)
     try:
         database.connect()
-        elsewhere = pending(database)
+        its_own = identity(database)
     except AWAY as error:
         raise _away(database_trouble(error, settings)) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
     finally:
         database.close_all()
-    if elsewhere:
+    if settings.direct_database_url is not None and _identity_of_the_migrated(settings) != its_own:
         raise Refused("DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both")
+
+
+def _identity_of_the_migrated(settings: Settings) -> tuple[object, ...]:
+    database = open_migration_database(settings)
+    try:
+        database.connect()
+        return identity(database)
+    except AWAY as error:
+        raise _not_migrated(error, settings) from None
+    except peewee.ProgrammingError as error:
+        raise _unreadable(error) from None
+    finally:
+        database.close()
 
 
 def _not_migrated(error: Exception, settings: Settings) -> NotReady | Refused:

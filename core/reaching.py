@@ -148,7 +148,7 @@ def first_of(error: BaseException) -> BaseException:
 
 def is_misspelt(error: BaseException) -> bool:
     """Whether the driver says that an option of the address has no such value, without having tried."""
-    return first_line(error).lower().startswith(BAD_OPTION)
+    return _code(error) is None and first_line(error).lower().startswith(BAD_OPTION)
 
 
 def is_full(error: BaseException) -> bool:
@@ -171,6 +171,7 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
     said = first_line(error).lower()
     missing = "does not exist" in said
     causes = [each for each in DATABASE_CAUSES if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)]
+    causes = [each for each in causes if each[0] != BAD_OPTION or is_misspelt(error)]
     cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
     if NO_LIMITS in said or is_misspelt(error):
         return Trouble("the database cannot be used", cause, fix, False)
@@ -182,7 +183,7 @@ def direct_database_trouble(error: BaseException, settings: Settings) -> Trouble
     trouble = database_trouble(error, settings)
     if settings.direct_database_url is None:
         return trouble
-    what, fix = (re.sub(r"\b(?<!DIRECT_)DATABASE_URL", "DIRECT_DATABASE_URL", said) for said in (trouble.what, trouble.fix))
+    what, fix = (re.sub(r"\bDATABASE_URL", "DIRECT_DATABASE_URL", said) for said in (trouble.what, trouble.fix))
     return replace(trouble, what=what, fix=fix)
 
 

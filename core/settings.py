@@ -25,10 +25,11 @@ SHORTEST_KEY = 32  # characters of a SECRET_KEY
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN")  # variables that it sets
 RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
-BROKER_OPTIONS = (  # that an address may have: what the driver knows beside them is decided here, or is no text
+BROKER_OPTIONS = (  # that an address may have: what the driver knows beside them is no text, or changes what a queue reads
     *("db", "username", "password", "protocol", "client_name", "max_connections", "health_check_interval", "socket_keepalive"),
-    *("socket_timeout", "socket_connect_timeout", "retry_on_timeout", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile"),
-    *("ssl_keyfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname"),
+    *("socket_timeout", "socket_connect_timeout", "socket_read_size", "retry_on_timeout", "ssl_ca_certs", "ssl_ca_path"),
+    *("ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname", "ssl_ciphers", "ssl_min_version"),
+    *("ssl_include_verify_flags", "ssl_exclude_verify_flags"),
 )
 RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
 
@@ -76,9 +77,10 @@ def _scheme(*allowed: str, always: str = "") -> AfterValidator:
                 raise ValueError
         except ValueError:  # its message would show the password
             raise ValueError("is not a readable address; special characters of a password must be percent-encoded") from None
-        if scheme not in allowed:
+        _, slashes, rest = url.get_secret_value().partition("://")
+        if scheme not in allowed or not slashes:
             raise ValueError(f"must start with {' or '.join(f'{name}://' for name in allowed)}")
-        return SecretStr(f"{always or scheme}://{url.get_secret_value().partition('://')[2]}")
+        return SecretStr(f"{always or scheme}://{rest}")
 
     return AfterValidator(check)
 
@@ -159,7 +161,7 @@ def _networks(whose: str, everybody: str) -> AfterValidator:
 
 
 def _broker(url: SecretStr | None) -> SecretStr | None:
-    """The driver takes any option for one of its own, and most of those are no texts, or change what a queue reads."""
+    """The driver takes any option for one of its own; it passes over those that are empty."""
     if url is None:
         return url
     parts = urlsplit(url.get_secret_value())
@@ -167,7 +169,7 @@ def _broker(url: SecretStr | None) -> SecretStr | None:
         (parts.hostname or "").encode("idna")
     except UnicodeError:
         raise ValueError("names a host that none can have: a part between two dots is empty or too long") from None
-    if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - set(BROKER_OPTIONS):  # which may be a password's
+    if {name for name, _ in parse_qsl(parts.query)} - set(BROKER_OPTIONS):  # which may be a password's
         raise ValueError(f"has an option that is none of {', '.join(BROKER_OPTIONS)}")
     return url
 

@@ -8,10 +8,11 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import peewee
+import psycopg2
 from playhouse.pool import PooledSqliteDatabase
+from psycopg2.extensions import parse_dsn
 
 from core import clock
 from core.postgres import MIGRATION_SECONDS, LimitedPool, limit_waiting
@@ -31,8 +32,9 @@ API_CONNECTIONS = (
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 10_000}
 # A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
 # takes no such options; DIRECT_DATABASE_URL tells that there is one, and deploy/pgbouncer.ini sets them there.
-SESSION_LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s"
-# Said with each transaction, whatever the database's own default: who has waited for a lock must see what was done meanwhile.
+# Statements outside a transaction must see what others have done meanwhile, whatever the database has by default.
+SESSION_LIMITS = r"-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s -c default_transaction_isolation=read\ committed"
+# Said with each transaction, so that it holds behind a pooler and for migrations, too.
 ISOLATION = "READ COMMITTED"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 
@@ -137,7 +139,10 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
 
 def _own_options(url: str) -> str:
     """What an address says to the server's sessions, as `-c search_path=...`."""
-    return next(iter(parse_qs(urlsplit(url).query).get("options", [])), "")
+    try:
+        return str(parse_dsn(url).get("options", ""))
+    except psycopg2.ProgrammingError:  # who connects is told
+        return ""
 
 
 def _from_hex(text: str | None) -> bytes | None:

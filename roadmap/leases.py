@@ -198,7 +198,7 @@ class Keeper:
         for work, tokens in _by_work({token: its.work for token, its in held.items()}):
             table = work.table
             waits = {**NOBODYS, "status": work.waiting, "attempts": table.attempts - 1, "due_at": clock.now()}
-            with session():
+            with transaction():
                 returned += table.update(waits).where(_held_under(work, tokens)).execute()
         return returned
 
@@ -221,7 +221,7 @@ class Keeper:
 
     def _renew(self, running: dict[UUID, Work], now: datetime) -> None:
         for work, tokens in _by_work(running):
-            with session():
+            with transaction():
                 renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
                 renewed.where(_held_under(work, tokens)).execute()
 

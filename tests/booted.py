@@ -69,14 +69,24 @@ def why_not() -> str:
     """What is missing here for such a machine; nothing where it can be had."""
     if os.geteuid() != 0:
         return "it takes root"
-    for program in (str(SYSTEMD), "unshare", "nsenter", "git", "make", "curl"):
-        if shutil.which(program) is None:
-            return f"there is no {program}; `apt-get install systemd util-linux git make curl` brings it"
-    if subprocess.run(["python3", "-c", USABLE], env={"PATH": PATH}, capture_output=True, check=False).returncode:
-        return "the system has no Python from 3.11 on with venv; `apt-get install python3-venv` brings it"
+    for program in (str(SYSTEMD), "unshare", "nsenter", "python3", "git", "make", "curl"):
+        if shutil.which(program, path=PATH) is None:
+            return f"there is no {program}; `apt-get install systemd util-linux python3-venv git make curl` brings it"
     may = f"{ROOT_OF_ITS_OWN}mount -t sysfs -o ro sysfs /mnt/root/sys\nmount -t cgroup2 cgroup2 /mnt/root/sys/fs/cgroup\n"
-    tried = subprocess.run([*NAMESPACES, "sh", "-c", may], capture_output=True, text=True, check=False, timeout=30)
-    return f"the kernel gives no namespaces, overlayfs or cgroup2: {tried.stderr.strip()}" if tried.returncode else ""
+    if (said := _says(["python3", "-c", USABLE])) != "":
+        return f"the system has no Python from 3.11 on with venv (`apt-get install python3-venv`): {said}"
+    if (said := _says([*NAMESPACES, "sh", "-c", may])) != "":
+        return f"the kernel gives no namespaces, overlayfs or cgroup2: {said}"
+    return ""
+
+
+def _says(command: list[str]) -> str:
+    """Why it does not end with 0; nothing when it does."""
+    try:
+        tried = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, check=False, timeout=30)
+    except subprocess.TimeoutExpired as error:
+        return str(error)
+    return (tried.stderr.strip() or str(tried.returncode)) if tried.returncode else ""
 
 
 class Machine:

@@ -58,7 +58,6 @@ class Needs:
     a_day: float
     busiest: float  # times the mean of the day
     share: float  # of the roadmaps, that should be ready in time
-    requests: float  # of the API, of a roadmap
     parts: tuple[Part, ...]
     speed: Speed
     why_not: str
@@ -148,7 +147,6 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
         a_day=workload.a_day,
         busiest=workload.busiest,
         share=workload.share,
-        requests=terms.requests,
         parts=(api, logs, content, *servers, *pooler),
         speed=speed,
         why_not=why_not,

@@ -15,7 +15,7 @@ from benchmarks.capacity.unit_costs import CONTENT, UnitCosts
 from benchmarks.capacity.workload import Limits, Workload
 from benchmarks.figures import number
 from cli.costs import prices
-from cli.costs.bill import DAYS, READS
+from cli.costs.bill import DAYS
 from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -91,10 +91,7 @@ def _bills(found: Sequence[Needs], price: float) -> str:
         cells = (f"{needs.a_day:,.12g}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
         rows.append((*cells, f"{of_model(needs, price):,.2f}") if price else cells)
     seen = prices.load().platforms[PLATFORM].seen
-    requests = " or ".join(dict.fromkeys(f"{each.requests:g}" for each in found))
-    told = f"At the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months. "
-    told += f"Its own bill differs: by less than 1 %, since it reckons {READS} reads of a roadmap (`--reads`) instead of "
-    told += f"{requests} requests, and beyond one consumer by what more of them take, since it has one process of each service."
+    told = f"At the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months."
     return f"{_table(head, rows)}\n\n{told}"
 
 

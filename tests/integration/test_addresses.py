@@ -1,13 +1,18 @@
 """Addresses of servers that are odd or wrong: what is meant is done, and what cannot be meant is refused in one sentence."""
 
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
 from core.migrate import known
+from core.settings import from_environment
+from core.storage import open_database
 from tests.integration.test_operators_commands import roadmap
 from tests.launching import KEY, SECRET, Launch, launching, refusal, waited
 from tests.servers import LOOPBACK, Postgres, Redis
@@ -23,12 +28,13 @@ def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
         yield start
 
 
-def change(url: str, statement: str) -> None:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-    connection.close()
+def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """The rows, of what has some."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
 
 # What is meant
@@ -36,8 +42,8 @@ def change(url: str, statement: str) -> None:
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
 def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_default(postgres: Postgres, isolation: str) -> None:
-    url = postgres.create_database(f"t{abs(hash(isolation))}")
-    change(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{isolation}'")
+    url = postgres.create_database(f"t{uuid.uuid4().hex}")
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{isolation}'")
     environment = {**clean_environment(), "SERVICE_TYPE": "api", "DATABASE_URL": url, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
     with ThreadPoolExecutor(3) as threads:
         said = list(threads.map(lambda _: roadmap(environment, "migrate", "--json"), range(3)))
@@ -51,30 +57,43 @@ def test_the_main_job_is_done_with_a_schema_and_an_isolation_of_its_own(
     """Also under the older name of the scheme, as some platforms write it."""
     stack = server_stack(tmp_path, postgres, own_broker)
     url = stack.environment["DATABASE_URL"]
-    change(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
-    change(url, "CREATE SCHEMA mine")
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    ask(url, "CREATE SCHEMA mine")
     stack.environment["DATABASE_URL"] = url.replace("postgresql://", "postgres://") + "?options=-c%20search_path%3Dmine"
     for service in stack.services.values():
         service.environment["DATABASE_URL"] = stack.environment["DATABASE_URL"]
     with running(stack):
         stack.do_the_main_job()
-    connection = psycopg2.connect(url)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name LIKE 'roadmap%'")
-        assert cursor.fetchall() == [("mine",)]
-    connection.close()
+    assert ask(url, "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name LIKE 'roadmap%'") == [("mine",)]
+
+
+def test_statements_outside_a_transaction_have_that_isolation_too(postgres: Postgres) -> None:
+    url = postgres.create_database(f"t{uuid.uuid4().hex}")
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    environment = {"SERVICE_TYPE": "api", "DATABASE_URL": url, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
+    database = open_database(from_environment(environment))
+    with closing(database):
+        database.connect()
+        assert database.execute_sql("SHOW transaction_isolation").fetchone() == ("read committed",)
 
 
 # What cannot be meant
 
 
 @each_service
-def test_two_addresses_that_lead_to_different_databases_are_refused(launch: Launch, postgres: Postgres, name: str) -> None:
-    empty = postgres.create_database(f"e{name}")
-    line = refusal(
-        launch(name, REDIS_URL=NOWHERE, DATABASE_URL=empty, DIRECT_DATABASE_URL=launch("api").environment["DATABASE_URL"])
-    )
-    assert line == ("error: DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both")
+@pytest.mark.parametrize("state", ["both are migrated", "the direct one is empty"])
+def test_two_addresses_that_lead_to_different_databases_are_refused(
+    launch: Launch, postgres: Postgres, name: str, state: str
+) -> None:
+    """Before anything is changed there."""
+    direct = postgres.create_database(f"d{uuid.uuid4().hex}")
+    if state == "both are migrated":
+        environment = {**clean_environment(), "DATABASE_URL": direct, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
+        assert roadmap({**environment, "SERVICE_TYPE": "api"}, "migrate").code == 0
+    line = refusal(launch(name, REDIS_URL=NOWHERE, DIRECT_DATABASE_URL=direct))
+    assert line == "error: DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both"
+    tables = ask(direct, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")[0][0]
+    assert (tables > 0) is (state == "both are migrated")
 
 
 @each_service

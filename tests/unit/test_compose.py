@@ -15,7 +15,7 @@ from tests.unit.test_railway import SERVICES as ON_RAILWAY
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
 SERVICES = {literals(name)["SERVICE_TYPE"]: name for name in ON_RAILWAY}  # in compose they are called so
-SETTINGS = {name.upper() for name in Settings.model_fields} - PLATFORM
+SETTINGS = {name.upper() for name in Settings.model_fields} - PLATFORM - {"DIRECT_DATABASE_URL"}  # no pooler is here
 FIXED = {"SERVICE_TYPE", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SHUTDOWN_GRACE_SECONDS"}  # what compose says by itself
 
 

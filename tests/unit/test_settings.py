@@ -179,8 +179,8 @@ def test_a_duration_is_more_than_nothing_and_at_most_a_day(name: str, value: str
 
 BAD_TEXTS = {
     "DATABASE_URL": [SECRET, f"mysql://roadmap:{SECRET}@db/roadmap", f"postgresql+psycopg2://:{SECRET}@db"],
-    "DIRECT_DATABASE_URL": [SECRET, f"sqlite:///{SECRET}"],
-    "REDIS_URL": [SECRET, f"http://:{SECRET}@queue", f"unix:///{SECRET}.sock"],
+    "DIRECT_DATABASE_URL": [SECRET, f"sqlite:///{SECRET}", "postgres:5432", f"postgresql:/{SECRET}"],
+    "REDIS_URL": [SECRET, f"http://:{SECRET}@queue", f"unix:///{SECRET}.sock", f"redis:{SECRET}:6379", f"redis:/{SECRET}"],
     "OPENAI_BASE_URL": [SECRET, f"ftp://{SECRET}", f"https:///{SECRET}", f"https://a {SECRET}", "http://a:x/v1"],
     "MODEL_PRICES": [SECRET, f"{SECRET}=1", "a=1/2;b=1/2", "a b=1/2", "a=1/2,a=1/3", "a=1/2,", "=1/2"],
     "OPENAI_MODEL": [SECRET * 20],
@@ -210,7 +210,7 @@ def test_the_database_is_named_as_its_driver_knows_it(written: str) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["encoding=x", "retry=3", "redis_connect_func=x", "decode_responses=true", "ssl_ca_data=x", "ssl_color=x", SECRET],
+    ["encoding=x", "retry=3", "redis_connect_func=x", "decode_responses=true", "ssl_ca_data=x", "ssl_color=x", f"{SECRET}=1"],
 )
 def test_an_option_of_the_broker_that_its_driver_cannot_use_here_is_refused(option: str) -> None:
     """Or what stands behind a question mark that a password has: so it is not repeated."""
