@@ -11,6 +11,8 @@ import uvloop
 
 from benchmarks.figures import percentiles
 from benchmarks.load import PATIENCE, Load, Plan
+
+LAST_LOOK = 0.1  # seconds for what a server has ended before to be noticed
 from benchmarks.load.client import Answers, Connection, endless
 
 
@@ -121,7 +123,8 @@ async def hold(port: int, requests: list[str]) -> None:
     print(sum(head.startswith(b"HTTP/1.1 200") for head in heads), flush=True)
     drains = [asyncio.create_task(reader.read(-1)) for reader, _ in streams]  # ends when the server ends the stream
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    print(sum(not drain.done() for drain in drains), flush=True)
+    _, still = await asyncio.wait(drains, timeout=LAST_LOOK)
+    print(len(still), flush=True)
     for _, writer in streams:
         writer.close()
 

@@ -14,6 +14,7 @@ from benchmarks.load import LoadFailed, Plan, held, load, request
 from benchmarks.usage.stacks import WITH_MODEL
 from cli.costs.measured import Effort, Measured, RoadmapSize
 from tests.stack import ROOT, clean_environment
+from tests.waiting import wait_until
 
 SECONDS = 0.3
 
@@ -48,12 +49,18 @@ def test_a_server_that_is_away_fails_the_load() -> None:
         load(Plan(1, [request("GET", PATH, {})], 200, SECONDS))
 
 
+def connections_of(port: int) -> list[str]:
+    """Of the server at this port, those that are open; as the kernel has them."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [line[1] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"]
+
+
 def test_streams_that_end_are_noticed(bare: Bare) -> None:
     with (
         pytest.raises(LoadFailed, match="0 of 2 streams are open"),
         held(bare.port, [request("GET", "/health", {"Connection": "close"})] * 2),
     ):
-        pass
+        wait_until(lambda: not connections_of(bare.port), reason="the server has ended both")
 
 
 def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
