@@ -11,9 +11,9 @@ import uvloop
 
 from benchmarks.figures import percentiles
 from benchmarks.load import PATIENCE, Load, Plan
+from benchmarks.load.client import Answers, Connection, endless
 
 LAST_LOOK = 0.1  # seconds for what a server has ended before to be noticed
-from benchmarks.load.client import Answers, Connection, endless
 
 
 class Generator:
