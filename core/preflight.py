@@ -9,12 +9,13 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import peewee
 import redis
 
-from core.migrate import MigrationFailed, migrate, pending
+from core.migrate import MigrationFailed, connected, migrate, pending
 from core.postgres import identity
 from core.reaching import (
     AWAY,
@@ -27,7 +28,7 @@ from core.reaching import (
     option_trouble,
 )
 from core.settings import ServiceType, Settings, SettingsError, from_environment
-from core.storage import open_database, open_migration_database, signing_keys
+from core.storage import open_database, signing_keys
 
 LONGEST_PAUSE = 3.0  # seconds between two tries
 
@@ -143,29 +144,29 @@ def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
         probe.bind((address, port))
 
 
-def _migrated(settings: Settings) -> None:
+@contextmanager
+def _faults_told(settings: Settings) -> Iterator[None]:
+    """Of the database to which migrations go."""
     try:
-        migrate(settings)
-    except MigrationFailed as error:
-        raise Refused(str(error)) from None
+        yield
     except AWAY as error:
         raise _not_migrated(error, settings) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
+
+
+def _migrated(settings: Settings) -> None:
+    try:
+        with _faults_told(settings):
+            migrate(settings)
+    except MigrationFailed as error:
+        raise Refused(str(error)) from None
 
 
 def _schema_is_there(settings: Settings) -> None:
-    database = open_migration_database(settings)
-    try:
-        database.connect()
+    with _faults_told(settings), connected(settings) as database:
         _check_encoding(database)
         missing = pending(database)
-    except AWAY as error:
-        raise _not_migrated(error, settings) from None
-    except peewee.ProgrammingError as error:
-        raise _unreadable(error) from None
-    finally:
-        database.close()
     if missing:
         raise NotReady(f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates")
 
@@ -189,16 +190,8 @@ def _application_connects(settings: Settings) -> None:
 
 
 def _identity_of_the_migrated(settings: Settings) -> tuple[object, ...]:
-    database = open_migration_database(settings)
-    try:
-        database.connect()
+    with _faults_told(settings), connected(settings) as database:
         return identity(database)
-    except AWAY as error:
-        raise _not_migrated(error, settings) from None
-    except peewee.ProgrammingError as error:
-        raise _unreadable(error) from None
-    finally:
-        database.close()
 
 
 def _not_migrated(error: Exception, settings: Settings) -> NotReady | Refused:
