@@ -53,6 +53,10 @@ class NotFound(RoadmapError):
     """No such thing for this caller; what belongs to others does not exist."""
 
 
+class Gone(RoadmapError):
+    """It was there once: a link that was revoked or has expired, or whose roadmap is not there any more."""
+
+
 class Conflict(RoadmapError):
     """The state of the thing does not allow this."""
 

@@ -14,6 +14,7 @@ class Roadmap(Identified):
     level = peewee.CharField(max_length=20)
     hours_per_week = peewee.IntegerField()
     deadline = peewee.DateField(null=True)
+    begins_on = peewee.DateField(null=True)  # from when the plan counts; null: from when it was asked for
     background = peewee.TextField(default="")
     motivation = peewee.TextField(default="")
     preferences = peewee.TextField(default="")
@@ -46,6 +47,7 @@ class Roadmap(Identified):
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True)
+    trashed_at = UtcDateTimeField(null=True)  # since when it is in the trash; null: it is not
 
     class Meta:
         indexes = (
@@ -112,6 +114,7 @@ class Concept(Identified):
     prerequisites = peewee.JSONField()  # list of concept ids as text
     outcomes = peewee.JSONField()  # list of text
     progress = peewee.CharField(max_length=10, default="todo")
+    progress_at = UtcDateTimeField(null=True)  # since when; null: not begun, or said to an older version
     notes = peewee.TextField(default="")  # of the learner
     removed = peewee.BooleanField(default=False)  # not in the current revision; kept with all that belongs to it
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import peewee
 from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
@@ -113,7 +114,10 @@ class Profile(BaseModel):
 
 def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:
     """Raises NotFound."""
-    return _change(owner_id, roadmap_id, concept_id, progress=request.status)
+    other = Concept.progress != request.status  # to say the same twice is no progress
+    since = None if request.status == ConceptProgress.todo else clock.now()
+    now = peewee.Case(None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at)
+    return _change(owner_id, roadmap_id, concept_id, progress=request.status, progress_at=now)
 
 
 def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest) -> LearnerConcept:

@@ -24,14 +24,20 @@ def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None 
     first = peewee.Tuple(*columns) >= peewee.Tuple(*values)
     last = peewee.Value(before or LAST, Roadmap.id.db_value)
     below = peewee.Tuple(*columns, Roadmap.id) < peewee.Tuple(*values, last)
-    return Roadmap.select().where(first, below).order_by(*(column.desc() for column in columns), Roadmap.id.desc())
+    return (
+        Roadmap.select()
+        .where(first, below, Roadmap.trashed_at.is_null())
+        .order_by(*(column.desc() for column in columns), Roadmap.id.desc())
+    )
 
 
 def owned(owner_id: UUID, roadmap_id: UUID) -> Roadmap:
-    """Raises NotFound."""
+    """Raises NotFound, also while it is in the trash."""
     row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     if row is None:
         raise NotFound("There is no such roadmap.")
+    if row.trashed_at is not None:
+        raise NotFound("This roadmap is in the trash. Restore it first.")
     return row
 
 
@@ -40,7 +46,7 @@ def taken(owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, *
 
     Raises NotFound, and Conflict when its status does not allow what the verb says.
     """
-    mine = (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id)
+    mine = (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null()
     update = Roadmap.update({**changes, "updated_at": clock.now()}).where(mine & Roadmap.status.in_(list(among)))
     rows: list[Roadmap] = list(update.returning(Roadmap).execute())
     if rows:

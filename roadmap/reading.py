@@ -24,7 +24,7 @@ from roadmap.spending import money
 from roadmap.statuses import FINAL, ConceptProgress, ContentStatus, Progress, RoadmapStatus
 
 PARTS = "c.id || ' ' || c.status || ' ' || c.version || ' ' || c.error"
-LEARNED = "n.id || ' ' || n.progress"
+LEARNED = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
 STATE_ON_POSTGRES = f"""SELECT sha256(convert_to(concat(r,
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.roadmap_id = r.id),
     (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)), 'UTF8'))::text
@@ -60,6 +60,7 @@ class RoadmapSummary(RoadmapFacts):
     level: Level = Field(description="What the person knew already.")
     hours_per_week: int = Field(description="Hours for learning, a week.")
     deadline: date | None = Field(description="Day by which it should be reached.")
+    begins_on: date = Field(description="From when the plan counts.")
     weeks: int = Field(description="How long it takes with these hours a week.")
     hours: int = Field(description="Hours of all concepts.")
     revision: int = Field(description="The number of the current plan; 0: there is none yet.")
@@ -86,6 +87,7 @@ class ConceptNode(BaseModel):
     prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
     outcomes: list[str] = Field(description="What one can do afterwards.")
     progress: ConceptProgress = Field(description="How far the learner is with it.")
+    progress_at: datetime | None = Field(description="Since when; null: it is not begun.")
     contents: dict[ContentKind, ContentState] = Field(description="The state of its parts: tutorial, resources, quiz.")
 
 
@@ -290,6 +292,7 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
 def _summary(row: Roadmap) -> dict[str, Any]:
     progress = Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total)
     made = {"progress": progress, "spent": money(row.spent), "revision": row.revision or int(bool(row.title))}
+    made["begins_on"] = row.begins_on or row.created_at.date()
     return {**{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - made}, **made}
 
 

@@ -31,6 +31,7 @@ class RevisionSource(StrEnum):
     feedback = "feedback"
     edit = "edit"
     restore = "restore"
+    imported = "import"
 
 
 class RevisionStatus(StrEnum):

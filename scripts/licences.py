@@ -25,6 +25,7 @@ ALLOWED = {
     "BSD-3-Clause",
     "ISC",
     "LGPL with exceptions",
+    "LGPL-3.0-only",
     "MIT",
     "MIT-0",
     "MPL-2.0",
@@ -51,7 +52,8 @@ What production installs beside this code (which is [MIT](../LICENSE)): every pa
 the list in `scripts/licences.py`.
 
 The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the libraries that these need.
-psycopg2 itself is LGPL: it is used unchanged, and whoever runs the service can put another build in its place.
+psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs the service can put other
+builds in their place.
 
 | Package | Version | Licence | Only where | Home page |
 |---|---|---|---|---|

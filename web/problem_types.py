@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.errors import (
     Conflict,
     Forbidden,
+    Gone,
     Invalid,
     KeyInUse,
     KeyReused,
@@ -92,6 +93,13 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         "The first request of this key is still being answered",
         "A request with the same Idempotency-Key is under way at this moment.",
         "Wait for `Retry-After` seconds and send the same once more: the answer will be that of the first.",
+    ),
+    Gone: ProblemType(
+        410,
+        "gone",
+        "It is not there any more",
+        "The link was good once: it was revoked, has expired, or its roadmap was deleted.",
+        "Ask whoever gave it to you for another one, and forget this one.",
     ),
     PreconditionFailed: ProblemType(
         412,

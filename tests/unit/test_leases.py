@@ -603,6 +603,7 @@ class TestNewRows:
 NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
 NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "expired_log_record"}
 NEW_TABLES |= {"measure", "measured_process", "audit_record"}
+NEW_TABLES |= {"review_card", "secret_link"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
     *(
@@ -618,6 +619,7 @@ NEW_COLUMNS = (
         "subject",
     ),
     *("stage.key", "module.key", "trace_id", "log_source.expired"),
+    *("progress_at", "begins_on", "trashed_at"),
 )
 
 

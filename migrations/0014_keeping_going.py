@@ -1,0 +1,75 @@
+"""When a plan begins and when something was learned; cards that come back; secret links; the trash.
+
+New columns may be null, so that the version before this one can go on writing meanwhile. To that version, what is in the trash
+is there as ever.
+"""
+
+from typing import Any
+
+import peewee
+
+COLUMNS: dict[str, dict[str, peewee.Field]] = {  # in the order in which workers of the version before lock them
+    "concept": {"progress_at": peewee.DateTimeField(null=True)},
+    "roadmap": {"begins_on": peewee.DateField(null=True), "trashed_at": peewee.DateTimeField(null=True)},
+}
+TRASH = "roadmap_trashed_at"
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    for table, fields in COLUMNS.items():
+        migrator.migrate(*(migrator.add_column(table, name, field) for name, field in fields.items()))
+    db.execute_sql(f"CREATE INDEX {TRASH} ON roadmap (trashed_at) WHERE trashed_at IS NOT NULL")
+    db.create_tables(_tables(db))
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables(_tables(db))
+    db.execute_sql(f"DROP INDEX {TRASH}")
+    for table, fields in COLUMNS.items():
+        migrator.migrate(*(migrator.drop_column(table, name) for name in fields))
+
+
+def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Account(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class Roadmap(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class Concept(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class ReviewCard(Table):
+        id = peewee.UUIDField(primary_key=True)
+        owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+        roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+        concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
+        question = peewee.CharField(max_length=64)
+        version = peewee.IntegerField()
+        number = peewee.IntegerField()
+        state = peewee.SmallIntegerField()
+        step = peewee.SmallIntegerField(null=True)
+        stability = peewee.DoubleField(null=True)
+        difficulty = peewee.DoubleField(null=True)
+        due_at = peewee.DateTimeField()
+        reviewed_at = peewee.DateTimeField(null=True)
+        reviews = peewee.IntegerField()
+        lapses = peewee.IntegerField()
+        created_at = peewee.DateTimeField()
+
+        class Meta:
+            indexes = ((("concept", "question"), True), (("owner", "due_at"), False))
+
+    class SecretLink(Table):
+        id = peewee.UUIDField(primary_key=True)
+        roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+        purpose = peewee.CharField(max_length=10)
+        created_at = peewee.DateTimeField()
+        expires_at = peewee.DateTimeField(null=True)
+
+    return [ReviewCard, SecretLink]
