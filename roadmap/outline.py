@@ -1,5 +1,7 @@
 """The shape of a roadmap: Stage > Module > Concept, the contents of a concept, and how hours become weeks."""
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator
 from datetime import date
@@ -126,6 +128,12 @@ class Question(Frozen):
     options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
     answers: Annotated[tuple[int, ...], Field(min_length=1)]
     explanation: Annotated[str, Field(min_length=1)]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what is asked and what is right: the same question in another version of the quiz has the same."""
+        asked = json.dumps([self.prompt, list(self.options), sorted(self.answers)], ensure_ascii=False)
+        return hashlib.sha256(asked.encode()).hexdigest()
 
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
