@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -27,6 +27,7 @@ FOLDER = ROOT / "docs" / "img"
 WIDE, MIDDLE, PHONE, TALL = (1280, 860), (768, 900), (390, 780), (1280, 1420)
 LIMITED = {"MODEL_TIMEOUT_SECONDS": "300", "LEASE_SECONDS": "600", "MODEL_CONCURRENCY": "4", "RETRY_BASE_SECONDS": "1"}
 SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}  # that a step takes
+Scheme = Literal["light", "dark"]
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
 
@@ -175,7 +176,7 @@ def opened(
 ) -> Iterator[Page]:
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, locale=language, reduced_motion="reduce"
+        viewport={"width": width, "height": height}, color_scheme=cast(Scheme, scheme), locale=language, reduced_motion="reduce"
     )
     page = context.new_page()
     page.goto(stack.url + path)

@@ -102,7 +102,7 @@ def answer_http(request: Request, error: Exception) -> Response:
 def answer_unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the details go to the log, the request id to the caller."""
     request_id = request.scope.get("state", {}).get("request_id")
-    logger.error("request %s failed: %s %r", request_id, request.method, request.url.path, exc_info=error)
+    logger.error("request %s failed: %s %r", request_id, request.method, _path_told(request), exc_info=error)
     if wants_page(request):
         response = problem_page(request, 500, error)
         response.headers["X-Request-ID"] = request_id or ""
@@ -135,6 +135,12 @@ def _not_here(request: Request, allowed: str) -> str:
     if without != request.url.path and _methods(request, without) != {OPTIONS}:
         return f"{asked} is not part of this service; without the slash at its end it is."
     return f"{asked} is not part of this service. GET /docs tells what is."
+
+
+def _path_told(request: Request) -> str:
+    """Without the token of a link: who reads the log shall not have it."""
+    token = request.path_params.get("token")
+    return request.url.path.replace(token, "{token}") if token else request.url.path
 
 
 def _wrong(field: FieldError) -> Wrong:

@@ -71,6 +71,7 @@ PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
         "The `id` of the message; of one that was put aside, that of its dead letter.",
     ),
+    "token": ({"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"}, "The last part of the link."),
     "slug": ({"type": "string", "pattern": "^[a-z-]{1,60}$"}, "The last part of a problem's `type`."),
 }
 REQUEST_HEADERS = {

@@ -41,10 +41,11 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
     "tag": (str, "is not a chapter of the description"),
     "queue": (_word, "is not the name of a queue"),
     "message": (_word, "is not the id of a message"),
+    "token": (_word, "is not a token of a link"),
 }
 
 
-THINGS = {"number": "revision or version", "kind": "part of a concept", "slug": "type of problem"}
+THINGS = {"number": "revision or version", "kind": "part of a concept", "slug": "type of problem", "token": "link"}
 CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
 
 

@@ -1,6 +1,6 @@
 """Every route of the service: those for programs, each with its request and response models, and those for people."""
 
-from core.errors import Conflict, Forbidden, Unauthenticated
+from core.errors import Conflict, Forbidden, Gone, Unauthenticated
 from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
@@ -15,7 +15,9 @@ from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.revisions import Diff, RevisionDetail, Revisions
+from roadmap.secret_links import LinkRequest
 from roadmap.sessions import SessionList
+from roadmap.sharing import SharedConceptDetail, SharedRoadmap
 from roadmap.timeline.trace import Trace
 from roadmap.webhooks import (
     DeliveryDetail,
@@ -26,10 +28,24 @@ from roadmap.webhooks import (
     WebhookRequest,
     WebhookWithSecret,
 )
-from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
+from web.api import (
+    accounts,
+    decisions,
+    documentation,
+    exporting,
+    health,
+    history,
+    keys,
+    learning,
+    metrics,
+    roadmaps,
+    sharing,
+    webhooks,
+)
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
+from web.pages import sharing as sharing_pages
 from web.pages import webhooks as webhook_pages
 from web.pages.operator import auditing as auditing_room
 from web.pages.operator import logs as logs_room
@@ -43,6 +59,7 @@ ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
+SHARED = API + "/shared/{token}"
 WEBHOOK = API + "/webhooks/{webhook_id}"
 ADMIN = API + "/admin"
 OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
@@ -102,6 +119,12 @@ ENDPOINTS = (
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt, body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
+    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", sharing.Link, body=LinkRequest, status=201, raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/links", sharing.list_links, "List its links", sharing.LinkList),
+    Endpoint("GET", ROADMAP + "/links/{link_id}", sharing.read_link, "Read a link", sharing.Link),
+    Endpoint("DELETE", ROADMAP + "/links/{link_id}", sharing.revoke_link, "Revoke a link", None, status=204, current=sharing.read_link),
+    Endpoint("GET", SHARED, sharing.read_shared, "Read a shared roadmap", SharedRoadmap, public=True, raises=(Gone,)),
+    Endpoint("GET", SHARED + "/concepts/{concept_id}", sharing.read_shared_concept, "Read a concept of a shared roadmap", SharedConceptDetail, public=True, raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
     Endpoint("POST", API + "/webhooks", webhooks.create_webhook, "Make a webhook", WebhookWithSecret, body=WebhookRequest, status=201, raises=(Conflict,)),
@@ -144,6 +167,7 @@ LESSON = PAGE + "/concepts/{concept_id}"
 QUEUE_PAGE = "/admin/queues/{queue}"
 MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
+SHARED_PAGE = "/shared/{token}"
 IN_ROOM = "/admin/roadmaps/{roadmap_id}"  # the operator's
 BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}  # for who wants no page
 
@@ -164,6 +188,11 @@ PAGES = (
     Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
     Page("POST", LESSON + "/quiz", concept.answer, "Check the answers"),
     Page("POST", LESSON + "/{kind}/retry", roadmap.retry_part, "Try a part again"),
+    Page("GET", PAGE + "/sharing", sharing_pages.show, "Look at its links"),
+    Page("POST", PAGE + "/sharing", sharing_pages.create, "Make a link by a form"),
+    Page("POST", PAGE + "/sharing/{link_id}/revoke", sharing_pages.revoke, "Revoke a link by a button"),
+    Page("GET", SHARED_PAGE, sharing_pages.show_shared, "Look at a shared roadmap", public=True),
+    Page("GET", SHARED_PAGE + "/concepts/{concept_id}", sharing_pages.show_shared_concept, "Look at a concept of a shared roadmap", public=True),
     Page("GET", "/login", account.show_login, "Log in on a page", query=account.LoginQuery, public=True),
     Page("POST", "/login", account.log_in, "Log in by a form", public=True, is_async=True),
     Page("GET", "/register", account.show_registration, "Register on a page", query=account.RegisterQuery, public=True),

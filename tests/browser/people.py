@@ -28,7 +28,7 @@ class Person:
 
     def enter(self, context: "BrowserContext") -> None:
         """Log in with this browser, without looking at a page."""
-        answer = context.request.post(f"{self.stack.url}/login", form=self._named(), max_redirects=0)
+        answer = context.request.post(f"{self.stack.url}/login", form={**self._named()}, max_redirects=0)
         assert answer.status == 303, answer.text()
 
     def _named(self) -> dict[str, str]:

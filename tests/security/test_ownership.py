@@ -34,6 +34,7 @@ from roadmap.invitations import InvitationRequest
 from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
 from roadmap.outline import Level, Outline
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
+from roadmap.secret_links import LinkRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.webhooks import WebhookChange, WebhookRequest
 from tasks import content
@@ -82,6 +83,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
     Profile: {"level": "advanced"},
+    LinkRequest: {"purpose": "reading"},
     WebhookRequest: {"url": CLOSED_PORT},
     WebhookChange: {"url": CLOSED_PORT, "events": ["roadmap.failed"], "enabled": False},
     DeadLettersRequest: {},
@@ -93,6 +95,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/revise": {"feedback": "More about testing, please."},
     PAGE + "/cancel": {},
     PAGE + "/retry": {},
+    PAGE + "/sharing": {"purpose": "reading"},
+    PAGE + "/sharing/{link_id}/revoke": {},
     LESSON + "/progress": {"status": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
@@ -114,7 +118,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/account/logins/{session_id}/end": {},
 }
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id"}
-PLACES |= {"webhook_id", "delivery_id", "queue", "message"}
+PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
@@ -223,6 +227,8 @@ class Person:
             things["concept_id"] = self.concept(things["roadmap_id"])
         if "attempt_id" in places:
             things["attempt_id"] = self.attempt(things)
+        if "link_id" in places:
+            things["link_id"] = self.made(f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest])["id"]
         if "session_id" in places:
             things["session_id"] = self.spare_session()
         if "key_id" in places:

@@ -10,6 +10,7 @@ from core.errors import (
     Conflict,
     FieldError,
     Forbidden,
+    Gone,
     Invalid,
     NotFound,
     RoadmapError,
@@ -59,6 +60,7 @@ FIELDS |= {
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
     NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
+    Gone: gettext_noop("This link is of no use any more: it was revoked, has expired, or its roadmap is not there any more."),
     Forbidden: gettext_noop("This is not allowed."),
     Unauthenticated: gettext_noop("Log in first. What you have typed is still there when you go back."),
     Conflict: gettext_noop("This cannot be done at the moment: it has changed meanwhile. Look at it again."),

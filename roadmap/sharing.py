@@ -1,0 +1,118 @@
+"""What a roadmap is to others: its plan and what is written. Nothing of its owner is in it, neither the goal in the owner's words
+nor progress, notes, deadlines or costs.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from roadmap import reading
+from roadmap.contents import QuizDetail
+from roadmap.outline import ContentKind, Level, Resource
+from roadmap.reading import ConceptNode, Learned, RoadmapTree, concepts_of
+from roadmap.secret_links import Opened
+from roadmap.statuses import ConceptProgress
+
+
+class SharedConcept(BaseModel):
+    id: UUID
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    hours: int = Field(description="Hours that it takes to learn.")
+    difficulty: int = Field(description="From 1, easy, to 5, hard.")
+    prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
+    outcomes: list[str] = Field(description="What one can do afterwards.")
+    written: list[ContentKind] = Field(description="Its parts that are written.")
+
+
+class SharedModule(BaseModel):
+    id: UUID
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    concepts: list[SharedConcept] = Field(description="In the order in which they are learned.")
+
+
+class SharedStage(BaseModel):
+    id: UUID
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    modules: list[SharedModule] = Field(description="In the order in which they are learned.")
+
+
+class SharedRoadmap(BaseModel):
+    """For whoever has a link."""
+
+    title: str = Field(description="What it is called; empty: it has no plan yet.")
+    language: str = Field(description="Its language, as a BCP 47 tag.")
+    level: Level = Field(description="For whom it was made.")
+    hours: int = Field(description="Hours of all concepts.")
+    stages: list[SharedStage] = Field(description="The plan; empty: there is none yet.")
+
+
+class SharedConceptDetail(SharedConcept):
+    """With what is written of it; null where nothing is."""
+
+    tutorial: str | None = Field(description="Markdown without HTML.")
+    resources: list[Resource] | None = Field(description="Where more can be read and seen.")
+    quiz: QuizDetail | None = Field(description="Without its answers.")
+
+
+def shared_tree(link: Opened) -> RoadmapTree:
+    """The roadmap as it would be for somebody who has just begun it, for pictures and pages. Raises NotFound."""
+    return without_owner(reading.roadmap_tree(link.owner_id, link.roadmap_id))
+
+
+def without_owner(tree: RoadmapTree) -> RoadmapTree:
+    blank: dict[str, Any] = {"goal": "", "error": "", "deadline": None, "spent": 0, "over_budget": False, "analysis": None}
+    total = len(concepts_of(tree))
+    learned = Learned(done=0, skipped=0, learning=0, total=total, hours_done=0)
+    stages = [
+        stage.model_copy(
+            update={
+                "modules": [
+                    module.model_copy(update={"concepts": [_not_begun(concept) for concept in module.concepts]})
+                    for module in stage.modules
+                ]
+            }
+        )
+        for stage in tree.stages
+    ]
+    return tree.model_copy(update={**blank, "remarks": [], "estimate": None, "learned": learned, "stages": stages})
+
+
+def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
+    """Of what `shared_tree` returns."""
+    stages = [
+        SharedStage(
+            **_head(stage),
+            modules=[
+                SharedModule(**_head(module), concepts=[SharedConcept(**_facts(concept)) for concept in module.concepts])
+                for module in stage.modules
+            ],
+        )
+        for stage in tree.stages
+    ]
+    return SharedRoadmap(title=tree.title, language=tree.language, level=tree.level, hours=tree.hours, stages=stages)
+
+
+def shared_concept(link: Opened, concept_id: UUID) -> SharedConceptDetail:
+    """Raises NotFound."""
+    concept = reading.concept_detail(link.owner_id, link.roadmap_id, concept_id)
+    tutorial = concept.tutorial.markdown if concept.tutorial else None
+    return SharedConceptDetail(**_facts(concept), tutorial=tutorial, resources=concept.resources, quiz=concept.quiz)
+
+
+def _not_begun(concept: ConceptNode) -> ConceptNode:
+    contents = {kind: state.model_copy(update={"error": ""}) for kind, state in concept.contents.items()}
+    return concept.model_copy(update={"progress": ConceptProgress.todo, "progress_at": None, "contents": contents})
+
+
+def _head(node: Any) -> dict[str, Any]:
+    return {"id": node.id, "title": node.title, "description": node.description}
+
+
+def _facts(concept: ConceptNode) -> dict[str, Any]:
+    names = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
+    written = [kind for kind, state in concept.contents.items() if state.version]
+    return {**{name: getattr(concept, name) for name in names}, "written": written}

@@ -1,0 +1,238 @@
+"""Links: what they open and to whom, what they do not show, and when they are of no use any more."""
+
+import json
+import re
+import string
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import clock
+from core.runtime import session, transaction
+from models.accounts import Account
+from models.links import SecretLink
+from models.roadmaps import Roadmap
+from roadmap.secret_links import MOST
+from tests.copies import Copies
+
+API = "/api/v1"
+ALPHABET = string.ascii_letters + string.digits + "-_"
+SECRETS = {
+    "goal": "Become a backend engineer in Python after I was dismissed",
+    "background": "dismissed twice",
+    "motivation": "money for my sick cat",
+    "preferences": "at night",
+    "deadline": "2030-04-05",
+    "hours_per_week": 13,
+}
+NOTE = "what nobody else should read"
+
+
+@pytest.fixture
+def roadmap(client: TestClient, copies: Copies) -> str:
+    """The path of a finished one, of which something is learned already."""
+    return copies.of("a roadmap of somebody with secrets", lambda: begun(client))
+
+
+def begun(client: TestClient) -> str:
+    path = str(client.post(f"{API}/roadmaps", json=SECRETS).headers["location"])
+    concept = concept_of(client, path)
+    assert client.put(f"{concept}/notes", json={"notes": NOTE}).status_code == 200
+    assert client.put(f"{concept}/progress", json={"status": "done"}).status_code == 200
+    return path
+
+
+def concept_of(client: TestClient, path: str) -> str:
+    return f"{path}/concepts/{client.get(path).json()['stages'][0]['modules'][0]['concepts'][0]['id']}"
+
+
+def linked(client: TestClient, roadmap: str, **body: Any) -> dict[str, Any]:
+    answer = client.post(f"{roadmap}/links", json={"purpose": "reading", **body})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def html_of(answer: Any, status: int = 200) -> str:
+    assert answer.status_code == status, answer.text
+    return str(answer.text)
+
+
+def flipped(token: str) -> str:
+    """The same with another id."""
+    return ("1" if token[0] == "0" else "0") + token[1:]
+
+
+def token_of(link: dict[str, Any]) -> str:
+    return str(link["url"]).rpartition("/")[2]
+
+
+def shared(client: TestClient, link: dict[str, Any], below: str = "") -> Any:
+    return client.get(f"{API}/shared/{token_of(link)}{below}")
+
+
+class TestLinks:
+    def test_one_is_made_read_listed_and_revoked(self, client: TestClient, roadmap: str) -> None:
+        made = linked(client, roadmap)
+        assert made["url"].startswith("http://testserver/shared/") or "/shared/" in made["url"]
+        assert client.get(f"{roadmap}/links").json()["items"] == [made]
+        assert client.get(f"{roadmap}/links/{made['id']}").json() == made
+        assert client.delete(f"{roadmap}/links/{made['id']}").status_code == 204
+        assert client.get(f"{roadmap}/links").json() == {"items": []}
+        assert client.delete(f"{roadmap}/links/{made['id']}").status_code == 404
+
+    def test_there_are_no_more_than_so_many(self, client: TestClient, roadmap: str) -> None:
+        for _ in range(MOST):
+            linked(client, roadmap)
+        answer = client.post(f"{roadmap}/links", json={"purpose": "calendar"})
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
+        assert len(client.get(f"{roadmap}/links").json()["items"]) == MOST
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({}, "#/purpose"),
+            ({"purpose": "writing"}, "#/purpose"),
+            ({"purpose": "reading", "expires_in_days": 0}, "#/expires_in_days"),
+            ({"purpose": "reading", "expires_in_days": 3651}, "#/expires_in_days"),
+            ({"purpose": "reading", "expires_in_days": 1.5}, "#/expires_in_days"),
+            ({"purpose": "reading", "token": "mine"}, "#/token"),
+        ],
+    )
+    def test_what_does_not_fit_makes_none(self, client: TestClient, roadmap: str, body: Any, pointer: str) -> None:
+        answer = client.post(f"{roadmap}/links", json=body)
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+        assert client.get(f"{roadmap}/links").json() == {"items": []}
+
+
+class TestReading:
+    def test_whoever_has_it_reads_the_plan_and_what_is_written(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap)
+        tree, told = client.get(roadmap).json(), shared(client, link)
+        assert told.status_code == 200
+        assert told.headers["x-robots-tag"] == "noindex, nofollow"
+        assert told.json()["title"] == tree["title"]
+        first = told.json()["stages"][0]["modules"][0]["concepts"][0]
+        assert first["written"] == ["tutorial", "resources", "quiz"]
+        detail = shared(client, link, f"/concepts/{first['id']}").json()
+        mine = client.get(f"{roadmap}/concepts/{first['id']}").json()
+        assert detail["tutorial"] == mine["tutorial"]["markdown"]
+        assert (detail["resources"], detail["quiz"]) == (mine["resources"], mine["quiz"])
+
+    def test_nothing_of_its_owner_is_in_it(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap)
+        concept = concept_of(client, roadmap).rpartition("/")[2]
+        path = f"/shared/{token_of(link)}"
+        client.headers.update({"Accept": "text/html"})
+        pages = [html_of(client.get(path)), html_of(client.get(f"{path}/concepts/{concept}"))]
+        client.headers.update({"Accept": "*/*"})
+        answers = [shared(client, link).text, shared(client, link, f"/concepts/{concept}").text]
+        owner_id = roadmap_row(roadmap).owner_id
+        private = [str(value) for value in SECRETS.values() if value != 13] + [NOTE, roadmap.rpartition("/")[2], str(owner_id)]
+        for told in pages + answers:
+            assert [secret for secret in private if secret in told] == []
+            assert "p-done" not in told
+            assert '"answers"' not in told
+        assert not {"progress", "notes", "hours_per_week", "deadline", "spent", "goal"} & json.loads(answers[0]).keys()
+
+    def test_a_page_leads_through_it_and_to_one_of_ones_own(self, client: TestClient, roadmap: str) -> None:
+        path = f"/shared/{token_of(linked(client, roadmap))}"
+        client.headers.update({"Accept": "text/html"})
+        page = html_of(client.get(path))
+        ways = list(dict.fromkeys(re.findall(rf'href="({path}/concepts/[0-9a-f-]+)"', page)))
+        assert len(ways) == client.get(roadmap).json()["learned"]["total"]
+        assert f'action="{path}/copy"' in page
+        lesson = html_of(client.get(ways[0]))
+        assert f'href="{ways[1]}"' in lesson
+        assert f'href="{path}"' in lesson
+        assert 'name="robots" content="noindex' in lesson
+
+    def test_a_concept_of_another_roadmap_is_not_in_it(self, client: TestClient, roadmap: str) -> None:
+        other = str(client.post(f"{API}/roadmaps", json={"goal": SECRETS["goal"]}).headers["location"])
+        concept = concept_of(client, other).rpartition("/")[2]
+        assert shared(client, linked(client, roadmap), f"/concepts/{concept}").status_code == 404
+
+
+class TestRefused:
+    def test_a_token_that_was_changed_opens_nothing(self, client: TestClient, roadmap: str) -> None:
+        token = token_of(linked(client, roadmap))
+        others = [token[:-1] + last for last in ALPHABET if last != token[-1]]
+        for wrong in (*others, flipped(token), token[:40], "x", f"{token}a"):
+            answer = client.get(f"{API}/shared/{wrong}")
+            assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), wrong
+            assert "copied whole" in answer.json()["detail"] or "token of a link" in str(answer.json())
+
+    def test_the_token_of_one_purpose_is_worth_nothing_for_another(self, client: TestClient, roadmap: str) -> None:
+        calendar = linked(client, roadmap, purpose="calendar")
+        token = calendar["url"].split("/")[-2]
+        assert client.get(f"{API}/shared/{token}").status_code == 404
+
+    def test_one_that_was_revoked_or_has_expired_says_so(self, client: TestClient, roadmap: str) -> None:
+        revoked, brief = linked(client, roadmap), linked(client, roadmap, expires_in_days=1)
+        client.delete(f"{roadmap}/links/{revoked['id']}")
+        assert shared(client, brief).status_code == 200
+        clock.travel(timedelta(days=1))
+        for link, word in ((revoked, "revoked"), (brief, "expired")):
+            answer = shared(client, link)
+            assert (answer.status_code, answer.json()["type"]) == (410, "/problems/gone")
+            assert word in answer.json()["detail"]
+        client.headers.update({"Accept": "text/html"})
+        assert "of no use any more" in html_of(client.get(f"/shared/{token_of(revoked)}"), 410)
+
+    @pytest.mark.parametrize("how", ["trashed", "deleted", "disabled"])
+    def test_it_ends_with_its_roadmap_and_its_account(self, client: TestClient, roadmap: str, how: str) -> None:
+        link = linked(client, roadmap)
+        row = roadmap_row(roadmap)
+        with transaction():
+            if how == "trashed":
+                Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == row.id).execute()
+            elif how == "deleted":
+                Roadmap.delete().where(Roadmap.id == row.id).execute()
+            else:
+                Account.update(disabled_at=clock.now()).where(Account.id == row.owner_id).execute()
+        assert shared(client, link).status_code == 410
+        if how == "deleted":
+            with session():
+                assert SecretLink.select().count() == 0
+
+    def test_an_error_of_ours_does_not_write_the_token_down(
+        self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        link = linked(client, roadmap)
+        monkeypatch.setattr("roadmap.sharing.shared_roadmap", lambda tree: 1 / 0)
+        quiet = TestClient(client.app, raise_server_exceptions=False, base_url=str(client.base_url))
+        assert quiet.get(f"{API}/shared/{token_of(link)}").status_code == 500
+        assert "/shared/{token}" in caplog.text
+        assert token_of(link) not in caplog.text
+
+
+class TestPage:
+    def test_links_are_made_and_revoked_without_a_script(self, client: TestClient, roadmap: str) -> None:
+        client.headers.update({"Accept": "text/html"})
+        client.follow_redirects = False
+        path = f"/roadmaps/{roadmap.rpartition('/')[2]}/sharing"
+        assert f'href="{path}"' in html_of(client.get(path.removesuffix("/sharing")))
+        for form in ({"purpose": "reading", "expires_in_days": "30"}, {"purpose": "calendar"}):
+            assert client.post(path, data=form).headers["location"] == path
+        page = html_of(client.get(path))
+        assert len(re.findall(r'value="http[^"]+/shared/', page)) == 1
+        assert len(re.findall(r'value="http[^"]+/calendars/[^"]+/roadmap\.ics"', page)) == 1
+        for revoke in re.findall(rf'action="({path}/[0-9a-f-]+/revoke)"', page):
+            assert client.post(revoke).headers["location"] == path
+            assert client.post(revoke).status_code == 404
+        assert "/shared/" not in html_of(client.get(path))
+
+    def test_what_does_not_fit_is_said(self, client: TestClient, roadmap: str) -> None:
+        client.headers.update({"Accept": "text/html"})
+        path = f"/roadmaps/{roadmap.rpartition('/')[2]}/sharing"
+        assert 'role="alert"' in html_of(client.post(path, data={"purpose": "reading", "expires_in_days": "x"}), 422)
+        with session():
+            assert SecretLink.select().count() == 0
+
+
+def roadmap_row(path: str) -> Roadmap:
+    with session():
+        row: Roadmap = Roadmap.get_by_id(path.rpartition("/")[2])
+        return row

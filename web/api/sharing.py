@@ -1,0 +1,74 @@
+"""Links that open a roadmap to others, and what they open."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from roadmap import secret_links, sharing
+from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
+from web import tokens
+from web.answering import Reply
+from web.endpoint import Call
+from web.origins import origin_of
+
+UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # a link may be told to a few, and is not for search engines
+PLACES = {LinkPurpose.reading: "/shared/{token}", LinkPurpose.calendar: "/calendars/{token}/roadmap.ics"}
+
+
+class Link(LinkInfo):
+    """Whoever has `url` can use it: give it to nobody else."""
+
+    url: str = Field(description="What whoever has it can open.")
+
+
+class LinkList(BaseModel):
+    """The newest first, also those that have expired."""
+
+    items: list[Link]
+
+
+def create_link(call: Call) -> Reply:
+    """A new one each time. Whoever has it sees the plan and what is written, now and later, until it is revoked or expires; of
+    its owner they see nothing.
+    """
+    made = secret_links.create_link(call.owner, call.ids["roadmap_id"], call.body)
+    return Reply(link_of(call.request, made), headers={"Location": f"{call.request.url.path}/{made.id}"})
+
+
+def list_links(call: Call) -> LinkList:
+    """With their addresses."""
+    return LinkList(items=[link_of(call.request, each) for each in secret_links.list_links(call.owner, call.ids["roadmap_id"])])
+
+
+def read_link(call: Call) -> Link:
+    """With its address."""
+    return link_of(call.request, secret_links.read_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"]))
+
+
+def revoke_link(call: Call) -> None:
+    """It opens nothing from then on."""
+    secret_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
+
+
+def read_shared(call: Call) -> Reply:
+    """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
+    return Reply(sharing.shared_roadmap(sharing.shared_tree(opened(call))), headers=UNLISTED)
+
+
+def read_shared_concept(call: Call) -> Reply:
+    """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
+    return Reply(sharing.shared_concept(opened(call), call.ids["concept_id"]), headers=UNLISTED)
+
+
+def opened(call: Call, purpose: LinkPurpose = LinkPurpose.reading) -> Opened:
+    """What the token of the path opens. Raises NotFound, Gone."""
+    return secret_links.opened(tokens.read_link_token(purpose, call.ids["token"]), purpose)
+
+
+def link_of(request: Request, info: LinkInfo) -> Link:
+    return Link(**info.model_dump(), url=origin_of(request) + _path(info.purpose, info.id))
+
+
+def _path(purpose: LinkPurpose, link_id: UUID) -> str:
+    return PLACES[purpose].format(token=tokens.link_token(purpose, link_id))
