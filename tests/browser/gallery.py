@@ -70,6 +70,7 @@ class Gallery:
             goal = GOALS[language]
             self._make("ready", language, goal)
             self._learn(self.places["ready", language], language)
+            self._share(self.places["ready", language], language)
             self._make("awaiting_review", language, f"{goal}!", review=True)
             teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
             self._make("building", language, f"{goal}?")
@@ -119,6 +120,16 @@ class Gallery:
         attempt = self._ask("POST", f"/api/v1{concepts[1]}/quiz/attempts", json={"version": quiz["version"], "answers": answers})
         self.places["concept", language] = concepts[1]
         self.places["result", language] = f"{concepts[1]}?attempt={attempt['id']}"
+
+    def _share(self, path: str, language: str) -> None:
+        """By a link to read along, one for a calendar, and one that was revoked."""
+        for name, purpose in (("shared", "reading"), ("calendar", "calendar"), ("revoked", "reading")):
+            link = self._ask("POST", f"/api/v1{path}/links", json={"purpose": purpose, "expires_in_days": 30})
+            self.places[name, language] = link["url"].removeprefix(self.town.stack.url)
+            if name == "revoked":
+                self.town.stack.request("DELETE", f"/api/v1{path}/links/{link['id']}", headers=self.owner.headers)
+        concept = self._concepts("ready", language)[0].rpartition("/")[2]
+        self.places["shared-concept", language] = f"{self.places['shared', language]}/concepts/{concept}"
 
     def _concepts(self, state: str, language: str = "en") -> list[str]:
         path = self.places[state, language]
@@ -174,6 +185,10 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "concept with a result": _state("result"),
     "concept that is being written": _state("being-written"),
     "concept that lacks something": _state("lacking"),
+    "links": lambda g, language: g.owned(g.place("ready", language) + "/sharing"),
+    "shared": lambda g, language: g.strange(g.place("shared", language)),
+    "shared concept": lambda g, language: g.strange(g.place("shared-concept", language)),
+    "link that was revoked": lambda g, _: g.strange(g.place("revoked", "en")),
     "login": lambda g, _: g.strange("/login"),
     "login with errors": lambda g, _: g.strange("/login", email="somebody@example.org", password="wrong"),
     "register": lambda g, _: g.strange("/register"),
@@ -227,5 +242,6 @@ ALSO_CHINESE = (
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
+    *("links", "shared", "shared concept"),
 )
 SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

@@ -87,6 +87,8 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
     assert person.post(f"/webhooks/{webhook}/test").status_code == 303  # so that its log is not empty
     places = {"{roadmap_id}": roadmap.rpartition("/")[2], "{concept_id}": lesson.rpartition("/")[2], "{file}": "style.css"}
     places |= {"{webhook_id}": webhook, "{tag}": "roadmaps", "{slug}": "invalid", "{queue}": "content", "{message}": "gone"}
+    link = person.post(f"{API}{roadmap}/links", json={"purpose": "reading"}).json()["url"]
+    places["{token}"] = link.rpartition("/")[2]
     for page in PAGES:
         if page.method == "GET" and not page.path.endswith(("/live", "/picture", "/measures", "{file}", "/login", "/register")):
             path = page.path
