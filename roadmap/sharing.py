@@ -2,6 +2,7 @@
 nor progress, notes, deadlines or costs.
 """
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from roadmap import reading
 from roadmap.contents import QuizDetail
 from roadmap.outline import ContentKind, Level, Resource
 from roadmap.reading import ConceptNode, Learned, RoadmapTree, concepts_of
+from roadmap.requests import RoadmapRequest
 from roadmap.secret_links import Opened
 from roadmap.statuses import ConceptProgress
 
@@ -64,6 +66,8 @@ def shared_tree(link: Opened) -> RoadmapTree:
 
 
 def without_owner(tree: RoadmapTree) -> RoadmapTree:
+    pace: int = RoadmapRequest.model_fields["hours_per_week"].default  # that of the owner is nobody's business
+    usual = {"hours_per_week": pace, "weeks": math.ceil(tree.hours / pace)}
     blank: dict[str, Any] = {"goal": "", "error": "", "deadline": None, "spent": 0, "over_budget": False, "analysis": None}
     total = len(concepts_of(tree))
     learned = Learned(done=0, skipped=0, learning=0, total=total, hours_done=0)
@@ -78,7 +82,7 @@ def without_owner(tree: RoadmapTree) -> RoadmapTree:
         )
         for stage in tree.stages
     ]
-    return tree.model_copy(update={**blank, "remarks": [], "estimate": None, "learned": learned, "stages": stages})
+    return tree.model_copy(update={**blank, **usual, "remarks": [], "estimate": None, "learned": learned, "stages": stages})
 
 
 def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:

@@ -33,12 +33,14 @@ ADA = {"email": "ada@example.org", "password": "your long passphrase"}
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
 AGENT = "curl/8.14.1"
 HOOK = "https://example.org/hooks/roadmap"
+HERE = "https://roadmap.example.org"
 MOST_ITEMS = 2  # of a list of things; of plain values twice as many
 LONGEST = 240  # characters of a text
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 CONSUMER = re.compile(r"\b[0-9a-f]{32}\b")
 KEY = re.compile(r"rmk_[\w-]{43}")
+LINK = re.compile(r"\b[0-9a-f]{32}\.[\w-]{43}")
 SHOWN_OF_KEY = re.compile(r"rmk_[\w-]{8}")
 BEGIN = datetime(2026, 1, 5, 9)
 # Whoever has one of these can do something with it; each placeholder fits its schema.
@@ -114,6 +116,7 @@ def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None
     lesson = write(story, teacher, roadmap)
     look_back(story, roadmap, lesson)
     learn(story, roadmap, lesson)
+    share(story, roadmap, lesson)
     tell(story, receiver.url)
     operate(story, roadmap, admin)
     look_after(story, admin)
@@ -223,6 +226,18 @@ def learn(story: Story, roadmap: str, concept: str) -> None:
     call("read_attempt", attempt_id=attempt["id"])
 
 
+def share(story: Story, roadmap: str, concept: str) -> None:
+    """With somebody who has no account, for a month."""
+    call = partial(story.call, roadmap_id=roadmap)
+    link = call("create_link", {"purpose": "reading", "expires_in_days": 30})
+    call("list_links")
+    call("read_link", link_id=link["id"])
+    token = link["url"].rpartition("/")[2]
+    story.call("read_shared", as_="", token=token)
+    story.call("read_shared_concept", as_="", token=token, concept_id=concept)
+    call("revoke_link", link_id=link["id"])
+
+
 def tell(story: Story, url: str) -> None:
     """A program of hers, which listens at this address."""
     call = story.call
@@ -320,6 +335,7 @@ def steady(recorded: dict[str, Any], instead: Names, since: str = "") -> dict[st
     for number, found in enumerate(times):
         hours = round((datetime.fromisoformat(found) - begin) / timedelta(hours=1))  # what expires, does so after whole ones
         moved[found] = f"{BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number):%Y-%m-%dT%H:%M:%S}Z"
+    text = LINK.sub("the-token-of-the-link", text)
     text = CONSUMER.sub("c0ffee00c0ffee00c0ffee00c0ffee00", text)
     text = ID.sub(lambda found: ids[found[0]], TIME.sub(lambda found: moved[found[0]], text))
     return {name: record for name, record in sorted(json.loads(text).items()) if record}
@@ -370,7 +386,8 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
     if missing := [name for name in endpoints if name not in story.recorded]:
         print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
         return 1
-    file.write_text(json.dumps(steady(story.recorded, {receiver.url: HOOK}, since), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    instead = {receiver.url: HOOK, service.url: HERE}
+    file.write_text(json.dumps(steady(story.recorded, instead, since), indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"{file.name}: {file.stat().st_size // 1024} KiB")
     return 0
 

@@ -134,6 +134,7 @@ class TestReading:
         for told in pages + answers:
             assert [secret for secret in private if secret in told] == []
             assert "p-done" not in told
+            assert " 12 weeks" not in told  # which it takes with 13 hours each
             assert '"answers"' not in told
         assert not {"progress", "notes", "hours_per_week", "deadline", "spent", "goal"} & json.loads(answers[0]).keys()
 
