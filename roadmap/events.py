@@ -34,6 +34,7 @@ class EventType(StrEnum):
     content_queued = "content.queued"
     content_ready = "content.ready"
     content_failed = "content.failed"
+    content_restored = "content.restored"
     ready = "roadmap.ready"
     partial = "roadmap.partial"
     failed = "roadmap.failed"

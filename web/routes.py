@@ -6,7 +6,7 @@ from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
-from roadmap.contents import VersionDetail, Versions
+from roadmap.contents import VersionDetail, VersionDiff, Versions
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
 from roadmap.log_search import LogEntry
@@ -17,6 +17,7 @@ from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, R
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.sessions import SessionList
 from roadmap.timeline.trace import Trace
+from roadmap.trash import Trashed
 from roadmap.webhooks import (
     DeliveryDetail,
     DeliveryInfo,
@@ -26,7 +27,20 @@ from roadmap.webhooks import (
     WebhookRequest,
     WebhookWithSecret,
 )
-from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
+from web.api import (
+    accounts,
+    decisions,
+    documentation,
+    exporting,
+    health,
+    history,
+    keys,
+    learning,
+    metrics,
+    roadmaps,
+    trash,
+    webhooks,
+)
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
@@ -48,6 +62,7 @@ ADMIN = API + "/admin"
 OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
 QUEUE = ADMIN + "/queues/{queue}"
 MESSAGE = QUEUE + "/messages/{message}"
+TRASHED = API + "/trash/{roadmap_id}"
 DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
@@ -77,6 +92,10 @@ ENDPOINTS = (
     Endpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True, instead={201: roadmaps.LinkedTree}, reads=("Prefer",), afterwards=roadmaps.wait_for_outline),
     Endpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree),
+    Endpoint("DELETE", ROADMAP, trash.trash_roadmap, "Put a roadmap into the trash", None, status=204, current=roadmaps.read_roadmap),
+    Endpoint("GET", API + "/trash", trash.list_trash, "List the trash", reading.Page[Trashed], query=trash.TrashQuery),
+    Endpoint("POST", TRASHED + "/restore", trash.restore_from_trash, "Restore a roadmap from the trash", RoadmapSummary, body=NoBody),
+    Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap for ever", None, status=204),
     Endpoint("GET", ROADMAP + "/export.svg", exporting.export_picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery, media_type="image/svg+xml"),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
@@ -95,6 +114,8 @@ ENDPOINTS = (
     Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate_part, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", CONTENT + "/versions", history.list_versions, "List versions of a part", Versions),
     Endpoint("GET", CONTENT + "/versions/{number}", history.read_version, "Read a version of a part", VersionDetail),
+    Endpoint("GET", CONTENT + "/versions/{number}/diff", history.compare_versions, "Compare two versions of a part", VersionDiff, query=history.VersionDiffQuery),
+    Endpoint("POST", CONTENT + "/versions/{number}/restore", decisions.restore_version, "Restore a version of a part", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read how far one is", LearnerConcept),
     Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Say how far one is", LearnerConcept, body=ProgressRequest, current=learning.read_progress),
     Endpoint("GET", CONCEPT + "/notes", learning.read_notes, "Read the notes", LearnerConcept),
