@@ -33,6 +33,7 @@ ENDED = tuple(FINAL)
 UNDER_WAY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.awaiting_review, RoadmapStatus.building)
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
+NOTHING = "these change nothing"
 AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 
@@ -82,7 +83,7 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
         before = current_outline(row)
         after = editing.apply(before, operations, removed_keys(roadmap_id))
         if after == before:
-            raise _invalid("these change nothing")
+            raise _invalid(NOTHING)
         as_written = editing.kept_as_written(operations)
         return _decided(row, _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written))
 

@@ -29,7 +29,12 @@ class Piece(BaseModel):
 
 def lines(before: str, after: str) -> list[Line]:
     """All lines of both, in order; what was removed stands before what was added in its place."""
-    return [Line(how=how, text=text) for how, text in _merged(before.splitlines(), after.splitlines())]
+    return list(merged(before.splitlines(), after.splitlines()))
+
+
+def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
+    """The texts of both lists, in order."""
+    return (Line(how=how, text=text) for how, text in _merged(before, after))
 
 
 def pieces(before: str, after: str) -> list[Piece]:

@@ -43,7 +43,8 @@ from web.api import (
 )
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
+from web.pages import account, concept, docs, editing, files, live, look, revisions, roadmap, start, trace, versions
+from web.pages import trash as trash_pages
 from web.pages import webhooks as webhook_pages
 from web.pages.operator import auditing as auditing_room
 from web.pages.operator import logs as logs_room
@@ -180,11 +181,23 @@ PAGES = (
     Page("POST", PAGE + "/cancel", roadmap.cancel, "Stop its making"),
     Page("POST", PAGE + "/retry", roadmap.retry, "Try again what is missing"),
     Page("GET", PAGE + "/trace", trace.show, "Look how it was made", query=trace.TraceQuery),
+    Page("POST", PAGE + "/trash", trash_pages.throw_away, "Throw it away by a button"),
+    Page("GET", PAGE + "/revisions", revisions.show_all, "Look at its plans"),
+    Page("GET", PAGE + "/revisions/{number}", revisions.show, "Look what is different in a plan", query=revisions.CompareQuery),
+    Page("POST", PAGE + "/revisions/{number}/restore", revisions.restore, "Restore a plan by a button"),
+    Page("GET", PAGE + "/edit", editing.show, "Look at its plan to change it", query=editing.EditQuery),
+    Page("POST", PAGE + "/edit", editing.edit, "Change its plan by a form"),
+    Page("GET", "/trash", trash_pages.show, "Look at the trash", query=trash_pages.TrashQuery),
+    Page("POST", "/trash/{roadmap_id}/restore", trash_pages.restore, "Restore a roadmap by a button"),
+    Page("POST", "/trash/{roadmap_id}/delete", trash_pages.delete, "Delete a roadmap for ever by a button"),
     Page("GET", LESSON, concept.show, "Learn a concept", query=concept.ConceptQuery),
     Page("POST", LESSON + "/progress", concept.set_progress, "Mark how far one is"),
     Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
     Page("POST", LESSON + "/quiz", concept.answer, "Check the answers"),
     Page("POST", LESSON + "/{kind}/retry", roadmap.retry_part, "Try a part again"),
+    Page("POST", LESSON + "/{kind}/regenerate", versions.regenerate, "Have a part written anew by a form"),
+    Page("GET", LESSON + "/{kind}/versions", versions.show, "Look at the versions of a part", query=versions.VersionsQuery),
+    Page("POST", LESSON + "/{kind}/versions/{number}/restore", versions.restore, "Restore a version by a button"),
     Page("GET", "/login", account.show_login, "Log in on a page", query=account.LoginQuery, public=True),
     Page("POST", "/login", account.log_in, "Log in by a form", public=True, is_async=True),
     Page("GET", "/register", account.show_registration, "Register on a page", query=account.RegisterQuery, public=True),
