@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 How = Literal["same", "added", "removed"]
 MOST = 1000  # lines, or words of a line, that are compared one by one; beyond that all of them are other ones
 UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"  # scripts without spaces: of these, each character
-WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+[^\S\n]*|\s+|.", re.DOTALL)  # or a word with the space behind it
+WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or a word, or the space between two
 
 
 class Line(BaseModel):
@@ -40,12 +40,34 @@ def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
 def pieces(before: str, after: str) -> list[Piece]:
     """All words of both: without those that were added it is the one text, without those that were removed the other."""
     found: list[Piece] = []
+    removed, added, between = "", "", ""  # of the change that goes on, and the space that is the same so far behind it
     for how, text in _merged(WORD.findall(before), WORD.findall(after)):
-        if found and found[-1].how == how:
-            found[-1].text += text
+        if how == "removed":
+            removed, added, between = removed + between + text, added + between, ""
+        elif how == "added":
+            removed, added, between = removed + between, added + between + text, ""
+        elif (removed or added) and text.isspace():
+            between += text
         else:
-            found.append(Piece(how=how, text=text))
+            found += _changed(removed, added)
+            _join(found, between + text)
+            removed, added, between = "", "", ""
+    found += _changed(removed, added)
+    _join(found, between)
     return found
+
+
+def _changed(removed: str, added: str) -> list[Piece]:
+    """Neighbours that were exchanged are told as one: words of a phrase would stand between each other."""
+    pair: list[tuple[How, str]] = [("removed", removed), ("added", added)]
+    return [Piece(how=how, text=text) for how, text in pair if text]
+
+
+def _join(found: list[Piece], same: str) -> None:
+    if same and found and found[-1].how == "same":
+        found[-1].text += same
+    elif same:
+        found.append(Piece(how="same", text=same))
 
 
 def alike(before: str, after: str) -> float:

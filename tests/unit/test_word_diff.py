@@ -24,6 +24,7 @@ def test_words_that_were_exchanged_stand_beside_each_other() -> None:
         ("added", "rolls"),
         ("same", "."),
     ]
+    assert told("Wait for an hour", "Stay until noon") == [("removed", "Wait for an hour"), ("added", "Stay until noon")]
 
 
 def test_chinese_is_compared_character_by_character() -> None:

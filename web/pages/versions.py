@@ -60,10 +60,11 @@ def _page(call: Call, query: VersionsQuery, error: Conflict | None = None) -> Re
     current = next((each.version for each in listed if each.current), 0)
     number = query.number or current
     place = (owner_id, roadmap_id, concept_id, kind)
-    found: dict[str, Any] = {"shown": None, "prose": None, "blocks": None}
+    found: dict[str, Any] = {"shown": None, "prose": None, "blocks": None, "is_same": False}
     if number and query.before:
         compared = contents.compare_versions(*place, number, before=query.before)
         found["blocks"] = changes_said.blocks(compared.lines)
+        found["is_same"] = all(line.how == "same" for line in compared.lines)
     elif number:
         found["shown"] = contents.read_version(*place, number)
         if isinstance(found["shown"].content, Tutorial):
