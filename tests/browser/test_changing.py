@@ -162,7 +162,7 @@ def test_a_tutorial_is_written_anew_compared_and_restored(page: Page, alone: Sch
     assert not stayed(page)
 
     page.locator("#tutorial").get_by_role("link", name="Versions").click()
-    page.get_by_role("link", name="Compare version 2 with the one before").click()
+    page.get_by_role("link", name="Compare with the one before: version 2").click()
     expect(page.locator(".diff-lines ins")).to_contain_text(["More about salt."])
     page.locator(".diff-lines summary").click()
     expect(page.locator(".diff-lines .d-same", has_text="Wait until the dough")).to_be_visible()
