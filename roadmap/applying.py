@@ -14,9 +14,11 @@ from uuid import UUID
 import peewee
 
 from core import clock
+from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.finishing import OPEN
 from roadmap.leases import NOBODYS
 from roadmap.outline import ContentKind, Outline, OutlineConcept, OutlineModule, OutlineStage, weeks
@@ -187,6 +189,22 @@ def _keep(concepts: set[UUID], before: Mapping[UUID, tuple[str, str, bool]], wan
             copied = {**version.__data__, "version": number, "subject": wanted[version.content.concept_id]}
             ContentVersion.insert({**copied, "created_at": clock.now()}).execute()
             Content.update(version=number).where(Content.id == version.content_id).execute()
+
+
+def taken_up(version: ContentVersion, concept_id: UUID) -> int:
+    """The number under which an earlier version is shown for what its concept is now: its own, or that of a copy of it.
+
+    Raises Conflict when there are too many.
+    """
+    its = subject(Concept.get_by_id(concept_id))
+    if version.subject == its:
+        return int(version.version)
+    number = newest_version(version.content_id) + 1
+    if number > MOST_VERSIONS:
+        raise Conflict(f"This part has {MOST_VERSIONS} versions; that is as many as there may be.")
+    copied = {**version.__data__, "version": number, "subject": its, "created_at": clock.now()}
+    ContentVersion.insert(copied).execute()
+    return number
 
 
 def newest_version(content_id: UUID) -> int:

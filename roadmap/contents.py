@@ -11,6 +11,7 @@ from core.runtime import session
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.outline import ContentKind, Contents, Question, QuestionType, Quiz, Resources, Tutorial
 from roadmap.ownership import owned
+from roadmap.word_diff import Line, lines
 
 SHAPES: dict[ContentKind, type[Tutorial] | type[Resources] | type[Quiz]] = {
     ContentKind.tutorial: Tutorial,
@@ -57,6 +58,14 @@ class Versions(BaseModel):
     items: list[VersionSummary]
 
 
+class VersionDiff(BaseModel):
+    """From one version to another, as lines: of a tutorial those of its Markdown, of resources and of a quiz what they tell."""
+
+    before: int = Field(description="The number of the one version; 0: there was none, and everything is added.")
+    after: int = Field(description="The number of the other.")
+    lines: list[Line] = Field(description="All lines of both, in order.")
+
+
 def read_content(content: Content) -> Contents | None:
     """Its current version. Needs a session."""
     its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
@@ -85,6 +94,32 @@ def read_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
     written = SHAPES[kind].model_validate(row.body)
     told = without_answers(written, number) if isinstance(written, Quiz) else written
     return VersionDetail(**_summary(row, content), content=told)
+
+
+def compare_versions(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, after: int, *, before: int | None
+) -> VersionDiff:
+    """What is different; before is the version before `after`, unless another is named. To the first one everything is added.
+
+    Raises NotFound.
+    """
+    later = read_version(owner_id, roadmap_id, concept_id, kind, after)
+    number = after - 1 if before is None else before
+    text = _text(read_version(owner_id, roadmap_id, concept_id, kind, number).content) if number else ""
+    return VersionDiff(before=number, after=after, lines=lines(text, _text(later.content)))
+
+
+def _text(content: Tutorial | Resources | QuizDetail) -> str:
+    """In lines that can be compared; of a quiz without its answers."""
+    match content:
+        case Tutorial():
+            return content.markdown
+        case Resources():
+            items = ([item.title, item.url, f"{item.type} · {item.language}", item.why, ""] for item in content.items)
+            return "\n".join(line for item in items for line in item)
+        case QuizDetail():
+            questions = ([each.prompt, *(f"- {option}" for option in each.options), ""] for each in content.questions)
+            return "\n".join(line for question in questions for line in question)
 
 
 def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:

@@ -1,4 +1,5 @@
-"""What a person decides about a roadmap: approve, revise, edit, restore, cancel, retry (all or a part), have one written anew.
+"""What a person decides about a roadmap: approve, revise, edit, restore a plan or a part, cancel, retry (all or a part), have a
+part written anew.
 
 Each is one transaction that first takes the roadmap's row if its status allows the decision, so that of two at once the
 second sees what the first has done. It returns what the roadmap is then, and what comes next.
@@ -10,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.errors import Conflict, FieldError, Invalid
+from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.runtime import transaction
-from models.roadmaps import Content, Roadmap
+from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap import editing, events, finishing, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
-from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys
+from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys, taken_up
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
 from roadmap.editing import Operation
@@ -32,6 +33,7 @@ ENDED = tuple(FINAL)
 UNDER_WAY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.awaiting_review, RoadmapStatus.building)
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
+NOTHING = "these change nothing"
 AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 
@@ -81,7 +83,7 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
         before = current_outline(row)
         after = editing.apply(before, operations, removed_keys(roadmap_id))
         if after == before:
-            raise _invalid("these change nothing")
+            raise _invalid(NOTHING)
         as_written = editing.kept_as_written(operations)
         return _decided(row, _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written))
 
@@ -154,6 +156,30 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
         if newest_version(content.id) >= MOST_VERSIONS:
             raise Conflict(f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be.")
         return _decided(row, _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction))
+
+
+def restore_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int) -> Decided:
+    """Show an earlier version of a part again. Versions never change; one that was written for what the concept was called
+    before is copied as one that fits what it is now. Raises NotFound, Conflict.
+    """
+    with transaction():
+        row = taken(owner_id, roadmap_id, EDITABLE, "changed")
+        content = find_content(owner_id, roadmap_id, concept_id, kind)
+        if content.status in OPEN:
+            raise Conflict(f"This {kind} is being written. Wait until it is, or cancel that.")
+        if number == content.version and content.status == ContentStatus.ready:
+            raise Conflict(f"Version {number} is the current one already.")
+        version = ContentVersion.get_or_none(ContentVersion.content == content.id, ContentVersion.version == number)
+        if version is None:
+            raise NotFound(f"There is no version {number} of this {kind}.")
+        shown = taken_up(version, concept_id)
+        ready = {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
+        Content.update(ready).where(Content.id == content.id).execute()
+        finishing.save_counts(row)
+        told = {"concept_id": str(concept_id), "kind": kind, "version": shown, **finishing.progress(row)}
+        events.tell(row.id, EventType.content_restored, told)
+        ended = row.status in ENDED  # the last event of what has ended is its end
+        return _decided(row, finishing.finish(row.id, finishing.outcome(row)) if ended else [])
 
 
 def _adopt(

@@ -34,6 +34,7 @@ class EventType(StrEnum):
     content_queued = "content.queued"
     content_ready = "content.ready"
     content_failed = "content.failed"
+    content_restored = "content.restored"
     ready = "roadmap.ready"
     partial = "roadmap.partial"
     failed = "roadmap.failed"
@@ -106,7 +107,7 @@ def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
 
 
 def last_seqs(roadmap_ids: Collection[UUID]) -> dict[UUID, int]:
-    """The number of each roadmap's newest event; one query for all of them."""
+    """The number of each roadmap's newest event; one query for all of them. What is in the trash is left out."""
+    there = Roadmap.id.in_(list(roadmap_ids)) & Roadmap.trashed_at.is_null()
     with session():
-        rows = Roadmap.select(Roadmap.id, Roadmap.last_seq).where(Roadmap.id.in_(list(roadmap_ids))).tuples()
-        return dict(rows)
+        return dict(Roadmap.select(Roadmap.id, Roadmap.last_seq).where(there).tuples())

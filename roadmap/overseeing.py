@@ -70,6 +70,7 @@ class OverseenRoadmap(RoadmapFacts):
     owner: Owner = Field(description="Whose it is.")
     attempts: int = Field(description="Tries at its plan that ended by themselves, and the one that runs.")
     interruptions: int = Field(description="Tries at its plan that ended with their worker.")
+    trashed_at: datetime | None = Field(description="Since when it is in its owner's trash; null: it is not.")
 
 
 class OverseenList(BaseModel):
@@ -170,7 +171,7 @@ def _limited() -> Iterator[None]:
 def _query(conditions: Iterable[Any], owner_id: UUID | None, before: UUID | None, status: RoadmapStatus | None) -> Any:
     """Those in one of the states that are sought, or in any; the newest first."""
     if owner_id is not None:
-        query = newest_of(owner_id, before=before, status=status)
+        query = newest_of(owner_id, before=before, status=status, with_trash=True)
     else:
         query = Roadmap.select().order_by(Roadmap.id.desc())
         query = query if before is None else query.where(Roadmap.id < before)

@@ -13,7 +13,7 @@ from models.roadmaps import Roadmap
 LAST = UUID(int=2**128 - 1)  # after every id
 
 
-def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None = None) -> Any:
+def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None = None, with_trash: bool = False) -> Any:
     """The roadmaps of an account, the newest first, below an id: along the index of owner, or of owner and status, and id.
 
     Said by equality alone, PostgreSQL may go along the key instead and pass over all that others have made since, which takes
@@ -24,19 +24,16 @@ def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None 
     first = peewee.Tuple(*columns) >= peewee.Tuple(*values)
     last = peewee.Value(before or LAST, Roadmap.id.db_value)
     below = peewee.Tuple(*columns, Roadmap.id) < peewee.Tuple(*values, last)
-    return (
-        Roadmap.select()
-        .where(first, below, Roadmap.trashed_at.is_null())
-        .order_by(*(column.desc() for column in columns), Roadmap.id.desc())
-    )
+    query = Roadmap.select().where(first, below).order_by(*(column.desc() for column in columns), Roadmap.id.desc())
+    return query if with_trash else query.where(Roadmap.trashed_at.is_null())
 
 
-def owned(owner_id: UUID, roadmap_id: UUID) -> Roadmap:
-    """Raises NotFound, also while it is in the trash."""
+def owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Roadmap:
+    """Raises NotFound, also while it is in the trash; `with_trash` is for operators, who see what is there."""
     row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     if row is None:
         raise NotFound("There is no such roadmap.")
-    if row.trashed_at is not None:
+    if row.trashed_at is not None and not with_trash:
         raise NotFound("This roadmap is in the trash. Restore it first.")
     return row
 

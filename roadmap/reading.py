@@ -28,11 +28,11 @@ LEARNED = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS te
 STATE_ON_POSTGRES = f"""SELECT sha256(convert_to(concat(r,
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.roadmap_id = r.id),
     (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)), 'UTF8'))::text
-    FROM roadmap r WHERE r.id = %s AND r.owner_id = %s"""
+    FROM roadmap r WHERE r.id = %s AND r.owner_id = %s AND r.trashed_at IS NULL"""
 STATE_ON_SQLITE = f"""SELECT r.*,
     (SELECT group_concat({PARTS}) FROM content c WHERE c.roadmap_id = r.id),
     (SELECT group_concat({LEARNED}) FROM concept n WHERE n.roadmap_id = r.id)
-    FROM roadmap r WHERE r.id = ? AND r.owner_id = ?"""
+    FROM roadmap r WHERE r.id = ? AND r.owner_id = ? AND r.trashed_at IS NULL"""
 Item = TypeVar("Item")
 
 
@@ -173,7 +173,11 @@ def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: Ro
     """The owner's roadmaps, newest first; `before` is the id that the page before ended with."""
     with session():
         rows = list(newest_of(owner_id, before=before, status=status).limit(limit + 1))
-    return _page([RoadmapSummary(**_summary(row)) for row in rows], limit)
+    return _page([summary_of(row) for row in rows], limit)
+
+
+def summary_of(row: Roadmap) -> RoadmapSummary:
+    return RoadmapSummary(**_summary(row))
 
 
 def roadmap_summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
@@ -220,8 +224,9 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
     keys = (Roadmap.id.db_value(roadmap_id), Roadmap.owner.db_value(owner_id))
     with session():
         row = database.execute_sql(STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE, keys).fetchone()
-    if row is None:
-        raise NotFound("There is no such roadmap.")
+        if row is None:
+            owned(owner_id, roadmap_id)  # which says why
+            raise NotFound("There is no such roadmap.")
     return hashlib.sha256(repr(row).encode()).digest()
 
 

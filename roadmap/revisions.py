@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from core import clock
 from core.errors import Conflict, NotFound
-from core.runtime import transaction
+from core.runtime import session, transaction
 from models.roadmaps import Revision, Roadmap
 from roadmap.applying import current_outline, stamp
 from roadmap.checks import Thing, doubts, problems
@@ -229,6 +229,15 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
     if outline is None:
         raise NotFound(f"Revision {number} has no outline.")
     return Diff(before=number, after=after, changes=changes(outline, later.outline))
+
+
+def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
+    """The number of the plan that this one took the place of; 0: there was none. Raises NotFound."""
+    done = (Revision.roadmap == roadmap_id) & (Revision.status == RevisionStatus.done) & (Revision.number < number)
+    with session():
+        owned(owner_id, roadmap_id)
+        found = Revision.select(Revision.number).where(done).order_by(Revision.number.desc()).limit(1).scalar()
+    return int(found or 0)
 
 
 def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:

@@ -205,7 +205,10 @@ def look_back(story: Story, roadmap: str, concept: str) -> None:
     call = story.call
     call("list_roadmaps")
     call("list_versions", roadmap_id=roadmap, concept_id=concept, kind="tutorial")
-    call("read_version", roadmap_id=roadmap, concept_id=concept, kind="tutorial", number=1)
+    part = {"roadmap_id": roadmap, "concept_id": concept, "kind": "tutorial"}
+    call("read_version", **part, number=1)
+    call("compare_versions", **part, number=2)
+    call("restore_version", {}, **part, number=1)
     call("list_logs", roadmap_id=roadmap, until=lambda page: len(page["items"]) >= MOST_ITEMS)
     call("read_receipt", roadmap_id=roadmap)
     call("read_trace", roadmap_id=roadmap)
@@ -288,6 +291,12 @@ def leave(story: Story) -> None:
     call = story.call
     another = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
     call("cancel_roadmap", {}, roadmap_id=another)
+    call("trash_roadmap", roadmap_id=another)
+    call("list_trash")
+    call("restore_from_trash", {}, roadmap_id=another)
+    unwanted = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
+    call("trash_roadmap", roadmap_id=unwanted)
+    call("delete_for_ever", roadmap_id=unwanted)
     changed = {"current_password": ADA["password"], "new_password": "another long passphrase", "revoke_keys": True}
     story.token = call("change_password", changed)["access_token"]
     call("log_out", {})

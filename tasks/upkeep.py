@@ -7,7 +7,7 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import api_keys, audit, first_answers, log_retention, measures, rescue, sessions, task_measures, webhooks
+from roadmap import api_keys, audit, first_answers, log_retention, measures, rescue, sessions, task_measures, trash, webhooks
 from tasks.content import send
 from tasks.inspection import queue_states
 from tasks.queues import content_queue, job, logs_queue
@@ -50,6 +50,7 @@ def _clean_up() -> None:
         api_keys.forget_old()
         first_answers.forget_old()
         webhooks.forget_old()
+        trash.empty_old()
         audit.forget_old()
         measures.forget_old()
         log_retention.keep_months()

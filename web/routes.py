@@ -6,7 +6,7 @@ from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
-from roadmap.contents import VersionDetail, Versions
+from roadmap.contents import VersionDetail, VersionDiff, Versions
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
 from roadmap.log_search import LogEntry
@@ -19,6 +19,7 @@ from roadmap.secret_links import LinkRequest
 from roadmap.sessions import SessionList
 from roadmap.sharing import SharedConceptDetail, SharedRoadmap
 from roadmap.timeline.trace import Trace
+from roadmap.trash import Trashed
 from roadmap.webhooks import (
     DeliveryDetail,
     DeliveryInfo,
@@ -40,12 +41,14 @@ from web.api import (
     metrics,
     roadmaps,
     sharing,
+    trash,
     webhooks,
 )
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
+from web.pages import account, concept, docs, editing, files, live, look, revisions, roadmap, start, trace, versions
 from web.pages import sharing as sharing_pages
+from web.pages import trash as trash_pages
 from web.pages import webhooks as webhook_pages
 from web.pages.operator import auditing as auditing_room
 from web.pages.operator import logs as logs_room
@@ -65,6 +68,7 @@ ADMIN = API + "/admin"
 OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
 QUEUE = ADMIN + "/queues/{queue}"
 MESSAGE = QUEUE + "/messages/{message}"
+TRASHED = API + "/trash/{roadmap_id}"
 DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
@@ -94,6 +98,10 @@ ENDPOINTS = (
     Endpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True, instead={201: roadmaps.LinkedTree}, reads=("Prefer",), afterwards=roadmaps.wait_for_outline),
     Endpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree),
+    Endpoint("DELETE", ROADMAP, trash.trash_roadmap, "Put a roadmap into the trash", None, status=204, current=roadmaps.read_roadmap),
+    Endpoint("GET", API + "/trash", trash.list_trash, "List the trash", reading.Page[Trashed], query=trash.TrashQuery),
+    Endpoint("POST", TRASHED + "/restore", trash.restore_from_trash, "Restore a roadmap from the trash", RoadmapSummary, body=NoBody),
+    Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap for ever", None, status=204),
     Endpoint("GET", ROADMAP + "/export.svg", exporting.export_picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery, media_type="image/svg+xml"),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
@@ -112,6 +120,8 @@ ENDPOINTS = (
     Endpoint("POST", CONTENT + "/regenerate", decisions.regenerate_part, "Write a part anew", decisions.Decision, body=RegenerateRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", CONTENT + "/versions", history.list_versions, "List versions of a part", Versions),
     Endpoint("GET", CONTENT + "/versions/{number}", history.read_version, "Read a version of a part", VersionDetail),
+    Endpoint("GET", CONTENT + "/versions/{number}/diff", history.compare_versions, "Compare two versions of a part", VersionDiff, query=history.VersionDiffQuery),
+    Endpoint("POST", CONTENT + "/versions/{number}/restore", decisions.restore_version, "Restore a version of a part", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read how far one is", LearnerConcept),
     Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Say how far one is", LearnerConcept, body=ProgressRequest, current=learning.read_progress),
     Endpoint("GET", CONCEPT + "/notes", learning.read_notes, "Read the notes", LearnerConcept),
@@ -183,6 +193,15 @@ PAGES = (
     Page("POST", PAGE + "/cancel", roadmap.cancel, "Stop its making"),
     Page("POST", PAGE + "/retry", roadmap.retry, "Try again what is missing"),
     Page("GET", PAGE + "/trace", trace.show, "Look how it was made", query=trace.TraceQuery),
+    Page("POST", PAGE + "/trash", trash_pages.throw_away, "Throw it away by a button"),
+    Page("GET", PAGE + "/revisions", revisions.show_all, "Look at its plans"),
+    Page("GET", PAGE + "/revisions/{number}", revisions.show, "Look what is different in a plan", query=revisions.CompareQuery),
+    Page("POST", PAGE + "/revisions/{number}/restore", revisions.restore, "Restore a plan by a button"),
+    Page("GET", PAGE + "/edit", editing.show, "Look at its plan to change it", query=editing.EditQuery),
+    Page("POST", PAGE + "/edit", editing.edit, "Change its plan by a form"),
+    Page("GET", "/trash", trash_pages.show, "Look at the trash", query=trash_pages.TrashQuery),
+    Page("POST", "/trash/{roadmap_id}/restore", trash_pages.restore, "Restore a roadmap by a button"),
+    Page("POST", "/trash/{roadmap_id}/delete", trash_pages.delete, "Delete a roadmap for ever by a button"),
     Page("GET", LESSON, concept.show, "Learn a concept", query=concept.ConceptQuery),
     Page("POST", LESSON + "/progress", concept.set_progress, "Mark how far one is"),
     Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
@@ -193,6 +212,9 @@ PAGES = (
     Page("POST", PAGE + "/sharing/{link_id}/revoke", sharing_pages.revoke, "Revoke a link by a button"),
     Page("GET", SHARED_PAGE, sharing_pages.show_shared, "Look at a shared roadmap", public=True),
     Page("GET", SHARED_PAGE + "/concepts/{concept_id}", sharing_pages.show_shared_concept, "Look at a concept of a shared roadmap", public=True),
+    Page("POST", LESSON + "/{kind}/regenerate", versions.regenerate, "Have a part written anew by a form"),
+    Page("GET", LESSON + "/{kind}/versions", versions.show, "Look at the versions of a part", query=versions.VersionsQuery),
+    Page("POST", LESSON + "/{kind}/versions/{number}/restore", versions.restore, "Restore a version by a button"),
     Page("GET", "/login", account.show_login, "Log in on a page", query=account.LoginQuery, public=True),
     Page("POST", "/login", account.log_in, "Log in by a form", public=True, is_async=True),
     Page("GET", "/register", account.show_registration, "Register on a page", query=account.RegisterQuery, public=True),

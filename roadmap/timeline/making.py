@@ -36,7 +36,8 @@ OF_CALLS = {
     Outcome.running: SpanOutcome.running,
 }
 SAVED_STEPS: dict[str, SpanKind] = {EventType.analysed: SpanKind.analysis, EventType.drafted: SpanKind.outline}
-DECISIONS = {EventType.approved, EventType.content_queued, EventType.revision_cancelled, EventType.cancelled}
+DECISIONS = {EventType.approved, EventType.content_queued, EventType.content_restored, EventType.revision_cancelled}
+DECISIONS |= {EventType.cancelled}
 OPENS = {EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued}  # parts to be written
 MOMENT = timedelta(seconds=1)  # between a change and its event
 BEGINS = {EventType.queued, EventType.content_queued, EventType.approved, EventType.revised, EventType.awaiting_review}

@@ -54,10 +54,10 @@ class Trace(BaseModel):
     left_out: int = Field(description="At least so many spans had no room here; 0: these are all.")
 
 
-def trace_of(owner_id: UUID, roadmap_id: UUID) -> Trace:
+def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Trace:
     """Raises NotFound."""
     with session():
-        row = owned(owner_id, roadmap_id)
+        row = owned(owner_id, roadmap_id, with_trash=with_trash)
         facts, tables_cut = _facts(row)
         sums = _sums(roadmap_id)
     found = spans_of(facts)

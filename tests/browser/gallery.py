@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Response
 from tests.browser.conftest import School
 from tests.browser.people import Person
 from tests.operating import promote, put_aside
-from tests.stack import Stack
+from tests.stack import GOAL, Stack
 from tests.waiting import wait_until
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
@@ -71,7 +71,10 @@ class Gallery:
             self._make("ready", language, goal)
             self._learn(self.places["ready", language], language)
             self._share(self.places["ready", language], language)
+            self._change(self._make("changed", language, f"{goal}~", status="ready"), language)
             self._make("awaiting_review", language, f"{goal}!", review=True)
+            thrown = self._make("thrown", language, f"{goal}.", status="ready")
+            self._ask("DELETE", f"/api/v1{thrown}")
             teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
             self._make("building", language, f"{goal}?")
             self._make("planning", language, f"{goal}…")
@@ -98,6 +101,27 @@ class Gallery:
         self._ask("POST", f"/api/v1/webhooks/{made}/test")
         log = f"/api/v1/webhooks/{made}/deliveries"
         wait_until(lambda: self._ask("GET", log)["items"][0]["status"] == "failed", reason="a test that nobody has received")
+
+    def _change(self, path: str, language: str) -> None:
+        """A plan in which something of every kind is different, and a tutorial that was written twice."""
+        tree = self._ask("GET", f"/api/v1{path}")
+        first, second = (stage["modules"][0] for stage in tree["stages"])
+        kept, gone, moved = first["concepts"]
+        operations = [
+            {"op": "rewrite", "what": "concept", "key": kept["key"], "title": WORD, "description": kept["title"], "hours": 9},
+            {"op": "remove", "what": "concept", "key": gone["key"]},
+            {"op": "move", "what": "concept", "key": moved["key"], "to": second["key"], "position": 0},
+            {"op": "add_concept", "module": first["key"], "title": GOALS[language], "hours": 3, "difficulty": 2},
+        ]
+        self._ask("POST", f"/api/v1{path}/edits", json={"operations": operations})
+        self._wait(path)
+        self.places["versions", language] = f"{path}/concepts/{kept['id']}/tutorial/versions"
+        wish = {"instructions": f"{WORD} {GOALS[language]}"}
+        self._ask("POST", f"/api/v1{path}/concepts/{kept['id']}/tutorial/regenerate", json=wish)
+        self._wait(path)
+
+    def _wait(self, path: str) -> None:
+        wait_until(lambda: self._ask("GET", f"/api/v1{path}")["status"] == "ready", timeout=60, reason="it is written anew")
 
     def place(self, state: str, language: str) -> str:
         return self.places.get((state, language)) or self.places[state, "en"]
@@ -144,7 +168,15 @@ class Gallery:
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         answer = self.town.stack.request(method, path, headers=self.owner.headers, **options)
         assert answer.is_success, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
+
+    def built_in(self) -> str:
+        """A roadmap of the catalogue, of the service that has no model."""
+        if ("built-in", "en") not in self.places:
+            path = self.service.create(GOAL)
+            self.service.finished(path)
+            self.places["built-in", "en"] = path.removeprefix("/api/v1")
+        return self.places["built-in", "en"]
 
     def show(self, name: str, language: str) -> Exhibit:
         return EXHIBITS[name](self, language)
@@ -196,6 +228,27 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "account": lambda g, _: g.owned("/account?saved=profile"),
     "account with errors": lambda g, _: Exhibit("/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)),
     "settings": lambda g, _: Exhibit("/account", None, g.home.url),
+    "plans": lambda g, language: g.owned(g.place("changed", language) + "/revisions"),
+    "a plan compared": lambda g, language: g.owned(g.place("changed", language) + "/revisions/2"),
+    "the first plan": lambda g, _: g.owned(g.place("word", "en") + "/revisions/1"),
+    "a plan to be changed": lambda g, language: g.owned(g.place("changed", language) + "/edit?did=save"),
+    "a plan to be changed with errors": lambda g, _: Exhibit(
+        p := g.place("changed", "en") + "/edit", g.owner, g.town.url, (p, {"title": "", "description": WORD})
+    ),
+    "a plan that cannot be changed": lambda g, _: g.owned(g.place("planning", "en") + "/edit"),
+    "200 concepts to be changed": lambda g, _: g.owned(g.place("large", "en") + "/edit"),
+    "a built-in plan to be changed": lambda g, _: Exhibit(g.built_in() + "/edit", None, g.service.url),
+    "versions": lambda g, _: g.owned(g.place("versions", "en") + "?number=1"),
+    "versions compared": lambda g, language: g.owned(g.place("versions", language) + "?number=3&before=2"),
+    "concept with a wish that does not fit": lambda g, _: Exhibit(
+        p := g.place("versions", "en").removesuffix("/tutorial/versions"),
+        g.owner,
+        g.town.url,
+        (f"{p}/tutorial/regenerate", {"instructions": WORD * 30}),
+    ),
+    "trash": lambda g, _: g.owned("/trash?did=trashed"),
+    "trash with nothing in it": lambda g, _: Exhibit("/trash", g.newcomer, g.town.url),
+    "a roadmap of somebody in the trash": lambda g, language: g.overseen("/admin" + g.place("thrown", language)),
     "webhooks": lambda g, _: g.owned("/webhooks"),
     "webhooks with errors": lambda g, _: Exhibit("/webhooks", g.owner, g.town.url, ("/webhooks", {"url": "ftp://example.org"})),
     "webhook": _state("webhook"),
@@ -240,6 +293,7 @@ ALSO_CHINESE = (
     *("operations", "dead letters", "before an act", "audit log"),
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
+    *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
     *("links", "shared", "shared concept"),

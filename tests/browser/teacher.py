@@ -203,7 +203,8 @@ class Teacher:
         return f"{self.word}{number}" if self.word else SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
 
     def _tutorial(self, facts: Any) -> Any:
-        return {"markdown": TUTORIAL[self.language]}
+        wished = f"\n> {facts['instructions']}\n" if "instructions" in facts else ""
+        return {"markdown": TUTORIAL[self.language] + wished}
 
     def _resources(self, facts: Any) -> Any:
         item = {"title": "The handbook of bread", "url": "https://example.org/bread", "type": "book", "language": self.language}

@@ -60,6 +60,7 @@ from web.routes import (
     QUEUE_PAGE,
     REVISION,
     ROADMAP,
+    TRASHED,
 )
 from web.standing import standing
 
@@ -101,6 +102,13 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},
+    PAGE + "/trash": {},
+    PAGE + "/revisions/{number}/restore": {},
+    PAGE + "/edit": {"do": "save", "what": "concept", "key": KEY, "title": "Another", "hours": "9", "difficulty": "2"},
+    LESSON + "/{kind}/regenerate": {"instructions": "Shorter, please."},
+    LESSON + "/{kind}/versions/{number}/restore": {},
+    "/trash/{roadmap_id}/restore": {},
+    "/trash/{roadmap_id}/delete": {},
     "/webhooks": {"url": CLOSED_PORT, "events": "roadmap.ready"},
     HOOK + "/test": {},
     HOOK + "/secret": {},
@@ -122,7 +130,9 @@ PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
-EDITED = {REVISION + "/restore"}
+EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
+WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
+IN_TRASH = {TRASHED, TRASHED + "/restore", "/trash/{roadmap_id}/restore", "/trash/{roadmap_id}/delete"}
 
 TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
 
@@ -210,6 +220,11 @@ class Person:
         roadmap_id = self.roadmap()
         if endpoint.path in EDITED:
             self.made(f"/roadmaps/{roadmap_id}/edits", **BODIES[EditRequest])
+        if endpoint.path in WRITTEN_ANEW:
+            place = f"/roadmaps/{roadmap_id}/concepts/{self.concept(roadmap_id)}/tutorial"
+            self.made(f"{place}/regenerate", **BODIES[RegenerateRequest])
+        if endpoint.path in IN_TRASH:
+            assert self.call("DELETE", f"{API}/roadmaps/{roadmap_id}").status_code == 204
         return roadmap_id
 
     def things_for(self, endpoint: Endpoint) -> dict[str, str]:
@@ -481,6 +496,9 @@ class TestLists:
         made |= {session["id"] for session in person.sessions()}
         made.add(person.made("/api-keys", name=f"a key of {person.email}")["id"])
         made.add(person.made("/webhooks", url=CLOSED_PORT)["id"])
+        thrown = person.roadmap()
+        assert person.call("DELETE", f"{API}/roadmaps/{thrown}").status_code == 204
+        made.add(thrown)
         language = f"en-{uuid4().hex[:8]}"
         assert person.call("PUT", f"{API}/profile", json={"language": language}).status_code == 200
         return made | {person.email, language}

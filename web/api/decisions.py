@@ -87,6 +87,13 @@ def regenerate_part(call: Call) -> Reply:
     return _decided(call, f"Asked for another {kind}", made)
 
 
+def restore_version(call: Call) -> Reply:
+    """It is shown again; the others stay. Only while the part is not being written."""
+    roadmap_id, concept_id, kind, number = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
+    made = decisions.restore_version(call.owner, roadmap_id, concept_id, kind, number)
+    return _decided(call, f"Restored version {number} of a {kind}", made)
+
+
 def _decided(call: Call, what: str, made: Decided) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
     send(made.steps)

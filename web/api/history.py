@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap import contents, receipts, revisions
-from roadmap.contents import VersionDetail, Versions
+from roadmap.contents import VersionDetail, VersionDiff, Versions
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.timeline.trace import Trace, trace_of
 from web.answering import Reply
@@ -18,6 +18,13 @@ class DiffQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="The revision to compare with; without it, the one from which this was made."
+    )
+
+
+class VersionDiffQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="The version to compare with; without it, the one before."
     )
 
 
@@ -51,6 +58,12 @@ def read_version(call: Call) -> VersionDetail:
     """As it was written; a quiz without its answers."""
     place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
     return contents.read_version(call.owner, *place)
+
+
+def compare_versions(call: Call) -> VersionDiff:
+    """Line by line; a quiz without its answers."""
+    place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
+    return contents.compare_versions(call.owner, *place, before=call.query.before)
 
 
 def read_receipt(call: Call) -> Reply:

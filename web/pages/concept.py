@@ -13,11 +13,12 @@ from core.errors import Conflict, Invalid, NotFound
 from core.texts import gettext_noop, texts
 from roadmap import learning, reading
 from roadmap.course import Course, CourseStep, course
+from roadmap.decisions import EDITABLE
 from roadmap.learning import Attempt, AttemptRequest, NotesRequest, ProgressRequest
 from roadmap.outline import ContentKind
 from roadmap.picture.marks import mark_of
 from roadmap.reading import ConceptDetail
-from roadmap.statuses import ConceptProgress, ContentStatus
+from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
@@ -25,6 +26,7 @@ from web.pages.look import language_of
 from web.pages.on_demand import prose
 from web.pages.page import AnyQuery, Form, filled, is_part, see_other
 from web.pages.rendering import page
+from web.pages.roadmap import follows_words
 from web.pages.start import CHOICES
 
 RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
@@ -43,9 +45,10 @@ class Following(BaseModel):
 
 
 class ConceptQuery(AnyQuery):
-    """`attempt`: one at the quiz, whose result is shown."""
+    """`attempt`: one at the quiz, whose result is shown; `seen`: the version of a part that is shown while another is written."""
 
     attempt: UUID | None = None
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,21 @@ class Way:
 
 def show(call: Call) -> Response:
     return _page(call, attempt_id=call.query.attempt)
+
+
+def again(call: Call, error: Conflict | Invalid, instructions: str) -> Response:
+    """The concept once more: this wish for another version of a part does not go."""
+    return _page(call, error=error, wish=instructions)
+
+
+def read(call: Call) -> ConceptDetail:
+    """Raises NotFound."""
+    return reading.concept_detail(*_ids(call))
+
+
+def prose_of(call: Call, markdown: str) -> Markup:
+    words = texts(language_of(call.request))
+    return _prose(markdown, words.gettext("Code"), words.gettext("Table"))
 
 
 def set_progress(call: Call) -> Response:
@@ -123,6 +141,7 @@ def _page(
     notes: str | None = None,
     chosen: list[list[int]] | None = None,
     is_empty: bool = False,
+    wish: str | None = None,
 ) -> Response:
     owner_id, roadmap_id, concept_id = _ids(call)
     concept = reading.concept_detail(owner_id, roadmap_id, concept_id)
@@ -132,7 +151,7 @@ def _page(
         raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     attempt = _attempt(call, attempt_id)
     words = texts(language_of(call.request))
-    is_about_quiz = error is not None and chosen is not None
+    is_about_quiz, is_about_notes = error is not None and chosen is not None, notes is not None
     return page(
         call.request,
         "concept.html",
@@ -150,7 +169,13 @@ def _page(
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
         errors=problems.of_fields(words, error.fields) if error and not is_about_quiz else {},
-        stored=concept.notes if isinstance(error, Conflict) and not is_about_quiz else None,
+        stored=concept.notes if isinstance(error, Conflict) and is_about_notes else None,
+        seen=getattr(call.query, "seen", 0),
+        wish=wish,
+        wished=call.ids.get("kind"),
+        wish_problem=problems.said(words, error) if error is not None and wish is not None else "",
+        follows_words=follows_words(),
+        may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
         quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)]) if error and is_about_quiz else "",
         choices=CHOICES,
     )
@@ -166,10 +191,7 @@ def _attempt(call: Call, attempt_id: UUID | None) -> Attempt | None:
 
 
 def _tutorial(call: Call, concept: ConceptDetail) -> Markup | None:
-    if concept.tutorial is None:
-        return None
-    words = texts(language_of(call.request))
-    return _prose(concept.tutorial.markdown, words.gettext("Code"), words.gettext("Table"))
+    return prose_of(call, concept.tutorial.markdown) if concept.tutorial is not None else None
 
 
 @lru_cache(maxsize=RENDERED)

@@ -34,6 +34,7 @@ FIELDS = {
     "motivation": gettext_noop("At most 2000 characters."),
     "preferences": gettext_noop("At most 2000 characters."),
     "feedback": gettext_noop("Say in 2 to 4000 characters what should be different."),
+    "instructions": gettext_noop("At most 2000 characters."),
     "notes": gettext_noop("At most 20,000 characters, and no control characters."),
     "email": gettext_noop("An address such as you@example.org."),
     "name": gettext_noop("At most 100 characters, in one line."),

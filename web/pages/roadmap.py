@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from core.errors import Invalid
 from core.texts import gettext_noop, texts
-from roadmap import events, reading
+from roadmap import events, reading, revisions
 from roadmap.activity import Activity, activity
 from roadmap.events import Event
 from roadmap.outline import ContentKind
@@ -18,7 +18,7 @@ from roadmap.picture.drawing import inlined
 from roadmap.picture.marks import next_of
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.requests import ApproveRequest, ReviseRequest
-from roadmap.statuses import FINAL, ContentStatus
+from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
 from tasks.content import generator
 from web.api import decisions
 from web.endpoint import Call, NoBody
@@ -47,6 +47,7 @@ class View:
 
     tree: RoadmapTree
     activity: Activity
+    plan_before: int = 0  # the number of the plan before the one that waits for approval; 0: there was none
 
     @property
     def seq(self) -> int:
@@ -83,7 +84,9 @@ class View:
 def view_of(owner_id: UUID, roadmap_id: UUID) -> View:
     """Raises NotFound."""
     now = activity(owner_id, roadmap_id)  # before the tree: what it counts up to is in the tree
-    return View(reading.roadmap_tree(owner_id, roadmap_id), now)
+    tree = reading.roadmap_tree(owner_id, roadmap_id)
+    is_another = tree.status == RoadmapStatus.awaiting_review and tree.revision > 1
+    return View(tree, now, revisions.plan_before(owner_id, roadmap_id, tree.revision) if is_another else 0)
 
 
 def show(call: Call) -> Response:

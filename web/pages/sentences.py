@@ -55,6 +55,11 @@ NOT_WRITTEN = {
     ContentKind.resources: gettext_noop("The resources on “%(concept)s” could not be found"),
     ContentKind.quiz: gettext_noop("The quiz on “%(concept)s” could not be written"),
 }
+RESTORED = {
+    ContentKind.tutorial: gettext_noop("An earlier version of the tutorial on “%(concept)s” was taken up again"),
+    ContentKind.resources: gettext_noop("An earlier version of the resources on “%(concept)s” was taken up again"),
+    ContentKind.quiz: gettext_noop("An earlier version of the quiz on “%(concept)s” was taken up again"),
+}
 NEXT = {  # when nobody is before it
     RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
     RoadmapStatus.planning: gettext_noop("Designing the plan"),
@@ -66,7 +71,11 @@ PARTS = {
     ContentStatus.failed: gettext_noop("It could not be written."),
     ContentStatus.cancelled: gettext_noop("It was cancelled."),
 }
-OF_PART: Mapping[str, Mapping[ContentKind, str]] = {EventType.content_ready: WRITTEN, EventType.content_failed: NOT_WRITTEN}
+OF_PART: Mapping[str, Mapping[ContentKind, str]] = {
+    EventType.content_ready: WRITTEN,
+    EventType.content_failed: NOT_WRITTEN,
+    EventType.content_restored: RESTORED,
+}
 HAPPENED: Mapping[str, str] = {
     EventType.queued: gettext_noop("Accepted"),
     EventType.planning: gettext_noop("The planning has begun"),
@@ -79,6 +88,7 @@ HAPPENED: Mapping[str, str] = {
     EventType.awaiting_review: gettext_noop("The plan waits for your approval"),
     EventType.approved: gettext_noop("The plan was approved"),
     EventType.content_queued: gettext_noop("Parts will be written anew"),
+    EventType.content_restored: gettext_noop("An earlier version of a part was taken up again"),  # on a timeline
     EventType.ready: gettext_noop("Everything is written"),
     EventType.partial: gettext_noop("Everything that could be written is ready"),
     EventType.failed: gettext_noop("Failed"),

@@ -85,7 +85,7 @@ def read_overseen(call: Call) -> OverseenDetail:
 def read_overseen_trace(call: Call) -> Trace:
     """Each wait, try, call of the model and decision, with times, tokens and cost."""
     roadmap_id = call.ids["roadmap_id"]
-    return trace_of(overseeing.owner_of(roadmap_id), roadmap_id)
+    return trace_of(overseeing.owner_of(roadmap_id), roadmap_id, with_trash=True)
 
 
 def cancel_overseen(call: Call) -> Reply:

@@ -153,7 +153,7 @@ def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Resp
     roadmap_id: UUID = call.ids["roadmap_id"]
     detail = overseeing.detail(roadmap_id)
     logs = f"/admin/logs?roadmap_id={roadmap_id}"
-    told = trace_of(detail.owner.id, roadmap_id)
+    told = trace_of(detail.owner.id, roadmap_id, with_trash=True)
     words = texts(language_of(call.request))
     return room_page(
         call,
@@ -162,8 +162,8 @@ def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Resp
         problem=problems.said(words, error) if error else "",
         said=words.gettext(DID[query.did]) if query.did in DID else "",
         roadmap=detail,
-        may_cancel=detail.status in UNDER_WAY,
-        may_retry=detail.status in ENDED and detail.status != RoadmapStatus.ready,
+        may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
+        may_retry=detail.status in ENDED and detail.status != RoadmapStatus.ready and detail.trashed_at is None,
         records=overseeing.last_records(roadmap_id, LAST_RECORDS),
         logs=logs,
         **trace.drawn(replace(call, query=query), told, lambda concept_id: f"{logs}&concept_id={concept_id}"),

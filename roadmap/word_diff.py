@@ -1,0 +1,101 @@
+"""Two texts side by side: line by line, and within a line word by word. Pure, and bounded in time whatever the texts are."""
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+How = Literal["same", "added", "removed"]
+MOST = 1000  # lines, or words of a line, that are compared one by one; beyond that all of them are other ones
+UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"  # scripts without spaces: of these, each character
+WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or a word, or the space between two
+
+
+class Line(BaseModel):
+    """A line of the one text, of the other, or of both."""
+
+    how: How = Field(description="In both, only in the later one, or only in the earlier one.")
+    text: str = Field(description="The line.")
+
+
+class Piece(BaseModel):
+    """A run of words that is in both texts or in one of them."""
+
+    how: How
+    text: str
+
+
+def lines(before: str, after: str) -> list[Line]:
+    """All lines of both, in order; what was removed stands before what was added in its place."""
+    return list(merged(before.splitlines(), after.splitlines()))
+
+
+def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
+    """The texts of both lists, in order."""
+    return (Line(how=how, text=text) for how, text in _merged(before, after))
+
+
+def pieces(before: str, after: str) -> list[Piece]:
+    """All words of both: without those that were added it is the one text, without those that were removed the other."""
+    found: list[Piece] = []
+    removed, added, between = "", "", ""  # of the change that goes on, and the space that is the same so far behind it
+    for how, text in _merged(WORD.findall(before), WORD.findall(after)):
+        if how == "removed":
+            removed, added, between = removed + between + text, added + between, ""
+        elif how == "added":
+            removed, added, between = removed + between, added + between + text, ""
+        elif (removed or added) and text.isspace():
+            between += text
+        else:
+            found += _changed(removed, added)
+            _join(found, between + text)
+            removed, added, between = "", "", ""
+    found += _changed(removed, added)
+    _join(found, between)
+    return found
+
+
+def _changed(removed: str, added: str) -> list[Piece]:
+    """Neighbours that were exchanged are told as one: words of a phrase would stand between each other."""
+    pair: list[tuple[How, str]] = [("removed", removed), ("added", added)]
+    return [Piece(how=how, text=text) for how, text in pair if text]
+
+
+def _join(found: list[Piece], same: str) -> None:
+    if same and found and found[-1].how == "same":
+        found[-1].text += same
+    elif same:
+        found.append(Piece(how="same", text=same))
+
+
+def alike(before: str, after: str) -> float:
+    """The share of words that two texts have in common, from 0 to 1."""
+    same = sum(len(piece.text) for piece in pieces(before, after) if piece.how == "same")
+    return 2 * same / (len(before) + len(after)) if before or after else 1.0
+
+
+def _merged(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[How, str]]:
+    begin, end = _common(before, after)
+    old, new = before[begin : len(before) - end], after[begin : len(after) - end]
+    yield from (("same", text) for text in before[:begin])
+    if max(len(old), len(new)) > MOST:
+        yield from (("removed", text) for text in old)
+        yield from (("added", text) for text in new)
+    else:  # the popular are passed over in long ones (autojunk), which keeps the time in bounds
+        for tag, i, j, k, m in SequenceMatcher(None, old, new).get_opcodes():
+            if tag == "equal":
+                yield from (("same", text) for text in old[i:j])
+            else:
+                yield from (("removed", text) for text in old[i:j])
+                yield from (("added", text) for text in new[k:m])
+    yield from (("same", text) for text in before[len(before) - end :])
+
+
+def _common(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
+    """How many are the same at the beginning, and how many behind that at the end."""
+    most = min(len(before), len(after))
+    begin = next((at for at in range(most) if before[at] != after[at]), most)
+    end = next((at for at in range(most - begin) if before[-1 - at] != after[-1 - at]), most - begin)
+    return begin, end

@@ -1,0 +1,199 @@
+"""A plan is reviewed, changed and restored, parts are written anew and compared, roadmaps thrown away and taken out again."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import School, Visiting
+from tests.browser.watching import STAY, begin, stayed
+
+GOAL = "Bake bread"
+
+
+@pytest.fixture
+def ready(page: Page, alone: School) -> str:
+    """The address of a finished roadmap, which is open."""
+    path = alone.stack.create(GOAL)
+    alone.stack.finished(path)
+    address = alone.url + path.removeprefix("/api/v1")
+    page.goto(address)
+    return address
+
+
+def of_tree(page: Page, title: str, mark: str) -> Locator:
+    """The line of the comparison that is about a concept of which this has become."""
+    return page.locator(f"li.d-{mark}", has=page.locator("> div .what:not(.deep)", has_text=title))
+
+
+def form_of(page: Page, title: str) -> Locator:
+    """The form of a thing of the plan, once it is open."""
+    thing = page.locator("details", has=page.locator(f"> form[aria-label='{title}']"))
+    if thing.get_attribute("open") is None:
+        thing.locator("> summary").click()
+    return thing.locator("> form")
+
+
+def test_a_plan_is_reviewed_compared_with_the_one_before_and_approved(page: Page, alone: School) -> None:
+    path = alone.stack.create(GOAL, review=True)
+    page.goto(alone.url + path.removeprefix("/api/v1"))
+    expect(page.get_by_role("heading", name="Is this plan right?")).to_be_visible()
+    expect(page.get_by_role("link", name="What is different from the plan before")).to_have_count(0)
+    alone.teacher.concepts = 2
+    page.get_by_label("Or say what should be different").fill("Fewer, please.")
+    page.get_by_role("button", name="Change the plan").click()
+    expect(page.locator("#plan li.concept")).to_have_count(4)
+    page.get_by_role("link", name="What is different from the plan before").click()
+    expect(page.locator("h1")).to_contain_text("Plan 2")
+    expect(page.locator("blockquote")).to_have_text("Fewer, please.")
+    gone = of_tree(page, "Kneading 3", "removed")
+    expect(gone.locator("del").first).to_have_text("Kneading 3")
+    expect(gone.locator(".sign").first).to_have_text("−")
+    expect(gone).to_contain_text("removed")
+    expect(gone.locator("del").first).to_have_css("text-decoration-line", "line-through")
+    page.go_back()
+    page.get_by_role("button", name="Yes, write it").click()
+    expect(page.locator("#head .status")).to_have_text("Ready")
+
+
+def test_a_finished_one_is_changed_in_words_and_what_was_learned_is_kept(page: Page, alone: School, ready: str) -> None:
+    page.locator("#plan li.concept a").first.click()
+    page.get_by_label("Your notes").fill("Salt is late.")
+    page.get_by_role("button", name="Save the notes").click()
+    page.get_by_role("button", name="Mark as done").or_(page.get_by_role("button", name="Done, and on to the next")).click()
+    page.goto(ready)
+    alone.teacher.concepts = 4
+    page.locator("#change > summary").click()
+    page.get_by_label("What should be different?").fill("More, please.")
+    page.get_by_role("button", name="Have it changed").click()
+    expect(page.locator("#plan li.concept")).to_have_count(8)
+    expect(page.locator("#head .status")).to_have_text("Ready")
+    expect(page.locator("#plan li.m-done")).to_have_count(1)
+    page.locator("#plan li.concept a").first.click()
+    expect(page.get_by_label("Your notes")).to_have_value("Salt is late.")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_plan_is_changed_by_hand_compared_and_restored(visit: Visiting, alone: School, scripts: bool) -> None:
+    visitor = visit(java_script_enabled=scripts)
+    visitor.expected.append("status of 422")
+    page = visitor.open()
+    path = alone.stack.create(GOAL)
+    alone.stack.finished(path)
+    ready = alone.url + path.removeprefix("/api/v1")
+    page.goto(f"{ready}/edit")
+    form = form_of(page, "Sourdough 2")
+    form.get_by_label("Title", exact=True).fill("Rye sourdough")
+    form.get_by_label("Hours").fill("7")
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator(".done-note")).to_have_text("It is saved, as the newest plan.")
+
+    form = form_of(page, "Rye sourdough")
+    form.get_by_label("Title", exact=True).fill("Kneading 3")
+    form.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("The plan would not hold together like that")
+    typed = page.locator("details[open] form[aria-label='Rye sourdough']").get_by_label("Title", exact=True)
+    expect(typed).to_have_value("Kneading 3")
+
+    page.goto(f"{ready}/edit")
+    form_of(page, "Baking 6").get_by_role("button", name="Remove").click()
+    expect(page.locator(".done-note")).to_contain_text("It is removed.")
+    page.get_by_text("Add a concept").first.click()
+    adding = page.get_by_role("form", name="Add a concept").first
+    adding.get_by_label("Title", exact=True).fill("Salt")
+    adding.get_by_role("button", name="Add").click()
+    expect(page.locator(".done-note")).to_contain_text("It is added")
+    form_of(page, "Salt").get_by_role("button", name="Move up").click()
+    expect(page.locator(".done-note")).to_contain_text("It is moved")
+    alone.stack.finished(path)
+
+    page.goto(f"{ready}/revisions/5?before=1")
+    expect(of_tree(page, "Salt", "added")).to_contain_text("added")
+    changed = of_tree(page, "sourdough", "changed")
+    expect(changed.locator("ins").first).to_contain_text("Rye")
+    expect(changed).to_contain_text(re.compile(r"Hours\s*3 → 7"))
+    expect(of_tree(page, "Baking 6", "removed")).to_contain_text("removed")
+
+    page.goto(f"{ready}/revisions")
+    page.get_by_role("button", name="Restore plan 1").click()
+    alone.stack.finished(path)
+    page.goto(ready)
+    expect(page.locator("#plan li.concept a")).to_have_text(
+        ["Flour and water 1", "Sourdough 2", "Kneading 3", "Shaping a loaf 4", re.compile("^Donau"), "Baking 6"]
+    )
+    expect(page.locator("#plan li.m-ready")).to_have_count(6)  # all that was written for it is there again
+
+
+def test_who_was_overtaken_keeps_what_was_typed(visit: Visiting, alone: School) -> None:
+    visitor = visit()
+    visitor.expected.append("status of 409")
+    path = alone.stack.create(GOAL)
+    alone.stack.finished(path)
+    mine, other = visitor.open(), visitor.open()
+    for page in (mine, other):
+        page.goto(alone.url + path.removeprefix("/api/v1") + "/edit")
+    other_form = form_of(other, "Kneading 3")
+    other_form.get_by_label("Hours").fill("9")
+    other_form.get_by_role("button", name="Save").click()
+    expect(other.locator(".done-note")).to_be_visible()
+    form = form_of(mine, "Sourdough 2")
+    form.get_by_label("Title", exact=True).fill("Rye sourdough")
+    form.get_by_role("button", name="Save").click()
+    expect(mine.get_by_role("alert")).to_contain_text("The plan has changed meanwhile.")
+    form = mine.locator("form[aria-label='Sourdough 2']")
+    expect(form.get_by_label("Title", exact=True)).to_have_value("Rye sourdough")
+    form.get_by_role("button", name="Save").click()
+    expect(mine.locator(".done-note")).to_be_visible()
+    expect(mine.locator("summary", has_text="Kneading 3")).to_contain_text("9 hours")
+
+
+def test_a_tutorial_is_written_anew_compared_and_restored(page: Page, alone: School, ready: str) -> None:
+    page.locator("#plan li.concept a").first.click()
+    lesson = page.url
+    alone.teacher.writes.clear()
+    page.locator("#tutorial").get_by_text("Have it written anew").click()
+    page.locator("#tutorial").get_by_label("What should be different").fill("More about salt.")
+    page.locator("#tutorial").get_by_role("button", name="Write it anew").click()
+    expect(page.locator("#tutorial-versions")).to_contain_text("Another version is being written.")
+    expect(page.locator("#tutorial .prose")).to_be_visible()
+    page.evaluate(STAY)
+    alone.teacher.writes.set()
+    page.get_by_role("link", name="Another version is written: read it").click()
+    expect(page.locator("#tutorial .prose")).to_contain_text("More about salt.")
+    assert not stayed(page)
+
+    page.locator("#tutorial").get_by_role("link", name="Versions").click()
+    page.get_by_role("link", name="Compare with the one before: version 2").click()
+    expect(page.locator(".diff-lines ins")).to_contain_text(["More about salt."])
+    page.locator(".diff-lines summary").click()
+    expect(page.locator(".diff-lines .d-same", has_text="Wait until the dough")).to_be_visible()
+    page.get_by_role("button", name="Restore version 1").click()
+    expect(page).to_have_url(re.compile(re.escape(lesson) + ".*#tutorial$"))
+    expect(page.locator("#tutorial .prose")).not_to_contain_text("More about salt.")
+
+
+def test_a_roadmap_is_thrown_away_by_mistake_and_restored(page: Page, alone: School) -> None:
+    alone.teacher.writes.clear()
+    path = begin(page, alone.url, "Bake a cake")
+    expect(page.locator("#plan li.concept")).to_have_count(6)
+    expect(page.get_by_role("button", name="Put it into the trash")).to_be_hidden()
+    page.locator("#more > summary").click()
+    page.get_by_role("button", name="Put it into the trash").click()
+    expect(page.get_by_role("status")).to_have_text("The roadmap is in the trash.")
+    alone.teacher.writes.set()
+    card = page.locator(".card", has_text="Bake a cake")
+    card.get_by_role("button", name="Restore").click()
+    expect(page).to_have_url(alone.url + path)
+    expect(page.locator("#head .status")).to_have_text("Cancelled")
+    page.get_by_role("button", name="Retry everything that is missing").click()
+    expect(page.locator("#head .status")).to_have_text("Ready")
+
+    page.locator("#more > summary").click()
+    page.get_by_role("button", name="Put it into the trash").click()
+    card.get_by_text("Delete for ever …").click()
+    card.get_by_role("button", name="Yes, delete it for ever").click()
+    expect(page.get_by_role("status")).to_have_text("The roadmap is deleted for ever.")
+    expect(card).to_have_count(0)
+    page.goto(alone.url + "/roadmaps")
+    page.get_by_role("link", name="Trash").click()
+    expect(page.locator(".card", has_text="Bake a cake")).to_have_count(0)

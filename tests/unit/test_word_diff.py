@@ -1,0 +1,74 @@
+"""Two texts side by side: nothing of either is lost, and it takes no time however the texts are made."""
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadmap.word_diff import MOST, alike, lines, pieces
+
+SECONDS = 5.0  # of a busy machine
+some_text = st.text(st.sampled_from("ab 面\n.é"), max_size=60)
+
+
+def told(before: str, after: str) -> list[tuple[str, str]]:
+    return [(piece.how, piece.text) for piece in pieces(before, after)]
+
+
+def test_words_that_were_exchanged_stand_beside_each_other() -> None:
+    assert told("Bake good bread.", "Bake very good rolls.") == [
+        ("same", "Bake "),
+        ("added", "very "),
+        ("same", "good "),
+        ("removed", "bread"),
+        ("added", "rolls"),
+        ("same", "."),
+    ]
+    assert told("Wait for an hour", "Stay until noon") == [("removed", "Wait for an hour"), ("added", "Stay until noon")]
+
+
+def test_chinese_is_compared_character_by_character() -> None:
+    assert told("烤出好面包", "烤出好面条") == [("same", "烤出好面"), ("removed", "包"), ("added", "条")]
+    assert told("用SQL查询", "用SQL更新") == [("same", "用SQL"), ("removed", "查询"), ("added", "更新")]
+
+
+def test_lines_that_were_added_and_removed_stand_in_their_places() -> None:
+    made = lines("one\ntwo\nthree", "one\n2\nthree\nfour")
+    assert [(line.how, line.text) for line in made] == [
+        ("same", "one"),
+        ("removed", "two"),
+        ("added", "2"),
+        ("same", "three"),
+        ("added", "four"),
+    ]
+
+
+def test_texts_are_alike_by_what_they_share() -> None:
+    assert alike("", "") == alike("the same", "the same") == 1
+    assert alike("one", "two") == 0
+    assert 0.5 < alike("a long line with one word", "a long line with no word") < 1
+
+
+@given(some_text, some_text)
+def test_both_texts_can_be_had_back(before: str, after: str) -> None:
+    made = told(before, after)
+    assert "".join(text for how, text in made if how != "added") == before
+    assert "".join(text for how, text in made if how != "removed") == after
+    both = [(line.how, line.text) for line in lines(before, after)]
+    assert [text for how, text in both if how != "added"] == before.splitlines()
+    assert [text for how, text in both if how != "removed"] == after.splitlines()
+
+
+@given(some_text)
+def test_the_same_text_has_no_change(text: str) -> None:
+    assert {how for how, _ in told(text, text)} <= {"same"}
+    assert {line.how for line in lines(text, text)} <= {"same"}
+
+
+def test_texts_that_are_made_to_take_long_do_not() -> None:
+    began = time.monotonic()
+    lines("a\nb\n" * 50_000, "b\na\na\n" * 30_000)
+    lines("\n".join("ab"[n % 2] for n in range(MOST)), "\n".join("ab"[n % 3 == 0] for n in range(MOST)))
+    lines("\n".join(str(n % 97) for n in range(MOST)), "\n".join(str(n * 7 % 101) for n in range(MOST)))
+    pieces("a b " * 50_000, "b a a " * 30_000)
+    assert time.monotonic() - began < SECONDS

@@ -1,0 +1,38 @@
+"""Roadmaps that are thrown away: into the trash, out of it again, or gone for ever."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from roadmap import trash
+from roadmap.reading import RoadmapSummary
+from web.accepting import send
+from web.answering import Reply
+from web.endpoint import Call
+from web.paging import CURSOR, Limit, paged
+
+
+class TrashQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 20
+
+
+def trash_roadmap(call: Call) -> None:
+    """Into the trash, where it is for 30 days. What is being made is cancelled."""
+    send(trash.put(call.owner, call.ids["roadmap_id"]))
+
+
+def list_trash(call: Call) -> Reply:
+    """What was thrown away last comes first."""
+    return paged(call, trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor))
+
+
+def restore_from_trash(call: Call) -> RoadmapSummary:
+    """As it was put there. What was cancelled then can be retried."""
+    return trash.restore(call.owner, call.ids["roadmap_id"])
+
+
+def delete_for_ever(call: Call) -> None:
+    """With all that belongs to it; nobody can bring it back. Only what is in the trash."""
+    trash.delete(call.owner, call.ids["roadmap_id"])

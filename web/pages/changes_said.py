@@ -1,0 +1,90 @@
+"""What pages say of plans and versions, and of what is different between two of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
+
+from core.texts import gettext_noop
+from roadmap.diff import Change
+from roadmap.diff_tree import Mark
+from roadmap.statuses import RevisionSource, RevisionStatus
+from roadmap.word_diff import Line, Piece, alike, merged, pieces
+
+SOURCES: Mapping[RevisionSource, str] = {
+    RevisionSource.goal: gettext_noop("Designed for the goal"),
+    RevisionSource.feedback: gettext_noop("Changed as it was wished"),
+    RevisionSource.edit: gettext_noop("Changed by hand"),
+    RevisionSource.restore: gettext_noop("An earlier plan, taken up again"),
+    RevisionSource.imported: gettext_noop("Brought from elsewhere"),
+}
+STATES: Mapping[RevisionStatus, str] = {
+    RevisionStatus.open: gettext_noop("It is being designed."),
+    RevisionStatus.failed: gettext_noop("It could not be designed."),
+    RevisionStatus.cancelled: gettext_noop("It was stopped."),
+}
+MARKS: Mapping[Mark, str] = {
+    Mark.added: gettext_noop("added"),
+    Mark.removed: gettext_noop("removed"),
+    Mark.moved: gettext_noop("moved"),
+    Mark.changed: gettext_noop("changed"),
+}
+SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "moved": "↕", "changed": "≠", "same": ""}  # noqa: RUF001
+FIELDS: Mapping[str, str] = {
+    "title": gettext_noop("Title"),
+    "description": gettext_noop("Description"),
+    "hours": gettext_noop("Hours"),
+    "difficulty": gettext_noop("Difficulty"),
+    "prerequisites": gettext_noop("Builds on"),
+    "outcomes": gettext_noop("After this you can"),
+}
+FOLDED = 8  # lines that are the same, one after the other
+ALIKE = 0.4  # the share of words by which a line is another form of the one before it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a comparison: as a whole, or as the pieces of what it was and is."""
+
+    how: str
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines that stand together; `is_folded` when they are many and the same."""
+
+    rows: Sequence[Row]
+    is_folded: bool
+
+
+def field_pieces(change: Change) -> Sequence[Piece]:
+    """Texts word by word; numbers as they are."""
+    return pieces(str(change.before), str(change.after))
+
+
+def field_items(change: Change) -> Sequence[Line]:
+    """Of a list: each of its texts."""
+    return list(merged(change.before, change.after))
+
+
+def blocks(lines: Sequence[Line]) -> list[Block]:
+    found: list[Block] = []
+    for is_same, run in groupby(lines, key=lambda line: line.how == "same"):
+        together = list(run)
+        rows = [_whole(line) for line in together] if is_same else list(_rows(together))
+        found.append(Block(rows, is_folded=is_same and len(rows) > FOLDED))
+    return found
+
+
+def _rows(changed: Sequence[Line]) -> Iterator[Row]:
+    """What was removed beside what was added in its place, when they are much the same."""
+    runs = {how: [line for line in changed if line.how == how] for how in ("removed", "added")}
+    for was, now in zip_longest(runs["removed"], runs["added"]):
+        if was is not None and now is not None and alike(was.text, now.text) >= ALIKE:
+            yield Row("changed", pieces(was.text, now.text))
+        else:
+            yield from (_whole(line) for line in (was, now) if line is not None)
+
+
+def _whole(line: Line) -> Row:
+    return Row(line.how, [Piece(how=line.how, text=line.text)])

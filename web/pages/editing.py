@@ -1,0 +1,205 @@
+"""A plan changed by hand: its outline with a form at each thing. What a form says is an edit of the plan that was shown."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from gettext import NullTranslations
+from itertools import pairwise
+from typing import Any
+
+from starlette.responses import Response
+
+from core.errors import Conflict, FieldError, Invalid
+from core.texts import gettext_noop, texts
+from roadmap import reading
+from roadmap.decisions import EDITABLE, NOTHING
+from roadmap.reading import ModuleNode, RoadmapTree, StageNode
+from web.api import decisions
+from web.api.decisions import EditRequest
+from web.endpoint import Call
+from web.errors import status_of
+from web.pages import problems
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, Form, filled, see_other
+from web.pages.rendering import page
+from web.pages.roadmap import follows_words
+
+RULES = {  # by the last part of a field's name
+    "title": gettext_noop("1 to 200 characters, and no control characters."),
+    "description": gettext_noop("At most 2000 characters, and no control characters."),
+    "hours": gettext_noop("A whole number from 1 to 200."),
+    "difficulty": gettext_noop("A whole number from 1 to 5."),
+}
+SAME = gettext_noop("Nothing of this is different from the plan as it is.")
+UNSOUND = gettext_noop("The plan would not hold together like that, so nothing was changed.")
+OVERTAKEN = gettext_noop("The plan has changed meanwhile. Here it is as it is now; what you have typed is still in its place.")
+DID = {
+    "save": gettext_noop("It is saved, as the newest plan."),
+    "up": gettext_noop("It is moved, in the newest plan."),
+    "down": gettext_noop("It is moved, in the newest plan."),
+    "remove": gettext_noop("It is removed. The plan before has it still, and can be restored."),
+    "add": gettext_noop("It is added, in the newest plan."),
+}
+NEW = {  # what is added inside of what: from the outermost new thing to the concept
+    "roadmap": ("stage", "module", "concept"),
+    "stage": ("module", "concept"),
+    "module": ("concept",),
+}
+
+
+class EditQuery(AnyQuery):
+    """`did`: what was done a moment ago."""
+
+    did: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a form asks for: operations, and for each of them the fields of the form from which those of it come."""
+
+    operations: list[dict[str, Any]]
+    names: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A form that does not go: which one, what is wrong, and what was typed into it."""
+
+    do: str
+    what: str
+    key: str
+    typed: Form
+    errors: dict[str, str]
+    problem: str
+    reasons: list[str]  # in English, as the rules of outlines are
+
+    def at(self, do: str, what: str, key: str) -> bool:
+        return (self.do, self.what, self.key) == (do, what, key)
+
+
+def show(call: Call) -> Response:
+    return _page(call)
+
+
+def edit(call: Call) -> Response:
+    """Back to what was changed; what does not go is said beside its form, with everything that was typed."""
+    form: Form = call.body
+    asked = _asked(reading.roadmap_tree(call.owner, call.ids["roadmap_id"]), form)
+    try:
+        request = filled(EditRequest, {"operations": asked.operations, **form.given("base")})
+        decisions.edit_plan(replace(call, body=request))
+    except (Conflict, Invalid) as error:
+        return _page(call, error, asked)
+    place = f"#{form.text('what')}-{form.text('id')}" if form.text("id").replace("-", "").isalnum() else ""
+    did = form.text("do") if form.text("do") in DID else ""
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/edit?did={did}{'' if did in ('remove', 'add') else place}")
+
+
+def _asked(tree: RoadmapTree, form: Form) -> Asked:
+    do, what, key = form.text("do"), form.text("what"), form.text("key")
+    thing = {"what": what, "key": key}
+    if do == "remove":
+        return Asked([{"op": "remove", **thing}], [{}])
+    if do in ("up", "down"):
+        return Asked([{"op": "move", **thing, **_place(tree, what, key, -1 if do == "up" else 1)}], [{}])
+    if do == "add":
+        return _addition(form, what, key)
+    fields = ("title", "description", *(("hours", "difficulty") if what == "concept" else ()))
+    texts_ = {name: form.text(name).replace("\r\n", "\n") for name in fields}
+    rewritten = {"op": "rewrite", **thing, **texts_, "regenerate": bool(form.text("anew"))}
+    return Asked([rewritten], [{name: name for name in fields}])
+
+
+def _addition(form: Form, parent: str, key: str) -> Asked:
+    """A concept, with the module and the stage around it where they are new: nothing may be without one."""
+    operations: list[dict[str, Any]] = []
+    names: list[dict[str, str]] = []
+    for what in NEW.get(parent, ()):
+        inside = {} if what == "stage" else {"stage" if what == "module" else "module": key}
+        key = f"{what}-{secrets.token_hex(4)}"
+        fields = ("title", "description", "hours", "difficulty") if what == "concept" else ("title",)
+        its = {name: f"{what}_{name}" for name in fields}
+        told = {name: form.text(field).replace("\r\n", "\n") for name, field in its.items()}
+        operations.append({"op": f"add_{what}", "key": key, **inside, **told})
+        names.append(its)
+    return Asked(operations, names)
+
+
+def _place(tree: RoadmapTree, what: str, key: str, by: int) -> dict[str, Any]:
+    """One step up or down; at the edge of its module or stage, into the next one."""
+    places: dict[str, list[tuple[str | None, list[str]]]] = {
+        "stage": [(None, [stage.key for stage in tree.stages])],
+        "module": [(stage.key, [module.key for module in stage.modules]) for stage in tree.stages],
+        "concept": [(module.key, [each.key for each in module.concepts]) for module in _modules(tree)],
+    }
+    parents = places.get(what, [])
+    for at, (_, siblings) in enumerate(parents):
+        if key in siblings:
+            position = siblings.index(key) + by
+            if 0 <= position < len(siblings):
+                return {"position": position}
+            if 0 <= at + by < len(parents):
+                to, others = parents[at + by]
+                return {"to": to, "position": len(others) if by < 0 else 0}
+            return {"position": position - by}
+    return {"position": 0}  # it is not there, which is found out when it is to be moved
+
+
+def _modules(tree: RoadmapTree) -> Iterator[ModuleNode]:
+    for stage in tree.stages:
+        yield from stage.modules
+
+
+def _page(call: Call, error: Conflict | Invalid | None = None, asked: Asked | None = None) -> Response:
+    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    words = texts(language_of(call.request))
+    refused = _refused(words, call.body, error, asked, tree) if error is not None and asked is not None else None
+    did = getattr(call.query, "did", "") if error is None else ""
+    return page(
+        call.request,
+        "edit.html",
+        status=status_of(error) if error else 200,
+        tree=tree,
+        refused=refused,
+        said=words.gettext(DID[did]) if did in DID else "",
+        may_edit=tree.status in EDITABLE and bool(tree.stages),
+        follows_words=follows_words(),
+        alone=_alone(tree.stages),
+    )
+
+
+def _alone(stages: list[StageNode]) -> set[str]:
+    """Kind and key of what cannot be removed by itself: nothing would be left where it is."""
+    found = {f"stage {stage.key}" for stage in stages if len(stages) == 1}
+    for stage in stages:
+        found |= {f"module {module.key}" for module in stage.modules if len(stage.modules) == 1}
+        found |= {f"concept {m.concepts[0].key}" for m in stage.modules if len(m.concepts) == 1}
+    return found
+
+
+def _refused(words: NullTranslations, form: Form, error: Conflict | Invalid, asked: Asked, tree: RoadmapTree) -> Refused:
+    errors: dict[str, str] = {}
+    reasons: list[str] = []
+    for field in error.fields:
+        name = _field_of(field, asked)
+        rule = RULES.get(name.rpartition("_")[2])
+        if rule is not None:
+            errors[name] = words.gettext(rule)
+        elif field.detail != NOTHING:
+            reasons.append(field.detail)
+    if isinstance(error, Conflict):
+        problem = words.gettext(OVERTAKEN) if tree.status in EDITABLE else problems.said(words, error)
+    elif any(field.detail == NOTHING for field in error.fields):
+        problem = words.gettext(SAME)
+    else:
+        problem = words.gettext(UNSOUND) if reasons else problems.said(words, error)
+    return Refused(form.text("do"), form.text("what"), form.text("key"), form, errors, problem, reasons)
+
+
+def _field_of(field: FieldError, asked: Asked) -> str:
+    """The name in the form of what is wrong; empty when it is about no field."""
+    parts = field.pointer.strip("/").split("/")
+    for (what, index), (_, name) in zip(pairwise(parts), pairwise(parts[1:]), strict=False):
+        if what == "operations" and index.isdecimal() and int(index) < len(asked.names):
+            return asked.names[int(index)].get(name, "")
+    return ""

@@ -1,0 +1,55 @@
+"""What was thrown away: it can be taken out again, or deleted for ever."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from starlette.responses import Response
+
+from core.texts import gettext_noop, texts
+from roadmap import trash
+from web.api import trash as api
+from web.endpoint import Call, NoBody
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, see_other
+from web.pages.rendering import page
+
+ON_A_PAGE = 20
+DID = {
+    "trashed": gettext_noop("The roadmap is in the trash."),
+    "deleted": gettext_noop("The roadmap is deleted for ever."),
+}
+
+
+class TrashQuery(AnyQuery):
+    """`did`: what was done a moment ago."""
+
+    cursor: UUID | None = None
+    did: str = ""
+
+
+def show(call: Call) -> Response:
+    query: TrashQuery = call.query
+    words = texts(language_of(call.request))
+    return page(
+        call.request,
+        "trash.html",
+        trashed=trash.list_trash(call.owner, limit=ON_A_PAGE, before=query.cursor),
+        is_first=query.cursor is None,
+        days=trash.KEPT.days,
+        said=words.gettext(DID[query.did]) if query.did in DID else "",
+    )
+
+
+def throw_away(call: Call) -> Response:
+    api.trash_roadmap(call)
+    return see_other("/trash?did=trashed")
+
+
+def restore(call: Call) -> Response:
+    api.restore_from_trash(replace(call, body=NoBody()))
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
+
+
+def delete(call: Call) -> Response:
+    api.delete_for_ever(call)
+    return see_other("/trash?did=deleted")

@@ -1,0 +1,103 @@
+"""The versions of a part of a concept: read, compared, taken up again, and written anew."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import Response
+
+from core.errors import Conflict, Invalid, NotFound
+from core.texts import texts
+from roadmap import contents
+from roadmap.course import Course, CourseStep, course
+from roadmap.outline import Tutorial
+from roadmap.requests import RegenerateRequest
+from roadmap.statuses import ContentStatus
+from web.api import decisions
+from web.endpoint import Call, NoBody
+from web.errors import status_of
+from web.pages import changes_said, concept, problems
+from web.pages.look import language_of
+from web.pages.page import AnyQuery, filled, see_other
+from web.pages.rendering import page
+from web.pages.start import CHOICES
+
+
+class VersionsQuery(AnyQuery):
+    """`number`: the version that is shown, 0 for the current one; `before`: another one to compare it with, 0 for none."""
+
+    number: int = 0
+    before: int = 0
+
+
+def show(call: Call) -> Response:
+    return _page(call, call.query)
+
+
+def restore(call: Call) -> Response:
+    """Back to the concept; what is not possible any more is said here."""
+    try:
+        decisions.restore_version(replace(call, body=NoBody()))
+    except Conflict as error:
+        return _page(call, VersionsQuery(), error)
+    return _to_the_part(call)
+
+
+def regenerate(call: Call) -> Response:
+    """Back to the concept; what does not fit is said there, with everything that was typed."""
+    text = call.body.text("instructions")
+    try:
+        decisions.regenerate_part(replace(call, body=filled(RegenerateRequest, {"instructions": text})))
+    except (Conflict, Invalid) as error:
+        return concept.again(call, error, text)
+    return _to_the_part(call)
+
+
+def _page(call: Call, query: VersionsQuery, error: Conflict | None = None) -> Response:
+    owner_id, roadmap_id, concept_id, kind = call.owner, *(call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    walked = course(owner_id, roadmap_id)
+    listed = contents.list_versions(owner_id, roadmap_id, concept_id, kind).items
+    current = next((each.version for each in listed if each.current), 0)
+    number = query.number or current
+    place = (owner_id, roadmap_id, concept_id, kind)
+    found: dict[str, Any] = {"shown": None, "prose": None, "blocks": None, "is_same": False}
+    if number and query.before:
+        compared = contents.compare_versions(*place, number, before=query.before)
+        found["blocks"] = changes_said.blocks(compared.lines)
+        found["is_same"] = all(line.how == "same" for line in compared.lines)
+    elif number:
+        found["shown"] = contents.read_version(*place, number)
+        if isinstance(found["shown"].content, Tutorial):
+            found["prose"] = concept.prose_of(call, found["shown"].content.markdown)
+    return page(
+        call.request,
+        "versions.html",
+        status=status_of(error) if error else 200,
+        problem=problems.said(texts(language_of(call.request)), error) if error else "",
+        tree=walked,
+        step=_step(walked, concept_id),
+        kind=kind,
+        versions=listed,
+        number=number,
+        before=query.before,
+        may_restore=_state(call) not in concept.OPEN,
+        signs=changes_said.SIGNS,
+        choices=CHOICES,
+        **found,
+    )
+
+
+def _state(call: Call) -> ContentStatus:
+    node = concept.read(call)
+    return node.contents[call.ids["kind"]].status
+
+
+def _step(walked: Course, concept_id: UUID) -> CourseStep:
+    found = next((step for step in walked.steps if step.id == concept_id), None)
+    if found is None:
+        raise NotFound("There is no such concept in this roadmap.")
+    return found
+
+
+def _to_the_part(call: Call) -> Response:
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}#{call.ids['kind']}")
