@@ -205,10 +205,10 @@ def look_back(story: Story, roadmap: str, concept: str) -> None:
     call = story.call
     call("list_roadmaps")
     call("list_versions", roadmap_id=roadmap, concept_id=concept, kind="tutorial")
-    part = {"roadmap_id": roadmap, "concept_id": concept, "kind": "tutorial"}
-    call("read_version", **part, number=1)
-    call("compare_versions", **part, number=2)
-    call("restore_version", {}, **part, number=1)
+    call_part = partial(call, roadmap_id=roadmap, concept_id=concept, kind="tutorial")
+    call_part("read_version", number=1)
+    call_part("compare_versions", number=2)
+    call_part("restore_version", {}, number=1)
     call("list_logs", roadmap_id=roadmap, until=lambda page: len(page["items"]) >= MOST_ITEMS)
     call("read_receipt", roadmap_id=roadmap)
     call("read_trace", roadmap_id=roadmap)

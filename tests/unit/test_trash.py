@@ -77,6 +77,7 @@ class TestIntoTheTrash:
             "number": "1",
             "kind": "quiz",
             "attempt_id": str(new_id()),
+            "link_id": str(new_id()),
         }
         doors = [
             e for e in (*ENDPOINTS, *PAGES) if "{roadmap_id}" in e.path and "/trash/" not in e.path and "/admin/" not in e.path
