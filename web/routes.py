@@ -1,6 +1,6 @@
 """Every route of the service: those for programs, each with its request and response models, and those for people."""
 
-from core.errors import Conflict, Forbidden, Unauthenticated
+from core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
@@ -14,7 +14,10 @@ from roadmap.overseeing import OverseenDetail, OverseenList
 from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
+from roadmap.rescheduling import ScheduleRequest
+from roadmap.reviewing import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
 from roadmap.revisions import Diff, RevisionDetail, Revisions
+from roadmap.schedule import Schedule
 from roadmap.sessions import SessionList
 from roadmap.timeline.trace import Trace
 from roadmap.webhooks import (
@@ -26,7 +29,20 @@ from roadmap.webhooks import (
     WebhookRequest,
     WebhookWithSecret,
 )
-from web.api import accounts, decisions, documentation, exporting, health, history, keys, learning, metrics, roadmaps, webhooks
+from web.api import (
+    accounts,
+    decisions,
+    documentation,
+    exporting,
+    health,
+    history,
+    keys,
+    learning,
+    metrics,
+    reviews,
+    roadmaps,
+    webhooks,
+)
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
 from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
@@ -43,6 +59,7 @@ ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
+REVIEW = API + "/reviews/{card_id}"
 WEBHOOK = API + "/webhooks/{webhook_id}"
 ADMIN = API + "/admin"
 OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
@@ -102,6 +119,11 @@ ENDPOINTS = (
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt, body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
+    Endpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read when it will be learned", Schedule),
+    Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set its hours and days", Schedule, body=ScheduleRequest, current=learning.read_schedule, raises=(Conflict,)),
+    Endpoint("GET", API + "/reviews", reviews.list_reviews, "List what is due for review", Reviews, query=reviews.ReviewsQuery, raises=(NotFound,)),
+    Endpoint("POST", REVIEW + "/check", reviews.check_review, "Check an answer", CheckedReview, body=ReviewCheck),
+    Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest, raises=(Conflict,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
     Endpoint("POST", API + "/webhooks", webhooks.create_webhook, "Make a webhook", WebhookWithSecret, body=WebhookRequest, status=201, raises=(Conflict,)),
