@@ -45,7 +45,7 @@ from web.api import (
 )
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, docs, files, live, look, roadmap, start, trace
+from web.pages import account, concept, docs, files, live, look, review, roadmap, start, trace
 from web.pages import webhooks as webhook_pages
 from web.pages.operator import auditing as auditing_room
 from web.pages.operator import logs as logs_room
@@ -180,12 +180,16 @@ PAGES = (
     Page("POST", PAGE + "/revise", roadmap.revise, "Say what should be different"),
     Page("POST", PAGE + "/cancel", roadmap.cancel, "Stop its making"),
     Page("POST", PAGE + "/retry", roadmap.retry, "Try again what is missing"),
+    Page("POST", PAGE + "/schedule", roadmap.reschedule, "Set its hours and days by a form"),
     Page("GET", PAGE + "/trace", trace.show, "Look how it was made", query=trace.TraceQuery),
     Page("GET", LESSON, concept.show, "Learn a concept", query=concept.ConceptQuery),
     Page("POST", LESSON + "/progress", concept.set_progress, "Mark how far one is"),
     Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
     Page("POST", LESSON + "/quiz", concept.answer, "Check the answers"),
     Page("POST", LESSON + "/{kind}/retry", roadmap.retry_part, "Try a part again"),
+    Page("GET", "/review", review.show, "Review what was learned", query=review.ReviewQuery),
+    Page("POST", "/review/{card_id}/check", review.check, "Check an answer by a form"),
+    Page("POST", "/review/{card_id}", review.rate, "Rate a review by a button"),
     Page("GET", "/login", account.show_login, "Log in on a page", query=account.LoginQuery, public=True),
     Page("POST", "/login", account.log_in, "Log in by a form", public=True, is_async=True),
     Page("GET", "/register", account.show_registration, "Register on a page", query=account.RegisterQuery, public=True),
