@@ -96,7 +96,7 @@ class CheckedReview(BaseModel):
 
     id: UUID
     reviews: int = Field(description="It goes with the rating.")
-    question: GradedQuestion
+    question: GradedQuestion = Field(description="What was chosen, what is right, and why.")
     leads_to: Outcomes = Field(description="When it would come back if it were rated now.")
 
 

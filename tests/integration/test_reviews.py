@@ -19,10 +19,12 @@ from core.runtime import session, transaction
 from models.accounts import Account
 from models.learning import ReviewCard
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import learning, reviewing
+from roadmap import learning, rescheduling, reviewing
 from roadmap.learning import AttemptRequest, ProgressRequest
 from roadmap.memory import Memory, ReviewRating, rated
+from roadmap.onward import onward
 from roadmap.outline import ContentKind
+from roadmap.rescheduling import ScheduleRequest
 from roadmap.reviewing import ReviewRequest
 from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 from tests.integration.logbook import MODES, own_database
@@ -52,7 +54,7 @@ def made() -> Place:
         owner = Account.create(email=email, name="", password_hash="", is_admin=False, created_at=now)
         asked = {"goal": "Count", "title": "Counting", "level": "beginner", "hours_per_week": 8, "language": "en"}
         times = {"due_at": now, "created_at": now, "updated_at": now}
-        roadmap = Roadmap.create(owner=owner, status=RoadmapStatus.ready, **asked, **times)
+        roadmap = Roadmap.create(owner=owner, status=RoadmapStatus.ready, contents_ready=1, revision=1, **asked, **times)
         stage = Stage.create(roadmap=roadmap, key="s", title="S", **said)
         module = Module.create(roadmap=roadmap, stage=stage, key="m", title="M", **said)
         more = {"week": 1, "hours": 3, "difficulty": 1, "prerequisites": [], "outcomes": []}
@@ -157,3 +159,25 @@ def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
     assert reviewing.count_due(owner) == 2
     clock.travel(timedelta(minutes=20))
     assert [item.question.id for item in reviewing.list_due(owner, limit=50).items] == [1, 2, 0, 3]
+
+
+def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> None:
+    owner, roadmap, concept = lesson
+    (told,) = onward(owner, limit=3)
+    assert (told.id, told.next_id, told.next_title, told.schedule.hours_learned) == (roadmap, concept, "Plus one", 0)
+    learning.set_progress(*lesson, ProgressRequest(status=ConceptProgress.learning))
+    assert [each.id for each in onward(owner, limit=3)] == [roadmap]
+    learning.set_progress(*lesson, ProgressRequest(status=ConceptProgress.done))
+    assert onward(owner, limit=3) == []
+
+
+def test_hours_and_days_are_set_anew(lesson: Place) -> None:
+    owner, roadmap, _ = lesson
+    today = clock.now().date()
+    wish = ScheduleRequest(hours_per_week=1, deadline=today + timedelta(days=9), begins_on=today + timedelta(days=2))
+    told = rescheduling.reschedule(owner, roadmap, wish)
+    assert (told.hours_per_week, told.deadline, told.begins_on) == (1, wish.deadline, wish.begins_on)
+    assert told == rescheduling.read_schedule(owner, roadmap)
+    with session():
+        row = Roadmap.get_by_id(roadmap)
+    assert (row.weeks, row.begins_on) == (3, wish.begins_on)

@@ -10,10 +10,12 @@ from starlette.testclient import TestClient
 from core import clock
 from core.runtime import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
+from roadmap.accounts import LOCAL_OWNER
 from roadmap.onward import onward
 from tests.copies import Copies
 from tests.unit.test_learning import right_answers, wrong
 from tests.unit.test_pages import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
+from web.pages.roadmap import view_of
 
 QUESTIONS = 5  # of the first concept
 
@@ -220,7 +222,7 @@ class TestPace:
         page = person.get(roadmap)
         stages = tree_of(person, roadmap)["stages"]
         part = page.text.partition('<section id="pace">')[2].partition('<section id="plan">')[0]
-        assert part.count("<progress ") == len(stages)
+        assert part.count("<progress ") == 1 + len(stages)
         assert "hours learned" in text_of(page)
         assert "At this pace you are through on" in part
 
@@ -271,9 +273,22 @@ class TestPace:
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
 
 
-def test_what_has_nothing_to_read_is_not_where_one_goes_on(person: TestClient, roadmap: str) -> None:
-    owner = UUID("00000000-0000-7000-8000-000000000001")
-    assert [each.tree.id for each in onward(owner, limit=3)] == [UUID(roadmap.rpartition("/")[2])]
-    with transaction():
-        Content.update(version=0).execute()
-    assert onward(owner, limit=3) == []
+class TestOnward:
+    def test_it_says_what_the_whole_roadmap_says(self, person: TestClient, roadmap: str) -> None:
+        """It reads less, and finds the same, however much is learned."""
+        id_ = UUID(roadmap.rpartition("/")[2])
+        concepts = concepts_of(person, roadmap)
+        for number, status in enumerate(("done", "skipped", "learning", "done", "done")):
+            person.post(f"{roadmap}/concepts/{concepts[2 * number]['id']}/progress", data={"status": status})
+            clock.travel(timedelta(days=3))
+            view = view_of(LOCAL_OWNER, id_)
+            (told,) = onward(LOCAL_OWNER, limit=3)
+            assert view.next is not None
+            assert (told.id, told.next_id, told.next_title) == (id_, view.next.id, view.next.title)
+            assert told.schedule == view.schedule
+
+    def test_what_has_nothing_to_read_is_not_where_one_goes_on(self, person: TestClient, roadmap: str) -> None:
+        assert [each.id for each in onward(LOCAL_OWNER, limit=3)] == [UUID(roadmap.rpartition("/")[2])]
+        with transaction():
+            Content.update(version=0).execute()
+        assert onward(LOCAL_OWNER, limit=3) == []
