@@ -160,7 +160,10 @@ def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
 
 def withdraw(concept_id: UUID) -> None:
     """The concept is not done after all: what was never rated does not come back. Needs a transaction."""
-    ReviewCard.delete().where(ReviewCard.concept == concept_id, ReviewCard.reviews == 0).execute()
+    its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
+    held = list(change_rows(ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)))  # in the order of _placed
+    if held:
+        ReviewCard.delete().where(ReviewCard.id.in_([card.id for card in held])).execute()
 
 
 def note_answers(
