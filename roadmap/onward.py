@@ -51,7 +51,7 @@ def onward(owner_id: UUID, *, limit: int) -> list[Onward]:
 
 
 def _learned_last(owner_id: UUID) -> list[Roadmap]:
-    rows = {row.id: row for row in newest_of(owner_id).where(Roadmap.contents_ready > 0).limit(NEWEST)}
+    rows = {row.id: row for row in newest_of(owner_id).limit(NEWEST) if row.contents_ready}
     is_open = peewee.Case(None, [(Concept.progress.in_(OPEN), 1)], 0)
     columns = (Concept.roadmap, peewee.fn.MAX(Concept.progress_at), peewee.fn.MAX(is_open))
     query = Concept.select(*columns).where(Concept.roadmap.in_(list(rows)), ~Concept.removed).group_by(Concept.roadmap)

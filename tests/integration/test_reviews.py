@@ -46,12 +46,12 @@ def lesson(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     clock.reset()
 
 
-def made() -> Place:
+def made(owner: Account | None = None) -> Place:
     now = clock.now()
     said = {"description": "", "position": 0}
     with transaction():
         email = f"{new_id()}@example.org"
-        owner = Account.create(email=email, name="", password_hash="", is_admin=False, created_at=now)
+        owner = owner or Account.create(email=email, name="", password_hash="", is_admin=False, created_at=now)
         asked = {"goal": "Count", "title": "Counting", "level": "beginner", "hours_per_week": 8, "language": "en"}
         times = {"due_at": now, "created_at": now, "updated_at": now}
         roadmap = Roadmap.create(owner=owner, status=RoadmapStatus.ready, contents_ready=1, revision=1, **asked, **times)
