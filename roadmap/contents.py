@@ -133,10 +133,10 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
 
 
 def without_answers(quiz: Quiz, version: int) -> QuizDetail:
-    return QuizDetail(version=version, questions=[_asked(number, question) for number, question in enumerate(quiz.questions)])
+    return QuizDetail(version=version, questions=[as_asked(number, question) for number, question in enumerate(quiz.questions)])
 
 
-def _asked(number: int, question: Question) -> QuizQuestion:
+def as_asked(number: int, question: Question) -> QuizQuestion:
     return QuizQuestion(id=number, type=question.type, prompt=question.prompt, options=list(question.options))
 
 

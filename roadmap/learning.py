@@ -3,7 +3,6 @@
 None of it is part of the making: it needs no worker and appends no event, and it survives every change of the plan.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,16 +11,18 @@ import peewee
 from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.numbers import WHOLE
 from core.runtime import session, transaction
 from models.accounts import Account
 from models.learning import QuizAttempt
 from models.roadmaps import Concept, Content, ContentVersion
+from roadmap import reviewing
 from roadmap.notes import notes_tag
-from roadmap.outline import ContentKind, Level, Question, Quiz
+from roadmap.outline import ContentKind, Level, Quiz
 from roadmap.ownership import owned
+from roadmap.quizzes import GradedQuestion, grade, grade_all, written_quiz
 from roadmap.requests import PRINTABLE, LanguageTag, Number
 from roadmap.statuses import ConceptProgress
 
@@ -69,16 +70,6 @@ class AttemptRequest(BaseModel):
     ] = Field(description="For each question, in order, the indexes of the options that were chosen; empty: not answered.")
 
 
-class GradedQuestion(BaseModel):
-    """`right` are the indexes of the right options."""
-
-    id: int = Field(description="Its index in the quiz, from 0.")
-    is_right: bool = Field(description="Whether exactly the right options were chosen.")
-    chosen: list[int] = Field(description="The indexes of the options that were chosen.")
-    right: list[int] = Field(description="The indexes of the right options.")
-    explanation: str = Field(description="Why.")
-
-
 class AttemptSummary(BaseModel):
     """`score` of `total` questions were answered rightly."""
 
@@ -113,11 +104,18 @@ class Profile(BaseModel):
 
 
 def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:
-    """Raises NotFound."""
+    """The questions of what is done come back for review from now on. Raises NotFound."""
     other = Concept.progress != request.status  # to say the same twice is no progress
     since = None if request.status == ConceptProgress.todo else clock.now()
     now = peewee.Case(None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at)
-    return _change(owner_id, roadmap_id, concept_id, progress=request.status, progress_at=now)
+    with transaction():
+        reviewing.keep_roadmap(owner_id, roadmap_id)
+        changed = _change(owner_id, roadmap_id, concept_id, progress=request.status, progress_at=now)
+        if request.status == ConceptProgress.done:
+            reviewing.begin(owner_id, roadmap_id, concept_id)
+        else:
+            reviewing.withdraw(concept_id)
+    return changed
 
 
 def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest) -> LearnerConcept:
@@ -135,13 +133,16 @@ def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Notes
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
-    """Grade the answers and keep them. Raises NotFound, Conflict when the quiz has another version now, and Invalid."""
+    """Grade the answers and keep them; from now on its questions come back for review (see reviewing.note_answers).
+
+    Raises NotFound, Conflict when the quiz has another version now, and Invalid.
+    """
     with transaction():
         _check(owner_id, roadmap_id, concept_id)
-        version, quiz = _quiz(concept_id)
+        version, quiz = written_quiz(concept_id)
         if version != request.version:
             raise Conflict(f"The quiz has version {version} now, not {request.version}. Read it again.")
-        graded = _graded(quiz, request)
+        graded = grade_all(quiz, request.answers)
         made = AttemptSummary(
             id=new_id(),
             version=version,
@@ -152,6 +153,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
         answers = [question.chosen for question in graded]
         QuizAttempt.insert(**made.model_dump(), roadmap=roadmap_id, concept=concept_id, answers=answers).execute()
         _forget_oldest(concept_id)
+        reviewing.note_answers(owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded)
     return Attempt(**made.model_dump(), questions=graded)
 
 
@@ -166,7 +168,7 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
         query = ContentVersion.select(ContentVersion.body).join(Content, on=its)
         body = query.where(Content.concept == concept_id, Content.kind == ContentKind.quiz).scalar()
     quiz = Quiz.model_validate(body)
-    questions = [_grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))]
+    questions = [grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))]
     return Attempt(**_summary(row), questions=questions)
 
 
@@ -233,41 +235,6 @@ def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:
 
 def _no_concept() -> NotFound:
     return NotFound("There is no such concept in this roadmap.")
-
-
-def _quiz(concept_id: UUID) -> tuple[int, Quiz]:
-    """The current one, with its version. Raises NotFound."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    its = (Content.concept == concept_id) & (Content.kind == ContentKind.quiz)
-    written = ContentVersion.select().join(Content, on=current).where(its).get_or_none()
-    if written is None:
-        raise NotFound("The quiz of this concept is not written yet.")
-    return written.version, Quiz.model_validate(written.body)
-
-
-def _graded(quiz: Quiz, request: AttemptRequest) -> list[GradedQuestion]:
-    if len(request.answers) != len(quiz.questions):
-        rule = f"needs {len(quiz.questions)} items, one for each question"
-        raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
-    wrong = tuple(
-        FieldError(f"/answers/{number}", f"must be indexes of its {len(question.options)} options, each once")
-        for number, (question, chosen) in enumerate(zip(quiz.questions, request.answers, strict=True))
-        if not set(chosen) <= set(range(len(question.options))) or len(set(chosen)) < len(chosen)
-    )
-    if wrong:
-        raise Invalid("Some fields do not fit.", fields=wrong[:20])
-    return [_grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, request.answers, strict=True))]
-
-
-def _grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
-    """A question of several right options is right when all of them are chosen and no other."""
-    return GradedQuestion(
-        id=number,
-        is_right=set(chosen) == set(question.answers),
-        chosen=sorted(chosen),
-        right=sorted(question.answers),
-        explanation=question.explanation,
-    )
 
 
 def _summary(row: QuizAttempt) -> dict[str, Any]:

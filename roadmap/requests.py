@@ -29,7 +29,8 @@ def _worded(text: str) -> str:
     return text
 
 
-def _ahead(day: date) -> date:
+def ahead(day: date) -> date:
+    """Of a deadline that is set. Raises ValueError."""
     today = clock.now().date()
     if day <= today:
         raise ValueError("must be in the future")
@@ -56,7 +57,7 @@ class RoadmapRequest(BaseModel):
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(8, description="Hours for learning, a week.")
-    deadline: Annotated[date, AfterValidator(_ahead)] | None = Field(None, description="Day by which it should be reached.")
+    deadline: Annotated[date, AfterValidator(ahead)] | None = Field(None, description="Day by which it should be reached.")
     background: Text = Field("", description="What the person has done so far.")
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")

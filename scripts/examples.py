@@ -36,6 +36,7 @@ HOOK = "https://example.org/hooks/roadmap"
 HERE = "https://roadmap.example.org"
 MOST_ITEMS = 2  # of a list of things; of plain values twice as many
 LONGEST = 240  # characters of a text
+DAY = re.compile(r'"(\d{4}-\d\d-\d\d)"')
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 CONSUMER = re.compile(r"\b[0-9a-f]{32}\b")
@@ -115,6 +116,7 @@ def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None
     roadmap = plan(story)
     lesson = write(story, teacher, roadmap)
     look_back(story, roadmap, lesson)
+    plan_ahead(story, roadmap)
     learn(story, roadmap, lesson)
     share(story, roadmap, lesson)
     tell(story, receiver.url)
@@ -227,6 +229,22 @@ def learn(story: Story, roadmap: str, concept: str) -> None:
     attempt = call("answer_quiz", {"version": quiz["version"], "answers": [[2], [0, 1]]})
     call("list_attempts")
     call("read_attempt", attempt_id=attempt["id"])
+    tree = story.call("read_roadmap", roadmap_id=roadmap)
+    story.call(
+        "set_progress", {"status": "done"}, roadmap_id=roadmap, concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"]
+    )
+    due = story.call("list_reviews", until=lambda found: found["items"])["items"][0]
+    story.call("check_review", {"chosen": [2]}, card_id=due["id"])
+    story.call("rate_review", {"rating": "good", "reviews": due["reviews"]}, card_id=due["id"])
+
+
+def plan_ahead(story: Story, roadmap: str) -> None:
+    """From a Monday on, so that no week of what is recorded depends on the day on which it is."""
+    today = datetime.now(UTC).date()
+    monday = today + timedelta(days=14 - today.weekday())
+    wish = {"hours_per_week": 8, "deadline": str(monday + timedelta(days=60)), "begins_on": str(monday)}
+    story.call("save_schedule", wish, roadmap_id=roadmap)
+    story.call("read_schedule", roadmap_id=roadmap)
 
 
 def share(story: Story, roadmap: str, concept: str) -> None:
@@ -345,9 +363,19 @@ def steady(recorded: dict[str, Any], instead: Names, since: str = "") -> dict[st
         hours = round((datetime.fromisoformat(found) - begin) / timedelta(hours=1))  # what expires, does so after whole ones
         moved[found] = f"{BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number):%Y-%m-%dT%H:%M:%S}Z"
     text = LINK.sub("the-token-of-the-link", text)
+    text = DAY.sub(lambda found: f'"{_moved(found[1], recorded)}"', text)
     text = CONSUMER.sub("c0ffee00c0ffee00c0ffee00c0ffee00", text)
     text = ID.sub(lambda found: ids[found[0]], TIME.sub(lambda found: moved[found[0]], text))
     return {name: record for name, record in sorted(json.loads(text).items()) if record}
+
+
+def _moved(day: str, recorded: dict[str, Any]) -> str:
+    """Today is the day of the beginning, and the Monday on which the plan begins is that of the week after."""
+    told = recorded["read_schedule"]["responses"]["200"]
+    if day == told["today"]:
+        return f"{BEGIN:%Y-%m-%d}"
+    after = datetime.fromisoformat(day) - datetime.fromisoformat(told["begins_on"])
+    return f"{BEGIN + timedelta(days=7) + after:%Y-%m-%d}"
 
 
 def _short(value: Any, name: str = "") -> Any:

@@ -1,6 +1,6 @@
 """Every route of the service: those for programs, each with its request and response models, and those for people."""
 
-from core.errors import Conflict, Forbidden, Gone, Unauthenticated
+from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from roadmap import reading
 from roadmap.accounts import Credentials, PasswordChange, Registration, User
 from roadmap.activity import Activity
@@ -14,7 +14,10 @@ from roadmap.overseeing import OverseenDetail, OverseenList
 from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
+from roadmap.rescheduling import ScheduleRequest
+from roadmap.reviewing import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
 from roadmap.revisions import Diff, RevisionDetail, Revisions
+from roadmap.schedule import Schedule
 from roadmap.secret_links import LinkRequest
 from roadmap.sessions import SessionList
 from roadmap.sharing import SharedConceptDetail, SharedRoadmap
@@ -39,6 +42,7 @@ from web.api import (
     keys,
     learning,
     metrics,
+    reviews,
     roadmaps,
     sharing,
     trash,
@@ -46,7 +50,7 @@ from web.api import (
 )
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, docs, editing, files, live, look, revisions, roadmap, start, trace, versions
+from web.pages import account, concept, docs, editing, files, live, look, review, revisions, roadmap, start, trace, versions
 from web.pages import sharing as sharing_pages
 from web.pages import trash as trash_pages
 from web.pages import webhooks as webhook_pages
@@ -63,6 +67,7 @@ REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 SHARED = API + "/shared/{token}"
+REVIEW = API + "/reviews/{card_id}"
 WEBHOOK = API + "/webhooks/{webhook_id}"
 ADMIN = API + "/admin"
 OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
@@ -135,6 +140,11 @@ ENDPOINTS = (
     Endpoint("DELETE", ROADMAP + "/links/{link_id}", sharing.revoke_link, "Revoke a link", None, status=204, current=sharing.read_link),
     Endpoint("GET", SHARED, sharing.read_shared, "Read a shared roadmap", SharedRoadmap, public=True, raises=(Gone,)),
     Endpoint("GET", SHARED + "/concepts/{concept_id}", sharing.read_shared_concept, "Read a concept of a shared roadmap", SharedConceptDetail, public=True, raises=(Gone,)),
+    Endpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read when it will be learned", Schedule),
+    Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set its hours and days", Schedule, body=ScheduleRequest, current=learning.read_schedule, raises=(Conflict,)),
+    Endpoint("GET", API + "/reviews", reviews.list_reviews, "List what is due for review", Reviews, query=reviews.ReviewsQuery, raises=(NotFound,)),
+    Endpoint("POST", REVIEW + "/check", reviews.check_review, "Check an answer", CheckedReview, body=ReviewCheck),
+    Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest, raises=(Conflict,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
     Endpoint("POST", API + "/webhooks", webhooks.create_webhook, "Make a webhook", WebhookWithSecret, body=WebhookRequest, status=201, raises=(Conflict,)),
@@ -192,6 +202,7 @@ PAGES = (
     Page("POST", PAGE + "/revise", roadmap.revise, "Say what should be different"),
     Page("POST", PAGE + "/cancel", roadmap.cancel, "Stop its making"),
     Page("POST", PAGE + "/retry", roadmap.retry, "Try again what is missing"),
+    Page("POST", PAGE + "/schedule", roadmap.reschedule, "Set its hours and days by a form"),
     Page("GET", PAGE + "/trace", trace.show, "Look how it was made", query=trace.TraceQuery),
     Page("POST", PAGE + "/trash", trash_pages.throw_away, "Throw it away by a button"),
     Page("GET", PAGE + "/revisions", revisions.show_all, "Look at its plans"),
@@ -215,6 +226,9 @@ PAGES = (
     Page("POST", LESSON + "/{kind}/regenerate", versions.regenerate, "Have a part written anew by a form"),
     Page("GET", LESSON + "/{kind}/versions", versions.show, "Look at the versions of a part", query=versions.VersionsQuery),
     Page("POST", LESSON + "/{kind}/versions/{number}/restore", versions.restore, "Restore a version by a button"),
+    Page("GET", "/review", review.show, "Review what was learned", query=review.ReviewQuery),
+    Page("POST", "/review/{card_id}/check", review.check, "Check an answer by a form"),
+    Page("POST", "/review/{card_id}", review.rate, "Rate a review by a button"),
     Page("GET", "/login", account.show_login, "Log in on a page", query=account.LoginQuery, public=True),
     Page("POST", "/login", account.log_in, "Log in by a form", public=True, is_async=True),
     Page("GET", "/register", account.show_registration, "Register on a page", query=account.RegisterQuery, public=True),

@@ -144,6 +144,10 @@ class Gallery:
         attempt = self._ask("POST", f"/api/v1{concepts[1]}/quiz/attempts", json={"version": quiz["version"], "answers": answers})
         self.places["concept", language] = concepts[1]
         self.places["result", language] = f"{concepts[1]}?attempt={attempt['id']}"
+        roadmap_id = path.rpartition("/")[2]
+        self.places["review", language] = f"/review?roadmap={roadmap_id}"
+        due = self._ask("GET", f"/api/v1/reviews?roadmap_id={roadmap_id}")["items"]
+        self.places["answer", language] = f"/review?roadmap={roadmap_id}&done=1&card={due[0]['id']}&chosen=0"
 
     def _share(self, path: str, language: str) -> None:
         """By a link to read along, one for a calendar, and one that was revoked."""
@@ -285,6 +289,13 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "log with errors": lambda g, _: Exhibit(f"/admin/logs?since=x&text={'x' * 501}", None, g.home.url),
     "log without a record": lambda g, _: Exhibit("/admin/logs?text=nowhere", None, g.home.url),
     "not found": lambda g, _: g.owned(LONELY),
+    "pace with errors": lambda g, _: Exhibit(
+        p := g.place("ready", "en"), g.owner, g.town.url, (f"{p}/schedule", {"hours_per_week": "900", "deadline": "2001-01-01"})
+    ),
+    "review": _state("review"),
+    "review with an answer": _state("answer"),
+    "review of a newcomer": lambda g, _: Exhibit("/review", g.newcomer, g.town.url),
+    "review that is over": lambda g, _: Exhibit("/review?done=3", None, g.home.url),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),
     "200 concepts": _state("large"),
@@ -294,6 +305,7 @@ ALSO_CHINESE = (
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
+    *("pace with errors", "review", "review with an answer", "review of a newcomer"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
     *("links", "shared", "shared concept"),

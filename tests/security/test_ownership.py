@@ -34,6 +34,8 @@ from roadmap.invitations import InvitationRequest
 from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
 from roadmap.outline import Level, Outline
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
+from roadmap.rescheduling import ScheduleRequest
+from roadmap.reviewing import ReviewCheck, ReviewRequest
 from roadmap.secret_links import LinkRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.webhooks import WebhookChange, WebhookRequest
@@ -83,6 +85,9 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ProgressRequest: {"status": "done"},
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
+    ScheduleRequest: {"hours_per_week": 5, "deadline": None, "begins_on": None},
+    ReviewCheck: {"chosen": [0]},
+    ReviewRequest: {"rating": "good", "reviews": 0},
     Profile: {"level": "advanced"},
     LinkRequest: {"purpose": "reading"},
     WebhookRequest: {"url": CLOSED_PORT},
@@ -98,6 +103,9 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/retry": {},
     PAGE + "/sharing": {"purpose": "reading"},
     PAGE + "/sharing/{link_id}/revoke": {},
+    PAGE + "/schedule": {"hours_per_week": "5"},
+    "/review/{card_id}/check": {"chosen": "0"},
+    "/review/{card_id}": {"rating": "good", "reviews": "0"},
     LESSON + "/progress": {"status": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
@@ -125,7 +133,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
     "/account/logins/{session_id}/end": {},
 }
-PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id"}
+PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id", "card_id"}
 PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
@@ -135,6 +143,8 @@ WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON
 IN_TRASH = {TRASHED, TRASHED + "/restore", "/trash/{roadmap_id}/restore", "/trash/{roadmap_id}/delete"}
 
 TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
+
+BY_ID_IN_QUERIES = {LESSON: {"attempt"}, API + "/reviews": {"roadmap_id"}, "/review": {"roadmap", "card"}}
 
 ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of one person
 
@@ -210,6 +220,13 @@ class Person:
         path = f"/roadmaps/{things['roadmap_id']}/concepts/{things['concept_id']}/quiz/attempts"
         return str(self.made(path, **BODIES[AttemptRequest])["id"])
 
+    def card(self) -> str:
+        """A question that is due: the first one of a concept that is learned."""
+        roadmap_id = self.roadmap()
+        path = f"{API}/roadmaps/{roadmap_id}/concepts/{self.concept(roadmap_id)}/progress"
+        assert self.call("PUT", path, json={"status": "done"}).status_code == 200
+        return str(self.call("GET", f"{API}/reviews?roadmap_id={roadmap_id}").json()["items"][0]["id"])
+
     def roadmap_for(self, endpoint: Endpoint) -> str:
         """One with which its owner can do this."""
         if endpoint.path in IN_REVIEW | CANCELLED:
@@ -244,6 +261,8 @@ class Person:
             things["attempt_id"] = self.attempt(things)
         if "link_id" in places:
             things["link_id"] = self.made(f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest])["id"]
+        if "card_id" in places:
+            things["card_id"] = self.card()
         if "session_id" in places:
             things["session_id"] = self.spare_session()
         if "key_id" in places:
@@ -458,8 +477,20 @@ class TestEveryPlaceOfEveryPath:
         assert bob.call("POST", f"{path}/edits", json=BODIES[EditRequest]).status_code == 404
         assert everything() == before
 
+    def test_a_question_of_another_is_neither_listed_nor_shown(self, ann: Person, bob: Person) -> None:
+        hers, his = ann.card(), bob.card()
+        roadmap_id = ann.all_of_it()[0]["id"]
+        listed, unknown = (bob.call("GET", f"{API}/reviews?roadmap_id={id_}") for id_ in (roadmap_id, new_id()))
+        assert listed.status_code == 404
+        assert document(listed) == document(unknown)
+        for query, status in ((f"card={hers}&chosen=0", 200), (f"card={new_id()}", 200), (f"roadmap={roadmap_id}", 404)):
+            page = bob.call("GET", f"/review?{query}", {"Accept": "text/html", **bob.headers})
+            assert page.status_code == status
+            assert "explanation" not in page.text
+            assert (hers in page.text, his in page.text) == ("&" in query, status == 200)
+
     def test_an_attempt_of_another_is_not_shown_among_ones_own(self, ann: Person, bob: Person) -> None:
-        """The only id of a thing in a query: that of the attempt on the page of its concept."""
+        """That of the attempt on the page of its concept."""
         hers, his = (person.things_for(next(e for e in ENDPOINTS if "{attempt_id}" in e.path)) for person in (ann, bob))
         lesson = LESSON.format(**his)
         assert bob.call("GET", f"{lesson}?attempt={his['attempt_id']}").status_code == 200
@@ -473,7 +504,7 @@ class TestEveryPlaceOfEveryPath:
     def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self, endpoint: Endpoint) -> None:
         for model in (endpoint.body, endpoint.query):
             named = set(_ids_in(model)) if model else set()
-            known = {"cursor", "attempt"} if endpoint.path == LESSON else {"cursor"}
+            known = {"cursor"} | BY_ID_IN_QUERIES.get(endpoint.path, set())
             if endpoint.scope is Scope.observe:  # who may look at what belongs to all, looks for something in it
                 known |= {"roadmap_id", "concept_id", "trace_id", "owner"}
             assert named <= known, f"{endpoint.method} {endpoint.path} takes {named}: show here that it opens nothing of others"
@@ -494,6 +525,7 @@ class TestLists:
         roadmap_id = person.roadmap()
         made = {roadmap_id, person.concept(roadmap_id), person.spare_session()}
         made |= {session["id"] for session in person.sessions()}
+        made |= {person.card(), *(item["id"] for item in person.call("GET", f"{API}/reviews").json()["items"])}
         made.add(person.made("/api-keys", name=f"a key of {person.email}")["id"])
         made.add(person.made("/webhooks", url=CLOSED_PORT)["id"])
         thrown = person.roadmap()

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from roadmap import learning
+from roadmap import learning, rescheduling
 from roadmap.learning import Attempt, LearnerConcept, Profile
+from roadmap.schedule import Schedule
 from web.answering import Reply
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
@@ -63,3 +64,15 @@ def read_profile(call: Call) -> Profile:
 def save_profile(call: Call) -> Profile:
     """Instead of what is there."""
     return learning.save_profile(call.owner, call.body)
+
+
+def read_schedule(call: Call) -> Schedule:
+    """What is left, spread over the days and weeks from today on, against what was planned at first and against the deadline.
+    Without a plan it is empty.
+    """
+    return rescheduling.read_schedule(call.owner, call.ids["roadmap_id"])
+
+
+def save_schedule(call: Call) -> Schedule:
+    """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and nothing learned is lost."""
+    return rescheduling.reschedule(call.owner, call.ids["roadmap_id"], call.body)

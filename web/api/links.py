@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 BASE = "/api/v1/roadmaps"
 
 
-BELOW = ("events", "activity", "logs", "revisions", "receipt", "trace")
+BELOW = ("events", "activity", "logs", "revisions", "receipt", "trace", "schedule")
 
 
 class Links(BaseModel):
@@ -22,6 +22,7 @@ class Links(BaseModel):
     revisions: str = Field(description="What its plan was.")
     receipt: str = Field(description="What it has cost.")
     trace: str = Field(description="How it was made, as spans of time.")
+    schedule: str = Field(description="When what is left of it will be learned.")
 
 
 def links_of(roadmap_id: UUID) -> Links:

@@ -95,6 +95,8 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         follows_words=follows_words(),
         errors={},
         feedback="",
+        pace_errors={},
+        pace_typed=None,
     )
     data = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", html) if line.strip())
     if not events:

@@ -21,6 +21,7 @@ from web.callers import login_in_cookie
 from web.compressing import compressed
 from web.pages import files, sentences
 from web.pages.look import THEMES, language_of, theme_of
+from web.pages.pace_said import Pace
 from web.pages.page import page_of
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _environment(language: str) -> "Environment":
     environment.globals.update(
         address=files.address,
         words=sentences.Sentences(texts(language)),
+        pace=Pace(texts(language)),
         languages=LANGUAGES,
         themes=THEMES,
         currency=settings.currency,

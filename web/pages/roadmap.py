@@ -8,6 +8,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core import clock
 from core.errors import Invalid
 from core.texts import gettext_noop, texts
 from roadmap import events, reading, revisions
@@ -18,9 +19,11 @@ from roadmap.picture.drawing import inlined
 from roadmap.picture.marks import next_of
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.requests import ApproveRequest, ReviseRequest
+from roadmap.rescheduling import ScheduleRequest, read_schedule
+from roadmap.schedule import Schedule, schedule_of
 from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
 from tasks.content import generator
-from web.api import decisions
+from web.api import decisions, learning
 from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import problems
@@ -75,6 +78,10 @@ class View:
         ]
 
     @property
+    def schedule(self) -> Schedule:
+        return schedule_of(self.tree, clock.now().date())
+
+    @property
     def next(self) -> ConceptNode | None:
         """Where one goes on."""
         next_id = next_of(self.concepts)
@@ -113,6 +120,18 @@ def revise(call: Call) -> Response:
     return _back(call)
 
 
+def reschedule(call: Call) -> Response:
+    """The day from which the plan counts stays, unless it is to be today."""
+    form: Form = call.body
+    begins_on = clock.now().date() if form.text("from_today") else read_schedule(call.owner, call.ids["roadmap_id"]).begins_on
+    values = {"deadline": None, "begins_on": begins_on, **form.given("hours_per_week", "deadline")}
+    try:
+        learning.save_schedule(replace(call, body=filled(ScheduleRequest, values)))
+    except Invalid as error:
+        return _page(call, pace_error=error)
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}#pace")
+
+
 def follows_words() -> bool:
     """Whether somebody is there who understands what should be different."""
     try:
@@ -145,14 +164,15 @@ def drawn(request: Request, tree: RoadmapTree) -> Markup:
     return Markup(inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", words))
 
 
-def _page(call: Call, *, error: Invalid | None = None) -> Response:
+def _page(call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     view = view_of(call.owner, roadmap_id)
     words = texts(language_of(call.request))
+    wrong = error or pace_error
     return page(
         call.request,
         "roadmap.html",
-        status=status_of(error) if error else 200,
+        status=status_of(wrong) if wrong else 200,
         view=view,
         tree=view.tree,
         told=_told(roadmap_id, view.seq),
@@ -160,6 +180,8 @@ def _page(call: Call, *, error: Invalid | None = None) -> Response:
         errors=_said(words, error) if error else {},
         follows_words=follows_words(),
         feedback=call.body.text("feedback") if error else "",
+        pace_errors=problems.of_fields(words, pace_error.fields) if pace_error else {},
+        pace_typed={name: call.body.text(name) for name in ("hours_per_week", "deadline", "from_today")} if pace_error else None,
     )
 
 

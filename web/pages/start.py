@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,11 @@ from starlette.responses import Response
 
 from core.errors import Invalid, RoadmapError, TooMany, Unavailable
 from core.texts import gettext_noop, texts
-from roadmap import learning, reading
+from roadmap import learning, reading, reviewing
 from roadmap.catalogue import Catalogue, tracks
 from roadmap.creating import NewRoadmap, new_roadmap
 from roadmap.learning import Profile
+from roadmap.onward import Onward, onward
 from roadmap.outline import Level
 from roadmap.requests import RoadmapRequest
 from tasks.content import generator
@@ -29,6 +30,7 @@ from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.rendering import page
 from web.turns import in_turn
 
+GOING_ON = 3  # roadmaps with which one may go on, on the first page
 LATEST = 5  # roadmaps on the first page
 ON_A_PAGE = 20
 CHOICES = {  # what the lists of languages offer; each in its own words
@@ -72,7 +74,7 @@ class ListQuery(AnyQuery):
 def show(call: Call) -> Response:
     profile = learning.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
     values = {**_defaults(call), **profile, "goal": call.query.goal[:1000]}
-    return _shown(call, values)
+    return _shown(call, values, going_on=onward(call.owner, limit=GOING_ON), due=reviewing.count_due(call.owner))
 
 
 async def create(call: Call) -> Response:
@@ -138,8 +140,16 @@ def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING
 
 
 def _shown(
-    call: Call, values: dict[str, Any], *, status: int = 200, errors: dict[str, str] | None = None, problem: str = ""
+    call: Call,
+    values: dict[str, Any],
+    *,
+    status: int = 200,
+    errors: dict[str, str] | None = None,
+    problem: str = "",
+    going_on: Sequence[Onward] = (),
+    due: int = 0,
 ) -> Response:
+    """What one may go on with comes first, unless somebody is at the form already."""
     return page(
         call.request,
         "start.html",
@@ -147,6 +157,9 @@ def _shown(
         values={"form": secrets.token_urlsafe(16)} | values,
         errors=errors or {},
         problem=problem,
+        going_on=going_on,
+        due=due,
+        counted=reviewing.MOST_COUNTED,
         levels=list(Level),
         choices=CHOICES,
         tracks=list(tracks().values()) if _has_catalogue() else [],

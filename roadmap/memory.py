@@ -1,0 +1,99 @@
+"""How well a question is remembered, and when it should come back: FSRS, the scheduler of spaced repetition. Pure.
+
+A question that is asked for the first time, or was forgotten, comes back within minutes until it is known; then after days, more
+of them each time. It is due when nine of ten such questions would still be answered.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import fsrs
+
+FARTHEST = 3650  # days until a question comes back, at most
+SCHEDULER = fsrs.Scheduler(maximum_interval=FARTHEST, enable_fuzzing=False)  # by chance nothing: the same twice is the same
+
+
+class ReviewRating(StrEnum):
+    """How it went, in the learner's own words."""
+
+    again = "again"  # it was forgotten
+    hard = "hard"
+    good = "good"
+    easy = "easy"
+
+
+class MemoryState(StrEnum):
+    learning = "learning"
+    review = "review"
+    relearning = "relearning"
+
+
+RATINGS = {
+    ReviewRating.again: fsrs.Rating.Again,
+    ReviewRating.hard: fsrs.Rating.Hard,
+    ReviewRating.good: fsrs.Rating.Good,
+    ReviewRating.easy: fsrs.Rating.Easy,
+}
+STATES = {
+    fsrs.State.Learning: MemoryState.learning,
+    fsrs.State.Review: MemoryState.review,
+    fsrs.State.Relearning: MemoryState.relearning,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of one question, as it is stored. `stability` is in days, `difficulty` from 1 to 10; null: it was never rated."""
+
+    due_at: datetime
+    state: int = fsrs.State.Learning
+    step: int | None = 0
+    stability: float | None = None
+    difficulty: float | None = None
+    reviewed_at: datetime | None = None
+    reviews: int = 0
+    lapses: int = 0
+
+    @property
+    def name(self) -> MemoryState:
+        return STATES[fsrs.State(self.state)]
+
+    @property
+    def is_new(self) -> bool:
+        return self.reviews == 0
+
+    @property
+    def is_shaky(self) -> bool:
+        """Whether it was forgotten just now, and comes back within minutes."""
+        return not self.is_new and self.state != fsrs.State.Review and self.step == 0
+
+
+def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:
+    """What becomes of it when somebody who was asked at this time, in UTC, has rated how it went."""
+    card = fsrs.Card(
+        card_id=0,  # without one it would wait for another millisecond
+        state=fsrs.State(memory.state),
+        step=memory.step,
+        stability=memory.stability,
+        difficulty=memory.difficulty,
+        due=memory.due_at,
+        last_review=memory.reviewed_at,
+    )
+    card, _ = SCHEDULER.review_card(card, RATINGS[rating], at)
+    is_lapse = memory.state == fsrs.State.Review and rating == ReviewRating.again
+    return Memory(
+        due_at=card.due,
+        state=int(card.state),
+        step=card.step,
+        stability=card.stability,
+        difficulty=card.difficulty,
+        reviewed_at=at,
+        reviews=memory.reviews + 1,
+        lapses=memory.lapses + is_lapse,
+    )
+
+
+def outcomes(memory: Memory, at: datetime) -> dict[ReviewRating, datetime]:
+    """When it would come back, by how it is rated at this time."""
+    return {rating: rated(memory, rating, at).due_at for rating in ReviewRating}

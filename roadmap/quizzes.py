@@ -1,0 +1,77 @@
+"""Quizzes as they are answered: which one is current, and what of an answer is right. Graded here, never by who asks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from core.errors import FieldError, Invalid, NotFound
+from models.roadmaps import Content, ContentVersion
+from roadmap.outline import ContentKind, Question, Quiz
+
+
+class GradedQuestion(BaseModel):
+    """`right` are the indexes of the right options."""
+
+    id: int = Field(description="Its index in the quiz, from 0.")
+    is_right: bool = Field(description="Whether exactly the right options were chosen.")
+    chosen: list[int] = Field(description="The indexes of the options that were chosen.")
+    right: list[int] = Field(description="The indexes of the right options.")
+    explanation: str = Field(description="Why.")
+
+
+def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
+    """The current one, with its version; none: it is not written yet. Needs a session."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    its = (Content.concept == concept_id) & (Content.kind == ContentKind.quiz)
+    written = ContentVersion.select().join(Content, on=current).where(its).get_or_none()
+    return None if written is None else (written.version, Quiz.model_validate(written.body))
+
+
+def written_quiz(concept_id: UUID) -> tuple[int, Quiz]:
+    """The same. Raises NotFound when it is not written yet."""
+    found = current_quiz(concept_id)
+    if found is None:
+        raise NotFound("The quiz of this concept is not written yet.")
+    return found
+
+
+def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuestion]:
+    """Raises Invalid, by which answer."""
+    if len(answers) != len(quiz.questions):
+        rule = f"needs {len(quiz.questions)} items, one for each question"
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
+    wrong = tuple(
+        FieldError(f"/answers/{number}", _rule(question))
+        for number, (question, chosen) in enumerate(zip(quiz.questions, answers, strict=True))
+        if not _fits(question, chosen)
+    )
+    if wrong:
+        raise Invalid("Some fields do not fit.", fields=wrong[:20])
+    return [grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, answers, strict=True))]
+
+
+def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
+    """Raises Invalid."""
+    if not _fits(question, chosen):
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", _rule(question)),))
+    return grade(number, question, chosen)
+
+
+def grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
+    """A question of several right options is right when all of them are chosen and no other."""
+    return GradedQuestion(
+        id=number,
+        is_right=set(chosen) == set(question.answers),
+        chosen=sorted(chosen),
+        right=sorted(question.answers),
+        explanation=question.explanation,
+    )
+
+
+def _fits(question: Question, chosen: Sequence[int]) -> bool:
+    return set(chosen) <= set(range(len(question.options))) and len(set(chosen)) == len(chosen)
+
+
+def _rule(question: Question) -> str:
+    return f"must be indexes of its {len(question.options)} options, each once"

@@ -1,0 +1,113 @@
+"""Coming back: what the first page says, questions one after the other, and a plan whose hours are changed."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import School, Visiting
+from tests.browser.test_learning import press
+
+GOAL = "Bake bread again"
+
+
+@pytest.fixture(scope="module")
+def written(home: School) -> str:
+    """The path of a roadmap that is ready."""
+    home.teacher.as_usual()
+    path = home.stack.create(GOAL)
+    home.stack.finished(path)
+    return path.removeprefix("/api/v1")
+
+
+@pytest.fixture
+def lesson(home: School, written: str) -> str:
+    """The path of a concept of it of which nothing is learned, and nothing to be reviewed."""
+    tree = home.stack.get(f"/api/v1{written}").json()
+    concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    todo = next(concept for concept in concepts if concept["progress"] == "todo")
+    return f"{written}/concepts/{todo['id']}"
+
+
+def due(home: School, written: str) -> int:
+    return int(home.stack.get(f"/api/v1/reviews?roadmap_id={written.rpartition('/')[2]}").json()["due"])
+
+
+def rating(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=re.compile(rf"^{name} in "))
+
+
+def review_all(page: Page, written: str, home: School) -> None:
+    """Two questions: one is answered rightly, one is not."""
+    page.goto(f"{home.url}/review?roadmap={written.rpartition('/')[2]}")
+    expect(page.locator("main")).to_contain_text("2 questions are left")
+    page.get_by_label("Gluten").check()
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator(".explanation")).to_contain_text("Right.")
+    expect(rating(page, "Good")).to_have_attribute("accesskey", "3")
+    rating(page, "Easy").click()
+    expect(page.locator("main")).to_contain_text("1 question is left")
+    expect(page.locator("progress")).to_have_attribute("value", "1")
+    page.get_by_label("Luck").check()
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator(".explanation")).to_contain_text("Not right.")
+    expect(page.locator(".is-right")).to_have_count(2)
+    page.reload()  # which sends nothing once more
+    expect(page.locator(".explanation")).to_contain_text("Not right.")
+    rating(page, "Again").click()
+    expect(page.locator("main")).to_contain_text("you have reviewed 2 questions")
+    expect(page.locator("main")).to_contain_text("comes back in 1 minute")
+
+
+def test_what_is_learned_is_reviewed_from_the_first_page(page: Page, home: School, written: str, lesson: str) -> None:
+    page.goto(home.url + lesson)
+    page.locator("#progress").get_by_role("button", name="Done").click()
+    page.goto(home.url)
+    expect(page.get_by_role("link", name=re.compile(r"Review \d+ questions?"))).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Go on")
+    expect(page.get_by_role("link", name="Go on here").first).to_be_visible()
+    review_all(page, written, home)
+    assert due(home, written) == 0
+
+
+def test_it_goes_without_scripts(visit: Visiting, home: School, written: str, lesson: str) -> None:
+    page = visit(java_script_enabled=False).open(home.url + lesson)
+    page.locator("#progress").get_by_role("button", name="Done").click()
+    review_all(page, written, home)
+
+
+def test_by_the_keyboard_alone(page: Page, home: School, written: str, lesson: str) -> None:
+    home.stack.request("PUT", f"/api/v1{lesson}/progress", json={"status": "done"})
+    page.goto(f"{home.url}/review?roadmap={written.rpartition('/')[2]}")
+    page.get_by_role("radio").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator(".explanation")).to_be_visible()
+    expect(page.locator(".explanation")).to_be_focused()  # it is read before it is rated
+    press(page, "Tab", rating(page, "Easy"), most=4)
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("1 question is left")
+
+
+def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(page: Page, home: School, written: str) -> None:
+    page.goto(home.url + written)
+    pace = page.locator("#pace")
+    expect(pace.get_by_role("progressbar")).to_have_count(3)  # of all, and of each stage
+    pace.get_by_text("Change hours and deadline").click()
+    pace.get_by_label("Hours a week").fill("1")
+    pace.get_by_label("To be reached by").fill(str(datetime.now(UTC).date() + timedelta(days=8)))
+    pace.get_by_role("button", name="Save").click()
+    expect(pace).to_contain_text("after your deadline")
+    expect(pace).to_contain_text(re.compile(r"With \d+ hours a week you would reach your deadline."))
+    expect(page.locator("#head")).to_contain_text("weeks")
+
+
+def test_a_plan_that_is_made_while_one_looks_brings_its_pace(page: Page, alone: School) -> None:
+    alone.teacher.writes.clear()
+    page.goto(alone.url)
+    page.get_by_label("What do you want to learn?").fill(GOAL)
+    page.get_by_role("button", name="Make my roadmap").click()
+    expect(page.locator("#pace")).to_contain_text("At this pace you are through on")
+    alone.teacher.writes.set()
+    expect(page.locator("#head .status")).to_have_text("Ready")

@@ -1,0 +1,106 @@
+"""What pages say of days and of how one stands with a plan, as whole sentences of one language."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from gettext import NullTranslations
+
+from core.texts import gettext_noop
+from roadmap.schedule import Schedule
+
+MONTHS = (
+    *(gettext_noop("January"), gettext_noop("February"), gettext_noop("March"), gettext_noop("April"), gettext_noop("May")),
+    *(gettext_noop("June"), gettext_noop("July"), gettext_noop("August"), gettext_noop("September")),
+    *(gettext_noop("October"), gettext_noop("November"), gettext_noop("December")),
+)
+MOST_HOURS = 80  # a week, that can be set
+MINUTES_AT_MOST, HOURS_AT_MOST, DAYS_AT_MOST, MONTHS_AT_MOST = 60, 24, 60, 24  # above these it is said in the next unit
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    texts: NullTranslations
+
+    def day(self, of: date) -> str:
+        """In words, without anybody having to know which number is the month."""
+        month = self.texts.gettext(MONTHS[of.month - 1])
+        return self.texts.gettext("%(day)d %(month)s %(year)d") % {"day": of.day, "month": month, "year": of.year}
+
+    def until(self, at: datetime, now: datetime) -> str:
+        """How long it is until then; what is over is in a minute."""
+        minutes = max(1, -(-(at - now) // timedelta(minutes=1)))
+        if minutes < MINUTES_AT_MOST:
+            return self._counted(self.texts.ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes)
+        hours = round(minutes / 60)
+        if hours < HOURS_AT_MOST:
+            return self._counted(self.texts.ngettext("in %(count)d hour", "in %(count)d hours", hours), hours)
+        days = round(minutes / 60 / 24)
+        if days < DAYS_AT_MOST:
+            return self._counted(self.texts.ngettext("in %(count)d day", "in %(count)d days", days), days)
+        months = round(days / 30.44)
+        if months < MONTHS_AT_MOST:
+            return self._counted(self.texts.ngettext("in %(count)d month", "in %(count)d months", months), months)
+        years = round(days / 365.25)
+        return self._counted(self.texts.ngettext("in %(count)d year", "in %(count)d years", years), years)
+
+    def stands(self, of: Schedule) -> str:
+        """The one sentence that matters most."""
+        if of.ends_on is None or (of.days_late or 0) > 0 or of.hours_learned == 0:
+            return self.end(of)
+        return self.against_plan(of) if of.hours_learned != of.hours_expected else self.week(of)
+
+    def end(self, of: Schedule) -> str:
+        """When it will be learned, and whether that is in time."""
+        if of.ends_on is None:
+            return self.texts.gettext("You are through.")
+        day = {"day": self.day(of.ends_on)}
+        if of.days_late is None:
+            return self.texts.gettext("At this pace you are through on %(day)s.") % day
+        if of.days_late == 0:
+            return self.texts.gettext("At this pace you are through on %(day)s, the day of your deadline.") % day
+        days = abs(of.days_late)
+        late = self.texts.ngettext(
+            "At this pace you are through on %(day)s, %(count)d day after your deadline.",
+            "At this pace you are through on %(day)s, %(count)d days after your deadline.",
+            days,
+        )
+        early = self.texts.ngettext(
+            "At this pace you are through on %(day)s, %(count)d day before your deadline.",
+            "At this pace you are through on %(day)s, %(count)d days before your deadline.",
+            days,
+        )
+        return (late if of.days_late > 0 else early) % {**day, "count": days}
+
+    def against_plan(self, of: Schedule) -> str:
+        """Of the hours that are learned, against those that should be by now."""
+        hours = of.hours_learned - of.hours_expected
+        if hours == 0:
+            return self.texts.gettext("As planned.")
+        ahead = self.texts.ngettext("%(count)d hour ahead of plan.", "%(count)d hours ahead of plan.", abs(hours))
+        behind = self.texts.ngettext("%(count)d hour behind plan.", "%(count)d hours behind plan.", abs(hours))
+        return self._counted(ahead if hours > 0 else behind, abs(hours))
+
+    def week(self, of: Schedule) -> str:
+        """Of this week's hours."""
+        this = [week.hours_learned for week in of.weeks if week.begins_on <= of.today]
+        said = self.texts.ngettext(
+            "This week: %(done)d of %(count)d hour.", "This week: %(done)d of %(count)d hours.", of.hours_per_week
+        )
+        return said % {"done": sum(this), "count": of.hours_per_week}
+
+    def needed(self, of: Schedule) -> str:
+        """What would reach the deadline; empty: it is reached, or there is none."""
+        hours = of.hours_per_week_needed
+        if hours is None or not of.days_late or of.days_late < 0:
+            return ""
+        if hours > MOST_HOURS:
+            return self.texts.gettext("Even 80 hours a week would not reach it: move the deadline, or skip something.")
+        said = self.texts.ngettext(
+            "With %(count)d hour a week you would reach your deadline.",
+            "With %(count)d hours a week you would reach your deadline.",
+            hours,
+        )
+        return self._counted(said, hours)
+
+    @staticmethod
+    def _counted(text: str, count: int) -> str:
+        return text % {"count": count} if "%" in text else text
