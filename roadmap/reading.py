@@ -176,6 +176,12 @@ def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: Ro
     return _page([RoadmapSummary(**_summary(row)) for row in rows], limit)
 
 
+def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
+    """Raises NotFound."""
+    with session():
+        return RoadmapSummary(**_summary(owned(owner_id, roadmap_id)))
+
+
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
     """The number of the roadmap's last event so far, and whether it is the last of all. Raises NotFound."""
     with session():

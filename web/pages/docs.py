@@ -1,14 +1,13 @@
 """What programmers read: the description of the API, chapter by chapter, and what its problems mean."""
 
 from markupsafe import Markup
-from starlette.requests import Request
 from starlette.responses import Response
 
 from core.runtime import settings
-from core.settings import LOOPBACK
 from web.api import documentation
 from web.api.documentation import ProblemMeaning
 from web.endpoint import Call
+from web.origins import own_address
 from web.pages import reference
 from web.pages.on_demand import prose
 from web.pages.rendering import page
@@ -22,7 +21,7 @@ def show(call: Call) -> Response:
         introduction=reference.introduction(),
         headers_of_answers=reference.headers(),
         chapters=reference.chapters(),
-        origin=_origin(call.request),
+        origin=own_address(call.request),
     )
 
 
@@ -34,7 +33,7 @@ def show_chapter(call: Call) -> Response:
         chapter=chapter,
         chapters=reference.chapters(),
         operations=reference.operations(chapter.name),
-        origin=_origin(call.request),
+        origin=own_address(call.request),
         with_token=not settings.embedded,
     )
 
@@ -51,9 +50,3 @@ def _problems(call: Call) -> list[tuple[ProblemMeaning, Markup]]:
 def show_problem_type(call: Call) -> Response:
     kind = documentation.meaning_of(documentation.problem_type(call.ids["slug"]))
     return page(call.request, "problem_type.html", kind=kind, meaning=prose(kind.meaning), remedy=prose(kind.remedy))
-
-
-def _origin(request: Request) -> str:
-    """Of this service, as its caller knows it; that the Host is ours was looked at before. Beyond this machine it has TLS."""
-    scheme = request.url.scheme if request.url.hostname in LOOPBACK else "https"
-    return f"{scheme}://{request.url.netloc}"
