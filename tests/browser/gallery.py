@@ -160,6 +160,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "start with errors": lambda g, _: g.owned("/", goal="", hours_per_week="900", deadline="2001-01-01", background=WORD),
     "roadmaps": lambda g, _: g.owned("/roadmaps"),
     "no roadmaps": lambda g, _: Exhibit("/roadmaps", g.newcomer, g.town.url),
+    "bring in": lambda g, _: g.owned("/import"),
+    "bring in with errors": lambda g, _: Exhibit("/import", g.owner, g.town.url, ("/import", {})),
+    "on paper": lambda g, language: g.owned(g.place("ready", language) + "/print"),
     "planning": _state("planning"),
     "building": _state("building"),
     "awaiting review": _state("awaiting_review"),
@@ -224,6 +227,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
 ALSO_CHINESE = (
     *("operations", "dead letters", "before an act", "audit log"),
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
+    *("bring in with errors", "on paper"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
