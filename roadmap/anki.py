@@ -82,7 +82,8 @@ def _questions(document: PortableRoadmap, concept: OutlineConcept) -> Iterable[Q
 
 
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
-    several = f" <small>{_shown(texts.gettext('(several are right)'))}</small>" if question.type == "multiple" else ""
+    words = _shown(texts.gettext("(several are right)"))
+    several = f" <small>{words}</small>" if question.type == "multiple" else ""
     right = [question.options[number] for number in sorted(question.answers)]
     return [
         f"<p>{_shown(question.prompt)}{several}</p>",

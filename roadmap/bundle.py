@@ -83,7 +83,8 @@ def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations)
     """Its links lead into the archive, so it is escaped word by word."""
     facts = {**tree.model_dump(include={"hours", "weeks"}), "goal": one_line(tree.goal)}
     yield f"# {escaped(tree.title or tree.goal)}\n\n{escaped(framed(facts, texts))}\n\n"
-    yield f"[{escaped(texts.gettext('The map'))}](map.svg)\n"
+    words = escaped(texts.gettext("The map"))
+    yield f"[{words}](map.svg)\n"
     for stage in tree.stages:
         yield f"\n## {escaped(stage.title)}\n\n{escaped(stage.description)}\n"
         for module in stage.modules:

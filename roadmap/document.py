@@ -30,7 +30,8 @@ def as_markdown(
     yield harmless(f"# {tree['title'] or tree['goal']}\n\n{framed(tree, texts)}\n")
     if with_learner and tree["stages"]:
         ticks = "\n".join(f"- {tick(node, texts)}" for node in _nodes(tree))
-        yield harmless(f"\n## {texts.gettext('Progress')}\n\n{ticks}\n")
+        heading = texts.gettext("Progress")
+        yield harmless(f"\n## {heading}\n\n{ticks}\n")
     for stage in tree["stages"]:
         yield harmless(f"\n## {stage['title']}\n\n{stage['description']}\n")
         for module in stage["modules"]:
@@ -67,20 +68,24 @@ def concept_markdown(concept: Json, *, texts: NullTranslations = ENGLISH, with_l
     if concept["tutorial"]:
         lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))
     if concept["resources"]:
-        lines.append(f"**{texts.gettext('Read on')}**\n")
+        lines.append(_strong(texts.gettext("Read on")))
         lines += [f"- [{item['title']}]({item['url']}): {item['why']}" for item in concept["resources"]]
         lines.append("")
     if concept["quiz"]:
-        lines.append(f"**{texts.gettext('Questions')}**\n")
+        lines.append(_strong(texts.gettext("Questions")))
         for number, question in enumerate(concept["quiz"]["questions"], 1):
             lines.append(f"{number}. {question['prompt']}\n")
             lines += [f"   - {option}" for option in question["options"]]
             lines.append("")
     if with_learner and concept["notes"]:
-        lines.append(f"**{texts.gettext('My notes')}**\n")
+        lines.append(_strong(texts.gettext("My notes")))
         lines += [f"> {line}".rstrip() for line in concept["notes"].splitlines()]
         lines.append("")
     return "\n".join(lines)
+
+
+def _strong(words: str) -> str:
+    return f"**{words}**\n"
 
 
 def _nodes(tree: Json) -> list[Json]:
