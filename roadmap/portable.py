@@ -167,7 +167,7 @@ class PortableRoadmap(Frozen):
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
     version: Annotated[int, AfterValidator(_version), WHOLE] = Field(description=f"Of the format: {VERSION}.")
     exported_at: Moment = Field(description="When it was made.")
-    request: PortableRequest = Field(description="What was asked for.")
+    request: PortableRequest = Field(description="What the person has asked for.")
     generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field("", description="Who has designed it.")
     analysis: Analysis | None = Field(None, description="What the plan was designed from.")
     outline: Outline = Field(description="The plan, with the title of the roadmap.")
@@ -192,7 +192,7 @@ def portable(owner_id: UUID, roadmap_id: UUID, *, with_learner: bool) -> Portabl
     return PortableRoadmap(
         format=FORMAT,
         version=VERSION,
-        exported_at=clock.now().replace(microsecond=0),
+        exported_at=clock.now(),
         request=_request(row, with_learner=with_learner),
         generator=row.generator,
         analysis=Analysis.model_validate(row.analysis) if row.analysis and with_learner else None,

@@ -38,7 +38,7 @@ def take(call: Call) -> Response:
     if form.error is not None:
         return _page(call, form.error)
     if not form.file:
-        return _page(call, Malformed("There is no file."), NONE)
+        return _page(call, Invalid("There is no file."), NONE)
     try:
         document = body_of(RoadmapFile, form.file)
     except (Invalid, Malformed) as error:
@@ -68,7 +68,7 @@ def _page(call: Call, error: RoadmapError | None = None, said: str = "") -> Resp
         status=status_of(error) if error else 200,
         form=form or secrets.token_urlsafe(16),
         problem=words.gettext(said or _said(error)) if error else "",
-        fields=error.fields if isinstance(error, Invalid) and _said(error) == NOT_FITTING else (),
+        fields=error.fields if error and not said and _said(error) == NOT_FITTING else (),
     )
 
 

@@ -43,12 +43,13 @@ def show(call: Call) -> Response:
 
 def _printed(tree: RoadmapTree, document: PortableRoadmap, words: NullTranslations) -> Iterator[Printed]:
     left, until = MOST_CHARACTERS, thread_time() + MOST_SECONDS
-    labels = {"code_label": words.gettext("Code"), "table_label": words.gettext("Table")}
+    code, table = words.gettext("Code"), words.gettext("Table")
     for number, node in enumerate(concepts_of(tree), 1):
         kept = document.concepts[node.key]
         written = kept.contents.tutorial
         left -= len(written.body.markdown) if written else 0
         html = None
         if written is not None and left >= 0 and thread_time() < until:
+            labels = {"code_label": code, "table_label": f"{table}: {node.title}"}  # regions have names of their own
             html = prose(written.body.markdown, top=5, prefix=f"t{number}", **labels)
         yield Printed(node, kept, html, is_long=written is not None and html is None)
