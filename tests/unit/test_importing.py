@@ -217,6 +217,36 @@ def at(document: Document, *place: str | int) -> Any:
     return document
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=10), inside, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [*([place] if place else []), *(each for name, part in inside for each in places(part, (*place, name)))]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(places(small())), value=JSON | st.sampled_from([small(), AT, "<b>", [], {}, 0, 1, 2, -1]))
+def test_whatever_stands_wherever_it_is_made_or_refused_with_its_place(
+    client: TestClient, place: tuple[str | int, ...], value: Any
+) -> None:
+    document = small()
+    at(document, *place[:-1])[place[-1]] = value
+    before = rows()
+    answer = sent(client, document)
+    if answer.status_code == 201:
+        again = taken(client, answer.headers["location"])
+        assert taken(client, made(client, {**again, "exported_at": AT})) == again
+        return
+    assert answer.status_code == 422, answer.text
+    assert all(each["pointer"].startswith("#") for each in answer.json()["errors"])
+    assert rows() == before
+
+
 STAGE = ("outline", "stages", 0)
 CONCEPTS = (*STAGE, "modules", 0, "concepts")
 LEFT = ("concepts", FIRST)

@@ -29,6 +29,7 @@ from roadmap.portable_rules import RoadmapFile
 from roadmap.reading import RoadmapTree, concepts_of, roadmap_tree
 from roadmap.schedule import schedule_of
 from tests.portables import FIRST, SECOND, small, whole
+from tests.stack import GOAL
 from tests.unit.test_importing import made
 
 API = "/api/v1"
@@ -122,6 +123,12 @@ class TestAnswers:
         for address in found:
             assert client.get(address, headers=HTML).status_code == 200
         assert "export.svg" not in page.replace(taking, "")
+
+    def test_without_a_plan_there_is_nothing_to_take(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        page = client.post("/roadmaps", data={"goal": GOAL}, headers=HTML).text
+        assert 'id="plan"' in page
+        assert "/export." not in page
 
     @each_title
     def test_a_name_is_safe_in_a_header(self, client: TestClient, title: str) -> None:

@@ -19,6 +19,7 @@ from roadmap.picture.style import STYLE_SOURCE
 from roadmap.portable import PortableRoadmap, as_json, portable
 from roadmap.reading import RoadmapSummary, RoadmapTree
 from roadmap.schedule import schedule_of
+from web import limits
 from web.accepting import send
 from web.answering import Document, Reply, represented
 from web.api.links import Links, links_of
@@ -108,7 +109,8 @@ def import_roadmap(call: Call) -> Reply:
 
 
 def take_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
-    """Of one that keeps to the rules."""
+    """Of one that keeps to the rules. Raises TooMany."""
+    limits.count_import(call.owner)
     made = importing.imported(call.owner, document)
     send(made.steps)
     return made.roadmap

@@ -5,7 +5,7 @@ import secrets
 
 from starlette.responses import Response
 
-from core.errors import Invalid, Malformed, RoadmapError, TooLarge
+from core.errors import Invalid, Malformed, RoadmapError, TooLarge, TooMany
 from core.runtime import transaction
 from core.texts import gettext_noop, texts
 from roadmap.portable_rules import RoadmapFile
@@ -14,6 +14,7 @@ from web.api.exporting import take_in
 from web.endpoint import Call
 from web.errors import status_of
 from web.idempotency import Named
+from web.pages import problems
 from web.pages.look import language_of
 from web.pages.page import see_other
 from web.pages.rendering import page
@@ -48,7 +49,10 @@ def take(call: Call) -> Response:
     with idempotency.one_at_a_time(named), transaction():
         if named is not None and (earlier := idempotency.begin(named)) is not None:
             return earlier
-        response = see_other(f"/roadmaps/{take_in(call, document).id}")
+        try:
+            response = see_other(f"/roadmaps/{take_in(call, document).id}")
+        except TooMany as error:
+            return _page(call, error)
         return response if named is None else idempotency.keep(named, response)
 
 
@@ -75,6 +79,8 @@ def _page(call: Call, error: RoadmapError | None = None, said: str = "") -> Resp
 def _said(error: RoadmapError) -> str:
     if isinstance(error, TooLarge):
         return TOO_LARGE
+    if isinstance(error, TooMany):
+        return problems.PROBLEMS[TooMany]
     if not isinstance(error, Invalid):
         return NO_JSON
     first = error.fields[0]
