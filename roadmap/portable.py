@@ -311,4 +311,4 @@ def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard,
         for row in rows
         if row.question in places
     ]
-    return tuple(sorted(found, key=lambda card: card.question))
+    return tuple(sorted(found, key=lambda card: card.question)[:MOST_QUESTIONS])

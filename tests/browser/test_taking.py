@@ -19,6 +19,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import School, Visiting
 from tests.browser.teacher import Teacher, teaching
+from tests.portables import small, whole
 from tests.stack import Stack, embedded_stack, running
 
 GOAL = "Bake bread"
@@ -123,6 +124,27 @@ def test_without_a_script_it_works_as_well(visit: Visiting, home: School, learne
     page.get_by_label("The file").set_input_files(tmp_path / "a.json")
     page.get_by_role("button", name="Bring it in").click()
     expect(page).to_have_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
+
+
+def test_what_was_not_in_the_file_is_written_when_one_wants_it(page: Page, home: School) -> None:
+    home.teacher.as_usual()
+    path = home.stack.request("POST", "/api/v1/roadmaps/import", json=small()).headers["location"]
+    page.goto(home.url + path.removeprefix("/api/v1"))
+    expect(page.locator(".failures li")).to_have_count(2)
+    page.get_by_role("button", name="Retry everything that is missing").click()
+    assert home.stack.finished(path)["status"] == "ready"
+    page.reload()
+    expect(page.locator(".failures li")).to_have_count(0)
+
+
+def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None:
+    """Also without an analysis, which copies of shared ones have not."""
+    home.teacher.as_usual()
+    document = {**whole(), "analysis": None}
+    path = home.stack.request("POST", "/api/v1/roadmaps/import", json=document).headers["location"]
+    assert home.stack.request("POST", f"{path}/revise", json={"feedback": "More about rye, please."}).status_code == 202
+    tree = home.stack.finished(path)
+    assert (tree["status"], tree["revision"]) == ("ready", 2)
 
 
 @pytest.mark.parametrize(
