@@ -13,9 +13,11 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.errors import TooMany
+from core.limiting import Limit
 from core.runtime import database, session
 from models.learning import QuizAttempt, ReviewCard
 from models.roadmaps import Concept
@@ -31,6 +33,7 @@ from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.stack import GOAL
 from tests.unit.test_learning import right_answers
+from web import limits
 from web.turns import LARGE_OF_ONE, few_at_once
 
 API = "/api/v1"
@@ -167,6 +170,13 @@ class TestComingBack:
         first, second = (client.post(IMPORT, json=small(), headers=headers) for _ in range(2))
         assert (first.status_code, second.status_code, second.json()) == (201, 201, first.json())
         assert rows()["roadmap"] == 1
+
+    def test_it_says_nothing_of_how_long_the_next_one_takes(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        made(client, {**whole(), "generator": "catalogue"})
+        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
+        told = client.get(f"{path}/activity").json()
+        assert (told["status"], told["seconds_left"]) == ("queued", None)
 
     def test_webhooks_are_told_and_workers_have_nothing_to_do(self, client: TestClient) -> None:
         client.post(f"{API}/webhooks", json={"url": "http://127.0.0.1:1024/"})
@@ -469,6 +479,18 @@ def test_large_documents_of_one_account_follow_each_other() -> None:
     results = asyncio.run(all_of_them())
     assert [type(each) for each in results] == [type(None), type(None), TooMany]
     assert order == ["0 begins", "0 ends", "1 begins", "1 ends"]
+
+
+def test_no_account_brings_in_more_than_some_in_an_hour(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    for_many = limits.settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    monkeypatch.setattr(limits, "settings", for_many)
+    monkeypatch.setattr(limits, "IMPORTS", Limit("imports", 2, 3600))
+    answers = [sent(client, document) for document in (small(), {}, small(), small())]
+    assert [answer.status_code for answer in answers] == [201, 422, 201, 429]
+    assert int(answers[-1].headers["retry-after"]) > 60
+    page = client.post("/import", files={"file": ("a.json", json.dumps(small()))}, headers=HTML)
+    assert (page.status_code, 'role="alert"' in page.text) == (429, True)
+    assert rows()["roadmap"] == 2
 
 
 class TestThePage:
