@@ -25,7 +25,8 @@ LEARNERS = {  # what `roadmap --help` says of them, without loading them
     "new": "Make a roadmap for GOAL, and watch it being made.",
     "list": "Show your roadmaps, the newest first.",
     "show": "Show a roadmap as a tree.",
-    "export": "Write a roadmap as JSON, Markdown or SVG.",
+    "export": "Write a roadmap as a file: to read, to learn with, or to move.",
+    "import": "Make a roadmap of a file that was exported.",
     "demo": "Make a roadmap for GOAL without a service.",
 }
 OPERATORS = {
@@ -41,7 +42,13 @@ OPERATORS = {
     "cost": "Estimate a month's bill.",
 }
 HIDDEN = ("dead",)  # as it was called before `jobs`
-MODULES = {"list": "listing", "show": "showing", "export": "exporting", "new": "creating"}  # whose names mean something else
+MODULES = {
+    "list": "listing",
+    "show": "showing",
+    "export": "exporting",
+    "import": "importing",
+    "new": "creating",
+}  # whose names mean something else
 BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these do not open what the environment names
 
 
@@ -139,8 +146,8 @@ def _nobody_reads() -> int:
 def main() -> None:
     """Roadmap: learning roadmaps for small teams.
 
-    new, list, show and export talk to a running service; demo needs none. The others are for who operates one, and read the
-    same environment variables as its processes.
+    new, list, show, export and import talk to a running service; demo needs none. The others are for who operates one, and
+    read the same environment variables as its processes.
     """
 
 

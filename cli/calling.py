@@ -43,8 +43,8 @@ class Caller:
     def get(self, path: str) -> Json:
         return self._json(self._patiently(lambda: self._asked("GET", path)))
 
-    def text(self, path: str) -> str:
-        return self._patiently(lambda: self._asked("GET", path)).text
+    def content(self, path: str) -> bytes:
+        return self._patiently(lambda: self._asked("GET", path)).content
 
     def post(self, path: str, body: Json) -> Json:
         """Done once, however often it has to be sent: its key stays the same."""

@@ -24,7 +24,7 @@ RECENT = 5  # finished roadmaps of the owner whose times are looked at, among th
 LOOKED_AT = 20
 ENOUGH = 3  # parts that were written since it was begun, before its own times count
 WRITTEN = (EventType.content_ready, EventType.content_failed)
-GONE_ON = (EventType.revised, EventType.content_queued, EventType.content_restored)  # it was finished once before
+GONE_ON = (EventType.imported, EventType.revised, EventType.content_queued, EventType.content_restored)  # not made in one go
 BEGUN = (EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued)
 
 

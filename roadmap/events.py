@@ -22,6 +22,7 @@ MOST_AT_ONCE = 500
 
 class EventType(StrEnum):
     queued = "roadmap.queued"
+    imported = "roadmap.imported"
     planning = "roadmap.planning"
     analysed = "roadmap.analysed"
     drafted = "roadmap.drafted"

@@ -60,11 +60,11 @@ def outcome(row: Roadmap) -> RoadmapStatus:
     return RoadmapStatus.partial
 
 
-def finish(roadmap_id: UUID, status: RoadmapStatus) -> list[Step]:
-    """End it so, and tell it; a step for each webhook that is told."""
+def finish(roadmap_id: UUID, status: RoadmapStatus, *, lacking: str = "could not be written") -> list[Step]:
+    """End it so, and tell it, with what became of the parts that are `lacking`; a step for each webhook that is told."""
     row = events.advance(roadmap_id, status=status, finished_at=clock.now())
     missing = f"{row.contents_failed} of {row.contents_total} parts"
-    reason = f"{missing} could not be written" if row.contents_failed else ""
+    reason = f"{missing} {lacking}" if row.contents_failed else ""
     if status == RoadmapStatus.cancelled:
         reason = f"{missing} are not written" if row.contents_failed else "It was cancelled before anything was written"
     Roadmap.update(error=reason).where(Roadmap.id == roadmap_id).execute()

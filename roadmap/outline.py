@@ -110,7 +110,7 @@ class Resource(Frozen):
 
 
 class Resources(Frozen):
-    items: Annotated[tuple[Resource, ...], Field(min_length=1)]
+    items: Annotated[tuple[Resource, ...], Field(min_length=1)] = Field(description="The best first.")
 
     def text(self) -> str:
         """Titles are left out: they are as they stand on the pages."""
@@ -123,11 +123,13 @@ QuestionType = Literal["single", "multiple", "true_false"]
 class Question(Frozen):
     """`answers` are indexes of the right options."""
 
-    type: QuestionType
-    prompt: Annotated[str, Field(min_length=1)]
-    options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
-    answers: Annotated[tuple[int, ...], Field(min_length=1)]
-    explanation: Annotated[str, Field(min_length=1)]
+    type: QuestionType = Field(description="How many of the options are right: one, several, or one of true and false.")
+    prompt: Annotated[str, Field(min_length=1)] = Field(description="What is asked.")
+    options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)] = Field(
+        description="Of which some are right."
+    )
+    answers: Annotated[tuple[int, ...], Field(min_length=1)] = Field(description="The indexes of the right options.")
+    explanation: Annotated[str, Field(min_length=1)] = Field(description="Why.")
 
     @property
     def fingerprint(self) -> str:
@@ -147,7 +149,7 @@ class Question(Frozen):
 
 
 class Quiz(Frozen):
-    questions: Annotated[tuple[Question, ...], Field(min_length=1)]
+    questions: Annotated[tuple[Question, ...], Field(min_length=1)] = Field(description="In the order in which they are asked.")
 
     def text(self) -> str:
         return "\n".join(f"{question.prompt}\n{question.explanation}" for question in self.questions)

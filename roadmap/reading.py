@@ -186,6 +186,12 @@ def roadmap_summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
         return RoadmapSummary(**_summary(owned(owner_id, roadmap_id)))
 
 
+def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
+    """Raises NotFound."""
+    with session():
+        return RoadmapSummary(**_summary(owned(owner_id, roadmap_id)))
+
+
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
     """The number of the roadmap's last event so far, and whether it is the last of all. Raises NotFound."""
     with session():

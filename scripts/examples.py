@@ -215,8 +215,25 @@ def look_back(story: Story, roadmap: str, concept: str) -> None:
     call("read_receipt", roadmap_id=roadmap)
     call("read_trace", roadmap_id=roadmap)
     call("export_picture", roadmap_id=roadmap)
+    take_along(story, roadmap)
     events = re.findall(r"id: .*?\n\n", call("watch_roadmap", roadmap_id=roadmap), re.DOTALL)
     story.tell("watch_roadmap", 200, "".join(events[:3]))
+
+
+def take_along(story: Story, roadmap: str) -> None:
+    """In every form; the one that can be brought in becomes a roadmap again."""
+    call = story.call
+    for operation in ("export_markdown", "export_calendar"):
+        text = call(operation, roadmap_id=roadmap)
+        story.tell(operation, 200, "".join(text.splitlines(keepends=True)[:12]))
+    for operation in ("export_archive", "export_cards"):
+        call(operation, roadmap_id=roadmap)
+    document = call("export_json", roadmap_id=roadmap)
+    stage = document["outline"]["stages"][0]  # the first concept alone: an example is to be read
+    module = {**stage["modules"][0], "concepts": stage["modules"][0]["concepts"][:1]}
+    outline = {**document["outline"], "stages": [{**stage, "modules": [module]}]}
+    key = module["concepts"][0]["key"]
+    call("import_roadmap", {**document, "outline": outline, "concepts": {key: document["concepts"][key]}})
 
 
 def learn(story: Story, roadmap: str, concept: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -23,9 +23,11 @@ from web.callers import MONITOR, NOBODY, Caller, check_scope, identify, is_monit
 from web.conditional import check_match
 from web.idempotency import Named
 from web.origins import check_host, check_same_site
-from web.parsing import body_of, ids_of, query_of, read_json
+from web.parsing import LARGEST_BODY, body_of, ids_of, query_of, read_json
 from web.request import IndexedRequest
-from web.turns import in_turn
+from web.turns import few_at_once, in_turn
+
+Result = TypeVar("Result")
 
 TRIES = 2  # at what others may change at the same moment
 
@@ -80,6 +82,7 @@ class Endpoint:
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
     at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
     media_type: str = "application/json"
+    largest: int = LARGEST_BODY  # bytes of a body; of one that may have more, few are taken at once, and none is read in the loop
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
     afterwards: Callable[[Call, Response], Awaitable[Response]] | None = None  # with every good answer, also a repeated one
     raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
@@ -104,6 +107,10 @@ class Endpoint:
         return self.method == "POST" and self.response is not None and not self.public and not self.at_broker
 
     @property
+    def may_be_large(self) -> bool:
+        return self.largest > LARGEST_BODY
+
+    @property
     def has_tag(self) -> bool:
         """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
         return self.method in ("GET", "PUT") and not self.is_async and self.media_type != "text/plain"
@@ -113,11 +120,17 @@ class Endpoint:
         caller = await self._admit(request)
         if self._has_condition(request) and self.current is None:
             raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
+        if self.may_be_large:
+            async with few_at_once(caller.account_id):
+                return await self._read(request, caller)
+        return await self._read(request, caller)
+
+    async def _read(self, request: Request, caller: Caller) -> Response:
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
-        named = idempotency.named(request, caller.account_id, received) if self.takes_key else None
+        named = await self._aside(caller, idempotency.named, request, caller.account_id, received) if self.takes_key else None
         call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
         try:
-            call = Call(caller, self._understood(received), query, ids, request, named)
+            call = Call(caller, await self._aside(caller, self._understood, received), query, ids, request, named)
             response = await self._answer(call)
         except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
             earlier = await in_turn(caller.account_id, idempotency.earlier, named) if named is not None else None
@@ -125,6 +138,10 @@ class Endpoint:
                 raise
             response = earlier
         return await self.afterwards(call, response) if self.afterwards is not None else response
+
+    async def _aside(self, caller: Caller, function: Callable[..., Result], *given: Any) -> Result:
+        """At once, but where it may take long: then in a thread, so that the loop goes on."""
+        return await in_turn(caller.account_id, function, *given) if self.may_be_large else function(*given)
 
     async def _answer(self, call: Call) -> Response:
         """A coroutine sees to its names itself."""
@@ -176,7 +193,7 @@ class Endpoint:
 
     async def _received(self, request: Request) -> Any:
         """What is sent. Raises Malformed, Unsupported, TooLarge, TooSlow."""
-        return await read_json(self.body, request) if self.body else b""
+        return await read_json(self.body, request, self.largest) if self.body else b""
 
     def _understood(self, received: Any) -> Any:
         """What it means. Raises Malformed, Invalid."""

@@ -22,6 +22,7 @@ LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # fr
 LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  # of any account
 LOGINS = Limit("logins", settings.login_attempts * 20, QUARTER)  # of one account
 NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one account
+IMPORTS = Limit("imports", 60, HOUR)  # of one account: each may leave 16 MiB behind
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()
@@ -100,6 +101,12 @@ def count_login(email: str) -> None:
 def count_new_key(account_id: UUID) -> None:
     """Count it. Raises TooMany."""
     _hit(NEW_KEYS, account_id.hex)
+
+
+def count_import(account_id: UUID) -> None:
+    """Count it. Raises TooMany."""
+    if not settings.embedded:
+        _hit(IMPORTS, account_id.hex)
 
 
 def count_registration(request: Request) -> None:

@@ -229,7 +229,8 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
 def _description(endpoint: Endpoint) -> str:
     about = getdoc(endpoint.handler) or ""
     who = "Needs a login: no API key can do it." if endpoint.login_only else f"Needs the scope `{endpoint.needs}`."
-    return "\n\n".join(filter(None, (" ".join(about.split()), "" if endpoint.public else who)))
+    room = f"The body may have {endpoint.largest // 1024**2} MiB; one at a time." if endpoint.may_be_large else ""
+    return "\n\n".join(filter(None, (" ".join(about.split()), room, "" if endpoint.public else who)))
 
 
 def _places(endpoint: Endpoint, examples: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -54,7 +54,7 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
     raise Forbidden(f"A web page elsewhere cannot do this. Programs send no Origin, or the {CSRF_HEADER} of their login.")
 
 
-def origin_of(request: Request) -> str:
+def own_address(request: Request) -> str:
     """Of this service, as its caller knows it; that the Host is ours was looked at before. Beyond this machine it has TLS."""
     scheme = request.url.scheme if request.url.hostname in LOOPBACK else "https"
     return f"{scheme}://{request.url.netloc}"

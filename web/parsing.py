@@ -84,12 +84,12 @@ def _query(model: type[BaseModel], given: dict[str, str]) -> BaseModel:
         raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
 
 
-async def read_json(model: type[BaseModel], request: Request) -> bytes:
+async def read_json(model: type[BaseModel], request: Request, most: int = LARGEST_BODY) -> bytes:
     """What is sent as JSON for this model, not yet understood; empty where nothing has to be sent and nothing was.
 
     Raises Malformed, Unsupported, TooLarge, TooSlow.
     """
-    if _is_optional(model) and not (content := await read_body(request)):
+    if _is_optional(model) and not (content := await read_body(request, most)):
         return content
     content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if content_type.strip() != "application/json" and not content_type.strip().endswith("+json"):
@@ -97,7 +97,7 @@ async def read_json(model: type[BaseModel], request: Request) -> bytes:
     charset = CHARSET.search(parameters)
     if charset is not None and charset[1] not in ("utf-8", "utf8", "us-ascii"):
         raise Unsupported("The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259).")
-    return content if _is_optional(model) else await read_body(request)
+    return content if _is_optional(model) else await read_body(request, most)
 
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:

@@ -7,10 +7,13 @@ from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
 from roadmap.contents import VersionDetail, VersionDiff, Versions
+from roadmap.formats import LARGEST
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
 from roadmap.log_search import LogEntry
 from roadmap.overseeing import OverseenDetail, OverseenList
+from roadmap.portable import PortableRoadmap
+from roadmap.portable_rules import RoadmapFile
 from roadmap.reading import ConceptDetail, LogRecord, RoadmapSummary
 from roadmap.receipts import Receipt
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
@@ -50,7 +53,23 @@ from web.api import (
 )
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
-from web.pages import account, concept, docs, editing, files, live, look, review, revisions, roadmap, start, trace, versions
+from web.pages import (
+    account,
+    concept,
+    docs,
+    editing,
+    files,
+    importing,
+    live,
+    look,
+    printing,
+    review,
+    revisions,
+    roadmap,
+    start,
+    trace,
+    versions,
+)
 from web.pages import sharing as sharing_pages
 from web.pages import trash as trash_pages
 from web.pages import webhooks as webhook_pages
@@ -108,6 +127,12 @@ ENDPOINTS = (
     Endpoint("POST", TRASHED + "/restore", trash.restore_from_trash, "Restore a roadmap from the trash", RoadmapSummary, body=NoBody),
     Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap for ever", None, status=204),
     Endpoint("GET", ROADMAP + "/export.svg", exporting.export_picture, "Read a roadmap as a picture", None, query=exporting.PictureQuery, media_type="image/svg+xml"),
+    Endpoint("GET", ROADMAP + "/export.json", exporting.export_json, "Take a roadmap along", PortableRoadmap, raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/export.md", exporting.export_markdown, "Take a roadmap along as Markdown", None, media_type=exporting.MEDIA_TYPES["md"], raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/export.zip", exporting.export_archive, "Take a roadmap along as a folder", None, media_type=exporting.MEDIA_TYPES["zip"], raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/export.ics", exporting.export_calendar, "Take a roadmap along as a calendar", None, media_type=exporting.MEDIA_TYPES["ics"]),
+    Endpoint("GET", ROADMAP + "/export.apkg", exporting.export_cards, "Take its questions along for Anki", None, media_type=exporting.MEDIA_TYPES["apkg"], raises=(Conflict,)),
+    Endpoint("POST", API + "/roadmaps/import", exporting.import_roadmap, "Import a roadmap", exporting.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
@@ -195,7 +220,10 @@ PAGES = (
     Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, for_programs=BY_PATH["/"]),
     Page("GET", "/roadmaps", start.list_, "Look at my roadmaps", query=start.ListQuery),
     Page("POST", "/roadmaps", start.create, "Make a roadmap", is_async=True),
+    Page("GET", "/import", importing.show, "Choose a roadmap to bring in"),
+    Page("POST", "/import", importing.take, "Bring in a roadmap by a form", largest=LARGEST),
     Page("GET", PAGE, roadmap.show, "Look at a roadmap"),
+    Page("GET", PAGE + "/print", printing.show, "Look at all of it, to print it"),
     Page("GET", PAGE + "/picture", roadmap.picture, "Look at its picture"),
     Page("GET", PAGE + "/live", live.watch, "Watch it being made", query=live.LiveQuery, is_async=True),
     Page("POST", PAGE + "/approve", roadmap.approve, "Approve its plan"),

@@ -16,6 +16,8 @@ Result = TypeVar("Result")
 
 AT_ONCE = max(API_HANDLERS // 2, 1)  # of one account
 WAITING = 100  # of one account, beside those
+LARGE_AT_ONCE = 4  # accounts whose bodies may be large
+LARGE_OF_ONE = 2  # of one account: one is read, and another waits
 
 
 class _Line:
@@ -24,6 +26,34 @@ class _Line:
 
 
 _lines: dict[UUID, _Line] = {}
+
+
+class _Large:
+    def __init__(self) -> None:
+        self.turn, self.length = asyncio.Lock(), 0
+
+
+_large: dict[UUID, _Large] = {}  # by account
+
+
+@asynccontextmanager
+async def few_at_once(account_id: UUID) -> AsyncIterator[None]:
+    """For a `with` around a request whose body may be large, from its reading to its answer: two of an account follow each
+    other, as those of a form that is sent twice. Raises TooMany.
+    """
+    if account_id not in _large and len(_large) >= LARGE_AT_ONCE:
+        raise TooMany(f"{len(_large)} large documents are being read already. Come back in a moment.", retry_after=5)
+    line = _large.setdefault(account_id, _Large())
+    if line.length >= LARGE_OF_ONE:
+        raise TooMany("Another large document of yours is being read. Wait until that is done.", retry_after=5)
+    line.length += 1
+    try:
+        async with line.turn:
+            yield
+    finally:
+        line.length -= 1
+        if not line.length:
+            del _large[account_id]
 
 
 async def in_turn(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:

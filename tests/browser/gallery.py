@@ -207,6 +207,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "start with errors": lambda g, _: g.owned("/", goal="", hours_per_week="900", deadline="2001-01-01", background=WORD),
     "roadmaps": lambda g, _: g.owned("/roadmaps"),
     "no roadmaps": lambda g, _: Exhibit("/roadmaps", g.newcomer, g.town.url),
+    "bring in": lambda g, _: g.owned("/import"),
+    "bring in with errors": lambda g, _: Exhibit("/import", g.owner, g.town.url, ("/import", {})),
+    "on paper": lambda g, language: g.owned(g.place("ready", language) + "/print"),
     "planning": _state("planning"),
     "building": _state("building"),
     "awaiting review": _state("awaiting_review"),
@@ -303,6 +306,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
 ALSO_CHINESE = (
     *("operations", "dead letters", "before an act", "audit log"),
     *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
+    *("bring in with errors", "on paper"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
     *("pace with errors", "review", "review with an answer", "review of a newcomer"),

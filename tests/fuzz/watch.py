@@ -26,7 +26,8 @@ INSIDE = re.compile(
 # Who fuzzes is an administrator, who is shown which things there are of everybody, but no word of what they hold.
 FOR_OPERATORS = ("/api/v1/admin/", "/admin")
 OF_THINGS = ("roadmap_id", "concept_id", "webhook_id", "delivery_id", "email")
-TEACHES = {"read_concept", "read_version", "answer_quiz", "read_attempt", "show_openapi"}  # texts that may name all of these
+TEACHES = {"read_concept", "read_version", "answer_quiz", "read_attempt", "show_openapi", "export_json", "export_markdown"}
+TEACHES |= {"export_archive", "export_cards"}  # texts that may name all of these
 HASH = re.compile(r"\$argon2id\$\S{20}")
 
 

@@ -1,4 +1,4 @@
-"""`roadmap new`, `list`, `show` and `export` against real services, and when something is not as it should be."""
+"""`roadmap new`, `list`, `show`, `export` and `import` against real services, and when something is not as it should be."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import uuid
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -87,18 +88,62 @@ def test_roadmaps_are_listed_and_shown(service: Stack, made: str) -> None:
     assert succeeded(caller_of(service), "show", made, "--json").data["id"] == made
 
 
-def test_a_roadmap_is_exported_in_three_forms(service: Stack, made: str, tmp_path: Path) -> None:
+def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path: Path) -> None:
     markdown = succeeded(caller_of(service), "export", made).output
     assert markdown.startswith("# Backend engineer with Python")
     assert markdown.count("\n#### ") >= 15
     data = succeeded(caller_of(service), "export", made, "--format", "json").data
-    assert data["roadmap"]["id"] == made
+    assert (data["format"], data["version"]) == ("roadmap", 1)
     assert len(data["concepts"]) == markdown.count("\n#### ")
-    assert all(concept["tutorial"]["markdown"] for concept in data["concepts"])
+    assert all(concept["contents"]["tutorial"]["body"]["markdown"] for concept in data["concepts"].values())
+    assert "BEGIN:VCALENDAR" in succeeded(caller_of(service), "export", made, "--format", "ics").output
+    for form in ("zip", "apkg"):
+        succeeded(caller_of(service), "export", made, "--format", form, "--output", tmp_path / f"x.{form}")
+        with zipfile.ZipFile(tmp_path / f"x.{form}") as archive:
+            assert archive.testzip() is None
+        (tmp_path / f"x.{form}").unlink()
     told = succeeded(caller_of(service), "export", made, "--format", "svg", "--output", tmp_path / "x.svg", "--json").data
     assert told["bytes"] == (tmp_path / "x.svg").stat().st_size
     assert (tmp_path / "x.svg").read_text().startswith("<?xml")
     assert list(tmp_path.iterdir()) == [tmp_path / "x.svg"]
+
+
+def test_what_was_exported_is_imported_by_the_other_kind_of_service(
+    made: str, service: Stack, shared_embedded: Stack, shared_server: Stack, tmp_path: Path
+) -> None:
+    """From SQLite to PostgreSQL, and from there to SQLite: with the progress and the notes."""
+    concept = service.get(f"/api/v1/roadmaps/{made}").json()["stages"][0]["modules"][0]["concepts"][0]["id"]
+    path = f"/api/v1/roadmaps/{made}/concepts/{concept}"
+    for place, body in (("progress", {"status": "done"}), ("notes", {"notes": "面团 🥖"})):
+        answer = service.request("PUT", f"{path}/{place}", json=body, headers=service.headers)
+        assert answer.is_success
+    answers = [[0]] * len(service.get(path).json()["quiz"]["questions"])
+    sent = service.request("POST", f"{path}/quiz/attempts", json={"version": 1, "answers": answers}, headers=service.headers)
+    assert sent.is_success, sent.text
+    file = tmp_path / "roadmap.json"
+    succeeded(caller_of(service), "export", made, "--format", "json", "--output", file)
+    other = shared_server if service is shared_embedded else shared_embedded
+    told = succeeded(caller_of(other), "import", str(file), "--json").data
+    assert (told["status"], told["title"]) == ("ready", "Backend engineer with Python")
+    again = json.loads(succeeded(caller_of(other), "export", told["id"], "--format", "json").output)
+    assert {**again, "exported_at": ""} == {**json.loads(file.read_text("utf-8")), "exported_at": ""}
+    said = succeeded(caller_of(other), "import", str(file)).output
+    assert re.fullmatch(rf"Backend engineer with Python is ready: {other.url}/roadmaps/[0-9a-f-]+\n", said)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK", "is no roadmap; `roadmap export ID --format json` writes one"),
+        (b'{"format": "anki"}', "is no roadmap"),
+        (b'{"format": "roadmap", "version": 2}', "version: was made by a newer version of Roadmap (2); this one reads 1"),
+        (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16,777,216 bytes"),
+    ],
+)
+def test_a_file_that_is_no_roadmap_is_said_to_be_none(service: Stack, tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    told = roadmap(caller_of(service), "import", str(tmp_path / "a.json"))
+    assert (told.code, said in told.errors, "Traceback" in told.errors) == (1, True, False), told.errors
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> None:

@@ -5,6 +5,7 @@ The tests walk the table of routes, so that a new route is either known here or 
 
 import inspect
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from roadmap.creating import create_many, new_roadmap
 from roadmap.invitations import InvitationRequest
 from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
 from roadmap.outline import Level, Outline
+from roadmap.portable_rules import RoadmapFile
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
 from roadmap.rescheduling import ScheduleRequest
 from roadmap.reviewing import ReviewCheck, ReviewRequest
@@ -42,6 +44,7 @@ from roadmap.webhooks import WebhookChange, WebhookRequest
 from tasks import content
 from tasks.inspection import dead_letters
 from tasks.queues import RETRIES, content_queue
+from tests.portables import DOCUMENT
 from tests.stack import GOAL, PASSWORD
 from web import callers, limits, origins
 from web.api.decisions import EditRequest
@@ -93,6 +96,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     WebhookRequest: {"url": CLOSED_PORT},
     WebhookChange: {"url": CLOSED_PORT, "events": ["roadmap.failed"], "enabled": False},
     DeadLettersRequest: {},
+    RoadmapFile: DOCUMENT,
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
@@ -133,6 +137,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
     "/account/logins/{session_id}/end": {},
 }
+FILES = {"/import": {"file": ("roadmap.json", json.dumps(DOCUMENT))}}  # and where it is sent a file
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id", "card_id"}
 PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
@@ -151,7 +156,8 @@ ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of
 EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
 WITH_PLACES = [endpoint for endpoint in CLOSED if "{" in endpoint.path]
-LISTS = [endpoint for endpoint in CLOSED if endpoint.method == "GET" and "{" not in endpoint.path]
+EMPTY = {"/import"}  # pages that show a form and nothing of anybody
+LISTS = [e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY]
 
 
 def names_of(endpoint: Endpoint) -> list[str]:
@@ -300,6 +306,8 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def body_for(endpoint: Endpoint) -> dict[str, Any]:
+    if isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path in FILES:
+        return {"files": FILES[endpoint.path]}
     if isinstance(endpoint, Page) and endpoint.method == "POST":
         assert endpoint.path in FORMS, f"POST {endpoint.path} is a page that this test does not know: add its fields to FORMS"
         return {"data": FORMS[endpoint.path]}

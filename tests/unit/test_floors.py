@@ -29,16 +29,30 @@ MODEL_CLIENT = "roadmap/model_client.py"
 LATE = {  # what stands inside of functions: it is loaded by who needs it, when it is needed
     "core/launch.py": ["core", "core.settings", "uvicorn.main", "huey.bin.huey_consumer"],
     "core/limiting.py": ["limits.storage", "limits.strategies", "limits"],
+    "roadmap/anki.py": ["genanki"],
+    "roadmap/calendar.py": ["icalendar", "icalendar"],
     "roadmap/generator.py": ["roadmap.llm", "roadmap.catalogue"],
     MODEL_CLIENT: ["httpx2", "openai"],
+    "roadmap/portable_rules.py": ["roadmap.markdown"],
     "tasks/content.py": ["roadmap", "roadmap", "roadmap"],
     "tasks/inspection.py": ["roadmap"],
+    "web/api/exporting.py": ["roadmap.bundle", "roadmap.document", "roadmap.bundle"],
     "web/api/metrics.py": ["prometheus_client.exposition", "web.exposition"],
     "web/pages/on_demand.py": ["web.pages.prose", "web.pages.colouring"],
     "web/pages/rendering.py": ["jinja2"],
 }
 NOT_AT_THE_START = (
-    *("httpx2", "jinja2", "limits", "markdown_it", "openai", "prometheus_client", "pygments"),
+    *(
+        "genanki",
+        "httpx2",
+        "icalendar",
+        "jinja2",
+        "limits",
+        "markdown_it",
+        "openai",
+        "prometheus_client",
+        "pygments",
+    ),
     *("roadmap.building", "roadmap.llm", "roadmap.planning", "roadmap.revoking"),
 )
 LONGEST_APP = 60  # lines

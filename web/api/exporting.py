@@ -1,21 +1,37 @@
-"""A roadmap to take along."""
+"""A roadmap to take along, in the forms that other programs read, and one that was taken along from elsewhere."""
 
+from gettext import NullTranslations
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from core import clock
+from core.runtime import snapshot
 from core.text import one_line
-from core.texts import negotiated, texts
-from roadmap import reading
+from core.texts import DEFAULT, negotiated, texts
+from roadmap import importing, reading
+from roadmap.anki import deck_of
+from roadmap.calendar import calendar_of
 from roadmap.picture.drawing import exported
 from roadmap.picture.shapes import Direction
 from roadmap.picture.style import STYLE_SOURCE
-from web.answering import Document, represented
+from roadmap.portable import PortableRoadmap, as_json, portable
+from roadmap.reading import RoadmapSummary, RoadmapTree
+from roadmap.schedule import schedule_of
+from web import limits
+from web.accepting import send
+from web.answering import Document, Reply, represented
+from web.api.links import Links, links_of
 from web.endpoint import Call
+from web.origins import own_address
 
 # Of a file that is opened by itself: its own style sheet, and nothing else.
 POLICY = f"default-src 'none'; style-src {STYLE_SOURCE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+MEDIA_TYPES = {
+    **{"svg": "image/svg+xml", "json": "application/json", "md": "text/markdown", "zip": "application/zip"},
+    **{"ics": "text/calendar", "apkg": "application/apkg"},
+}
 
 
 class PictureQuery(BaseModel):
@@ -23,18 +39,107 @@ class PictureQuery(BaseModel):
     layout: Direction = Field(Direction.columns, description="Stages beside each other, or below each other as for a phone.")
 
 
+class ImportedRoadmap(RoadmapSummary):
+    """The new roadmap."""
+
+    links: Links
+
+
 def export_picture(call: Call) -> Response:
     """SVG with its own style sheet, light and dark, with the words in the language of `Accept-Language`."""
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     language = negotiated(call.request.headers.get("accept-language", ""))
-    picture = Document(exported(tree, call.query.layout, texts(language)).encode())
+    picture = exported(tree, call.query.layout, texts(language)).encode()
+    told = {"Content-Language": language, "Vary": "Accept-Language"}
+    return _file(call, picture, tree.title, "svg", told)
+
+
+def export_json(call: Call) -> Response:
+    """All that it is now, and all that you have left: progress, notes, attempts and cards. `POST /api/v1/roadmaps/import` makes a
+    roadmap of it again, here or on another instance. There is no id in it.
+    """
+    document = portable(call.owner, call.ids["roadmap_id"], with_learner=True)
+    return _file(call, as_json(document), document.outline.title, "json", {})
+
+
+def export_markdown(call: Call) -> Response:
+    """One document to read: tutorials, resources, questions without their answers, your notes, and your progress to tick off."""
+    from roadmap.bundle import details_of
+    from roadmap.document import as_markdown
+
+    tree, document = _whole(call)
+    words, told = _words(call, tree)
+    parts = as_markdown(tree.model_dump(mode="json"), details_of(tree, document).values(), texts=words, with_learner=True)
+    return _file(call, "".join(parts).encode(), tree.title, "md", told)
+
+
+def export_archive(call: Call) -> Response:
+    """A ZIP archive with a Markdown file for each concept, an index, the map as SVG, and the JSON that can be imported."""
+    from roadmap.bundle import details_of, zipped
+
+    tree, document = _whole(call)
+    words, told = _words(call, tree)
+    return _file(call, zipped(tree, details_of(tree, document), document, words), tree.title, "zip", told)
+
+
+def export_calendar(call: Call) -> Response:
+    """iCalendar: the days for each concept that is left, as your plan has them today, and the deadline."""
+    now = clock.now()
+    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    words, told = _words(call, tree)
+    calendar = calendar_of(tree, schedule_of(tree, now.date()), url=own_address(call.request), now=now, texts=words)
+    return _file(call, calendar, tree.title, "ics", told)
+
+
+def export_cards(call: Call) -> Response:
+    """A deck for Anki: a note for each question, with the right answers and why. Imported again, it changes what is there."""
+    document = portable(call.owner, call.ids["roadmap_id"], with_learner=False)
+    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    words, told = _words(call, tree)
+    return _file(call, deck_of(document, tree.id, words), tree.title, "apkg", told)
+
+
+def import_roadmap(call: Call) -> Reply:
+    """Makes a new roadmap of a document that was exported as JSON. All of it or nothing; what was not in it has failed and can
+    be retried. Nothing is written by a model for it.
+    """
+    made = take_in(call, call.body)
+    links = links_of(made.id)
+    return Reply(ImportedRoadmap(**dict(made), links=links), headers={"Location": links.self})
+
+
+def take_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
+    """Of one that keeps to the rules. Raises TooMany."""
+    limits.count_import(call.owner)
+    made = importing.imported(call.owner, document)
+    send(made.steps)
+    return made.roadmap
+
+
+def _whole(call: Call) -> tuple[RoadmapTree, PortableRoadmap]:
+    """Of one moment. Raises NotFound, Conflict."""
+    with snapshot():
+        document = portable(call.owner, call.ids["roadmap_id"], with_learner=True)
+        return reading.roadmap_tree(call.owner, call.ids["roadmap_id"]), document
+
+
+def _words(call: Call, tree: RoadmapTree) -> tuple[NullTranslations, dict[str, str]]:
+    """What is said around the texts of the roadmap is in its language, if we speak it, or else in the reader's."""
+    language = negotiated(tree.language)
+    if language == DEFAULT and not tree.language.lower().startswith(DEFAULT):
+        language = negotiated(call.request.headers.get("accept-language", ""))
+    return texts(language), {"Vary": "Accept-Language"}
+
+
+def _file(call: Call, content: bytes, title: str, ending: str, told: dict[str, str]) -> Response:
+    """To be kept; the picture shows in a browser, where no file may do anything."""
+    way = "inline" if ending == "svg" else "attachment"
     headers = {
-        "Content-Language": language,
-        "Vary": "Accept-Language",
+        **told,
         "Content-Security-Policy": POLICY,
-        "Content-Disposition": f"inline; filename=\"roadmap.svg\"; filename*=UTF-8''{_file_name(tree.title)}.svg",
+        "Content-Disposition": f"{way}; filename=\"roadmap.{ending}\"; filename*=UTF-8''{_file_name(title)}.{ending}",
     }
-    return represented(call.request, picture, "image/svg+xml", headers)
+    return represented(call.request, Document(content), MEDIA_TYPES[ending], headers)
 
 
 def _file_name(title: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 BASE = "/api/v1/roadmaps"
 
 
+FILES = {"picture": "svg", "portable": "json", "markdown": "md", "archive": "zip", "calendar": "ics", "cards": "apkg"}
 BELOW = ("events", "activity", "logs", "revisions", "receipt", "trace", "schedule")
 
 
@@ -16,6 +17,11 @@ class Links(BaseModel):
     self: str = Field(description="The roadmap itself.")
     page: str = Field(description="The same for people.")
     picture: str = Field(description="The same as SVG.")
+    portable: str = Field(description="The same as JSON, to be imported again, with what you have left.")
+    markdown: str = Field(description="The same as a document to read.")
+    archive: str = Field(description="The same as a folder of such documents.")
+    calendar: str = Field(description="What is left of it as a calendar.")
+    cards: str = Field(description="Its questions as a deck for Anki.")
     events: str = Field(description="Its events, as they happen.")
     activity: str = Field(description="What is being done now.")
     logs: str = Field(description="What was done.")
@@ -28,4 +34,5 @@ class Links(BaseModel):
 def links_of(roadmap_id: UUID) -> Links:
     base = f"{BASE}/{roadmap_id}"
     below = {name: f"{base}/{name}" for name in BELOW}
-    return Links(self=base, page=f"/roadmaps/{roadmap_id}", picture=f"{base}/export.svg", **below)
+    files = {name: f"{base}/export.{ending}" for name, ending in FILES.items()}
+    return Links(self=base, page=f"/roadmaps/{roadmap_id}", **files, **below)

@@ -10,7 +10,7 @@ from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
 from web import tokens
 from web.answering import Reply
 from web.endpoint import Call
-from web.origins import origin_of
+from web.origins import own_address
 
 UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # a link may be told to a few, and is not for search engines
 PLACES = {LinkPurpose.reading: "/shared/{token}", LinkPurpose.calendar: "/calendars/{token}/roadmap.ics"}
@@ -67,7 +67,7 @@ def opened(call: Call, purpose: LinkPurpose = LinkPurpose.reading) -> Opened:
 
 
 def link_of(request: Request, info: LinkInfo) -> Link:
-    return Link(**info.model_dump(), url=origin_of(request) + _path(info.purpose, info.id))
+    return Link(**info.model_dump(), url=own_address(request) + _path(info.purpose, info.id))
 
 
 def _path(purpose: LinkPurpose, link_id: UUID) -> str:

@@ -7,7 +7,7 @@ from core.runtime import settings
 from web.api import documentation
 from web.api.documentation import ProblemMeaning
 from web.endpoint import Call
-from web.origins import origin_of
+from web.origins import own_address
 from web.pages import reference
 from web.pages.on_demand import prose
 from web.pages.rendering import page
@@ -21,7 +21,7 @@ def show(call: Call) -> Response:
         introduction=reference.introduction(),
         headers_of_answers=reference.headers(),
         chapters=reference.chapters(),
-        origin=origin_of(call.request),
+        origin=own_address(call.request),
     )
 
 
@@ -33,7 +33,7 @@ def show_chapter(call: Call) -> Response:
         chapter=chapter,
         chapters=reference.chapters(),
         operations=reference.operations(chapter.name),
-        origin=origin_of(call.request),
+        origin=own_address(call.request),
         with_token=not settings.embedded,
     )
 

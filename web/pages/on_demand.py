@@ -3,11 +3,11 @@
 from markupsafe import Markup
 
 
-def prose(markdown: str, *, code_label: str = "Code", table_label: str = "Table") -> Markup:
+def prose(markdown: str, *, top: int = 3, code_label: str = "Code", table_label: str = "Table", prefix: str = "t") -> Markup:
     """Markdown as HTML."""
     from web.pages.prose import prose
 
-    return prose(markdown, code_label=code_label, table_label=table_label)
+    return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
 
 
 def coloured(code: str, language: str) -> str | None:

@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from core.errors import Invalid, Malformed, Unsupported
 from web.endpoint import Endpoint
+from web.pages import upload
 from web.parsing import field_errors, read_body
 
 MOST_FIELDS = 1000
@@ -56,7 +57,7 @@ class AnyQuery(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Page(Endpoint):
-    """A route for browsers; a POST brings a form. `for_programs` answers who wants no page."""
+    """A route for browsers; a POST brings a form, and one that may be large a file. `for_programs` answers who wants no page."""
 
     response: None = None
     query: type[BaseModel] = AnyQuery
@@ -75,10 +76,12 @@ class Page(Endpoint):
             return self.query()
 
     async def _received(self, request: Request) -> Any:
+        if self.may_be_large:
+            return await upload.received(request, self.largest)
         return await _form(request) if self.method == "POST" else None
 
     def _understood(self, received: Any) -> Any:
-        return received
+        return upload.understood(received) if isinstance(received, upload.Sent) else received
 
 
 def wants_page(request: Request) -> bool:

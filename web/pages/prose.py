@@ -44,11 +44,11 @@ CONTAINERS = ("blockquote_open", "list_item_open")
 ALIGNMENTS = {"text-align:right": ' class="to-right"', "text-align:center": ' class="to-center"'}
 
 
-def prose(markdown: str, *, top: int = 3, code_label: str = "Code", table_label: str = "Table") -> Markup:
-    """The highest heading becomes h{top}. A text that would take too long shows as it is."""
+def prose(markdown: str, *, top: int = 3, code_label: str = "Code", table_label: str = "Table", prefix: str = "t") -> Markup:
+    """The highest heading becomes h{top}, and `prefix` begins every id. A text that would take too long shows as it is."""
     text = LINE_END.sub("\n", storable(markdown))
     try:
-        return Markup("".join(_Page(_parsed(text), top, code_label, table_label).html()))
+        return Markup("".join(_Page(_parsed(text), top, code_label, table_label, prefix).html()))
     except (_TooMuch, RecursionError):
         return Markup("".join(f"<p>{_shown(part).replace(chr(10), '<br>')}</p>\n" for part in BLANK_LINES.split(text)))
 
@@ -118,8 +118,8 @@ def _parsed(text: str) -> list[Token]:
 class _Page:
     """The tokens of a text, and what its parts need to know of each other."""
 
-    def __init__(self, tokens: list[Token], top: int, code_label: str, table_label: str) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str) -> None:
+        self._tokens, self._prefix = tokens, prefix
         self._code_label, self._table_label = code_label, table_label
         headings = [place for place, token in enumerate(tokens) if token.type == "heading_open"]
         self._shift = top - min((_level(tokens[place]) for place in headings), default=top)
@@ -145,7 +145,7 @@ class _Page:
         while name in self._fragments:
             self._used[slug] += 1
             name = f"{slug}-{self._used[slug]}"
-        self._fragments[name] = f"t-{name}"
+        self._fragments[name] = f"{self._prefix}-{name}"
         return self._fragments[name]
 
     def _block(self, place: int, token: Token) -> str:

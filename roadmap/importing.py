@@ -1,0 +1,116 @@
+"""From a portable document to a new roadmap, which is what that says: with its contents, and with what its learner has left.
+
+All of it is one transaction, and no worker has anything to do: what was not in the document has failed, and can be retried.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import peewee
+
+from core import clock
+from core.ids import new_id
+from core.runtime import transaction
+from models.bulk import insert_rows
+from models.learning import QuizAttempt, ReviewCard
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from roadmap import events, finishing, reading, revisions
+from roadmap.adopting import adopt_outline
+from roadmap.applying import ROWS, subject
+from roadmap.checks import doubts
+from roadmap.events import EventType
+from roadmap.outline import ContentKind
+from roadmap.portable import PortableConcept, PortableRoadmap
+from roadmap.reading import RoadmapSummary
+from roadmap.statuses import ContentStatus, RevisionSource, RoadmapStatus
+from roadmap.steps import Step
+
+FIRST = 1  # version of everything that comes in
+NOT_THERE = "It was not in the file."
+NOTHING = PortableConcept()
+LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The new roadmap, and what comes next: webhooks are told of it."""
+
+    roadmap: RoadmapSummary
+    steps: list[Step]
+
+
+def imported(owner_id: UUID, document: PortableRoadmap) -> Imported:
+    """Make a new roadmap of this owner. The document keeps to the rules: it is a `RoadmapFile`, or made by `portable`."""
+    outline, request = document.outline, document.request
+    now = clock.now()
+    roadmap_id = new_id()
+    facts: dict[str, Any] = {
+        **request.model_dump(),
+        **{"generator": document.generator, "analysis": document.analysis and document.analysis.model_dump(mode="json")},
+        **{"status": RoadmapStatus.building, "last_seq": 1, "due_at": now, "created_at": now, "updated_at": now},
+    }
+    with transaction():
+        Roadmap.insert({**facts, "id": roadmap_id, "owner": owner_id}).execute()
+        events.append_first([roadmap_id], EventType.imported)
+        row = Roadmap.get_by_id(roadmap_id)
+        remarks = doubts(outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=now.date())
+        revision = revisions.add(row, RevisionSource.imported, outline, base=0, remarks=remarks[: revisions.MOST_PROBLEMS])
+        row, _ = adopt_outline(roadmap_id, outline, revision.number)
+        concept_of = {each.key: each for each in Concept.select().where(Concept.roadmap == roadmap_id)}
+        _write(roadmap_id, concept_of, document.concepts)
+        _learn(owner_id, roadmap_id, concept_of, document.concepts)
+        finishing.save_counts(row)
+        told = {"revision": revision.number, "title": outline.title, "stages": len(outline.stages)}
+        steps = events.append(row, EventType.outlined, told | {"concepts": len(concept_of), "contents": row.contents_total})
+        status = RoadmapStatus.partial if row.contents_failed else RoadmapStatus.ready
+        steps += finishing.finish(roadmap_id, status, lacking="were not in the file")
+        return Imported(reading.summary(owner_id, roadmap_id), steps)
+
+
+def _write(roadmap_id: UUID, concept_of: Mapping[str, Concept], concepts: Mapping[str, PortableConcept]) -> None:
+    """The contents that are there, as their first versions."""
+    query = Content.select(Content.id, Content.concept, Content.kind).where(Content.roadmap == roadmap_id)
+    ids = {(concept_id, kind): id_ for id_, concept_id, kind in query.tuples()}
+    rows = []
+    for key, concept in concept_of.items():
+        for kind in ContentKind:
+            if (written := concepts.get(key, NOTHING).contents.of(kind)) is not None:
+                facts = {name: getattr(written, name) for name in ("generator", "prompt_version", "created_at")}
+                body = written.body.model_dump(mode="json")
+                rows.append({**facts, "content": ids[concept.id, kind], "body": body, "subject": subject(concept)})
+    for batch in peewee.chunked(rows, LARGE_ROWS):
+        insert_rows(ContentVersion, batch, common={"version": FIRST})
+    Content.update(status=ContentStatus.failed, error=NOT_THERE).where(Content.roadmap == roadmap_id).execute()
+    ready = Content.update(status=ContentStatus.ready, version=FIRST, error="")
+    for batch in peewee.chunked([row["content"] for row in rows], ROWS):
+        ready.where(Content.id.in_(batch)).execute()
+
+
+def _learn(owner_id: UUID, roadmap_id: UUID, concept_of: Mapping[str, Concept], concepts: Mapping[str, PortableConcept]) -> None:
+    """Progress, notes, attempts and cards."""
+    attempts: list[dict[str, Any]] = []
+    cards: list[dict[str, Any]] = []
+    for key, concept in concept_of.items():
+        found = concepts.get(key, NOTHING)
+        left = {"progress": found.progress, "progress_at": found.progress_at, "notes": found.notes}
+        if left != {"progress": concept.progress, "progress_at": concept.progress_at, "notes": concept.notes}:
+            Concept.update(left).where(Concept.id == concept.id).execute()
+        for attempt in found.attempts:  # their ids are in their order
+            attempts.append({**attempt.model_dump(), "id": new_id(), "concept": concept.id})
+        cards += ({**card, "owner": owner_id, "roadmap": roadmap_id, "concept": concept.id} for card in _cards(found))
+    for batch in peewee.chunked(attempts, ROWS * 10):
+        insert_rows(QuizAttempt, batch, common={"roadmap": roadmap_id, "version": FIRST})
+    for batch in peewee.chunked(cards, ROWS):
+        ReviewCard.insert_many(batch).execute()  # a number that goes through JSON text may come back another in its last bit
+
+
+def _cards(concept: PortableConcept) -> Iterator[dict[str, Any]]:
+    if concept.contents.quiz is None:
+        return
+    questions = concept.contents.quiz.body.questions
+    for card in concept.cards:
+        facts = card.model_dump(exclude={"question"})
+        place = {"question": questions[card.question].fingerprint, "number": card.question, "version": FIRST}
+        yield {**facts, **place, "id": new_id(), "created_at": card.reviewed_at or clock.now()}

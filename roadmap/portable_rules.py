@@ -1,0 +1,217 @@
+"""What a file must keep to before anything is made of it: it may come from anybody, and is believed as little as a model."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from time import thread_time
+from typing import Any, Self
+
+from pydantic import BaseModel, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from core import clock
+from roadmap import checks
+from roadmap.outline import Outline, Quiz
+from roadmap.portable import PortableAttempt, PortableConcept, PortableRoadmap
+from roadmap.requests import printable
+
+MOST_ERRORS = 20
+LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may have had to be escaped
+LONGEST_WORDS = 20_000  # characters of any other text in contents
+MOST_ITEMS = 1000  # resources, or questions
+SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
+MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
+
+Place = tuple[str | int, ...]
+Found = tuple[Place, str]
+
+
+class RoadmapFile(PortableRoadmap):
+    """A roadmap that was exported as JSON, by this instance or by another one."""
+
+    @model_validator(mode="after")
+    def _keeps_to_the_rules(self) -> Self:
+        errors = [_error(place, rule) for place, rule in _first(broken(self))]
+        if errors:
+            raise ValidationError.from_exception_data("RoadmapFile", errors)
+        return self
+
+
+def broken(document: PortableRoadmap) -> Iterator[Found]:
+    """Every rule that it breaks beyond the types of its fields, with the place; the costly ones last."""
+    yield from _texts(document)
+    yield from _of_outline(document.outline)
+    yield from _times(document)
+    keys = {concept.key for concept in document.outline.concepts()}
+    for key, concept in document.concepts.items():
+        if key not in keys:
+            yield ("concepts", key), "is no concept of the outline"
+            continue
+        yield from _of_concept(("concepts", key), concept)
+    yield from _markdown(document)
+
+
+def _first(found: Iterator[Found]) -> Iterator[Found]:
+    """Whoever has this many mistakes need not hear of more, and they need not be looked for."""
+    for number, each in enumerate(found, 1):
+        yield each
+        if number == MOST_ERRORS:
+            return
+
+
+def _error(place: Place, rule: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=place, input=None)
+
+
+def _texts(document: PortableRoadmap) -> Iterator[Found]:
+    """No text of it has control characters."""
+    for place, text in _strings(document, ()):
+        try:
+            printable(text)
+        except ValueError as error:
+            yield place, str(error)
+
+
+def _strings(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _strings(getattr(value, name), (*place, name))
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _strings(each, (*place, name))
+    elif isinstance(value, tuple | list):
+        for number, each in enumerate(value):
+            yield from _strings(each, (*place, number))
+
+
+def _of_outline(outline: Outline) -> Iterator[Found]:
+    """Where something can be pointed to it is; the rest is told as of any other outline."""
+    exact = [*_repeated(outline), *_prerequisites(outline)]
+    yield from exact
+    if not exact:
+        yield from ((("outline",), f"does not hold together: {problem}") for problem in checks.problems(outline))
+
+
+def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
+    for s, stage in enumerate(outline.stages):
+        yield "stage", ("outline", "stages", s), stage
+        for m, module in enumerate(stage.modules):
+            yield "module", ("outline", "stages", s, "modules", m), module
+            for c, concept in enumerate(module.concepts):
+                yield "concept", ("outline", "stages", s, "modules", m, "concepts", c), concept
+
+
+def _repeated(outline: Outline) -> Iterator[Found]:
+    seen: set[tuple[str, str]] = set()
+    for kind, place, node in _nodes(outline):
+        if (kind, node.key) in seen:
+            yield (*place, "key"), f"is the key of another {kind} as well"
+        seen.add((kind, node.key))
+
+
+def _prerequisites(outline: Outline) -> Iterator[Found]:
+    known = {concept.key for concept in outline.concepts()}
+    before: set[str] = set()
+    for kind, place, node in _nodes(outline):
+        if kind != "concept":
+            continue
+        for number, key in enumerate(node.prerequisites):
+            if key not in known:
+                yield (*place, "prerequisites", number), "is no concept of the outline"
+            elif key not in before:
+                yield (*place, "prerequisites", number), "comes later, or is the concept itself: they would need each other"
+        before.add(node.key)
+
+
+def _times(document: PortableRoadmap) -> Iterator[Found]:
+    """What has happened has not happened tomorrow."""
+    latest = clock.now() + SKEW
+    for key, concept in document.concepts.items():
+        place: Place = ("concepts", key)
+        happened = [((*place, "progress_at"), concept.progress_at)]
+        happened += [((*place, "attempts", n, "created_at"), each.created_at) for n, each in enumerate(concept.attempts)]
+        happened += [((*place, "cards", n, "reviewed_at"), each.reviewed_at) for n, each in enumerate(concept.cards)]
+        for name in type(concept.contents).model_fields:
+            if (written := getattr(concept.contents, name)) is not None:
+                happened.append(((*place, "contents", name, "created_at"), written.created_at))
+        yield from ((where, "must not be in the future") for where, at in happened if at is not None and at > latest)
+
+
+def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
+    contents = concept.contents
+    if contents.resources is not None:
+        where: Place = (*place, "contents", "resources", "body", "items")
+        yield from _bounded(where, len(contents.resources.body.items), MOST_ITEMS)
+        for number, item in enumerate(contents.resources.body.items):
+            for name in ("type", "language", "why"):
+                yield from _short((*where, number, name), getattr(item, name))
+    if contents.quiz is not None:
+        where = (*place, "contents", "quiz", "body", "questions")
+        yield from _bounded(where, len(contents.quiz.body.questions), MOST_ITEMS)
+        for number, question in enumerate(contents.quiz.body.questions):
+            yield from _bounded((*where, number, "options"), len(question.options), 100)
+            for text in (question.prompt, *question.options, question.explanation):
+                yield from _short((*where, number), text)
+    yield from _of_learner(place, concept, contents.quiz.body if contents.quiz else None)
+
+
+def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> Iterator[Found]:
+    """Answers and cards are about questions that are there."""
+    for number, attempt in enumerate(concept.attempts):
+        yield from _attempt((*place, "attempts", number), attempt, quiz)
+    count = len(quiz.questions) if quiz else 0
+    asked: Counter[str] = Counter()
+    for number, card in enumerate(concept.cards):
+        if quiz is None or card.question >= count:
+            yield (*place, "cards", number, "question"), f"is no question of the quiz, which has {count}"
+            continue
+        asked[fingerprint := quiz.questions[card.question].fingerprint] += 1
+        if asked[fingerprint] > 1:
+            yield (*place, "cards", number, "question"), "has another card already"
+
+
+def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Iterator[Found]:
+    count = len(quiz.questions) if quiz else 0
+    if quiz is None or len(attempt.answers) != count:
+        yield (*place, "answers"), f"do not belong to the quiz, which has {count} questions"
+        return
+    right = 0
+    for number, (question, chosen) in enumerate(zip(quiz.questions, attempt.answers, strict=True)):
+        if not set(chosen) <= set(range(len(question.options))) or len(set(chosen)) < len(chosen):
+            yield (*place, "answers", number), f"must be indexes of its {len(question.options)} options, each once"
+        right += set(chosen) == set(question.answers)
+    if attempt.total != count:
+        yield (*place, "total"), f"must be the number of questions, {count}"
+    if attempt.score != right:
+        yield (*place, "score"), f"must be the number of right answers, {right}"
+
+
+def _markdown(document: PortableRoadmap) -> Iterator[Found]:
+    """A tutorial is what a model's would have become: without HTML, images, and links that lead to strange places."""
+    from roadmap.markdown import harmless
+
+    until = thread_time() + MOST_SECONDS
+    for key, concept in document.concepts.items():
+        if concept.contents.tutorial is None:
+            continue
+        place: Place = ("concepts", key, "contents", "tutorial", "body", "markdown")
+        markdown = concept.contents.tutorial.body.markdown
+        if len(markdown) > LONGEST_TUTORIAL:
+            yield place, f"should have at most {LONGEST_TUTORIAL} characters"
+        elif thread_time() > until:
+            yield place, "cannot be looked at: what comes before it has taken too long"
+            return
+        elif harmless(markdown) != markdown:
+            yield place, "must have no HTML, no images, and only links to the web and to mail; write them as text"
+
+
+def _bounded(place: Place, count: int, most: int) -> Iterator[Found]:
+    if count > most:
+        yield place, f"should have at most {most} items"
+
+
+def _short(place: Place, text: str) -> Iterator[Found]:
+    if len(text) > LONGEST_WORDS:
+        yield place, f"should have at most {LONGEST_WORDS} characters"
