@@ -25,7 +25,7 @@ from roadmap.formats import FORMAT, LARGEST, VERSION
 from roadmap.learning import LONGEST_NOTES, MOST_ATTEMPTS, MOST_QUESTIONS
 from roadmap.outline import Analysis, ContentKind, Frozen, Level, Outline, OutlineModule, OutlineStage, Quiz, Resources, Tutorial
 from roadmap.ownership import owned
-from roadmap.requests import PRINTABLE, LanguageTag, Text
+from roadmap.requests import PRINTABLE, LanguageTag, RoadmapRequest, Text
 from roadmap.statuses import ConceptProgress, ContentStatus
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
@@ -175,7 +175,7 @@ class PortableRoadmap(Frozen):
 
 
 def portable(owner_id: UUID, roadmap_id: UUID, *, with_learner: bool) -> PortableRoadmap:
-    """A roadmap as it is now. Without its learner it also says nothing of who asked for it, and begins today.
+    """A roadmap as it is now. Without its learner it also says nothing of who asked for it and in which words, and begins today.
 
     Raises NotFound, and Conflict while it has no plan.
     """
@@ -222,11 +222,13 @@ def as_json(document: PortableRoadmap) -> bytes:
 
 
 def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
-    facts = {name: getattr(row, name) for name in ("goal", "hours_per_week", "language", "resource_language")}
+    facts: dict[str, Any] = {name: getattr(row, name) for name in ("language", "resource_language")} | {"level": Level(row.level)}
     if not with_learner:
-        return PortableRequest(**facts, level=Level(row.level), begins_on=clock.now().date())
-    more = {name: getattr(row, name) for name in ("deadline", "background", "motivation", "preferences")}
-    return PortableRequest(**facts, **more, level=Level(row.level), begins_on=row.begins_on or row.created_at.date())
+        usual = RoadmapRequest.model_fields["hours_per_week"].default
+        return PortableRequest(**facts, goal=row.title, hours_per_week=usual, begins_on=clock.now().date())
+    own = ("goal", "hours_per_week", "deadline", "background", "motivation", "preferences")
+    more = {name: getattr(row, name) for name in own}
+    return PortableRequest(**facts, **more, begins_on=row.begins_on or row.created_at.date())
 
 
 def _without_ids(outline: Outline) -> Outline:

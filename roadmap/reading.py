@@ -180,16 +180,10 @@ def summary_of(row: Roadmap) -> RoadmapSummary:
     return RoadmapSummary(**_summary(row))
 
 
-def roadmap_summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
-    """Raises NotFound."""
-    with session():
-        return RoadmapSummary(**_summary(owned(owner_id, roadmap_id)))
-
-
 def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     """Raises NotFound."""
     with session():
-        return RoadmapSummary(**_summary(owned(owner_id, roadmap_id)))
+        return summary_of(owned(owner_id, roadmap_id))
 
 
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:

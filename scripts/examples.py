@@ -273,7 +273,10 @@ def share(story: Story, roadmap: str, concept: str) -> None:
     token = link["url"].rpartition("/")[2]
     story.call("read_shared", as_="", token=token)
     story.call("read_shared_concept", as_="", token=token, concept_id=concept)
+    story.call("copy_shared", {}, token=token)
     call("revoke_link", link_id=link["id"])
+    calendar = call("create_link", {"purpose": "calendar"})
+    story.call("follow_calendar", as_="", token=calendar["url"].split("/")[-2])
 
 
 def tell(story: Story, url: str) -> None:

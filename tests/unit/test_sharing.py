@@ -3,10 +3,11 @@
 import json
 import re
 import string
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from icalendar import Calendar
 from starlette.testclient import TestClient
 
 from core import clock
@@ -23,7 +24,7 @@ SECRETS = {
     "goal": "Become a backend engineer in Python after I was dismissed",
     "background": "dismissed twice",
     "motivation": "money for my sick cat",
-    "preferences": "at night",
+    "preferences": "only before dawn and whispered",
     "deadline": "2030-04-05",
     "hours_per_week": 13,
 }
@@ -209,6 +210,93 @@ class TestRefused:
         assert token_of(link) not in caplog.text
 
 
+class TestMadeMine:
+    def test_it_is_a_roadmap_of_ones_own_with_all_that_is_written_and_nothing_of_the_other(
+        self, client: TestClient, roadmap: str
+    ) -> None:
+        link = linked(client, roadmap)
+        client.put(f"{API}/profile", json={"hours_per_week": 21})
+        answer = client.post(f"{API}/shared/{token_of(link)}/copy", json={})
+        assert answer.status_code == 201, answer.text
+        mine = client.get(answer.headers["location"]).json()
+        theirs = client.get(roadmap).json()
+        assert mine["id"] != theirs["id"]
+        assert (mine["status"], mine["hours_per_week"], mine["deadline"]) == ("ready", 21, None)
+        assert mine["learned"]["done"] == 0
+        for one, other in zip(concepts(mine), concepts(theirs), strict=True):
+            assert (one["key"], one["title"], one["contents"]) == (other["key"], other["title"], other["contents"])
+        told = client.get(f"{answer.headers['location']}/export.json").text
+        assert [secret for secret in (*SECRETS.values(), NOTE) if isinstance(secret, str) and secret in told] == []
+
+    def test_it_goes_its_own_way(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap)
+        mine = client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]
+        client.delete(roadmap)
+        assert client.post(f"{API}/shared/{token_of(link)}/copy", json={}).status_code == 410
+        assert client.get(mine).json()["status"] == "ready"
+        concept = concept_of(client, mine)
+        assert client.put(f"{concept}/progress", json={"status": "done"}).status_code == 200
+
+    def test_a_second_click_makes_no_second_one(self, client: TestClient, roadmap: str) -> None:
+        path = f"/shared/{token_of(linked(client, roadmap))}"
+        client.headers.update({"Accept": "text/html"})
+        client.follow_redirects = False
+        (form,) = re.findall(r'name="form" value="([^"]+)"', html_of(client.get(path)))
+        first, second = (client.post(f"{path}/copy", data={"form": form}) for _ in range(2))
+        assert (first.status_code, first.headers["location"]) == (303, second.headers["location"])
+        assert client.post(f"{path}/copy", data={"form": "another"}).headers["location"] != first.headers["location"]
+        html_of(client.get(first.headers["location"]))
+
+    def test_without_a_plan_there_is_nothing_to_make_ones_own(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap)
+        with transaction():
+            Roadmap.update(title="", revision=0).where(Roadmap.id == roadmap_row(roadmap).id).execute()
+        assert client.post(f"{API}/shared/{token_of(link)}/copy", json={}).status_code == 409
+        with session():
+            assert Roadmap.select().count() == 1
+
+
+class TestCalendar:
+    def feed(self, client: TestClient, link: dict[str, Any]) -> Any:
+        return client.get(link["url"].removeprefix(str(client.base_url).rstrip("/")))
+
+    def test_it_has_what_is_left_and_moves_with_the_progress(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap, purpose="calendar")
+        answer = self.feed(client, link)
+        assert answer.headers["content-type"].startswith("text/calendar")
+        before = events_of(answer.content)
+        left = client.get(f"{roadmap}/schedule").json()["spans"]
+        assert [before[f"concept-{span['concept_id']}@roadmap.invalid"] for span in left] == [
+            (date.fromisoformat(span["begins_on"]), date.fromisoformat(span["ends_on"]) + timedelta(days=1)) for span in left
+        ]
+        assert len(before) == len(left) + 1  # the deadline
+        first = left[0]["concept_id"]
+        client.put(f"{roadmap}/concepts/{first}/progress", json={"status": "skipped"})
+        after = events_of(self.feed(client, link).content)
+        assert f"concept-{first}@roadmap.invalid" not in after
+        second = f"concept-{left[1]['concept_id']}@roadmap.invalid"
+        assert after[second][0] <= before[second][0]
+        clock.travel(timedelta(days=14))
+        assert events_of(self.feed(client, link).content)[second][0] >= before[second][0]
+
+    def test_what_has_not_changed_is_not_sent_again(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap, purpose="calendar")
+        answer = self.feed(client, link)
+        path = link["url"].removeprefix(str(client.base_url).rstrip("/"))
+        assert client.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+    def test_of_a_roadmap_that_was_deleted_it_says_so(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap, purpose="calendar")
+        client.delete(roadmap)
+        assert self.feed(client, link).status_code == 410
+        client.post(f"{API}/trash/{roadmap.rpartition('/')[2]}/restore", json={})
+        assert self.feed(client, link).status_code == 200
+        client.delete(roadmap)
+        client.delete(f"{API}/trash/{roadmap.rpartition('/')[2]}")
+        answer = self.feed(client, link)
+        assert (answer.status_code, answer.json()["type"]) == (410, "/problems/gone")
+
+
 class TestPage:
     def test_links_are_made_and_revoked_without_a_script(self, client: TestClient, roadmap: str) -> None:
         client.headers.update({"Accept": "text/html"})
@@ -231,6 +319,16 @@ class TestPage:
         assert 'role="alert"' in html_of(client.post(path, data={"purpose": "reading", "expires_in_days": "x"}), 422)
         with session():
             assert SecretLink.select().count() == 0
+
+
+def concepts(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    return [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+
+
+def events_of(content: bytes) -> dict[str, tuple[date, date]]:
+    """By UID: the first day, and the one after the last."""
+    found = Calendar.from_ical(content).walk("VEVENT")
+    return {str(event["UID"]): (event.decoded("DTSTART"), event.decoded("DTEND")) for event in found}
 
 
 def roadmap_row(path: str) -> Roadmap:

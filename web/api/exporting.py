@@ -2,6 +2,7 @@
 
 from gettext import NullTranslations
 from urllib.parse import quote
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -84,10 +85,15 @@ def export_archive(call: Call) -> Response:
 
 def export_calendar(call: Call) -> Response:
     """iCalendar: the days for each concept that is left, as your plan has them today, and the deadline."""
-    now = clock.now()
-    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    return calendar_file(call, call.owner, call.ids["roadmap_id"])
+
+
+def calendar_file(call: Call, owner_id: UUID, roadmap_id: UUID) -> Response:
+    """The same all day long, unless something of the roadmap changes. Raises NotFound."""
+    today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    tree = reading.roadmap_tree(owner_id, roadmap_id)
     words, told = _words(call, tree)
-    calendar = calendar_of(tree, schedule_of(tree, now.date()), url=own_address(call.request), now=now, texts=words)
+    calendar = calendar_of(tree, schedule_of(tree, today.date()), url=own_address(call.request), now=today, texts=words)
     return _file(call, calendar, tree.title, "ics", told)
 
 

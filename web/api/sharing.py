@@ -4,11 +4,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
+from starlette.responses import Response
 
 from roadmap import secret_links, sharing
+from roadmap.learning import read_profile
+from roadmap.portable import portable
+from roadmap.reading import RoadmapSummary
 from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
 from web import tokens
 from web.answering import Reply
+from web.api.exporting import ImportedRoadmap, calendar_file, take_in
+from web.api.links import links_of
 from web.endpoint import Call
 from web.origins import own_address
 
@@ -59,6 +65,33 @@ def read_shared(call: Call) -> Reply:
 def read_shared_concept(call: Call) -> Reply:
     """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
     return Reply(sharing.shared_concept(opened(call), call.ids["concept_id"]), headers=UNLISTED)
+
+
+def copy_shared(call: Call) -> Reply:
+    """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
+    then on: what becomes of the shared one does not change it.
+    """
+    made = copied(call)
+    links = links_of(made.id)
+    return Reply(ImportedRoadmap(**dict(made), links=links), headers={"Location": links.self})
+
+
+def copied(call: Call) -> RoadmapSummary:
+    """With the hours a week that the caller has said once. Raises NotFound, Gone, Conflict when there is no plan, TooMany."""
+    link = opened(call)
+    document = portable(link.owner_id, link.roadmap_id, with_learner=False)
+    if (hours := read_profile(call.owner).hours_per_week) is not None:
+        request = document.request.model_copy(update={"hours_per_week": hours})
+        document = document.model_copy(update={"request": request})
+    return take_in(call, document)
+
+
+def follow_calendar(call: Call) -> Response:
+    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
+    link = opened(call, LinkPurpose.calendar)
+    response = calendar_file(call, link.owner_id, link.roadmap_id)
+    response.headers.update(UNLISTED)
+    return response
 
 
 def opened(call: Call, purpose: LinkPurpose = LinkPurpose.reading) -> Opened:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Callable
 
 from starlette.responses import Response
 
@@ -9,6 +10,7 @@ from core.errors import Invalid, Malformed, RoadmapError, TooLarge, TooMany
 from core.runtime import transaction
 from core.texts import gettext_noop, texts
 from roadmap.portable_rules import RoadmapFile
+from roadmap.reading import RoadmapSummary
 from web import idempotency
 from web.api.exporting import take_in
 from web.endpoint import Call
@@ -45,21 +47,25 @@ def take(call: Call) -> Response:
     except (Invalid, Malformed) as error:
         return _page(call, error)
     assert isinstance(document, RoadmapFile)
-    named = _named(call, form)
+    try:
+        return made_once(call, hashlib.sha256(form.file).hexdigest(), lambda: take_in(call, document))
+    except TooMany as error:
+        return _page(call, error)
+
+
+def made_once(call: Call, content: str, make: Callable[[], RoadmapSummary]) -> Response:
+    """To the page of the roadmap that is made; the same form sent again with the same content leads to the first one."""
+    named = _named(call, content)
     with idempotency.one_at_a_time(named), transaction():
         if named is not None and (earlier := idempotency.begin(named)) is not None:
             return earlier
-        try:
-            response = see_other(f"/roadmaps/{take_in(call, document).id}")
-        except TooMany as error:
-            return _page(call, error)
+        response = see_other(f"/roadmaps/{make().id}")
         return response if named is None else idempotency.keep(named, response)
 
 
-def _named(call: Call, form: FileForm) -> Named | None:
-    if not (name := form.text("form")):
+def _named(call: Call, content: str) -> Named | None:
+    if not (name := call.body.text("form")):
         return None
-    content = hashlib.sha256(form.file).hexdigest()
     return idempotency.name_of(f"form {name[:100]} {content}", call.owner, call.request, content.encode())
 
 

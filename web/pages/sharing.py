@@ -1,5 +1,6 @@
 """Links to a roadmap: the page of its owner, and what others see who have one."""
 
+import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from roadmap.outline import ContentKind
 from roadmap.picture.drawing import inlined
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.secret_links import LinkPurpose, LinkRequest
-from web.api.sharing import UNLISTED, link_of, opened
+from web.api.sharing import UNLISTED, copied, link_of, opened
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
+from web.pages.importing import made_once
 from web.pages.look import language_of
 from web.pages.on_demand import prose
 from web.pages.page import filled, see_other
@@ -65,7 +67,7 @@ def show_shared(call: Call) -> Response:
     path = f"/shared/{call.ids['token']}"
     words = texts(language_of(call.request))
     drawn = Markup(inlined(tree, lambda concept_id: f"{path}/concepts/{concept_id}", words))
-    return page(call.request, "shared.html", headers=UNLISTED, tree=tree, path=path, drawn=drawn)
+    return page(call.request, "shared.html", headers=UNLISTED, tree=tree, path=path, drawn=drawn, form=secrets.token_urlsafe(16))
 
 
 def show_shared_concept(call: Call) -> Response:
@@ -88,12 +90,18 @@ def show_shared_concept(call: Call) -> Response:
         tutorial=tutorial,
         kinds=list(ContentKind),
         choices=CHOICES,
+        form=secrets.token_urlsafe(16),
     )
+
+
+def copy(call: Call) -> Response:
+    """To the new roadmap. Whoever is not logged in does that first, and comes back."""
+    return made_once(call, call.ids["token"], lambda: copied(call))
 
 
 def _page(call: Call, *, error: Conflict | Invalid | None = None) -> Response:
     roadmap_id: UUID = call.ids["roadmap_id"]
-    summary = reading.roadmap_summary(call.owner, roadmap_id)
+    summary = reading.summary(call.owner, roadmap_id)
     links = [link_of(call.request, each) for each in secret_links.list_links(call.owner, roadmap_id)]
     words = texts(language_of(call.request))
     purpose = call.body.text("purpose") if error is not None else ""
