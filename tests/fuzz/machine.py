@@ -26,6 +26,7 @@ OF_ADMINS = ("create_invitation", "list_invitations", "read_invitation", "withdr
 # What a schema cannot say, so that data which fit it may be refused: by operation, with the reason.
 REFUSED = {
     "answer_quiz": "so many answers as the quiz has questions",
+    "check_review": "indexes of options that the question has",
     "edit_plan": "operations name parts of this plan",
     "register": "the password is a common one",
     "change_password": "the same",
@@ -247,8 +248,9 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
             body["goal"] = f"learn {body['goal']}"[:1000].strip()
         else:
             body |= {"goal": GOAL, "language": "en"}
-        if body.get("deadline"):
-            body["deadline"] = (datetime.now(UTC) + timedelta(days=30 + chance)).date().isoformat()
+    if name in ("create_roadmap", "save_schedule"):
+        days = {"begins_on": chance, "deadline": 30 + chance}  # from today, where one is said at all
+        body |= {field: str(datetime.now(UTC).date() + timedelta(count)) for field, count in days.items() if body.get(field)}
     if name == "register" and chance < 4:
         body |= {"email": f"{uuid.uuid4().hex}@example.org", "password": uuid.uuid4().hex, "invitation": None}
     if name == "revise_plan":

@@ -124,6 +124,8 @@ def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
     ).json()
     delivery = person.ask("POST", f"{WEBHOOKS}/{webhook['id']}/test", json={}).json()["id"]
     left = {"roadmap_id": tree["id"], "concept_id": concept, "attempt_id": attempt, "number": "1", "kind": "quiz"}
+    due = person.ask("GET", f"/api/v1/reviews?roadmap_id={tree['id']}").json()["items"]  # none of them is answered
+    left |= {"card_id": due[0]["id"]}
     left |= {"webhook_id": webhook["id"], "delivery_id": delivery, "secret": webhook["secret"]}
     if not person.email:
         return left, len(questions)

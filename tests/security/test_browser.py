@@ -550,6 +550,7 @@ class TestPagesElsewhere:
             "kind": "tutorial",
             "session_id": send(site, "GET", f"{API}/auth/sessions", admin.bearer).json()["items"][0]["id"],
             "attempt_id": str(new_id()),
+            "card_id": str(new_id()),
             "key_id": admin.send("POST", KEYS, page, json={"name": "mine"}).json()["id"],
             "invitation_id": admin.send("POST", f"{API}/invitations", page, json={}).json()["id"],
             "webhook_id": admin.send("POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}).json()["id"],
@@ -646,7 +647,8 @@ class TestPagesElsewhere:
         tree = stack.get(finished).json()
         ids = {"roadmap_id": tree["id"], "number": "1", "kind": "quiz", "concept_id": str(new_id()), **MESSAGE}
         ids |= {
-            name: str(new_id()) for name in ("session_id", "key_id", "invitation_id", "attempt_id", "webhook_id", "delivery_id")
+            name: str(new_id())
+            for name in ("session_id", "key_id", "invitation_id", "attempt_id", "card_id", "webhook_id", "delivery_id")
         }
         for endpoint, headers in itertools.product(UNSAFE, ELSEWHERE.values()):
             answer = stack.request(endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint))
