@@ -202,10 +202,10 @@ def look_back(story: Story, roadmap: str, concept: str) -> None:
     call = story.call
     call("list_roadmaps")
     call("list_versions", roadmap_id=roadmap, concept_id=concept, kind="tutorial")
-    part = {"roadmap_id": roadmap, "concept_id": concept, "kind": "tutorial"}
-    call("read_version", **part, number=1)
-    call("compare_versions", **part, number=2)
-    call("restore_version", {}, **part, number=1)
+    of_tutorial = partial(call, roadmap_id=roadmap, concept_id=concept, kind="tutorial")
+    of_tutorial("read_version", number=1)
+    of_tutorial("compare_versions", number=2)
+    of_tutorial("restore_version", {}, number=1)
     call("list_logs", roadmap_id=roadmap, until=lambda page: len(page["items"]) >= MOST_ITEMS)
     call("read_receipt", roadmap_id=roadmap)
     call("read_trace", roadmap_id=roadmap)

@@ -48,7 +48,7 @@ def test_a_plan_is_reviewed_compared_with_the_one_before_and_approved(page: Page
     expect(page.locator("blockquote")).to_have_text("Fewer, please.")
     gone = of_tree(page, "Kneading 3", "removed")
     expect(gone.locator("del").first).to_have_text("Kneading 3")
-    expect(gone.locator(".sign").first).to_have_text("−")  # noqa: RUF001
+    expect(gone.locator(".sign").first).to_have_text("−")
     expect(gone).to_contain_text("removed")
     expect(gone.locator("del").first).to_have_css("text-decoration-line", "line-through")
     page.go_back()
@@ -92,7 +92,9 @@ def test_a_plan_is_changed_by_hand_compared_and_restored(visit: Visiting, alone:
     form.get_by_label("Title", exact=True).fill("Kneading 3")
     form.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("The plan would not hold together like that")
-    expect(page.locator("details[open] form[aria-label='Rye sourdough']").get_by_label("Title", exact=True)).to_have_value("Kneading 3")
+    expect(page.locator("details[open] form[aria-label='Rye sourdough']").get_by_label("Title", exact=True)).to_have_value(
+        "Kneading 3"
+    )
 
     page.goto(f"{ready}/edit")
     form_of(page, "Baking 6").get_by_role("button", name="Remove").click()
