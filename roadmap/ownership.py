@@ -10,6 +10,7 @@ from core import clock
 from core.errors import Conflict, NotFound
 from models.roadmaps import Roadmap
 
+IN_TRASH = "This roadmap is in the trash. Restore it first."
 LAST = UUID(int=2**128 - 1)  # after every id
 
 
@@ -34,7 +35,7 @@ def owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Road
     if row is None:
         raise NotFound("There is no such roadmap.")
     if row.trashed_at is not None and not with_trash:
-        raise NotFound("This roadmap is in the trash. Restore it first.")
+        raise NotFound(IN_TRASH)
     return row
 
 

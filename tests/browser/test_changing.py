@@ -197,3 +197,21 @@ def test_a_roadmap_is_thrown_away_by_mistake_and_restored(page: Page, alone: Sch
     page.goto(alone.url + "/roadmaps")
     page.get_by_role("link", name="Trash").click()
     expect(page.locator(".card", has_text="Bake a cake")).to_have_count(0)
+
+
+def test_another_window_that_watches_it_is_at_rest(visit: Visiting, alone: School) -> None:
+    alone.teacher.writes.clear()
+    visitor = visit()
+    visitor.expected.append("status of 404")
+    watching, other = visitor.open(), visitor.open()
+    path = begin(watching, alone.url, GOAL)
+    expect(watching.locator("#plan li.concept")).to_have_count(6)
+    other.goto(alone.url + path)
+    other.locator("#more > summary").click()
+    with watching.expect_response(lambda answer: "/live" in answer.url and answer.request.failure is None) as again:
+        other.get_by_role("button", name="Put it into the trash").click()
+        expect(other.get_by_role("status")).to_have_text("The roadmap is in the trash.")
+    assert again.value.status == 200
+    alone.teacher.writes.set()
+    watching.reload()
+    expect(watching.locator("main")).to_contain_text("This roadmap is in the trash.")

@@ -54,7 +54,7 @@ def test_a_tutorial_is_read_and_one_goes_on_by_the_link(page: Page, lessons: lis
     expect(prose.locator("pre span[class]").first).to_be_visible()
     colours = prose.locator("pre span[class]").evaluate_all("spans => [...new Set(spans.map(s => getComputedStyle(s).color))]")
     assert len(colours) > 2
-    expect(page.locator("#resources a")).to_have_attribute("rel", re.compile("noopener"))
+    expect(page.locator(".resources a")).to_have_attribute("rel", re.compile("noopener"))
     page.get_by_role("link", name=NEXT).click()
     expect(page.locator("h1")).to_have_text("Sourdough 2")
     page.get_by_role("navigation", name="Previous and next").get_by_role("link").first.click()

@@ -199,7 +199,7 @@ def prepare(case: Case, watch: Watch) -> None:
     if isinstance(case.body, dict) and str(case.body.get("url")).lower().startswith("http"):
         case.body = {**case.body, "url": f"{watch.people.hook}/{uuid.uuid4().hex}"}  # nothing leaves this machine
     if name in DESTROYS:
-        kept = {*watch.people.mine.values(), *watch.people.changing.values()}
+        kept = {*watch.people.mine.values(), *watch.people.changing.values(), watch.people.waiting, watch.people.stopped}
         case.path_parameters = {key: str(uuid.uuid4()) if value in kept else value for key, value in case.path_parameters.items()}
     if not positive:
         return
@@ -208,14 +208,15 @@ def prepare(case: Case, watch: Watch) -> None:
             headers[header] = "*"
         if header.lower() == "idempotency-key":  # one that has not been used; tests/fuzz/properties.py uses keys again
             headers[header] = uuid.uuid4().hex
-    if chance < 4 and case.path_parameters and name not in DESTROYS:
+    if chance < 4 and case.path_parameters and (name not in DESTROYS or name in THROWN):
         ids = places(name, watch, chance)
         case.path_parameters = {key: ids.get(key, value) for key, value in case.path_parameters.items()}
     if isinstance(case.body, dict):
         case.body = fitting(name, dict(case.body), watch, chance)
 
 
-DESTROYS = ("revoke_key", "withdraw_invitation", "delete_webhook")  # what is there before it begins stays
+THROWN = ("trash_roadmap", "restore_from_trash", "delete_for_ever")
+DESTROYS = ("revoke_key", "withdraw_invitation", "delete_webhook", *THROWN)  # what is there before it begins stays
 DECISIONS = (
     "approve_plan",
     "edit_plan",
@@ -224,6 +225,7 @@ DECISIONS = (
     "retry_roadmap",
     "retry_part",
     "regenerate_part",
+    "restore_version",
     "change_webhook",
 )
 
@@ -233,6 +235,8 @@ def places(name: str, watch: Watch, chance: int) -> dict[str, str]:
     people = watch.people
     if name == "cancel_roadmap":
         return {"roadmap_id": people.me.begin(review=True)} if chance == 0 else {}
+    if name in THROWN:
+        return {"roadmap_id": people.me.thrown_away(is_there=name != "trash_roadmap")} if chance == 0 else {}
     if name == "end_login":
         return {"session_id": people.me.other_login()} if people.me.email and chance == 0 else {}
     if name not in DECISIONS:
@@ -253,6 +257,8 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
         body |= {field: str(datetime.now(UTC).date() + timedelta(count)) for field, count in days.items() if body.get(field)}
     if name == "register" and chance < 4:
         body |= {"email": f"{uuid.uuid4().hex}@example.org", "password": uuid.uuid4().hex, "invitation": None}
+    if name == "approve_plan" and chance < 4:
+        body["revision"] = None
     if name == "revise_plan":
         body["feedback"] = f"more {body['feedback']}"[:4000].strip()
     if name == "answer_quiz" and chance < 4:

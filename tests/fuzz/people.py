@@ -49,6 +49,13 @@ class Person:
         self.begun.append(str(answer.json()["id"]))
         return self.begun[-1]
 
+    def thrown_away(self, *, is_there: bool) -> str:
+        """The id of a roadmap to throw away, or of one that is in the trash."""
+        roadmap_id = self.begin(review=True)
+        if is_there:
+            assert self.ask("DELETE", f"{ROADMAPS}/{roadmap_id}").status_code == 204
+        return roadmap_id
+
     def other_login(self) -> str:
         """The id of a login that nobody needs."""
         headers = {"Authorization": f"Bearer {self.log_in()}"}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from tests.fuzz.people import People
 from tests.security.test_secrets import forms
@@ -86,6 +87,7 @@ class Watch:
     marks: dict[str, int] = field(default_factory=dict)  # how much each service had printed when it began
     prepared: Counter[str] = field(default_factory=Counter)  # requests of schemathesis, by operation
     problems: set[tuple[str, int, str]] = field(default_factory=set)  # type, status and title of each that was answered
+    deleted: set[str] = field(default_factory=set)  # ids of roadmaps that were deleted for ever
     accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # ids of roadmaps by Idempotency-Key
 
     def __post_init__(self) -> None:
@@ -182,6 +184,9 @@ class Watch:
         if seen.operation == "create_roadmap" and seen.status in (201, 202):
             key = next((value for given, value in seen.sent.items() if given.lower() == "idempotency-key"), "")
             self.accepted[key].add(str(json.loads(seen.content)["id"]))
+
+        if seen.operation == "delete_for_ever" and seen.status < 300:
+            self.deleted.add(str(UUID(urlsplit(seen.url).path.rpartition("/")[2])))
 
     def explained(self) -> None:
         """Every type of problem that was answered can be read about at its address."""

@@ -7,6 +7,7 @@ else's before the first of these.
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from core import clock
 from core.ids import new_id
 from core.runtime import database, session, transaction
 from models.accounts import Account
-from roadmap import overseeing, reading, sessions
+from models.roadmaps import Roadmap
+from roadmap import overseeing, reading, sessions, trash
 from roadmap.overseeing import Sought
 from roadmap.statuses import RoadmapStatus
 from tests.integration.logbook import own_database
@@ -95,6 +97,20 @@ def test_an_operators_search_for_an_account_looks_at_what_it_shows(
 def test_upkeep_reads_no_table_of_logins_as_a_whole(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
     read = [scanned_whole(plan, {"login_session"}) for plan in plans(sessions.end_idle, monkeypatch)]
     assert set().union(*read) == set()
+
+
+def test_the_trash_is_found_without_reading_what_is_not_in_it(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+    with session():
+        mine = filling.middle_of_reader()
+        Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == mine).execute()
+    try:
+        for run in (partial(trash.list_trash, filling.reader, limit=LIMIT), trash.empty_old):
+            found = plans(run, monkeypatch)
+            assert max(map(most_rows, found)) <= MOST
+            assert set().union(*(scanned_whole(plan, {"roadmap"}) for plan in found)) == set()
+    finally:
+        with session():
+            Roadmap.update(trashed_at=None).where(Roadmap.id == mine).execute()
 
 
 def test_each_page_of_ended_logins_begins_where_the_one_before_ended(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from gettext import NullTranslations
 from uuid import UUID
 
 from markupsafe import Markup
@@ -31,6 +32,7 @@ from web.pages.start import CHOICES
 
 RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
 EMPTY = gettext_noop("Answer at least one question.")
+THE_SAME = gettext_noop("Without a model key it would be the same again: a built-in roadmap has one text for each part.")
 QUIZ = {
     Conflict: gettext_noop("This quiz was written anew meanwhile. Here is the new one."),
     Invalid: gettext_noop("These answers do not belong to this quiz. Answer it here."),
@@ -168,7 +170,7 @@ def _page(
         attempts=learning.list_attempts(owner_id, roadmap_id, concept_id, limit=1).items,
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
-        errors=problems.of_fields(words, error.fields) if error and not is_about_quiz else {},
+        errors=_errors(words, error, is_wish=wish is not None) if error and not is_about_quiz else {},
         stored=concept.notes if isinstance(error, Conflict) and is_about_notes else None,
         seen=getattr(call.query, "seen", 0),
         wish=wish,
@@ -179,6 +181,12 @@ def _page(
         quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)]) if error and is_about_quiz else "",
         choices=CHOICES,
     )
+
+
+def _errors(words: NullTranslations, error: Invalid | Conflict, *, is_wish: bool) -> dict[str, str]:
+    if is_wish and error.fields and not follows_words():
+        return {"instructions": words.gettext(THE_SAME)}
+    return problems.of_fields(words, error.fields)
 
 
 def _attempt(call: Call, attempt_id: UUID | None) -> Attempt | None:

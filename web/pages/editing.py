@@ -1,5 +1,6 @@
 """A plan changed by hand: its outline with a form at each thing. What a form says is an edit of the plan that was shown."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ DID = {
     "remove": gettext_noop("It is removed. The plan before has it still, and can be restored."),
     "add": gettext_noop("It is added, in the newest plan."),
 }
+ID = re.compile(r"[0-9a-f-]{1,36}")
 NEW = {  # what is added inside of what: from the outermost new thing to the concept
     "roadmap": ("stage", "module", "concept"),
     "stage": ("module", "concept"),
@@ -90,9 +92,10 @@ def edit(call: Call) -> Response:
         decisions.edit_plan(replace(call, body=request))
     except (Conflict, Invalid) as error:
         return _page(call, error, asked)
-    place = f"#{form.text('what')}-{form.text('id')}" if form.text("id").replace("-", "").isalnum() else ""
-    did = form.text("do") if form.text("do") in DID else ""
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/edit?did={did}{'' if did in ('remove', 'add') else place}")
+    did = form.text("do") if form.text("do") in DID else "save"
+    stays = did not in ("remove", "add") and ID.fullmatch(form.text("id"))
+    place = f"#{form.text('what')}-{form.text('id')}" if stays else ""
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/edit?did={did}{place}")
 
 
 def _asked(tree: RoadmapTree, form: Form) -> Asked:
@@ -161,11 +164,19 @@ def _page(call: Call, error: Conflict | Invalid | None = None, asked: Asked | No
         status=status_of(error) if error else 200,
         tree=tree,
         refused=refused,
+        is_placed=refused is not None and refused.do in DID and (refused.what, refused.key) in _places(tree),
         said=words.gettext(DID[did]) if did in DID else "",
         may_edit=tree.status in EDITABLE and bool(tree.stages),
         follows_words=follows_words(),
         alone=_alone(tree.stages),
     )
+
+
+def _places(tree: RoadmapTree) -> set[tuple[str, str]]:
+    """Of all forms of the page: the kind and the key of what they are about."""
+    modules = list(_modules(tree))
+    found = {("roadmap", ""), *(("stage", stage.key) for stage in tree.stages), *(("module", each.key) for each in modules)}
+    return found | {("concept", each.key) for module in modules for each in module.concepts}
 
 
 def _alone(stages: list[StageNode]) -> set[str]:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from core.errors import NotFound, TooMany, Unavailable
 from roadmap import reading
 from roadmap.events import Event, EventType
+from roadmap.ownership import IN_TRASH
 from roadmap.statuses import RoadmapStatus
 from web.api.roadmaps import LARGEST_SEQ, last_event_id
 from web.callers import Caller
@@ -50,7 +51,12 @@ class LiveQuery(AnyQuery):
 async def watch(call: Call) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     after = max(call.query.after, last_event_id(call))
-    last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
+    try:
+        last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
+    except NotFound as error:
+        if error.detail != IN_TRASH:
+            raise
+        return Response(RETRY + END, media_type="text/event-stream")  # thrown away in another window: nothing more will come
     if finished and after >= last_seq:
         return Response(RETRY + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":

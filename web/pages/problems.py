@@ -19,6 +19,7 @@ from core.errors import (
     Unavailable,
 )
 from core.texts import gettext_noop, texts
+from roadmap.ownership import IN_TRASH
 from web.pages.look import language_of
 from web.pages.page import is_part, page_of
 from web.pages.rendering import page
@@ -71,6 +72,7 @@ PROBLEMS: dict[type[RoadmapError], str] = {
 }
 # For htmx: what was to be replaced stays as it is, with all that was chosen and typed there.
 BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
+THROWN_AWAY = gettext_noop("This roadmap is in the trash. “My roadmaps” leads there, and it can be restored.")
 OTHER = gettext_noop("The request cannot be answered.")
 UNEXPECTED = gettext_noop("Something went wrong on our side. The request ID below finds it in the log.")
 
@@ -82,6 +84,8 @@ def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str
 
 
 def said(words: NullTranslations, error: RoadmapError) -> str:
+    if error.detail == IN_TRASH:
+        return words.gettext(THROWN_AWAY)
     kind = next((kind for kind in PROBLEMS if isinstance(error, kind)), None)
     return words.gettext(PROBLEMS[kind] if kind else OTHER)
 
