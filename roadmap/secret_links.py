@@ -47,7 +47,7 @@ class LinkRequest(BaseModel):
 
 class LinkInfo(BaseModel):
     id: UUID
-    purpose: LinkPurpose = Field(description="What is opened by it.")
+    purpose: LinkPurpose = Field(description="What whoever has it can open.")
     created_at: datetime
     expires_at: datetime | None = Field(description="Until when it is good; null: until it is revoked.")
 

@@ -551,6 +551,8 @@ class TestPagesElsewhere:
             "session_id": send(site, "GET", f"{API}/auth/sessions", admin.bearer).json()["items"][0]["id"],
             "attempt_id": str(new_id()),
             "card_id": str(new_id()),
+            "link_id": str(new_id()),
+            "token": "of-a-link",
             "key_id": admin.send("POST", KEYS, page, json={"name": "mine"}).json()["id"],
             "invitation_id": admin.send("POST", f"{API}/invitations", page, json={}).json()["id"],
             "webhook_id": admin.send("POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}).json()["id"],
@@ -648,8 +650,9 @@ class TestPagesElsewhere:
         ids = {"roadmap_id": tree["id"], "number": "1", "kind": "quiz", "concept_id": str(new_id()), **MESSAGE}
         ids |= {
             name: str(new_id())
-            for name in ("session_id", "key_id", "invitation_id", "attempt_id", "card_id", "webhook_id", "delivery_id")
+            for name in ("session_id", "key_id", "invitation_id", "attempt_id", "card_id", "link_id", "webhook_id", "delivery_id")
         }
+        ids["token"] = "of-a-link"
         for endpoint, headers in itertools.product(UNSAFE, ELSEWHERE.values()):
             answer = stack.request(endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint))
             assert answer.status_code == 403, (endpoint.path, headers, answer.text)

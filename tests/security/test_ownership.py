@@ -139,7 +139,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
 }
 FILES = {"/import": {"file": ("roadmap.json", json.dumps(DOCUMENT))}}  # and where it is sent a file
 PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id", "card_id"}
-PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id"}
+PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id", "token"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
@@ -266,6 +266,8 @@ class Person:
             things["concept_id"] = self.concept(things["roadmap_id"])
         if "attempt_id" in places:
             things["attempt_id"] = self.attempt(things)
+        if "token" in places:
+            things["token"] = self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])["url"].rpartition("/")[2]
         if "link_id" in places:
             things["link_id"] = self.made(f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest])["id"]
         if "card_id" in places:

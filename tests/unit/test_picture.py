@@ -61,7 +61,7 @@ def a_concept(
     *statuses: ContentStatus,
 ) -> ConceptNode:
     needs = [UUID(int=other) for other in prerequisites]
-    told = {"description": "", "hours": 2, "week": 1, "difficulty": 2, "outcomes": [], "progress": progress}
+    told = {"description": "", "hours": 2, "week": 1, "difficulty": 2, "outcomes": [], "progress": progress, "progress_at": None}
     contents = states(*statuses or (ContentStatus.ready,) * 3)
     return ConceptNode(id=UUID(int=number), key=str(number), title=title, prerequisites=needs, contents=contents, **told)
 
@@ -78,6 +78,7 @@ def a_tree(stages: list[list[list[ConceptNode]]], titles: tuple[str, ...] = ("A 
     nodes = [StageNode(**head(), modules=[ModuleNode(**head(), concepts=module) for module in stage]) for stage in stages]
     summary = {"id": UUID(int=1), "goal": GOAL, "title": "A roadmap", "status": RoadmapStatus.ready, "error": "", "generator": ""}
     asked = {"level": "beginner", "language": "en", "hours_per_week": 8, "deadline": None, "weeks": 3, "hours": 24}
+    asked["begins_on"] = NOW.date()
     books = {"revision": 1, "spent": 0, "over_budget": False, "created_at": NOW, "updated_at": NOW, "finished_at": NOW}
     rest = {"review": False, "resource_language": None, "analysis": None, "remarks": [], "estimate": None}
     counts = {

@@ -32,6 +32,9 @@ PUBLIC = {  # whoever adds to these opens a door
     ("GET", "/problems/{slug}"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
+    ("GET", "/api/v1/shared/{token}"),  # to whoever has the link
+    ("GET", "/api/v1/shared/{token}/concepts/{concept_id}"),
+    ("GET", "/calendars/{token}/roadmap.ics"),
 }
 PUBLIC_PAGES = {
     ("GET", "/login"),
@@ -39,6 +42,8 @@ PUBLIC_PAGES = {
     ("GET", "/register"),
     ("POST", "/register"),
     ("POST", "/look"),
+    ("GET", "/shared/{token}"),
+    ("GET", "/shared/{token}/concepts/{concept_id}"),
     ("GET", "/docs"),
     ("GET", "/docs/{tag}"),
     ("GET", "/problems"),
@@ -47,7 +52,7 @@ PUBLIC_PAGES = {
 }
 NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics", "/openapi.json"}
 NOT_JSON |= {f"/api/v1/roadmaps/{{roadmap_id}}/export.{ending}" for ending in ("md", "zip", "ics", "apkg")}
-NOT_JSON |= {"/api/v1/admin/logs/export"}
+NOT_JSON |= {"/api/v1/admin/logs/export", "/calendars/{token}/roadmap.ics"}
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT"}
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}

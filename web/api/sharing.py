@@ -25,7 +25,7 @@ PLACES = {LinkPurpose.reading: "/shared/{token}", LinkPurpose.calendar: "/calend
 class Link(LinkInfo):
     """Whoever has `url` can use it: give it to nobody else."""
 
-    url: str = Field(description="What whoever has it can open.")
+    url: str = Field(description="Its address.")
 
 
 class LinkList(BaseModel):
