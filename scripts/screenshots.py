@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -38,6 +39,8 @@ def main() -> int:
         FOLDER.mkdir(exist_ok=True)
         with running(embedded_stack(folder / "catalogue")) as stack:
             of_the_catalogue(browser, stack)
+        with running(embedded_stack(folder / "again")) as stack:
+            of_one_who_comes_back(browser, stack)
         for language in ("en", "zh-Hans"):
             teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
             with teaching(teacher), running(embedded_stack(folder / language, **PATIENT, **teacher.environment())) as stack:
@@ -130,6 +133,43 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
         take(page, "quiz")
 
 
+def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
+    """What is to be done next, and what can be done with a roadmap beside learning from it."""
+    goal = {"goal": GOAL, "hours_per_week": 8, "deadline": str(datetime.now(UTC).date() + timedelta(days=150))}
+    made = stack.request("POST", "/api/v1/roadmaps", json=goal).headers["location"]
+    stack.finished(made)
+    tree = stack.get(made).json()
+    concepts = [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    for concept in concepts[:3]:
+        stack.request("PUT", f"{made}/concepts/{concept['id']}/progress", json={"status": "done"})
+    for operation in (
+        {"op": "rewrite", "what": "concept", "key": concepts[6]["key"], "title": "Packages you can trust", "hours": 9},
+        {"op": "remove", "what": "concept", "key": concepts[-1]["key"]},
+        {
+            **{"op": "add_concept", "module": tree["stages"][1]["modules"][0]["key"], "title": "GraphQL in an afternoon"},
+            **{"hours": 3, "difficulty": 3, "description": "Schemas and queries, and when not to use them."},
+        },
+    ):
+        stack.request("POST", f"{made}/edits", json={"operations": [operation]})
+    for days in (30, None):
+        stack.request("POST", f"{made}/links", json={"purpose": "reading", "expires_in_days": days})
+    stack.request("POST", f"{made}/links", json={"purpose": "calendar"})
+    page_path = made.removeprefix("/api/v1")
+    newest = stack.get(made).json()["revision"]
+    for name, path, size in (
+        ("home", "/", WIDE),
+        ("diff", f"{page_path}/revisions/{newest}?before=1", TALL),
+        ("links", f"{page_path}/sharing", MIDDLE),
+    ):
+        with opened(browser, stack, path, size) as page:
+            take(page, name)
+    with opened(browser, stack, "/review", MIDDLE) as page:
+        page.locator(".question input").first.check()
+        page.locator(".question ~ button, form button.primary").first.click()
+        page.wait_for_selector(".explanation")
+        take(page, "review")
+
+
 def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     """A roadmap that is being written."""
     suffix = "" if teacher.language == "en" else "-zh"
@@ -193,7 +233,7 @@ def take(page: Page, name: str) -> None:
 @contextmanager
 def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as folder:
-        for name in ("catalogue", "en", "zh-Hans", "operations", "room"):
+        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
             (Path(folder) / name).mkdir()
         yield Path(folder)
 
