@@ -101,7 +101,10 @@ ANSWER_HEADERS = {
 }
 ALWAYS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")  # wherever they are named
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
-WITHOUT_MODEL: dict[str, dict[str, Any]] = {JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}  # by media type
+FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+FILES = {"application/zip": FILE, "application/apkg": FILE}
+# By media type.
+WITHOUT_MODEL: dict[str, dict[str, Any]] = {**FILES, JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}
 SIGNED = {
     "webhook-id": "Of the message: the same at each try.",
     "webhook-timestamp": "Of this try, in seconds since 1970.",

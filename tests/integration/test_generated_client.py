@@ -1,5 +1,6 @@
 """The main job with a client that another program has made of the document alone: openapi-python-client."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,8 +17,11 @@ from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
 from tests.waiting import wait_until
 
 NAME = "client_of_roadmap"
-# Of texts, which it does not know as such.
-OTHER_TYPES = "content_type_overrides: {image/svg+xml: text/plain, application/x-ndjson: text/plain}\n"
+# Of texts and files, which it does not know as such.
+TEXTS = ("image/svg+xml", "application/x-ndjson", "text/calendar", "text/markdown")
+FILES = ("application/zip", "application/apkg")
+OTHERS = {**dict.fromkeys(TEXTS, "text/plain"), **dict.fromkeys(FILES, "application/octet-stream")}
+OTHER_TYPES = f"content_type_overrides: {json.dumps(OTHERS)}\n"
 
 
 def generated(folder: Path) -> str:

@@ -65,6 +65,7 @@ from web.routes import (
     QUEUE_PAGE,
     REVISION,
     ROADMAP,
+    SHARED_PAGE,
     TRASHED,
 )
 from web.standing import standing
@@ -105,6 +106,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/revise": {"feedback": "More about testing, please."},
     PAGE + "/cancel": {},
     PAGE + "/retry": {},
+    SHARED_PAGE + "/copy": {},
     PAGE + "/sharing": {"purpose": "reading"},
     PAGE + "/sharing/{link_id}/revoke": {},
     PAGE + "/schedule": {"hours_per_week": "5"},
