@@ -91,7 +91,7 @@ def test_somebody_else_logs_in_makes_it_theirs_and_learns_from_it(town: School, 
     page.wait_for_url(re.compile("/roadmaps/"))
     expect(page.locator("#head .s-ready")).to_be_visible()
     expect(page.locator("#now")).to_contain_text("0 of 6 done")
-    page.get_by_role("link", name="Go on here").click()
+    page.get_by_role("link", name="Go on here", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(first_of(tree)["title"])
     expect(page.locator("#own-notes")).to_have_value("")
     page.get_by_role("button", name="Done, and on to the next").click()
