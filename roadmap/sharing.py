@@ -2,7 +2,10 @@
 nor progress, notes, deadlines or costs.
 """
 
+import itertools
 import math
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +14,15 @@ from pydantic import BaseModel, Field
 from roadmap import reading
 from roadmap.contents import QuizDetail
 from roadmap.outline import ContentKind, Level, Resource
-from roadmap.reading import ConceptNode, Learned, RoadmapTree, concepts_of
+from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.requests import RoadmapRequest
 from roadmap.secret_links import Opened
-from roadmap.statuses import ConceptProgress
+from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
+
+NOBODYS = UUID(int=0)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+WRITTEN = ContentState(status=ContentStatus.ready, version=1, error="")
+UNWRITTEN = ContentState(status=ContentStatus.pending, version=0, error="")
 
 
 class SharedConcept(BaseModel):
@@ -62,27 +70,39 @@ class SharedConceptDetail(SharedConcept):
 
 def shared_tree(link: Opened) -> RoadmapTree:
     """The roadmap as it would be for somebody who has just begun it, for pictures and pages. Raises NotFound."""
-    return without_owner(reading.roadmap_tree(link.owner_id, link.roadmap_id))
+    return for_others(reading.roadmap_tree(link.owner_id, link.roadmap_id))
 
 
-def without_owner(tree: RoadmapTree) -> RoadmapTree:
-    pace: int = RoadmapRequest.model_fields["hours_per_week"].default  # that of the owner is nobody's business
-    usual = {"hours_per_week": pace, "weeks": math.ceil(tree.hours / pace)}
-    blank: dict[str, Any] = {"goal": "", "error": "", "deadline": None, "spent": 0, "over_budget": False, "analysis": None}
-    total = len(concepts_of(tree))
-    learned = Learned(done=0, skipped=0, learning=0, total=total, hours_done=0)
-    stages = [
-        stage.model_copy(
-            update={
-                "modules": [
-                    module.model_copy(update={"concepts": [_not_begun(concept) for concept in module.concepts]})
+def for_others(tree: RoadmapTree) -> RoadmapTree:
+    """Made anew, field by field: what is not named here is not told. Weeks are those of the usual hours, not of the owner's."""
+    pace: int = RoadmapRequest.model_fields["hours_per_week"].default
+    known = concepts_of(tree)
+    spent = itertools.accumulate((concept.hours for concept in known), initial=0)
+    week_of = {concept.id: hours // pace + 1 for concept, hours in zip(known, spent, strict=False)}
+    return RoadmapTree(
+        **{"id": NOBODYS, "goal": "", "error": "", "generator": "", "spent": Decimal(0), "over_budget": False, "revision": 0},
+        **{"review": False, "resource_language": None, "analysis": None, "remarks": [], "estimate": None, "deadline": None},
+        **{"created_at": LONG_AGO, "updated_at": LONG_AGO, "finished_at": None, "begins_on": LONG_AGO.date()},
+        title=tree.title,
+        status=RoadmapStatus.ready,
+        language=tree.language,
+        level=tree.level,
+        hours_per_week=pace,
+        hours=tree.hours,
+        weeks=math.ceil(tree.hours / pace),
+        progress=Progress(ready=0, failed=0, total=0),
+        learned=Learned(done=0, skipped=0, learning=0, total=len(known), hours_done=0),
+        stages=[
+            StageNode(
+                **_node(stage),
+                modules=[
+                    ModuleNode(**_node(module), concepts=[_not_begun(each, week_of[each.id]) for each in module.concepts])
                     for module in stage.modules
-                ]
-            }
-        )
-        for stage in tree.stages
-    ]
-    return tree.model_copy(update={**blank, **usual, "remarks": [], "estimate": None, "learned": learned, "stages": stages})
+                ],
+            )
+            for stage in tree.stages
+        ],
+    )
 
 
 def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
@@ -107,9 +127,15 @@ def shared_concept(link: Opened, concept_id: UUID) -> SharedConceptDetail:
     return SharedConceptDetail(**_facts(concept), tutorial=tutorial, resources=concept.resources, quiz=concept.quiz)
 
 
-def _not_begun(concept: ConceptNode) -> ConceptNode:
-    contents = {kind: state.model_copy(update={"error": ""}) for kind, state in concept.contents.items()}
-    return concept.model_copy(update={"progress": ConceptProgress.todo, "progress_at": None, "contents": contents})
+def _not_begun(concept: ConceptNode, week: int) -> ConceptNode:
+    names = ("id", "key", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
+    contents = {kind: WRITTEN if state.version else UNWRITTEN for kind, state in concept.contents.items()}
+    facts = {name: getattr(concept, name) for name in names}
+    return ConceptNode(**facts, week=week, progress=ConceptProgress.todo, progress_at=None, contents=contents)
+
+
+def _node(node: StageNode | ModuleNode) -> dict[str, Any]:
+    return {**_head(node), "key": node.key, "hours": node.hours}
 
 
 def _head(node: Any) -> dict[str, Any]:

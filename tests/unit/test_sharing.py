@@ -19,6 +19,7 @@ from roadmap.secret_links import MOST
 from tests.copies import Copies
 
 API = "/api/v1"
+ANY_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ALPHABET = string.ascii_letters + string.digits + "-_"
 SECRETS = {
     "goal": "Become a backend engineer in Python after I was dismissed",
@@ -138,6 +139,25 @@ class TestReading:
             assert " 12 weeks" not in told  # which it takes with 13 hours each
             assert '"answers"' not in told
         assert not {"progress", "notes", "hours_per_week", "deadline", "spent", "goal"} & json.loads(answers[0]).keys()
+
+    def test_two_who_have_it_made_for_other_hours_and_learned_other_things_share_the_same(
+        self, client: TestClient, roadmap: str
+    ) -> None:
+        other = str(client.post(f"{API}/roadmaps", json={"goal": SECRETS["goal"], "hours_per_week": 2}).headers["location"])
+        client.put(f"{roadmap}/schedule", json={"hours_per_week": 31, "deadline": None, "begins_on": "2025-01-01"})
+        told = []
+        for path in (roadmap, other):
+            token = token_of(linked(client, path))
+            concept = concept_of(client, path).rpartition("/")[2]
+            api = [client.get(f"{API}/shared/{token}{below}").text for below in ("", f"/concepts/{concept}")]
+            asked = [f"/shared/{token}", f"/shared/{token}/concepts/{concept}"]
+            pages = [client.get(page, headers={"Accept": "text/html"}).text for page in asked]
+            same = [re.sub(r'name="form" value="[^"]+"', "", text).replace(token, "token") for text in api + pages]
+            ids = [each["id"] for each in concepts(client.get(path).json())]
+            for number, id_ in enumerate(ids):
+                same = [text.replace(id_, str(number)) for text in same]
+            told.append([ANY_ID.sub("id", text) for text in same])
+        assert told[0] == told[1]
 
     def test_a_page_leads_through_it_and_to_one_of_ones_own(self, client: TestClient, roadmap: str) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}"
