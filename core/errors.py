@@ -53,6 +53,10 @@ class NotFound(RoadmapError):
     """No such thing for this caller; what belongs to others does not exist."""
 
 
+class InTrash(NotFound):
+    """It is in the trash, from which its owner can restore it."""
+
+
 class Gone(RoadmapError):
     """It was there once: a link that was revoked or has expired, or whose roadmap is not there any more."""
 

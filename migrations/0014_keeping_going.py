@@ -12,19 +12,21 @@ COLUMNS: dict[str, dict[str, peewee.Field]] = {  # in the order in which workers
     "concept": {"progress_at": peewee.DateTimeField(null=True)},
     "roadmap": {"begins_on": peewee.DateField(null=True), "trashed_at": peewee.DateTimeField(null=True)},
 }
-TRASH = "roadmap_trashed_at"
+INDEXES = {"roadmap_trashed_at": "trashed_at", "roadmap_owner_id_trashed_at_id": "owner_id, trashed_at, id"}  # of the trash alone
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
     for table, fields in COLUMNS.items():
         migrator.migrate(*(migrator.add_column(table, name, field) for name, field in fields.items()))
-    db.execute_sql(f"CREATE INDEX {TRASH} ON roadmap (trashed_at) WHERE trashed_at IS NOT NULL")
+    for name, columns in INDEXES.items():
+        db.execute_sql(f"CREATE INDEX {name} ON roadmap ({columns}) WHERE trashed_at IS NOT NULL")
     db.create_tables(_tables(db))
 
 
 def down(migrator: Any, db: peewee.Database) -> None:
     db.drop_tables(_tables(db))
-    db.execute_sql(f"DROP INDEX {TRASH}")
+    for name in INDEXES:
+        db.execute_sql(f"DROP INDEX {name}")
     for table, fields in COLUMNS.items():
         migrator.migrate(*(migrator.drop_column(table, name) for name in fields))
 

@@ -7,10 +7,10 @@ from uuid import UUID
 import peewee
 
 from core import clock
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, InTrash, NotFound
+from core.runtime import change_rows
 from models.roadmaps import Roadmap
 
-IN_TRASH = "This roadmap is in the trash. Restore it first."
 LAST = UUID(int=2**128 - 1)  # after every id
 
 
@@ -35,8 +35,14 @@ def owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Road
     if row is None:
         raise NotFound("There is no such roadmap.")
     if row.trashed_at is not None and not with_trash:
-        raise NotFound(IN_TRASH)
+        raise InTrash("This roadmap is in the trash. Restore it first.")
     return row
+
+
+def held(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Hold its row until the commit, and leave it as it is. Needs a transaction. Raises NotFound."""
+    change_rows(Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)).execute()
+    owned(owner_id, roadmap_id)
 
 
 def taken(owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, **changes: Any) -> Roadmap:

@@ -19,8 +19,7 @@ from core.runtime import session, transaction
 from models.accounts import Account
 from models.links import SecretLink
 from models.roadmaps import Roadmap
-from roadmap.ownership import owned, taken
-from roadmap.statuses import RoadmapStatus
+from roadmap.ownership import held, owned
 
 MOST = 20  # of a roadmap
 LONGEST_LIFE = 3650  # days
@@ -41,7 +40,7 @@ class LinkRequest(BaseModel):
         description="`reading`: the plan and what is written, without anything of yours. `calendar`: when you will learn what."
     )
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] | None = Field(
-        None, description="After how many days it is of no use any more; null: never."
+        None, description="After how many days it expires; null: never."
     )
 
 
@@ -70,7 +69,7 @@ def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest) -> LinkI
     expires_at = None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
     made = LinkInfo(id=new_id(), purpose=request.purpose, created_at=now, expires_at=expires_at)
     with transaction():
-        taken(owner_id, roadmap_id, tuple(RoadmapStatus), "shared")  # its row: two at once could become too many
+        held(owner_id, roadmap_id)  # two at once could become too many
         if SecretLink.select().where(SecretLink.roadmap == roadmap_id).count() >= MOST:
             raise Conflict(f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first.")
         SecretLink.insert(**made.model_dump(), roadmap=roadmap_id).execute()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 How = Literal["same", "added", "removed"]
 MOST = 1000  # lines, or words of a line, that are compared one by one; beyond that all of them are other ones
+MOST_CHARACTERS = 20_000  # of one page that are compared word by word
 UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"  # scripts without spaces: of these, each character
 WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or a word, or the space between two
 
@@ -70,10 +71,22 @@ def _join(found: list[Piece], same: str) -> None:
         found.append(Piece(how="same", text=same))
 
 
-def alike(before: str, after: str) -> float:
-    """The share of words that two texts have in common, from 0 to 1."""
-    same = sum(len(piece.text) for piece in pieces(before, after) if piece.how == "same")
-    return 2 * same / (len(before) + len(after)) if before or after else 1.0
+def share_in_common(of: Sequence[Piece]) -> float:
+    """Of the words of two texts, from 0 to 1."""
+    same = 2 * sum(len(piece.text) for piece in of if piece.how == "same")
+    both = same + sum(len(piece.text) for piece in of if piece.how != "same")
+    return same / both if both else 1.0
+
+
+class WordByWord:
+    """Compares texts, so many characters of one page, which take half a second; what comes behind that is told as a whole."""
+
+    def __init__(self, most: int = MOST_CHARACTERS) -> None:
+        self._left = most
+
+    def pieces(self, before: str, after: str) -> list[Piece]:
+        self._left -= len(before) + len(after)
+        return pieces(before, after) if self._left >= 0 else _changed(before, after)
 
 
 def _merged(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[How, str]]:

@@ -59,12 +59,12 @@ def problem(request: Request, kind: ProblemType, detail: str, fields: tuple[Fiel
 
 
 def status_of(error: RoadmapError) -> int:
-    return PROBLEMS[type(error)].status
+    return _kind_of(error).status
 
 
 def answer_expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoadmapError)
-    kind = PROBLEMS[type(error)]
+    kind = _kind_of(error)
     if kind.status == 401 and request.method in ("GET", "HEAD") and wants_page(request) and not is_part(request):
         return see_other(login_path(request))
     if kind.status in (401, 403, 429):
@@ -135,6 +135,11 @@ def _not_here(request: Request, allowed: str) -> str:
     if without != request.url.path and _methods(request, without) != {OPTIONS}:
         return f"{asked} is not part of this service; without the slash at its end it is."
     return f"{asked} is not part of this service. GET /docs tells what is."
+
+
+def _kind_of(error: RoadmapError) -> ProblemType:
+    """Of its class, or of the nearest above: programs need not tell all of them apart."""
+    return next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
 
 
 def _path_told(request: Request) -> str:

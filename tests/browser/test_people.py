@@ -34,7 +34,9 @@ def written(town: School, owner: Person) -> dict[str, str]:
     tree = town.stack.finished(path)
     town.stack.headers = person_of
     town.teacher.as_usual()
-    return {"roadmap_id": tree["id"], "concept_id": tree["stages"][0]["modules"][0]["concepts"][0]["id"], "kind": "quiz"}
+    links = town.stack.request("POST", f"{path}/links", json={"purpose": "reading"}, headers=owner.headers).json()
+    concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
+    return {"roadmap_id": tree["id"], "concept_id": concept, "kind": "quiz", "number": "1", "link_id": links["id"]}
 
 
 def sign_in(page: Page, person: Person, password: str = "") -> None:

@@ -72,7 +72,7 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     page.get_by_role("button", name="Revoke the link").first.click()
     expect(page.locator("#reading input[readonly]")).to_have_count(0)
     read.goto(link)
-    expect(read.get_by_text("of no use any more", exact=False)).to_be_visible()
+    expect(read.get_by_text("no longer works", exact=False)).to_be_visible()
 
 
 def test_somebody_else_logs_in_makes_it_theirs_and_learns_from_it(town: School, visit: Visiting) -> None:

@@ -103,7 +103,7 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     here, there = visit().open(home.url + learned), visit().open(elsewhere.url)
     file = tmp_path / "roadmap.json"
     file.write_bytes(taken(here, "Everything", tmp_path))
-    there.get_by_role("link", name="Bring one in from a file").click()
+    there.get_by_role("link", name="Import from a file").click()
     there.get_by_label("The file").set_input_files(file)
     there.get_by_role("button", name="Bring it in").click()
     expect(there.locator("h1")).to_have_text(here.locator("h1").inner_text())
@@ -120,7 +120,7 @@ def test_without_a_script_it_works_as_well(visit: Visiting, home: School, learne
     page = visit(java_script_enabled=False).open(home.url + learned)
     (tmp_path / "a.json").write_bytes(taken(page, "Everything", tmp_path))
     page.goto(f"{home.url}/roadmaps")
-    page.get_by_role("link", name="Bring one in from a file").click()
+    page.get_by_role("link", name="Import from a file").click()
     page.get_by_label("The file").set_input_files(tmp_path / "a.json")
     page.get_by_role("button", name="Bring it in").click()
     expect(page).to_have_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))

@@ -409,3 +409,11 @@ class TestTrash:
         first = person.get("/trash").text
         (cursor,) = re.findall(r'href="/trash\?cursor=([^"]+)"', first)
         assert "Newest" in text_of(person.get(f"/trash?cursor={cursor}"))
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "-1", "x", "501"])
+def test_a_number_that_no_plan_and_no_version_has_is_passed_over(person: TestClient, roadmap: str, number: str) -> None:
+    concept = concepts_of(person, roadmap)[0]["id"]
+    for path in (f"{roadmap}/revisions/1?before={number}", f"{roadmap}/concepts/{concept}/tutorial/versions?number={number}"):
+        assert text_of(person.get(path)) == text_of(person.get(path.partition("?")[0]))
+    text_of(person.get(f"{roadmap}/concepts/{concept}/tutorial/versions?number=1&before={number}"))

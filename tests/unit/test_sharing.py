@@ -1,4 +1,4 @@
-"""Links: what they open and to whom, what they do not show, and when they are of no use any more."""
+"""Links: what they open and to whom, what they do not show, and when they work no longer."""
 
 import json
 import re
@@ -201,7 +201,7 @@ class TestRefused:
             assert (answer.status_code, answer.json()["type"]) == (410, "/problems/gone")
             assert word in answer.json()["detail"]
         client.headers.update({"Accept": "text/html"})
-        assert "of no use any more" in html_of(client.get(f"/shared/{token_of(revoked)}"), 410)
+        assert "no longer works" in html_of(client.get(f"/shared/{token_of(revoked)}"), 410)
 
     @pytest.mark.parametrize("how", ["trashed", "deleted", "disabled"])
     def test_it_ends_with_its_roadmap_and_its_account(self, client: TestClient, roadmap: str, how: str) -> None:

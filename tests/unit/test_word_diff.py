@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadmap.word_diff import MOST, alike, lines, pieces
+from roadmap.word_diff import MOST, WordByWord, lines, pieces, share_in_common
 
 some_text = st.text(st.sampled_from("ab 面\n.é"), max_size=60)
 
@@ -41,9 +41,21 @@ def test_lines_that_were_added_and_removed_stand_in_their_places() -> None:
 
 
 def test_texts_are_alike_by_what_they_share() -> None:
+    def alike(before: str, after: str) -> float:
+        return share_in_common(pieces(before, after))
+
     assert alike("", "") == alike("the same", "the same") == 1
     assert alike("one", "two") == 0
     assert 0.5 < alike("a long line with one word", "a long line with no word") < 1
+
+
+def test_so_many_characters_of_a_page_are_compared_and_the_rest_is_told_as_a_whole() -> None:
+    words = WordByWord(20)
+    assert [piece.how for piece in words.pieces("good bread", "bad bread")] == ["removed", "added", "same"]
+    assert [(piece.how, piece.text) for piece in words.pieces("good bread", "bad bread")] == [
+        ("removed", "good bread"),
+        ("added", "bad bread"),
+    ]
 
 
 @given(some_text, some_text)

@@ -8,11 +8,11 @@ from core.texts import gettext_noop
 from roadmap.diff import Change
 from roadmap.diff_tree import Mark
 from roadmap.statuses import RevisionSource, RevisionStatus
-from roadmap.word_diff import Line, Piece, alike, merged, pieces
+from roadmap.word_diff import Line, Piece, WordByWord, merged, share_in_common
 
 SOURCES: Mapping[RevisionSource, str] = {
     RevisionSource.goal: gettext_noop("Designed for the goal"),
-    RevisionSource.feedback: gettext_noop("Changed as it was wished"),
+    RevisionSource.feedback: gettext_noop("Changed on request"),
     RevisionSource.edit: gettext_noop("Changed by hand"),
     RevisionSource.restore: gettext_noop("An earlier plan, taken up again"),
     RevisionSource.imported: gettext_noop("Brought from elsewhere"),
@@ -57,11 +57,6 @@ class Block:
     is_folded: bool
 
 
-def field_pieces(change: Change) -> Sequence[Piece]:
-    """Texts word by word; numbers as they are."""
-    return pieces(str(change.before), str(change.after))
-
-
 def field_items(change: Change) -> Sequence[Line]:
     """Of a list: each of its texts."""
     return list(merged(change.before, change.after))
@@ -69,19 +64,21 @@ def field_items(change: Change) -> Sequence[Line]:
 
 def blocks(lines: Sequence[Line]) -> list[Block]:
     found: list[Block] = []
+    words = WordByWord()
     for is_same, run in groupby(lines, key=lambda line: line.how == "same"):
         together = list(run)
-        rows = [_whole(line) for line in together] if is_same else list(_rows(together))
+        rows = [_whole(line) for line in together] if is_same else list(_rows(together, words))
         found.append(Block(rows, is_folded=is_same and len(rows) > FOLDED))
     return found
 
 
-def _rows(changed: Sequence[Line]) -> Iterator[Row]:
+def _rows(changed: Sequence[Line], words: WordByWord) -> Iterator[Row]:
     """What was removed beside what was added in its place, when they are much the same."""
     runs = {how: [line for line in changed if line.how == how] for how in ("removed", "added")}
     for was, now in zip_longest(runs["removed"], runs["added"]):
-        if was is not None and now is not None and alike(was.text, now.text) >= ALIKE:
-            yield Row("changed", pieces(was.text, now.text))
+        both = words.pieces(was.text, now.text) if was is not None and now is not None else []
+        if both and share_in_common(both) >= ALIKE:
+            yield Row("changed", both)
         else:
             yield from (_whole(line) for line in (was, now) if line is not None)
 

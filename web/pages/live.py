@@ -16,10 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import NotFound, TooMany, Unavailable
+from core.errors import InTrash, NotFound, TooMany, Unavailable
 from roadmap import reading
 from roadmap.events import Event, EventType
-from roadmap.ownership import IN_TRASH
 from roadmap.statuses import RoadmapStatus
 from web.api.roadmaps import LARGEST_SEQ, last_event_id
 from web.callers import Caller
@@ -53,9 +52,7 @@ async def watch(call: Call) -> Response:
     after = max(call.query.after, last_event_id(call))
     try:
         last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
-    except NotFound as error:
-        if error.detail != IN_TRASH:
-            raise
+    except InTrash:
         return Response(RETRY + END, media_type="text/event-stream")  # thrown away in another window: nothing more will come
     if finished and after >= last_seq:
         return Response(RETRY + PICTURE.encode() + END, media_type="text/event-stream")

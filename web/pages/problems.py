@@ -11,6 +11,7 @@ from core.errors import (
     FieldError,
     Forbidden,
     Gone,
+    InTrash,
     Invalid,
     NotFound,
     RoadmapError,
@@ -19,7 +20,6 @@ from core.errors import (
     Unavailable,
 )
 from core.texts import gettext_noop, texts
-from roadmap.ownership import IN_TRASH
 from web.pages.look import language_of
 from web.pages.page import is_part, page_of
 from web.pages.rendering import page
@@ -61,8 +61,9 @@ FIELDS |= {
     "trace_id": gettext_noop("The id of a trace, 32 hexadecimal digits."),
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
+    InTrash: gettext_noop("This roadmap is in the trash. “My roadmaps” leads there, and it can be restored."),
     NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
-    Gone: gettext_noop("This link is of no use any more: it was revoked, has expired, or its roadmap is not there any more."),
+    Gone: gettext_noop("This link no longer works: it was revoked, has expired, or its roadmap is gone."),
     Forbidden: gettext_noop("This is not allowed."),
     Unauthenticated: gettext_noop("Log in first. What you have typed is still there when you go back."),
     Conflict: gettext_noop("This cannot be done at the moment: it has changed meanwhile. Look at it again."),
@@ -72,7 +73,6 @@ PROBLEMS: dict[type[RoadmapError], str] = {
 }
 # For htmx: what was to be replaced stays as it is, with all that was chosen and typed there.
 BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
-THROWN_AWAY = gettext_noop("This roadmap is in the trash. “My roadmaps” leads there, and it can be restored.")
 OTHER = gettext_noop("The request cannot be answered.")
 UNEXPECTED = gettext_noop("Something went wrong on our side. The request ID below finds it in the log.")
 
@@ -84,8 +84,6 @@ def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str
 
 
 def said(words: NullTranslations, error: RoadmapError) -> str:
-    if error.detail == IN_TRASH:
-        return words.gettext(THROWN_AWAY)
     kind = next((kind for kind in PROBLEMS if isinstance(error, kind)), None)
     return words.gettext(PROBLEMS[kind] if kind else OTHER)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, NotFound
@@ -12,6 +13,7 @@ from roadmap.decisions import EDITABLE
 from roadmap.diff_tree import Mark, diff_tree
 from roadmap.revisions import RevisionSummary
 from roadmap.statuses import RevisionStatus
+from roadmap.word_diff import WordByWord
 from web.api import decisions
 from web.endpoint import Call, NoBody
 from web.errors import status_of
@@ -24,7 +26,7 @@ from web.pages.rendering import page
 class CompareQuery(AnyQuery):
     """`before`: the plan to compare with; 0 or none: the one before."""
 
-    before: int = 0
+    before: int = Field(0, ge=0, le=revisions.MOST)
 
 
 def show_all(call: Call) -> Response:
@@ -89,12 +91,13 @@ def _may_restore(revision: RevisionSummary, tree: reading.RoadmapTree) -> bool:
 def _words(call: Call) -> dict[str, Any]:
     """What the templates say of plans."""
     words = texts(language_of(call.request))
+    compared = WordByWord()
     return {
         "source": lambda of: words.gettext(changes_said.SOURCES[of]),
         "state": lambda of: words.gettext(changes_said.STATES[of]),
         "mark_said": lambda of: words.gettext(changes_said.MARKS[of]),
         "field_said": lambda of: words.gettext(changes_said.FIELDS[of]),
         "signs": changes_said.SIGNS,
-        "field_pieces": changes_said.field_pieces,
+        "field_pieces": lambda change: compared.pieces(str(change.before), str(change.after)),
         "field_items": changes_said.field_items,
     }

@@ -78,7 +78,7 @@ OF_PART: Mapping[str, Mapping[ContentKind, str]] = {
 }
 HAPPENED: Mapping[str, str] = {
     EventType.queued: gettext_noop("Accepted"),
-    EventType.imported: gettext_noop("It was brought in as it is"),
+    EventType.imported: gettext_noop("Imported"),
     EventType.planning: gettext_noop("The planning has begun"),
     EventType.analysed: gettext_noop("The goal is understood"),
     EventType.drafted: gettext_noop("There is a draft of the plan"),

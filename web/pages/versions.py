@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
@@ -26,8 +27,8 @@ from web.pages.start import CHOICES
 class VersionsQuery(AnyQuery):
     """`number`: the version that is shown, 0 for the current one; `before`: another one to compare it with, 0 for none."""
 
-    number: int = 0
-    before: int = 0
+    number: int = Field(0, ge=0, le=contents.MOST)
+    before: int = Field(0, ge=0, le=contents.MOST)
 
 
 def show(call: Call) -> Response:
