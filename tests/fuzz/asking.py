@@ -36,6 +36,10 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},
+    "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},
+    "check_review": {"chosen": [0]},
+    "rate_review": {"rating": "good", "reviews": 0},
+    "create_link": {"purpose": "reading"},
     "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # where nobody listens
     "change_webhook": {"url": "http://127.0.0.1:65535/hook", "events": ["roadmap.ready"], "enabled": True},
 }

@@ -28,6 +28,7 @@ REFUSED = {
     "answer_quiz": "so many answers as the quiz has questions",
     "check_review": "indexes of options that the question has",
     "edit_plan": "operations name parts of this plan",
+    "import_roadmap": "what is in it belongs together",
     "register": "the password is a common one",
     "change_password": "the same",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
@@ -237,6 +238,8 @@ def places(name: str, watch: Watch, chance: int) -> dict[str, str]:
         return {"roadmap_id": people.me.begin(review=True)} if chance == 0 else {}
     if name in THROWN:
         return {"roadmap_id": people.me.thrown_away(is_there=name != "trash_roadmap")} if chance == 0 else {}
+    if name == "follow_calendar":
+        return {"token": people.feed}
     if name == "end_login":
         return {"session_id": people.me.other_login()} if people.me.email and chance == 0 else {}
     if name not in DECISIONS:

@@ -76,6 +76,7 @@ class People:
     questions: int = 0  # of that concept's quiz
     changing: dict[str, str] = field(default_factory=dict)  # the same of what decisions are made about
     stage: str = ""  # the key of a stage there
+    feed: str = ""  # the token of the calendar of what stays
     waiting: str = ""  # the id of a roadmap that waits for approval
     stopped: str = ""  # the id of one that was stopped
     theirs: dict[str, str] = field(default_factory=dict)  # what is the other one's, by name: ids, texts and secrets
@@ -97,6 +98,8 @@ def come_in(stack: Stack, hook: str) -> People:
     assert me.ask("POST", f"{ROADMAPS}/{people.stopped}/cancel", json={}).status_code == 202
     people.mine, people.questions = left_by(me, "mine", hook)
     people.changing, _ = left_by(me, "mine", hook)
+    calendar = me.ask("POST", f"{ROADMAPS}/{people.mine['roadmap_id']}/links", json={"purpose": "calendar"}).json()
+    people.feed = calendar["url"].split("/")[-2]
     people.stage = me.ask("GET", f"{ROADMAPS}/{people.changing['roadmap_id']}").json()["stages"][0]["key"]
     return people
 
@@ -133,6 +136,8 @@ def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
     left = {"roadmap_id": tree["id"], "concept_id": concept, "attempt_id": attempt, "number": "1", "kind": "quiz"}
     due = person.ask("GET", f"/api/v1/reviews?roadmap_id={tree['id']}").json()["items"]  # none of them is answered
     left |= {"card_id": due[0]["id"]}
+    kept, spare = (person.ask("POST", f"{path}/links", json={"purpose": "reading"}).json() for _ in range(2))
+    left |= {"token": kept["url"].rpartition("/")[2], "link_id": spare["id"]}
     left |= {"webhook_id": webhook["id"], "delivery_id": delivery, "secret": webhook["secret"]}
     if not person.email:
         return left, len(questions)

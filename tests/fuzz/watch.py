@@ -29,6 +29,7 @@ FOR_OPERATORS = ("/api/v1/admin/", "/admin")
 OF_THINGS = ("roadmap_id", "concept_id", "webhook_id", "delivery_id", "email")
 TEACHES = {"read_concept", "read_version", "answer_quiz", "read_attempt", "show_openapi", "export_json", "export_markdown"}
 TEACHES |= {"export_archive", "export_cards"}  # texts that may name all of these
+MAKES_ONE = ("create_roadmap", "import_roadmap", "copy_shared")  # and answers its id
 HASH = re.compile(r"\$argon2id\$\S{20}")
 
 
@@ -181,7 +182,7 @@ class Watch:
         name = TELLS.get(seen.operation)
         if name and seen.status < 300:
             self.secrets.update({value: seen.operation for value in [json.loads(seen.content).get(name)] if value})
-        if seen.operation == "create_roadmap" and seen.status in (201, 202):
+        if seen.operation in MAKES_ONE and seen.status in (201, 202):
             key = next((value for given, value in seen.sent.items() if given.lower() == "idempotency-key"), "")
             self.accepted[key].add(str(json.loads(seen.content)["id"]))
 
