@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
 from core.errors import TooMany
@@ -401,6 +401,22 @@ class TestWhatIsRefused:
         document = small()
         document["concepts"] |= {f"unknown {number}": {} for number in range(1000)}
         assert len(sent(client, document).json()["errors"]) == 20
+
+    @pytest.mark.parametrize("item", [{}, {"options": []}, 0])
+    def test_of_a_list_the_first_mistake_is_told_however_many_there_are(self, item: Any) -> None:
+        document = small()
+        document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"] = [item] * 10_000
+        with pytest.raises(ValidationError) as found:
+            RoadmapFile.model_validate_json(json.dumps(document))
+        assert found.value.error_count() < 10  # each takes memory: millions would end the process
+
+    def test_a_body_of_too_many_things_is_not_looked_at(self, client: TestClient) -> None:
+        before = rows()
+        answers = [sent(client, b"[" + b"{}," * 1_000_000 + b"{}]"), sent(client, {f"k{number}": 0 for number in range(1501)})]
+        assert [answer.status_code for answer in answers] == [400, 400]
+        assert "objects and arrays" in answers[0].json()["detail"]
+        assert "too many names" in answers[1].json()["detail"]
+        assert rows() == before
 
     def test_who_fails_in_the_middle_leaves_nothing(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object, **__: object) -> None:
