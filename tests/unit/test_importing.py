@@ -197,16 +197,18 @@ class TestComingBack:
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 CARD = st.fixed_dictionaries(
     {
-        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.none() | st.integers(0, 3)},
-        **{"stability": st.none() | st.floats(0, 36500), "difficulty": st.none() | st.floats(1, 10)},
+        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.integers(0, 3)},
+        **{"stability": st.floats(0.001, 36500), "difficulty": st.floats(1, 10)},
         "due_at": st.datetimes(datetime(2001, 1, 1), datetime(2199, 1, 1)).map(lambda moment: f"{moment.isoformat()}Z"),
         **{"reviewed_at": st.none() | st.just(AT), "reviews": st.integers(0, 1000), "lapses": st.integers(0, 1000)},
     }
 )
+NEW = {"state": 1, "stability": None, "difficulty": None}  # it was never rated
+CARDS = st.tuples(CARD, st.sampled_from([{}, NEW, {"state": 2, "step": None}])).map(lambda both: both[0] | both[1])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(title=TEXT, notes=st.just("") | TEXT, card=CARD, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
+@given(title=TEXT, notes=st.just("") | TEXT, card=CARDS, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
 def test_whatever_it_is_comes_back(client: TestClient, title: str, notes: str, card: Document, progress: str) -> None:
     document = small()
     document["outline"]["title"] = title
@@ -380,6 +382,24 @@ class TestWhatIsRefused:
     def test_json_that_is_no_roadmap(self, client: TestClient, content: bytes) -> None:
         before = rows()
         assert sent(client, content).status_code == 422
+        assert rows() == before
+
+    @pytest.mark.parametrize(
+        ("changed", "name"),
+        [
+            ({"stability": None}, "stability"),
+            ({"stability": 0.0}, "stability"),
+            ({"difficulty": None}, "difficulty"),
+            ({"difficulty": 0.0}, "difficulty"),
+            ({"state": 1, "step": 0, "difficulty": None}, "difficulty"),
+            ({"state": 3, "step": None}, "step"),
+        ],
+    )
+    def test_a_card_with_which_nothing_could_go_on(self, client: TestClient, changed: Document, name: str) -> None:
+        document = small()
+        document["concepts"][FIRST]["cards"][0] |= changed
+        before = rows()
+        assert sent(client, document).json()["errors"][0]["pointer"] == f"#/concepts/{FIRST}/cards/0/{name}"
         assert rows() == before
 
     def test_two_cards_of_one_question(self, client: TestClient) -> None:
