@@ -18,6 +18,7 @@ from web.pages import upload
 from web.parsing import field_errors, read_body
 
 MOST_FIELDS = 1000
+LARGEST_NUMBER = 999_999  # of a plan or a version, as in a path: a database has no place for any number
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 

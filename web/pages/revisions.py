@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, NotFound
@@ -17,14 +18,14 @@ from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import changes_said, problems
 from web.pages.look import language_of
-from web.pages.page import AnyQuery, see_other
+from web.pages.page import LARGEST_NUMBER, AnyQuery, see_other
 from web.pages.rendering import page
 
 
 class CompareQuery(AnyQuery):
     """`before`: the plan to compare with; 0 or none: the one before."""
 
-    before: int = 0
+    before: int = Field(0, ge=0, le=LARGEST_NUMBER)
 
 
 def show_all(call: Call) -> Response:

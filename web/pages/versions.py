@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
@@ -18,7 +19,7 @@ from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import changes_said, concept, problems
 from web.pages.look import language_of
-from web.pages.page import AnyQuery, filled, see_other
+from web.pages.page import LARGEST_NUMBER, AnyQuery, filled, see_other
 from web.pages.rendering import page
 from web.pages.start import CHOICES
 
@@ -26,8 +27,8 @@ from web.pages.start import CHOICES
 class VersionsQuery(AnyQuery):
     """`number`: the version that is shown, 0 for the current one; `before`: another one to compare it with, 0 for none."""
 
-    number: int = 0
-    before: int = 0
+    number: int = Field(0, ge=0, le=LARGEST_NUMBER)
+    before: int = Field(0, ge=0, le=LARGEST_NUMBER)
 
 
 def show(call: Call) -> Response:
