@@ -19,7 +19,7 @@ from web.rules import rule_of
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
-MOST_GROUPS = 1_000_000  # objects and arrays of a body: each takes memory, however short it is
+MOST_GROUPS = 2_000_000  # objects and arrays of a body: each takes memory, however short it is
 MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
 
 
