@@ -28,7 +28,7 @@ def calendar_of(tree: RoadmapTree, schedule: Schedule, *, url: str, now: datetim
     """`url` is where the service is, as in https://roadmap.example.org: events lead to the pages of their concepts."""
     from icalendar import Calendar
 
-    name = _line(tree.title or tree.goal)
+    name = _line(tree.title or tree.goal or "Roadmap")
     made = Calendar()
     for field, value in (("PRODID", PRODUCT), ("VERSION", "2.0"), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")):
         made.add(field, value)

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 
 class Level(StrEnum):
@@ -28,7 +28,9 @@ class Frozen(BaseModel):
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
-Points = Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60)]
+FIRST_ONLY = FailFast()  # of a list one mistake is told: a small file could have millions, each of which takes memory
+Points = Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY]
+Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 
 
 class OutlineConcept(Frozen):
@@ -39,8 +41,8 @@ class OutlineConcept(Frozen):
     description: str = Field(description="What it is about.")
     hours: Annotated[int, Field(ge=1, le=200)] = Field(description="Hours that it takes to learn.")
     difficulty: Annotated[int, Field(ge=1, le=5)] = Field(description="From 1, easy, to 5, hard.")
-    prerequisites: tuple[str, ...] = Field((), description="Keys of the concepts that one needs before.")
-    outcomes: tuple[str, ...] = Field((), description="What one can do afterwards.")
+    prerequisites: Texts = Field((), description="Keys of the concepts that one needs before.")
+    outcomes: Texts = Field((), description="What one can do afterwards.")
 
 
 class OutlineModule(Frozen):
@@ -49,19 +51,19 @@ class OutlineModule(Frozen):
     key: Title = Field(description="Its name in all revisions and in edits.")
     title: Title = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
-    concepts: tuple[OutlineConcept, ...] = Field(description="In the order in which they are learned.")
+    concepts: Annotated[tuple[OutlineConcept, ...], FIRST_ONLY] = Field(description="In the order in which they are learned.")
 
 
 class OutlineStage(Frozen):
     key: Title = Field(description="Its name in all revisions and in edits.")
     title: Title = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
-    modules: tuple[OutlineModule, ...] = Field(description="In the order in which they are learned.")
+    modules: Annotated[tuple[OutlineModule, ...], FIRST_ONLY] = Field(description="In the order in which they are learned.")
 
 
 class Outline(Frozen):
     title: Title = Field(description="What the roadmap is called.")
-    stages: tuple[OutlineStage, ...] = Field(description="In the order in which they are learned.")
+    stages: Annotated[tuple[OutlineStage, ...], FIRST_ONLY] = Field(description="In the order in which they are learned.")
 
     def modules(self) -> Iterator[OutlineModule]:
         for stage in self.stages:
@@ -110,7 +112,7 @@ class Resource(Frozen):
 
 
 class Resources(Frozen):
-    items: Annotated[tuple[Resource, ...], Field(min_length=1)] = Field(description="The best first.")
+    items: Annotated[tuple[Resource, ...], Field(min_length=1), FIRST_ONLY] = Field(description="The best first.")
 
     def text(self) -> str:
         """Titles are left out: they are as they stand on the pages."""
@@ -125,10 +127,10 @@ class Question(Frozen):
 
     type: QuestionType = Field(description="How many of the options are right: one, several, or one of true and false.")
     prompt: Annotated[str, Field(min_length=1)] = Field(description="What is asked.")
-    options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)] = Field(
+    options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2), FIRST_ONLY] = Field(
         description="Of which some are right."
     )
-    answers: Annotated[tuple[int, ...], Field(min_length=1)] = Field(description="The indexes of the right options.")
+    answers: Annotated[tuple[int, ...], Field(min_length=1), FIRST_ONLY] = Field(description="The indexes of the right options.")
     explanation: Annotated[str, Field(min_length=1)] = Field(description="Why.")
 
     @property
@@ -149,7 +151,9 @@ class Question(Frozen):
 
 
 class Quiz(Frozen):
-    questions: Annotated[tuple[Question, ...], Field(min_length=1)] = Field(description="In the order in which they are asked.")
+    questions: Annotated[tuple[Question, ...], Field(min_length=1), FIRST_ONLY] = Field(
+        description="In the order in which they are asked."
+    )
 
     def text(self) -> str:
         return "\n".join(f"{question.prompt}\n{question.explanation}" for question in self.questions)

@@ -23,7 +23,19 @@ from roadmap.applying import current_outline, subject
 from roadmap.contents import SHAPES
 from roadmap.formats import FORMAT, LARGEST, VERSION
 from roadmap.learning import LONGEST_NOTES, MOST_ATTEMPTS, MOST_QUESTIONS
-from roadmap.outline import Analysis, ContentKind, Frozen, Level, Outline, OutlineModule, OutlineStage, Quiz, Resources, Tutorial
+from roadmap.outline import (
+    FIRST_ONLY,
+    Analysis,
+    ContentKind,
+    Frozen,
+    Level,
+    Outline,
+    OutlineModule,
+    OutlineStage,
+    Quiz,
+    Resources,
+    Tutorial,
+)
 from roadmap.ownership import owned
 from roadmap.requests import PRINTABLE, LanguageTag, RoadmapRequest, Text
 from roadmap.statuses import ConceptProgress, ContentStatus
@@ -61,7 +73,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
 Day = Annotated[date, AfterValidator(_day)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
-Chosen = Annotated[tuple[Index, ...], Field(max_length=100)]
+Chosen = Annotated[tuple[Index, ...], Field(max_length=100), FIRST_ONLY]
 Days = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
@@ -124,7 +136,7 @@ class PortableContents(Frozen):
 class PortableAttempt(Frozen):
     """Answers to the quiz as it is in this document."""
 
-    answers: Annotated[tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS)] = Field(
+    answers: Annotated[tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY] = Field(
         description="For each question, in order, the indexes of the options that were chosen."
     )
     score: Count = Field(description="Questions that were answered rightly.")
@@ -153,10 +165,10 @@ class PortableConcept(Frozen):
     progress: ConceptProgress = Field(ConceptProgress.todo, description="How far the learner is.")
     progress_at: Moment | None = Field(None, description="Since when; null: it is not begun.")
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field("", description="The learner's own.")
-    attempts: Annotated[tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS)] = Field(
+    attempts: Annotated[tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY] = Field(
         (), description="At the quiz as it is, the oldest first."
     )
-    cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS)] = Field(
+    cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = Field(
         (), description="Of its questions, in their order."
     )
 
@@ -222,11 +234,11 @@ def as_json(document: PortableRoadmap) -> bytes:
 
 
 def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
-    facts: dict[str, Any] = {name: getattr(row, name) for name in ("language", "resource_language")} | {"level": Level(row.level)}
+    facts: dict[str, Any] = {"language": row.language, "level": Level(row.level)}
     if not with_learner:
         usual = RoadmapRequest.model_fields["hours_per_week"].default
         return PortableRequest(**facts, goal=row.title, hours_per_week=usual, begins_on=clock.now().date())
-    own = ("goal", "hours_per_week", "deadline", "background", "motivation", "preferences")
+    own = ("goal", "hours_per_week", "resource_language", "deadline", "background", "motivation", "preferences")
     more = {name: getattr(row, name) for name in own}
     return PortableRequest(**facts, **more, begins_on=row.begins_on or row.created_at.date())
 

@@ -6,19 +6,21 @@ from datetime import timedelta
 from time import thread_time
 from typing import Any, Self
 
+from fsrs import State
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core import clock
 from roadmap import checks
 from roadmap.outline import Outline, Quiz
-from roadmap.portable import PortableAttempt, PortableConcept, PortableRoadmap
+from roadmap.portable import PortableAttempt, PortableCard, PortableConcept, PortableRoadmap
 from roadmap.requests import printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may have had to be escaped
 LONGEST_WORDS = 20_000  # characters of any other text in contents
 MOST_ITEMS = 1000  # resources, or questions
+LEAST_STABILITY, LEAST_DIFFICULTY = 0.001, 1  # that FSRS makes
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
 
@@ -167,9 +169,23 @@ def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> It
         if quiz is None or card.question >= count:
             yield (*place, "cards", number, "question"), f"is no question of the quiz, which has {count}"
             continue
+        yield from _card((*place, "cards", number), card)
         asked[fingerprint := quiz.questions[card.question].fingerprint] += 1
         if asked[fingerprint] > 1:
             yield (*place, "cards", number, "question"), "has another card already"
+
+
+def _card(place: Place, card: PortableCard) -> Iterator[Found]:
+    """What FSRS can go on with: it divides by these numbers, and takes for granted that they are there."""
+    both = {"stability": (card.stability, LEAST_STABILITY), "difficulty": (card.difficulty, LEAST_DIFFICULTY)}
+    are_needed = card.state != State.Learning or any(number is not None for number, _ in both.values())
+    for name, (number, least) in both.items():
+        if number is None and are_needed:
+            yield (*place, name), "is missing: it goes with the state and the other numbers of the card"
+        elif number is not None and number < least:
+            yield (*place, name), f"should be greater than or equal to {least}"
+    if card.state == State.Relearning and card.step is None:
+        yield (*place, "step"), "is missing: the question is learned once more"
 
 
 def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Iterator[Found]:

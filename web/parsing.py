@@ -19,6 +19,8 @@ from web.rules import rule_of
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
+MOST_GROUPS = 2_000_000  # objects and arrays of a body: each takes memory, however short it is
+MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
 
 
 def _number(value: str) -> int:
@@ -118,9 +120,22 @@ def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
 
 
 def _check_names(content: bytes) -> None:
-    """A name that stands twice in an object means something else to each reader. Raises Malformed."""
+    """A name that stands twice in an object means something else to each reader, and nothing here has thousands of names, each
+    of which would be a mistake of its own. Raises Malformed.
+    """
+    if content.count(b"{") + content.count(b"[") > MOST_GROUPS:
+        raise Malformed(f"The body has more than {MOST_GROUPS:,} objects and arrays.")
+    many = 0
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal many
+        many += len(pairs) if len(pairs) > MANY_NAMES else 0
+        if many > MOST_NAMES:
+            raise Malformed(f"The objects of the body have too many names: those with more than {MANY_NAMES} have {many:,}.")
+        return _once(pairs)
+
     try:
-        json.loads(content, object_pairs_hook=_once)
+        json.loads(content, object_pairs_hook=once)
     except (ValueError, RecursionError):
         return  # who reads it next says what is wrong
 
@@ -162,13 +177,9 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
 
 def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)
-    problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
+    around = {p["loc"][:length] for p in problems for length in range(len(p["loc"]))}  # what is wrong inside makes a list shorter
+    problems = [p for p in problems if p["type"] != "too_short" or p["loc"] not in around][:20]
     return tuple(FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?")) for p in problems)
-
-
-def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
-    """What is wrong inside of a list makes it shorter."""
-    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
 from core.errors import TooMany
@@ -197,16 +197,18 @@ class TestComingBack:
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 CARD = st.fixed_dictionaries(
     {
-        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.none() | st.integers(0, 3)},
-        **{"stability": st.none() | st.floats(0, 36500), "difficulty": st.none() | st.floats(1, 10)},
+        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.integers(0, 3)},
+        **{"stability": st.floats(0.001, 36500), "difficulty": st.floats(1, 10)},
         "due_at": st.datetimes(datetime(2001, 1, 1), datetime(2199, 1, 1)).map(lambda moment: f"{moment.isoformat()}Z"),
         **{"reviewed_at": st.none() | st.just(AT), "reviews": st.integers(0, 1000), "lapses": st.integers(0, 1000)},
     }
 )
+NEW = {"state": 1, "stability": None, "difficulty": None}  # it was never rated
+CARDS = st.tuples(CARD, st.sampled_from([{}, NEW, {"state": 2, "step": None}])).map(lambda both: both[0] | both[1])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(title=TEXT, notes=st.just("") | TEXT, card=CARD, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
+@given(title=TEXT, notes=st.just("") | TEXT, card=CARDS, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
 def test_whatever_it_is_comes_back(client: TestClient, title: str, notes: str, card: Document, progress: str) -> None:
     document = small()
     document["outline"]["title"] = title
@@ -382,6 +384,24 @@ class TestWhatIsRefused:
         assert sent(client, content).status_code == 422
         assert rows() == before
 
+    @pytest.mark.parametrize(
+        ("changed", "name"),
+        [
+            ({"stability": None}, "stability"),
+            ({"stability": 0.0}, "stability"),
+            ({"difficulty": None}, "difficulty"),
+            ({"difficulty": 0.0}, "difficulty"),
+            ({"state": 1, "step": 0, "difficulty": None}, "difficulty"),
+            ({"state": 3, "step": None}, "step"),
+        ],
+    )
+    def test_a_card_with_which_nothing_could_go_on(self, client: TestClient, changed: Document, name: str) -> None:
+        document = small()
+        document["concepts"][FIRST]["cards"][0] |= changed
+        before = rows()
+        assert sent(client, document).json()["errors"][0]["pointer"] == f"#/concepts/{FIRST}/cards/0/{name}"
+        assert rows() == before
+
     def test_two_cards_of_one_question(self, client: TestClient) -> None:
         document = small()
         document["concepts"][FIRST]["cards"] *= 2
@@ -401,6 +421,22 @@ class TestWhatIsRefused:
         document = small()
         document["concepts"] |= {f"unknown {number}": {} for number in range(1000)}
         assert len(sent(client, document).json()["errors"]) == 20
+
+    @pytest.mark.parametrize("item", [{}, {"options": []}, 0])
+    def test_of_a_list_the_first_mistake_is_told_however_many_there_are(self, item: Any) -> None:
+        document = small()
+        document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"] = [item] * 10_000
+        with pytest.raises(ValidationError) as found:
+            RoadmapFile.model_validate_json(json.dumps(document))
+        assert found.value.error_count() < 10  # each takes memory: millions would end the process
+
+    def test_a_body_of_too_many_things_is_not_looked_at(self, client: TestClient) -> None:
+        before = rows()
+        answers = [sent(client, b"[" + b"{}," * 2_000_000 + b"{}]"), sent(client, {f"k{number}": 0 for number in range(1501)})]
+        assert [answer.status_code for answer in answers] == [400, 400]
+        assert "objects and arrays" in answers[0].json()["detail"]
+        assert "too many names" in answers[1].json()["detail"]
+        assert rows() == before
 
     def test_who_fails_in_the_middle_leaves_nothing(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object, **__: object) -> None:

@@ -305,6 +305,14 @@ class TestCalendar:
         path = link["url"].removeprefix(str(client.base_url).rstrip("/"))
         assert client.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
+    def test_without_a_plan_it_does_not_say_the_goal(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        path = str(client.post(f"{API}/roadmaps", json=SECRETS).headers["location"])
+        answer = self.feed(client, linked(client, path, purpose="calendar"))
+        assert (answer.status_code, Calendar.from_ical(answer.content)["NAME"]) == (200, "Roadmap")
+        assert "dismissed" not in answer.text.replace("\r\n ", "")
+        assert "dismissed" in client.get(f"{path}/export.ics").text.replace("\r\n ", "")
+
     def test_of_a_roadmap_that_was_deleted_it_says_so(self, client: TestClient, roadmap: str) -> None:
         link = linked(client, roadmap, purpose="calendar")
         client.delete(roadmap)

@@ -88,10 +88,13 @@ def export_calendar(call: Call) -> Response:
     return calendar_file(call, call.owner, call.ids["roadmap_id"])
 
 
-def calendar_file(call: Call, owner_id: UUID, roadmap_id: UUID) -> Response:
-    """The same all day long, unless something of the roadmap changes. Raises NotFound."""
+def calendar_file(call: Call, owner_id: UUID, roadmap_id: UUID, *, is_shared: bool = False) -> Response:
+    """The same all day long, unless something of the roadmap changes; one that is shared is not called what its owner wants to
+    be able to do, which it would be while it has no plan. Raises NotFound.
+    """
     today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     tree = reading.roadmap_tree(owner_id, roadmap_id)
+    tree = tree.model_copy(update={"goal": ""}) if is_shared else tree
     words, told = _words(call, tree)
     calendar = calendar_of(tree, schedule_of(tree, today.date()), url=own_address(call.request), now=today, texts=words)
     return _file(call, calendar, tree.title, "ics", told)

@@ -89,7 +89,7 @@ def copied(call: Call) -> RoadmapSummary:
 def follow_calendar(call: Call) -> Response:
     """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
     link = opened(call, LinkPurpose.calendar)
-    response = calendar_file(call, link.owner_id, link.roadmap_id)
+    response = calendar_file(call, link.owner_id, link.roadmap_id, is_shared=True)
     response.headers.update(UNLISTED)
     return response
 
