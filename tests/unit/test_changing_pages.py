@@ -262,13 +262,6 @@ class TestPlans:
         for place in ("9", "1?before=9"):
             assert person.get(f"/roadmaps/{several}/revisions/{place}").status_code == 404
 
-    @pytest.mark.parametrize("number", ["1000000", "4294967296", "9" * 30, "-1"])
-    def test_a_number_that_no_plan_and_no_version_has_is_none(self, person: TestClient, several: UUID, number: str) -> None:
-        page = f"/roadmaps/{several}"
-        lesson = f"{page}/concepts/{concepts_of(person, page)[0]['id']}/quiz/versions"
-        asked = (f"{page}/revisions/1?before={number}", f"{lesson}?number={number}", f"{lesson}?number=1&before={number}")
-        assert [person.get(path).status_code for path in asked] == [200, 200, 200]
-
     def test_one_is_restored_by_a_button_and_the_current_one_is_not(self, person: TestClient, several: UUID) -> None:
         answer = person.post(f"/roadmaps/{several}/revisions/2/restore")
         assert (answer.status_code, answer.headers["location"]) == (303, f"/roadmaps/{several}")
@@ -418,7 +411,7 @@ class TestTrash:
         assert "Newest" in text_of(person.get(f"/trash?cursor={cursor}"))
 
 
-@pytest.mark.parametrize("number", ["99999999999999999999", "-1", "x", "501"])
+@pytest.mark.parametrize("number", ["99999999999999999999", "4294967296", "-1", "x", "501"])
 def test_a_number_that_no_plan_and_no_version_has_is_passed_over(person: TestClient, roadmap: str, number: str) -> None:
     concept = concepts_of(person, roadmap)[0]["id"]
     for path in (f"{roadmap}/revisions/1?before={number}", f"{roadmap}/concepts/{concept}/tutorial/versions?number={number}"):
