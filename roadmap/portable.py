@@ -23,6 +23,7 @@ from roadmap.applying import current_outline, subject
 from roadmap.contents import SHAPES
 from roadmap.formats import FORMAT, LARGEST, VERSION
 from roadmap.learning import LONGEST_NOTES, MOST_ATTEMPTS, MOST_QUESTIONS
+from roadmap.memory import MOST_REVIEWS, MOST_STABILITY, Memory
 from roadmap.outline import Analysis, ContentKind, Frozen, Level, Outline, OutlineModule, OutlineStage, Quiz, Resources, Tutorial
 from roadmap.ownership import owned
 from roadmap.requests import PRINTABLE, LanguageTag, RoadmapRequest, Text
@@ -62,7 +63,8 @@ Day = Annotated[date, AfterValidator(_day)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
 Chosen = Annotated[tuple[Index, ...], Field(max_length=100)]
-Days = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Times = Annotated[int, Field(ge=0, le=MOST_REVIEWS), WHOLE]
+Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
@@ -142,8 +144,12 @@ class PortableCard(Frozen):
     difficulty: Difficulty | None = Field(None, description="From 1 to 10.")
     due_at: Moment = Field(description="When it comes back.")
     reviewed_at: Moment | None = Field(None, description="Null: it was not yet.")
-    reviews: Count = Field(0, description="How often it was asked.")
-    lapses: Count = Field(0, description="How often it was forgotten after it was learned.")
+    reviews: Times = Field(0, description="How often it was asked.")
+    lapses: Times = Field(0, description="How often it was forgotten after it was learned.")
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(**self.model_dump(exclude={"question"}))
 
 
 class PortableConcept(Frozen):
@@ -307,10 +313,13 @@ def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard,
     places: dict[str, int] = {}
     for number, question in enumerate(quiz.questions if quiz else ()):
         places.setdefault(question.fingerprint, number)
-    names = PortableCard.model_fields.keys() - {"question"}
-    found = [
-        PortableCard(question=places[row.question], **{name: getattr(row, name) for name in names})
-        for row in rows
-        if row.question in places
-    ]
+    found = [_card(places[row.question], row) for row in rows if row.question in places]
     return tuple(sorted(found, key=lambda card: card.question)[:MOST_QUESTIONS])
+
+
+def _card(question: int, row: ReviewCard) -> PortableCard:
+    """What goes on growing is told as much as comes in again."""
+    facts = {name: getattr(row, name) for name in PortableCard.model_fields.keys() - {"question"}}
+    facts |= {name: min(facts[name], MOST_REVIEWS) for name in ("reviews", "lapses")}
+    facts["stability"] = None if row.stability is None else min(row.stability, MOST_STABILITY)
+    return PortableCard(question=question, **facts)

@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core import clock
 from roadmap import checks
+from roadmap.memory import faults
 from roadmap.outline import Outline, Quiz
 from roadmap.portable import PortableAttempt, PortableConcept, PortableRoadmap
 from roadmap.requests import printable
@@ -158,7 +159,7 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
 
 
 def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> Iterator[Found]:
-    """Answers and cards are about questions that are there."""
+    """Answers and cards are about questions that are there, and what is known of these can be gone on with."""
     for number, attempt in enumerate(concept.attempts):
         yield from _attempt((*place, "attempts", number), attempt, quiz)
     count = len(quiz.questions) if quiz else 0
@@ -170,6 +171,7 @@ def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> It
         asked[fingerprint := quiz.questions[card.question].fingerprint] += 1
         if asked[fingerprint] > 1:
             yield (*place, "cards", number, "question"), "has another card already"
+        yield from (((*place, "cards", number, name), rule) for name, rule in faults(card.memory))
 
 
 def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Iterator[Found]:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from copy import deepcopy
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from core import clock
 from core.errors import TooMany
 from core.limiting import Limit
-from core.runtime import database, session
+from core.runtime import database, session, transaction
 from models.learning import QuizAttempt, ReviewCard
 from models.roadmaps import Concept
 from roadmap.accounts import LOCAL_OWNER
@@ -26,9 +27,11 @@ from roadmap.checks import LONGEST_DESCRIPTION, MOST_CONCEPTS
 from roadmap.formats import LARGEST
 from roadmap.importing import NOT_THERE, imported
 from roadmap.learning import LONGEST_NOTES
+from roadmap.memory import MOST_REVIEWS, Memory, ReviewRating, rated
 from roadmap.outline import Question
 from roadmap.portable import as_json, portable
 from roadmap.portable_rules import RoadmapFile
+from roadmap.reviewing import KEPT
 from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.stack import GOAL
@@ -195,20 +198,41 @@ class TestComingBack:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+RATINGS = list(ReviewRating)
+BEGAN = datetime(2024, 1, 5, 9, tzinfo=UTC)
+REVIEWED = st.lists(st.tuples(st.sampled_from(RATINGS), st.integers(1, 2 * 365 * 24 * 60)), max_size=12)  # minutes before each
+# Whatever a card may say, most of which no memory is.
 CARD = st.fixed_dictionaries(
     {
         **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.none() | st.integers(0, 3)},
-        **{"stability": st.none() | st.floats(0, 36500), "difficulty": st.none() | st.floats(1, 10)},
+        "stability": st.none() | st.sampled_from([0, 5e-324, 0.001, 3.1, 36500, 1e6]) | st.floats(0, 1e6),
+        "difficulty": st.none() | st.floats(0, 10),
         "due_at": st.datetimes(datetime(2001, 1, 1), datetime(2199, 1, 1)).map(lambda moment: f"{moment.isoformat()}Z"),
-        **{"reviewed_at": st.none() | st.just(AT), "reviews": st.integers(0, 1000), "lapses": st.integers(0, 1000)},
+        "reviewed_at": st.none() | st.sampled_from([AT, "2001-01-01T00:00:00Z"]),
+        "reviews": st.sampled_from([0, 1, 3, MOST_REVIEWS]),
+        "lapses": st.sampled_from([0, 1, MOST_REVIEWS]),
     }
 )
 
 
+def card_of(reviewed: list[tuple[ReviewRating, int]]) -> Document:
+    """As FSRS makes it, of a question that was rated so, each time so much later."""
+    memory, now = Memory(due_at=BEGAN), BEGAN
+    for rating, minutes in reviewed:
+        now = min(now + timedelta(minutes=minutes), clock.now())
+        memory = rated(memory, rating, now)
+    card: Document = {"question": 1, **{name: getattr(memory, name) for name in KEPT}}
+    for name in ("due_at", "reviewed_at"):
+        card[name] = card[name] and card[name].isoformat().replace("+00:00", "Z")
+    return card
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(title=TEXT, notes=st.just("") | TEXT, card=CARD, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
-def test_whatever_it_is_comes_back(client: TestClient, title: str, notes: str, card: Document, progress: str) -> None:
-    document = small()
+@given(title=TEXT, notes=st.just("") | TEXT, reviewed=REVIEWED, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
+def test_whatever_it_is_comes_back(
+    client: TestClient, title: str, notes: str, reviewed: list[tuple[ReviewRating, int]], progress: str
+) -> None:
+    document, card = small(), card_of(reviewed)
     document["outline"]["title"] = title
     document["concepts"][FIRST] |= {"notes": notes, "cards": [card], "progress": progress}
     document["concepts"][FIRST]["progress_at"] = None if progress == "todo" else AT
@@ -219,6 +243,46 @@ def test_whatever_it_is_comes_back(client: TestClient, title: str, notes: str, c
     assert {name: found[name] for name in ("stability", "difficulty", "reviews")} == {
         name: card[name] for name in ("stability", "difficulty", "reviews")
     }
+
+
+def goes_on(client: TestClient, path: str) -> None:
+    """Its card can be asked, checked, rated in each way, and taken along and brought in again after that."""
+    with session():
+        card = ReviewCard.get(ReviewCard.roadmap == UUID(path.rpartition("/")[2]))
+    before = {name: getattr(card, name) for name in KEPT}
+    assert client.get(f"{API}/reviews").status_code == 200
+    checked = client.post(f"{API}/reviews/{card.id}/check", json={"chosen": [0]})
+    assert checked.status_code == 200, checked.text
+    for rating in RATINGS:
+        answer = client.post(f"{API}/reviews/{card.id}", json={"rating": rating, "reviews": card.reviews})
+        assert answer.status_code == 200, answer.text
+        made(client, taken(client, path) | {"exported_at": AT})
+        with transaction():
+            ReviewCard.update(**before).where(ReviewCard.id == card.id).execute()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(card=CARD | REVIEWED.map(card_of))
+def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Document) -> None:
+    document = small()
+    document["concepts"][FIRST]["cards"] = [card]
+    answer = sent(client, document)
+    if answer.status_code == 201:
+        goes_on(client, answer.headers["location"])
+        return
+    assert answer.status_code == 422, answer.text
+    pointers = {each["pointer"].rpartition("/")[0] for each in answer.json()["errors"]}
+    assert pointers == {f"#/concepts/{FIRST}/cards/0"}
+
+
+@pytest.mark.parametrize("stability", [0.001, 1e6])
+@pytest.mark.parametrize("reviews", [1, MOST_REVIEWS])
+@pytest.mark.parametrize(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
+def test_so_can_one_at_the_bounds(client: TestClient, state: int, step: int | None, reviews: int, stability: float) -> None:
+    document = small()
+    its = {"state": state, "step": step, "stability": stability, "reviews": reviews, "lapses": reviews, "reviewed_at": AT}
+    document["concepts"][FIRST]["cards"][0] |= its | {"due_at": AT}
+    goes_on(client, made(client, document))
 
 
 def at(document: Document, *place: str | int) -> Any:
@@ -301,6 +365,24 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*LEFT, "cards", 0, "question"), 2, f"/concepts/{FIRST}/cards/0/question", "no question of the quiz, which has 2"),
     ((*LEFT, "cards", 0, "question"), -1, f"/concepts/{FIRST}/cards/0/question", "greater"),
     ((*LEFT, "cards", 0, "state"), 4, f"/concepts/{FIRST}/cards/0/state", "3"),
+    *(
+        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", said)
+        for name, value, said in (
+            ("stability", None, "is required"),
+            ("stability", 0, "greater than 0"),
+            ("difficulty", None, "is required"),
+            ("difficulty", 0.5, "from 1 to 10"),
+            ("reviewed_at", None, "is required"),
+            ("step", 0, "must be null"),
+                        ("reviews", MOST_REVIEWS + 1, "100000"),
+            ("lapses", 4, "at most the number of reviews, 3"),
+            ("due_at", "2026-01-05T08:59:59Z", "before it was reviewed"),
+        )
+    ),
+    ((*LEFT, "cards", 0, "state"), 3, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0"),
+    ((*LEFT, "cards", 0, "state"), 1, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0 or 1"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/state", "never reviewed"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/stability", "must be null"),
     ((*LEFT, "cards", 0, "stability"), 1e300, f"/concepts/{FIRST}/cards/0/stability", "1000000"),
     ((*LEFT, "cards", 0, "due_at"), "9999-12-31T23:59:59Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),
     ((*LEFT, "cards", 0, "due_at"), "0001-01-01T00:00:00Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),
