@@ -6,8 +6,9 @@ which format it is and in which version, so that an instance that cannot read it
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from itertools import count
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from roadmap.learning import LONGEST_NOTES, MOST_ATTEMPTS, MOST_QUESTIONS
 from roadmap.memory import MOST_REVIEWS, MOST_STABILITY, Memory
 from roadmap.outline import Analysis, ContentKind, Frozen, Level, Outline, OutlineModule, OutlineStage, Quiz, Resources, Tutorial
 from roadmap.ownership import owned
-from roadmap.requests import PRINTABLE, LanguageTag, RoadmapRequest, Text
+from roadmap.requests import PRINTABLE, SHORTEST_GOAL, LanguageTag, RoadmapRequest, Text, fault_of_goal
 from roadmap.statuses import ConceptProgress, ContentStatus
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
@@ -71,7 +72,7 @@ Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 class PortableRequest(Frozen):
     """What was asked for."""
 
-    goal: Annotated[str, Field(min_length=1, max_length=1000), PRINTABLE] = Field(
+    goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE] = Field(
         description="What the person wants to be able to do."
     )
     level: Level = Field(description="What the person knew already.")
@@ -231,7 +232,8 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
     facts: dict[str, Any] = {name: getattr(row, name) for name in ("language", "resource_language")} | {"level": Level(row.level)}
     if not with_learner:
         usual = RoadmapRequest.model_fields["hours_per_week"].default
-        return PortableRequest(**facts, goal=row.title, hours_per_week=usual, begins_on=clock.now().date())
+        goal = f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title  # a title may be a letter, or a number
+        return PortableRequest(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
     own = ("goal", "hours_per_week", "deadline", "background", "motivation", "preferences")
     more = {name: getattr(row, name) for name in own}
     return PortableRequest(**facts, **more, begins_on=row.begins_on or row.created_at.date())
@@ -239,16 +241,23 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
 
 def _without_ids(outline: Outline) -> Outline:
     """Stages and modules of older versions have no keys but their ids."""
-    numbers = iter(range(1, 1_000_000))
+    stages = _free("stage", (stage.key for stage in outline.stages))
+    modules = _free("module", (module.key for module in outline.modules()))
 
     def module(node: OutlineModule) -> OutlineModule:
-        return node.model_copy(update={"key": f"module-{next(numbers)}"}) if _is_id(node.key) else node
+        return node.model_copy(update={"key": next(modules)}) if _is_id(node.key) else node
 
     def stage(node: OutlineStage) -> OutlineStage:
-        key = f"stage-{next(numbers)}" if _is_id(node.key) else node.key
+        key = next(stages) if _is_id(node.key) else node.key
         return node.model_copy(update={"key": key, "modules": tuple(module(each) for each in node.modules)})
 
     return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
+
+
+def _free(what: str, keys: Iterable[str]) -> Iterator[str]:
+    """New keys beside these."""
+    taken = frozenset(keys)
+    return (key for number in count(1) if (key := f"{what}-{number}") not in taken)
 
 
 def _is_id(key: str) -> bool:

@@ -14,7 +14,8 @@ from roadmap import checks
 from roadmap.memory import faults
 from roadmap.outline import Outline, Quiz
 from roadmap.portable import PortableAttempt, PortableConcept, PortableRoadmap
-from roadmap.requests import printable
+from roadmap.quizzes import fits, is_right, rule_of
+from roadmap.requests import fault_of_goal, printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may have had to be escaped
@@ -41,6 +42,8 @@ class RoadmapFile(PortableRoadmap):
 def broken(document: PortableRoadmap) -> Iterator[Found]:
     """Every rule that it breaks beyond the types of its fields, with the place; the costly ones last."""
     yield from _texts(document)
+    if fault := fault_of_goal(document.request.goal):
+        yield ("request", "goal"), fault
     yield from _of_outline(document.outline)
     yield from _times(document)
     keys = {concept.key for concept in document.outline.concepts()}
@@ -89,7 +92,7 @@ def _strings(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 def _of_outline(outline: Outline) -> Iterator[Found]:
     """Where something can be pointed to it is; the rest is told as of any other outline."""
-    exact = [*_repeated(outline), *_prerequisites(outline)]
+    exact = [*_untitled(outline), *_repeated(outline), *_prerequisites(outline)]
     yield from exact
     if not exact:
         yield from ((("outline",), f"does not hold together: {problem}") for problem in checks.problems(outline))
@@ -102,6 +105,11 @@ def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
             yield "module", ("outline", "stages", s, "modules", m), module
             for c, concept in enumerate(module.concepts):
                 yield "concept", ("outline", "stages", s, "modules", m, "concepts", c), concept
+
+
+def _untitled(outline: Outline) -> Iterator[Found]:
+    titles = [(("outline",), outline.title), *((place, node.title) for _, place, node in _nodes(outline))]
+    yield from (((*place, "title"), "must not be only of spaces") for place, title in titles if not title.strip())
 
 
 def _repeated(outline: Outline) -> Iterator[Found]:
@@ -181,9 +189,9 @@ def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Itera
         return
     right = 0
     for number, (question, chosen) in enumerate(zip(quiz.questions, attempt.answers, strict=True)):
-        if not set(chosen) <= set(range(len(question.options))) or len(set(chosen)) < len(chosen):
-            yield (*place, "answers", number), f"must be indexes of its {len(question.options)} options, each once"
-        right += set(chosen) == set(question.answers)
+        if not fits(question, chosen):
+            yield (*place, "answers", number), rule_of(question)
+        right += is_right(question, chosen)
     if attempt.total != count:
         yield (*place, "total"), f"must be the number of questions, {count}"
     if attempt.score != right:

@@ -18,10 +18,11 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.errors import TooMany
+from core.ids import new_id
 from core.limiting import Limit
 from core.runtime import database, session, transaction
 from models.learning import QuizAttempt, ReviewCard
-from models.roadmaps import Concept
+from models.roadmaps import Concept, Module, Roadmap, Stage
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.checks import LONGEST_DESCRIPTION, MOST_CONCEPTS
 from roadmap.formats import LARGEST
@@ -168,6 +169,34 @@ class TestComingBack:
         copied = imported(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
+    @pytest.mark.parametrize("title", ["C", "101", "1 + 1", "微积分", "It"])
+    def test_whatever_its_title_is_a_copy_can_be_taken_along_as_well(self, client: TestClient, title: str) -> None:
+        document = small()
+        document["outline"]["title"] = title
+        shared = portable(LOCAL_OWNER, UUID(made(client, document).rpartition("/")[2]), with_learner=False)
+        copied = imported(LOCAL_OWNER, shared).roadmap
+        again = taken(client, made(client, client.get(f"{API}/roadmaps/{copied.id}/export.json").content))
+        assert (again["outline"]["title"], title in again["request"]["goal"]) == (title, True)
+
+    def test_keys_that_are_made_for_older_plans_are_free(self, client: TestClient) -> None:
+        document = small()
+        nodes = document["outline"]["stages"]
+        for key in ("stage-1", "stage-3", "x"):
+            concept = {**nodes[0]["modules"][0]["concepts"][0], "key": f"c-{key}", "title": f"About {key}"}
+            module = {"key": f"module-{key[-1]}", "title": "More", "description": "", "concepts": [concept]}
+            nodes.append({"key": key, "title": f"More of {key}", "description": "", "modules": [module]})
+        path = made(client, document)
+        ids = {each: str(new_id()) for each in ("begin", "parts", "x", "module-x")}
+        with transaction():
+            for table in (Stage, Module):
+                for row in table.select().where(table.key.in_(list(ids))):
+                    table.update(key=ids[row.key]).where(table.id == row.id).execute()
+            Roadmap.update(revision=0).execute()
+        stages = taken(client, path)["outline"]["stages"]
+        assert made(client, client.get(f"{path}/export.json").content)
+        assert [stage["key"] for stage in stages] == ["stage-2", "stage-1", "stage-3", "stage-4"]
+        assert [stage["modules"][0]["key"] for stage in stages] == ["module-2", "module-1", "module-3", "module-4"]
+
     def test_a_key_makes_it_once(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "once"}
         first, second = (client.post(IMPORT, json=small(), headers=headers) for _ in range(2))
@@ -198,6 +227,7 @@ class TestComingBack:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+TITLE = TEXT.filter(str.strip)
 RATINGS = list(ReviewRating)
 BEGAN = datetime(2024, 1, 5, 9, tzinfo=UTC)
 REVIEWED = st.lists(st.tuples(st.sampled_from(RATINGS), st.integers(1, 2 * 365 * 24 * 60)), max_size=12)  # minutes before each
@@ -228,7 +258,9 @@ def card_of(reviewed: list[tuple[ReviewRating, int]]) -> Document:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(title=TEXT, notes=st.just("") | TEXT, reviewed=REVIEWED, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
+@given(
+    title=TITLE, notes=st.just("") | TEXT, reviewed=REVIEWED, progress=st.sampled_from(["todo", "learning", "done", "skipped"])
+)
 def test_whatever_it_is_comes_back(
     client: TestClient, title: str, notes: str, reviewed: list[tuple[ReviewRating, int]], progress: str
 ) -> None:
@@ -340,7 +372,12 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("request", "owner_id"), "somebody", "/request/owner_id", "not a known field"),
     (("request", "hours_per_week"), 81, "/request/hours_per_week", "80"),
     (("request", "language"), "klingon!", "/request/language", "language"),
-    (("request", "goal"), "", "/request/goal", "at least 1"),
+    *((("request", "goal"), bad, "/request/goal", "at least 2") for bad in ("", "   ", " a ")),
+    (("request", "goal"), "1 + 1", "/request/goal", "in words"),
+    (("outline", "title"), "  ", "/outline/title", "only of spaces"),
+    ((*STAGE, "title"), " ", "/outline/stages/0/title", "only of spaces"),
+    ((*STAGE, "modules", 0, "title"), " ", "/outline/stages/0/modules/0/title", "only of spaces"),
+    ((*CONCEPTS, 0, "title"), "\u2003", "/outline/stages/0/modules/0/concepts/0/title", "only of spaces"),
     (("request", "begins_on"), "1815-12-10", "/request/begins_on", "between the years"),
     (("request", "deadline"), "9999-12-31", "/request/deadline", "between the years"),
     ((*CONCEPTS, 0, "prerequisites"), [SECOND], "/outline/stages/0/modules/0/concepts/0/prerequisites/0", "comes later"),
