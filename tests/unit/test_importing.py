@@ -26,7 +26,7 @@ from models.roadmaps import Concept, Module, Roadmap, Stage
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.checks import LONGEST_DESCRIPTION, MOST_CONCEPTS
 from roadmap.formats import LARGEST
-from roadmap.importing import NOT_THERE, imported
+from roadmap.importing import IN_FILE, imported
 from roadmap.learning import LONGEST_NOTES
 from roadmap.memory import MOST_REVIEWS, Memory, ReviewRating, rated
 from roadmap.outline import Question
@@ -129,7 +129,7 @@ class TestComingBack:
         assert (tree["status"], tree["progress"]) == ("partial", {"ready": 4, "failed": 2, "total": 6})
         assert tree["error"] == "2 of 6 parts were not in the file"
         second = tree["stages"][0]["modules"][0]["concepts"][1]
-        assert second["contents"]["quiz"] == {"status": "failed", "version": 0, "error": NOT_THERE}
+        assert second["contents"]["quiz"] == {"status": "failed", "version": 0, "error": IN_FILE.part}
         assert client.post(f"{path}/retry", json={}).status_code == 202
 
     def test_one_with_every_part_is_ready_and_has_its_events(self, client: TestClient) -> None:

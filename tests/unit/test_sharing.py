@@ -15,7 +15,7 @@ from core import clock
 from core.runtime import session, transaction
 from models.accounts import Account
 from models.links import SecretLink
-from models.roadmaps import Roadmap
+from models.roadmaps import Content, Roadmap
 from roadmap import importing
 from roadmap.secret_links import MOST
 from tests.copies import Copies
@@ -231,6 +231,17 @@ class TestMadeMine:
             assert (one["key"], one["title"], one["contents"]) == (other["key"], other["title"], other["contents"])
         told = client.get(f"{answer.headers['location']}/export.json").text
         assert [secret for secret in (*SECRETS.values(), NOTE) if isinstance(secret, str) and secret in told] == []
+
+    def test_what_is_not_written_is_missing_and_nobody_speaks_of_a_file(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap)
+        with transaction():
+            part = Content.get(Content.roadmap == roadmap_row(roadmap).id, Content.kind == "quiz")
+            Content.update(status="failed", version=0).where(Content.id == part.id).execute()
+        mine = client.get(client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]).json()
+        assert (mine["status"], mine["progress"]["failed"]) == ("partial", 1)
+        assert mine["error"] == f"1 of {mine['progress']['total']} parts were not written when it was copied"
+        (error,) = {part["error"] for node in concepts(mine) for part in node["contents"].values()} - {""}
+        assert error == "It was not written when the roadmap was copied."
 
     def test_it_goes_its_own_way(self, client: TestClient, roadmap: str) -> None:
         link = linked(client, roadmap)

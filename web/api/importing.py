@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from roadmap import importing
+from roadmap.importing import IN_FILE, Missing
 from roadmap.portable import PortableRoadmap
 from roadmap.reading import RoadmapSummary
 from web import limits
@@ -31,9 +32,9 @@ def made(roadmap: RoadmapSummary) -> Reply:
     return Reply(ImportedRoadmap(**dict(roadmap), links=links), headers={"Location": links.self})
 
 
-def take_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
-    """Of one that keeps to the rules. Raises TooMany."""
+def take_in(call: Call, document: PortableRoadmap, missing: Missing = IN_FILE) -> RoadmapSummary:
+    """Of one that keeps to the rules; `missing` is said of the parts that it does not have. Raises TooMany."""
     limits.count_import(call.owner)
-    made = importing.imported(call.owner, document)
+    made = importing.imported(call.owner, document, missing)
     send(made.steps)
     return made.roadmap

@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roadmap import secret_links, sharing
+from roadmap.importing import IN_SHARED
 from roadmap.learning import read_profile
 from roadmap.portable import PortableRoadmap, portable
+from roadmap.reading import RoadmapSummary
 from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
 from web import tokens
 from web.answering import Reply
@@ -70,7 +72,7 @@ def copy_shared(call: Call) -> Reply:
     """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
     then on: what becomes of the shared one does not change it.
     """
-    return made(take_in(call, copy_of(call)))
+    return made(take_copy_in(call, copy_of(call)))
 
 
 def copy_of(call: Call) -> PortableRoadmap:
@@ -81,6 +83,11 @@ def copy_of(call: Call) -> PortableRoadmap:
         request = document.request.model_copy(update={"hours_per_week": hours})
         document = document.model_copy(update={"request": request})
     return document
+
+
+def take_copy_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
+    """Raises TooMany."""
+    return take_in(call, document, IN_SHARED)
 
 
 def follow_calendar(call: Call) -> Response:
