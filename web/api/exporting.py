@@ -61,7 +61,7 @@ def export_markdown(call: Call) -> Response:
 
     tree, document = _whole(call)
     words, told = _words(call, tree)
-    parts = as_markdown(tree.model_dump(mode="json"), details_of(tree, document).values(), texts=words, with_learner=True)
+    parts = as_markdown(tree.model_dump(mode="json"), details_of(tree, document).values(), words)
     return _file(call, "".join(parts).encode(), tree.title, "md", told)
 
 
