@@ -9,15 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import count
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic_core import PydanticCustomError
 
 from core import clock
 from core.errors import Conflict
 from core.numbers import WHOLE
 from core.runtime import snapshot
+from core.text import size_said
 from models.learning import QuizAttempt, ReviewCard
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.applying import current_outline, subject
@@ -30,6 +32,7 @@ from roadmap.ownership import owned
 from roadmap.requests import PRINTABLE, SHORTEST_GOAL, LanguageTag, RoadmapRequest, Text, fault_of_goal
 from roadmap.statuses import ConceptProgress, ContentStatus
 
+NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
 
 
@@ -41,7 +44,8 @@ def _format(name: str) -> str:
 
 def _version(number: int) -> int:
     if number > VERSION:
-        raise ValueError(f"was made by a newer version of Roadmap ({number}); this one reads {VERSION}")
+        told = {"number": number, "reads": VERSION}
+        raise PydanticCustomError(NEWER, "was made by a newer version of Roadmap ({number}); this one reads {reads}", told)
     if number < VERSION:
         raise ValueError(f"must be {VERSION}")
     return number
@@ -222,8 +226,7 @@ def as_json(document: PortableRoadmap) -> bytes:
     content = document.model_dump_json().encode()
     if len(content) > LARGEST:
         raise Conflict(
-            f"This roadmap has {len(content):,} bytes as JSON, and no instance takes more than {LARGEST:,}. "
-            "Take it along as Markdown."
+            f"This roadmap has more than {size_said(LARGEST)} as JSON, and no instance takes that. Take it along as Markdown."
         )
     return content
 

@@ -163,7 +163,9 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
 def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
     problems = error.errors(include_url=False, include_input=False)
     problems = [p for p in problems if p["type"] != "too_short" or not any(_is_inside(q["loc"], p["loc"]) for q in problems)][:20]
-    return tuple(FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?")) for p in problems)
+    return tuple(
+        FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?"), kind=p["type"]) for p in problems
+    )
 
 
 def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:

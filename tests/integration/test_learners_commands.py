@@ -143,7 +143,7 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
         (b"PK", "is no roadmap; `roadmap export ID --format json` writes one"),
         (b'{"format": "anki"}', "is no roadmap"),
         (b'{"format": "roadmap", "version": 2}', "version: was made by a newer version of Roadmap (2); this one reads 1"),
-        (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16,777,216 bytes"),
+        (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],
 )
 def test_a_file_that_is_no_roadmap_is_said_to_be_none(service: Stack, tmp_path: Path, content: bytes, said: str) -> None:

@@ -119,7 +119,7 @@ class TestAnswers:
         page = client.get(bread.removeprefix(API), headers=HTML).text
         taking = page[page.index('id="taking"') : page.index('<details class="told">')]
         found = re.findall(r'href="([^"]+)"', taking)
-        assert len(found) == 7
+        assert len(found) == 8  # seven files and pages, and the link that a calendar follows
         for address in found:
             assert client.get(address, headers=HTML).status_code == 200
         assert "export.svg" not in page.replace(taking, "")

@@ -6,7 +6,10 @@ import secrets
 from starlette.responses import Response
 
 from core.errors import Invalid, Malformed, RoadmapError, TooLarge, TooMany
+from core.text import size_said
 from core.texts import gettext_noop, texts
+from roadmap import portable
+from roadmap.formats import LARGEST
 from roadmap.portable_rules import RoadmapFile
 from web.api.importing import take_in
 from web.endpoint import Call
@@ -19,7 +22,7 @@ from web.pages.upload import FileForm
 from web.parsing import body_of
 
 NONE = gettext_noop("Choose the file first.")
-TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most 16 MiB.")
+TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
 NO_JSON = gettext_noop("This is no roadmap, or not all of it. Choose the file that was taken along as JSON.")
 NO_ROADMAP = gettext_noop("This file has no roadmap in it. Choose the one that was taken along as JSON.")
 NEWER = gettext_noop("This file was made by a newer version of Roadmap than this one, which cannot read it.")
@@ -56,7 +59,7 @@ def _page(call: Call, error: RoadmapError | None = None, said: str = "") -> Resp
         "import.html",
         status=status_of(error) if error else 200,
         form=form or secrets.token_urlsafe(16),
-        problem=words.gettext(said or _said(error)) if error else "",
+        problem=words.gettext(said or _said(error)) % {"size": size_said(LARGEST)} if error else "",
         fields=error.fields if error and not said and _said(error) == NOT_FITTING else (),
     )
 
@@ -69,6 +72,6 @@ def _said(error: RoadmapError) -> str:
     if not isinstance(error, Invalid):
         return NO_JSON
     first = error.fields[0]
-    if first.pointer == "/version" and "newer" in first.detail:
+    if first.kind == portable.NEWER:
         return NEWER
     return NO_ROADMAP if first.pointer in ("/format", "") else NOT_FITTING
