@@ -18,7 +18,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.showing import show
 from cli.telling import Failed, console
-from roadmap import document
 from roadmap.document import counted
 
 HERE = Path(__file__).resolve().parent.parent
@@ -49,8 +48,7 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
         roadmap = make_roadmap(client, request)
         if not roadmap["stages"]:
             raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-        concepts = (checked(client.get(concept_path(roadmap, id_))) for id_ in document.concept_ids(roadmap))
-        output.write_text("".join(document.as_markdown(roadmap, concepts)), encoding="utf-8")
+        output.write_bytes(good(client.get(roadmap["links"]["markdown"])).content)
         show(roadmap)
         show_cost(checked(client.get(roadmap["links"]["receipt"])))
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
@@ -123,12 +121,18 @@ def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, An
     raise Failed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
 
 
-def checked(response: httpx2.Response) -> dict[str, Any]:
-    """The body of a good answer; the problem of a bad one as an error of this program."""
-    body: dict[str, Any] = response.json()
+def good(response: httpx2.Response) -> httpx2.Response:
+    """An answer that is none of a problem; that of a bad one is an error of this program."""
     if response.is_error:
+        body = response.json()
         fields = [f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}" for field in body.get("errors", ())]
         raise Failed("; ".join(fields) or body["detail"])
+    return response
+
+
+def checked(response: httpx2.Response) -> dict[str, Any]:
+    """The body of a good answer."""
+    body: dict[str, Any] = good(response).json()
     return body
 
 
@@ -139,10 +143,6 @@ def show_cost(receipt: dict[str, Any]) -> None:
         tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
         price = f", {receipt['spent']} {receipt['currency']}" if float(receipt["spent"]) else ""
         console.print(f"\n{counted(calls, 'call')} of the model, {counted(tokens, 'token')}{price}", highlight=False)
-
-
-def concept_path(roadmap: dict[str, Any], id_: str) -> str:
-    return f"{roadmap['links']['self']}/concepts/{id_}"
 
 
 def free_port() -> int:

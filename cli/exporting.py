@@ -3,16 +3,13 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cli.calling import ROADMAPS, Caller, id_argument, service_options
 from cli.telling import Failed, as_document
 from core.archive import new_file
-from roadmap import document
 
 BINARY = ("zip", "apkg")
 
@@ -41,17 +38,14 @@ def export_command(roadmap_id: str, form: str, output: Path | None, caller: Call
     form = "json" if as_json and output is None else form
     if form in BINARY and output is None and sys.stdout.isatty():
         raise Failed(f"A terminal cannot show {form}; say --output, or send it to a file with >.")
-    parts = _markdown if form == "md" else _as_it_is(form)
+    path = f"{ROADMAPS}/{roadmap_id}/export.{form}"
     if output is None:
-        for part in parts(caller, f"{ROADMAPS}/{roadmap_id}"):
-            click.echo(part, nl=False)
+        click.echo(caller.content(path), nl=False)
         return
-    size = 0
     try:
         mode = _mode(output)
         with new_file(output, replace=True) as file:
-            for part in parts(caller, f"{ROADMAPS}/{roadmap_id}"):
-                size += file.write(part)
+            size = file.write(caller.content(path))
         output.chmod(mode)
     except OSError as error:
         raise Failed(f"{output} cannot be written ({error.strerror}); name another place.") from None
@@ -65,20 +59,3 @@ def _mode(output: Path) -> int:
     umask = os.umask(0)
     os.umask(umask)
     return 0o666 & ~umask
-
-
-def _markdown(caller: Caller, path: str) -> Iterator[bytes]:
-    """Concept after concept, so that a reader who has seen enough need not wait for all of them."""
-    tree = caller.get(path)
-    return (part.encode() for part in document.as_markdown(tree, _concepts(caller, path, tree)))
-
-
-def _as_it_is(form: str) -> Callable[[Caller, str], Iterator[bytes]]:
-    def read(caller: Caller, path: str) -> Iterator[bytes]:
-        yield caller.content(f"{path}/export.{form}")
-
-    return read
-
-
-def _concepts(caller: Caller, path: str, tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    return (caller.get(f"{path}/concepts/{id_}") for id_ in document.concept_ids(tree))

@@ -8,7 +8,7 @@ import click
 
 from cli.calling import ROADMAPS, Caller, service_options
 from cli.telling import Failed, json_option, show
-from core.text import plain
+from core.text import plain, size_said
 from roadmap.formats import FORMAT, LARGEST
 
 
@@ -27,7 +27,7 @@ def _read(file: Path) -> dict[str, Any]:
     with click.open_file(str(file), "rb") as source:
         content = source.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise Failed(f"{file} is too large: a roadmap has at most {LARGEST:,} bytes.")
+        raise Failed(f"{file} is too large: a roadmap has at most {size_said(LARGEST)}.")
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,14 +1,17 @@
 """Everything that a caller can get wrong or that can be away. Handlers raise; `web/errors.py` answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field and the rule it breaks. `pointer` is a JSON pointer into the body, or `?name` of the query."""
+    """One field and the rule it breaks. `pointer` is a JSON pointer into the body, or `?name` of the query; `kind` names the
+    rule for us, and is told to nobody.
+    """
 
     pointer: str
     detail: str
+    kind: str = field(default="", compare=False)
 
 
 class RoadmapError(Exception):

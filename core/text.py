@@ -56,3 +56,8 @@ def storable(text: str) -> str:
 def storable_json(text: str) -> str:
     """The same for the text of a JSON document, in which NUL is an escape."""
     return storable(ESCAPED_NUL.sub(r"\1", text))
+
+
+def size_said(size: int) -> str:
+    """A number of bytes as people read it, such as 256 KiB and 16 MiB; whole ones only."""
+    return f"{size // 1024**2} MiB" if size >= 1024**2 else f"{size // 1024} KiB"

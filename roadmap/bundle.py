@@ -64,7 +64,7 @@ def _files(
     paths = dict(_paths(tree))
     yield "README.md", "".join(_index(tree, paths, texts)).encode()
     for key, path in paths.items():
-        yield path, harmless(concept_markdown(concepts[key], texts=texts, with_learner=True, level=1).lstrip("\n")).encode()
+        yield path, harmless(concept_markdown(concepts[key], texts, level=1).lstrip("\n")).encode()
     yield "map.svg", exported(tree, texts=texts).encode()
     try:
         yield "roadmap.json", as_json(document)

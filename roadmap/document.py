@@ -1,7 +1,7 @@
-"""A whole roadmap with its tutorials, resources and questions as one Markdown document.
+"""A whole roadmap with its tutorials, resources and questions as one Markdown document, with what the learner has left, and in
+the words of the roadmap's language.
 
-It takes what the API tells, as JSON: a tree, and each of its concepts in detail. So the command line makes it of a service
-elsewhere, and the service of its own rows, with what the learner has left and in the words of the roadmap's language.
+It takes a tree and each of its concepts in detail, as JSON.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,20 +15,13 @@ from roadmap.statuses import ConceptProgress
 Json = Mapping[str, Any]
 
 
-def concept_ids(tree: Json) -> list[str]:
-    """In the order in which `as_markdown` wants them."""
-    return [node["id"] for node in _nodes(tree)]
-
-
-def as_markdown(
-    tree: Json, concepts: Iterable[Json], *, texts: NullTranslations = ENGLISH, with_learner: bool = False
-) -> Iterator[str]:
+def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -> Iterator[str]:
     """Part after part, each harmless by itself: what a model wrote has no HTML and no image in it, and leads nowhere strange.
-    With its learner: progress as a list to tick off, and the notes as quotations.
+    Progress is a list to tick off, and notes are quotations.
     """
     details = iter(concepts)
     yield harmless(f"# {tree['title'] or tree['goal']}\n\n{framed(tree, texts)}\n")
-    if with_learner and tree["stages"]:
+    if tree["stages"]:
         ticks = "\n".join(f"- {tick(node, texts)}" for node in _nodes(tree))
         heading = texts.gettext("Progress")
         yield harmless(f"\n## {heading}\n\n{ticks}\n")
@@ -37,14 +30,14 @@ def as_markdown(
         for module in stage["modules"]:
             yield harmless(f"\n### {module['title']}\n\n{module['description']}\n")
             for _ in module["concepts"]:
-                yield harmless(concept_markdown(next(details), texts=texts, with_learner=with_learner))
+                yield harmless(concept_markdown(next(details), texts))
 
 
 def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def framed(tree: Json, texts: NullTranslations = ENGLISH) -> str:
+def framed(tree: Json, texts: NullTranslations) -> str:
     """What it is for, and how long it takes."""
     hours, weeks = counted(tree["hours"], "hour"), counted(tree["weeks"], "week")
     if texts is not ENGLISH:
@@ -60,7 +53,7 @@ def tick(node: Json, texts: NullTranslations, shown: str = "") -> str:
     return f"[{'x' if node['progress'] == ConceptProgress.done else ' '}] {shown or node['title']}{f' ({said})' if said else ''}"
 
 
-def concept_markdown(concept: Json, *, texts: NullTranslations = ENGLISH, with_learner: bool = False, level: int = 4) -> str:
+def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) -> str:
     """One concept under a heading of that level, not yet harmless."""
     numbers = {"week": concept["week"], "count": concept["hours"]}
     said = texts.ngettext("Week %(week)d, %(count)d hour.", "Week %(week)d, %(count)d hours.", concept["hours"]) % numbers
@@ -77,7 +70,7 @@ def concept_markdown(concept: Json, *, texts: NullTranslations = ENGLISH, with_l
             lines.append(f"{number}. {question['prompt']}\n")
             lines += [f"   - {option}" for option in question["options"]]
             lines.append("")
-    if with_learner and concept["notes"]:
+    if concept["notes"]:
         lines.append(_strong(texts.gettext("My notes")))
         lines += [f"> {line}".rstrip() for line in concept["notes"].splitlines()]
         lines.append("")

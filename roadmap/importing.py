@@ -28,9 +28,20 @@ from roadmap.statuses import ContentStatus, RevisionSource, RoadmapStatus
 from roadmap.steps import Step
 
 FIRST = 1  # version of everything that comes in
-NOT_THERE = "It was not in the file."
 NOTHING = PortableConcept()
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a document has not every part: of one of them, and, behind their number, of all."""
+
+    part: str
+    parts: str
+
+
+IN_FILE = Missing("It was not in the file.", "were not in the file")
+IN_SHARED = Missing("It was not written when the roadmap was copied.", "were not written when it was copied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,10 @@ class Imported:
     steps: list[Step]
 
 
-def imported(owner_id: UUID, document: PortableRoadmap) -> Imported:
-    """Make a new roadmap of this owner. The document keeps to the rules: it is a `RoadmapFile`, or made by `portable`."""
+def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE) -> Imported:
+    """Make a new roadmap of this owner. The document keeps to the rules: it is a `RoadmapFile`, or made by `portable`. `missing`
+    is said of the parts that it does not have.
+    """
     outline, request = document.outline, document.request
     now = clock.now()
     roadmap_id = new_id()
@@ -59,17 +72,19 @@ def imported(owner_id: UUID, document: PortableRoadmap) -> Imported:
         revision = revisions.add(row, RevisionSource.imported, outline, base=0, remarks=remarks[: revisions.MOST_PROBLEMS])
         row, _ = adopt_outline(roadmap_id, outline, revision.number)
         concept_of = {each.key: each for each in Concept.select().where(Concept.roadmap == roadmap_id)}
-        _write(roadmap_id, concept_of, document.concepts)
+        _write(roadmap_id, concept_of, document.concepts, missing)
         _learn(owner_id, roadmap_id, concept_of, document.concepts)
         finishing.save_counts(row)
         told = {"revision": revision.number, "title": outline.title, "stages": len(outline.stages)}
         steps = events.append(row, EventType.outlined, told | {"concepts": len(concept_of), "contents": row.contents_total})
         status = RoadmapStatus.partial if row.contents_failed else RoadmapStatus.ready
-        steps += finishing.finish(roadmap_id, status, lacking="were not in the file")
+        steps += finishing.finish(roadmap_id, status, lacking=missing.parts)
         return Imported(reading.summary(owner_id, roadmap_id), steps)
 
 
-def _write(roadmap_id: UUID, concept_of: Mapping[str, Concept], concepts: Mapping[str, PortableConcept]) -> None:
+def _write(
+    roadmap_id: UUID, concept_of: Mapping[str, Concept], concepts: Mapping[str, PortableConcept], missing: Missing
+) -> None:
     """The contents that are there, as their first versions."""
     query = Content.select(Content.id, Content.concept, Content.kind).where(Content.roadmap == roadmap_id)
     ids = {(concept_id, kind): id_ for id_, concept_id, kind in query.tuples()}
@@ -82,7 +97,7 @@ def _write(roadmap_id: UUID, concept_of: Mapping[str, Concept], concepts: Mappin
                 rows.append({**facts, "content": ids[concept.id, kind], "body": body, "subject": subject(concept)})
     for batch in peewee.chunked(rows, LARGE_ROWS):
         insert_rows(ContentVersion, batch, common={"version": FIRST})
-    Content.update(status=ContentStatus.failed, error=NOT_THERE).where(Content.roadmap == roadmap_id).execute()
+    Content.update(status=ContentStatus.failed, error=missing.part).where(Content.roadmap == roadmap_id).execute()
     ready = Content.update(status=ContentStatus.ready, version=FIRST, error="")
     for batch in peewee.chunked([row["content"] for row in rows], ROWS):
         ready.where(Content.id.in_(batch)).execute()

@@ -4,6 +4,7 @@ A question that is asked for the first time, or was forgotten, comes back within
 of them each time. It is due when nine of ten such questions would still be answered.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,8 @@ from enum import StrEnum
 import fsrs
 
 FARTHEST = 3650  # days until a question comes back, at most
+MOST_STABILITY = 1_000_000.0  # days, of a memory that comes from elsewhere
+MOST_REVIEWS = 100_000  # of one that comes from elsewhere: there is room for more, and nobody has so many
 SCHEDULER = fsrs.Scheduler(maximum_interval=FARTHEST, enable_fuzzing=False)  # by chance nothing: the same twice is the same
 
 
@@ -42,6 +45,13 @@ STATES = {
 }
 
 
+STEPS = {  # how many each has; a question in review has none
+    fsrs.State.Learning: len(SCHEDULER.learning_steps),
+    fsrs.State.Relearning: len(SCHEDULER.relearning_steps),
+}
+RATED = ("stability", "difficulty", "reviewed_at")  # what there is when it was rated once
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Of one question, as it is stored. `stability` is in days, `difficulty` from 1 to 10; null: it was never rated."""
@@ -67,6 +77,35 @@ class Memory:
     def is_shaky(self) -> bool:
         """Whether it was forgotten just now, and comes back within minutes."""
         return not self.is_new and self.state != fsrs.State.Review and self.step == 0
+
+
+def faults(memory: Memory) -> Iterator[tuple[str, str]]:
+    """Why nothing could be made of it by `rated`, or never has been: each field with the rule it breaks; none of those that
+    `rated` makes. All of it that is a number is within the bounds of its type.
+    """
+    steps = STEPS.get(fsrs.State(memory.state))
+    if steps is None and memory.step is not None:
+        yield "step", "must be null: there are no steps in review"
+    elif steps is not None and (memory.step is None or not 0 <= memory.step < steps):
+        yield "step", f"must be a step of this state, {' or '.join(str(step) for step in range(steps))}"
+    if memory.lapses > memory.reviews:
+        yield "lapses", f"must be at most the number of reviews, {memory.reviews}"
+    if memory.is_new:
+        if memory.state != fsrs.State.Learning:
+            yield "state", "must be 1: it was never reviewed"
+        for name in RATED:
+            if getattr(memory, name) is not None:
+                yield name, "must be null: it was never reviewed"
+        return
+    for name in RATED:
+        if getattr(memory, name) is None:
+            yield name, "is required: it was reviewed"
+    if memory.stability is not None and memory.stability <= 0:
+        yield "stability", "should be greater than 0"
+    if memory.difficulty is not None and not 1 <= memory.difficulty <= 10:
+        yield "difficulty", "should be from 1 to 10"
+    if memory.reviewed_at is not None and memory.due_at < memory.reviewed_at:
+        yield "due_at", "must not be before it was reviewed"
 
 
 def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:

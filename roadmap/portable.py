@@ -6,23 +6,27 @@ which format it is and in which version, so that an instance that cannot read it
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from itertools import count
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic_core import PydanticCustomError
 
 from core import clock
 from core.errors import Conflict
 from core.numbers import WHOLE
 from core.runtime import snapshot
+from core.text import size_said
 from models.learning import QuizAttempt, ReviewCard
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.applying import current_outline, subject
 from roadmap.contents import SHAPES
 from roadmap.formats import FORMAT, LARGEST, VERSION
 from roadmap.learning import LONGEST_NOTES, MOST_ATTEMPTS, MOST_QUESTIONS
+from roadmap.memory import MOST_REVIEWS, MOST_STABILITY, Memory
 from roadmap.outline import (
     FIRST_ONLY,
     Analysis,
@@ -37,9 +41,10 @@ from roadmap.outline import (
     Tutorial,
 )
 from roadmap.ownership import owned
-from roadmap.requests import PRINTABLE, LanguageTag, RoadmapRequest, Text
+from roadmap.requests import PRINTABLE, SHORTEST_GOAL, LanguageTag, RoadmapRequest, Text, fault_of_goal
 from roadmap.statuses import ConceptProgress, ContentStatus
 
+NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
 
 
@@ -51,7 +56,8 @@ def _format(name: str) -> str:
 
 def _version(number: int) -> int:
     if number > VERSION:
-        raise ValueError(f"was made by a newer version of Roadmap ({number}); this one reads {VERSION}")
+        told = {"number": number, "reads": VERSION}
+        raise PydanticCustomError(NEWER, "was made by a newer version of Roadmap ({number}); this one reads {reads}", told)
     if number < VERSION:
         raise ValueError(f"must be {VERSION}")
     return number
@@ -74,14 +80,15 @@ Day = Annotated[date, AfterValidator(_day)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
 Chosen = Annotated[tuple[Index, ...], Field(max_length=100), FIRST_ONLY]
-Days = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Times = Annotated[int, Field(ge=0, le=MOST_REVIEWS), WHOLE]
+Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
 class PortableRequest(Frozen):
     """What was asked for."""
 
-    goal: Annotated[str, Field(min_length=1, max_length=1000), PRINTABLE] = Field(
+    goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE] = Field(
         description="What the person wants to be able to do."
     )
     level: Level = Field(description="What the person knew already.")
@@ -154,8 +161,12 @@ class PortableCard(Frozen):
     difficulty: Difficulty | None = Field(None, description="From 1 to 10.")
     due_at: Moment = Field(description="When it comes back.")
     reviewed_at: Moment | None = Field(None, description="Null: it was not yet.")
-    reviews: Count = Field(0, description="How often it was asked.")
-    lapses: Count = Field(0, description="How often it was forgotten after it was learned.")
+    reviews: Times = Field(0, description="How often it was asked.")
+    lapses: Times = Field(0, description="How often it was forgotten after it was learned.")
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(**self.model_dump(exclude={"question"}))
 
 
 class PortableConcept(Frozen):
@@ -227,8 +238,7 @@ def as_json(document: PortableRoadmap) -> bytes:
     content = document.model_dump_json().encode()
     if len(content) > LARGEST:
         raise Conflict(
-            f"This roadmap has {len(content):,} bytes as JSON, and no instance takes more than {LARGEST:,}. "
-            "Take it along as Markdown."
+            f"This roadmap has more than {size_said(LARGEST)} as JSON, and no instance takes that. Take it along as Markdown."
         )
     return content
 
@@ -237,7 +247,8 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
     facts: dict[str, Any] = {"language": row.language, "level": Level(row.level)}
     if not with_learner:
         usual = RoadmapRequest.model_fields["hours_per_week"].default
-        return PortableRequest(**facts, goal=row.title, hours_per_week=usual, begins_on=clock.now().date())
+        goal = f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title  # a title may be a letter, or a number
+        return PortableRequest(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
     own = ("goal", "hours_per_week", "resource_language", "deadline", "background", "motivation", "preferences")
     more = {name: getattr(row, name) for name in own}
     return PortableRequest(**facts, **more, begins_on=row.begins_on or row.created_at.date())
@@ -245,16 +256,23 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
 
 def _without_ids(outline: Outline) -> Outline:
     """Stages and modules of older versions have no keys but their ids."""
-    numbers = iter(range(1, 1_000_000))
+    stages = _free("stage", (stage.key for stage in outline.stages))
+    modules = _free("module", (module.key for module in outline.modules()))
 
     def module(node: OutlineModule) -> OutlineModule:
-        return node.model_copy(update={"key": f"module-{next(numbers)}"}) if _is_id(node.key) else node
+        return node.model_copy(update={"key": next(modules)}) if _is_id(node.key) else node
 
     def stage(node: OutlineStage) -> OutlineStage:
-        key = f"stage-{next(numbers)}" if _is_id(node.key) else node.key
+        key = next(stages) if _is_id(node.key) else node.key
         return node.model_copy(update={"key": key, "modules": tuple(module(each) for each in node.modules)})
 
     return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
+
+
+def _free(what: str, keys: Iterable[str]) -> Iterator[str]:
+    """New keys beside these."""
+    taken = frozenset(keys)
+    return (key for number in count(1) if (key := f"{what}-{number}") not in taken)
 
 
 def _is_id(key: str) -> bool:
@@ -319,10 +337,13 @@ def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard,
     places: dict[str, int] = {}
     for number, question in enumerate(quiz.questions if quiz else ()):
         places.setdefault(question.fingerprint, number)
-    names = PortableCard.model_fields.keys() - {"question"}
-    found = [
-        PortableCard(question=places[row.question], **{name: getattr(row, name) for name in names})
-        for row in rows
-        if row.question in places
-    ]
+    found = [_card(places[row.question], row) for row in rows if row.question in places]
     return tuple(sorted(found, key=lambda card: card.question)[:MOST_QUESTIONS])
+
+
+def _card(question: int, row: ReviewCard) -> PortableCard:
+    """What goes on growing is told as much as comes in again."""
+    facts = {name: getattr(row, name) for name in PortableCard.model_fields.keys() - {"question"}}
+    facts |= {name: min(facts[name], MOST_REVIEWS) for name in ("reviews", "lapses")}
+    facts["stability"] = None if row.stability is None else min(row.stability, MOST_STABILITY)
+    return PortableCard(question=question, **facts)

@@ -6,21 +6,21 @@ from datetime import timedelta
 from time import thread_time
 from typing import Any, Self
 
-from fsrs import State
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core import clock
 from roadmap import checks
+from roadmap.memory import faults
 from roadmap.outline import Outline, Quiz
-from roadmap.portable import PortableAttempt, PortableCard, PortableConcept, PortableRoadmap
-from roadmap.requests import printable
+from roadmap.portable import PortableAttempt, PortableConcept, PortableRoadmap
+from roadmap.quizzes import fits, is_right, rule_of
+from roadmap.requests import fault_of_goal, printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may have had to be escaped
 LONGEST_WORDS = 20_000  # characters of any other text in contents
 MOST_ITEMS = 1000  # resources, or questions
-LEAST_STABILITY, LEAST_DIFFICULTY = 0.001, 1  # that FSRS makes
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
 
@@ -42,6 +42,8 @@ class RoadmapFile(PortableRoadmap):
 def broken(document: PortableRoadmap) -> Iterator[Found]:
     """Every rule that it breaks beyond the types of its fields, with the place; the costly ones last."""
     yield from _texts(document)
+    if fault := fault_of_goal(document.request.goal):
+        yield ("request", "goal"), fault
     yield from _of_outline(document.outline)
     yield from _times(document)
     keys = {concept.key for concept in document.outline.concepts()}
@@ -90,7 +92,7 @@ def _strings(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 def _of_outline(outline: Outline) -> Iterator[Found]:
     """Where something can be pointed to it is; the rest is told as of any other outline."""
-    exact = [*_repeated(outline), *_prerequisites(outline)]
+    exact = [*_untitled(outline), *_repeated(outline), *_prerequisites(outline)]
     yield from exact
     if not exact:
         yield from ((("outline",), f"does not hold together: {problem}") for problem in checks.problems(outline))
@@ -103,6 +105,11 @@ def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
             yield "module", ("outline", "stages", s, "modules", m), module
             for c, concept in enumerate(module.concepts):
                 yield "concept", ("outline", "stages", s, "modules", m, "concepts", c), concept
+
+
+def _untitled(outline: Outline) -> Iterator[Found]:
+    titles = [(("outline",), outline.title), *((place, node.title) for _, place, node in _nodes(outline))]
+    yield from (((*place, "title"), "must not be only of spaces") for place, title in titles if not title.strip())
 
 
 def _repeated(outline: Outline) -> Iterator[Found]:
@@ -160,7 +167,7 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
 
 
 def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> Iterator[Found]:
-    """Answers and cards are about questions that are there."""
+    """Answers and cards are about questions that are there, and what is known of these can be gone on with."""
     for number, attempt in enumerate(concept.attempts):
         yield from _attempt((*place, "attempts", number), attempt, quiz)
     count = len(quiz.questions) if quiz else 0
@@ -169,23 +176,10 @@ def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> It
         if quiz is None or card.question >= count:
             yield (*place, "cards", number, "question"), f"is no question of the quiz, which has {count}"
             continue
-        yield from _card((*place, "cards", number), card)
         asked[fingerprint := quiz.questions[card.question].fingerprint] += 1
         if asked[fingerprint] > 1:
             yield (*place, "cards", number, "question"), "has another card already"
-
-
-def _card(place: Place, card: PortableCard) -> Iterator[Found]:
-    """What FSRS can go on with: it divides by these numbers, and takes for granted that they are there."""
-    both = {"stability": (card.stability, LEAST_STABILITY), "difficulty": (card.difficulty, LEAST_DIFFICULTY)}
-    are_needed = card.state != State.Learning or any(number is not None for number, _ in both.values())
-    for name, (number, least) in both.items():
-        if number is None and are_needed:
-            yield (*place, name), "is missing: it goes with the state and the other numbers of the card"
-        elif number is not None and number < least:
-            yield (*place, name), f"should be greater than or equal to {least}"
-    if card.state == State.Relearning and card.step is None:
-        yield (*place, "step"), "is missing: the question is learned once more"
+        yield from (((*place, "cards", number, name), rule) for name, rule in faults(card.memory))
 
 
 def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Iterator[Found]:
@@ -195,9 +189,9 @@ def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Itera
         return
     right = 0
     for number, (question, chosen) in enumerate(zip(quiz.questions, attempt.answers, strict=True)):
-        if not set(chosen) <= set(range(len(question.options))) or len(set(chosen)) < len(chosen):
-            yield (*place, "answers", number), f"must be indexes of its {len(question.options)} options, each once"
-        right += set(chosen) == set(question.answers)
+        if not fits(question, chosen):
+            yield (*place, "answers", number), rule_of(question)
+        right += is_right(question, chosen)
     if attempt.total != count:
         yield (*place, "total"), f"must be the number of questions, {count}"
     if attempt.score != right:

@@ -42,9 +42,9 @@ def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuesti
         rule = f"needs {len(quiz.questions)} items, one for each question"
         raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
     wrong = tuple(
-        FieldError(f"/answers/{number}", _rule(question))
+        FieldError(f"/answers/{number}", rule_of(question))
         for number, (question, chosen) in enumerate(zip(quiz.questions, answers, strict=True))
-        if not _fits(question, chosen)
+        if not fits(question, chosen)
     )
     if wrong:
         raise Invalid("Some fields do not fit.", fields=wrong[:20])
@@ -53,25 +53,31 @@ def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuesti
 
 def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
     """Raises Invalid."""
-    if not _fits(question, chosen):
-        raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", _rule(question)),))
+    if not fits(question, chosen):
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", rule_of(question)),))
     return grade(number, question, chosen)
 
 
 def grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
-    """A question of several right options is right when all of them are chosen and no other."""
     return GradedQuestion(
         id=number,
-        is_right=set(chosen) == set(question.answers),
+        is_right=is_right(question, chosen),
         chosen=sorted(chosen),
         right=sorted(question.answers),
         explanation=question.explanation,
     )
 
 
-def _fits(question: Question, chosen: Sequence[int]) -> bool:
+def is_right(question: Question, chosen: Sequence[int]) -> bool:
+    """A question of several right options is answered rightly when all of them are chosen and no other."""
+    return set(chosen) == set(question.answers)
+
+
+def fits(question: Question, chosen: Sequence[int]) -> bool:
+    """Whether this could be an answer to it."""
     return set(chosen) <= set(range(len(question.options))) and len(set(chosen)) == len(chosen)
 
 
-def _rule(question: Question) -> str:
+def rule_of(question: Question) -> str:
+    """What an answer must be, as a sentence goes on."""
     return f"must be indexes of its {len(question.options)} options, each once"

@@ -11,6 +11,7 @@ from core.numbers import WHOLE
 from core.text import Rule
 from roadmap.outline import Level
 
+SHORTEST_GOAL = 2  # characters
 FARTHEST_DEADLINE = timedelta(days=3650)
 
 
@@ -23,10 +24,21 @@ def printable(text: str) -> str:
 PRINTABLE = Rule(printable, r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")
 
 
-def _worded(text: str) -> str:
+def worded(text: str) -> str:
     if not any(character.isalpha() for character in text):
         raise ValueError("must say in words what is to be learned")
     return text
+
+
+def fault_of_goal(text: str) -> str:
+    """Which rule a goal breaks, as a sentence goes on; empty: none. Spaces around it do not count."""
+    if len(text.strip()) < SHORTEST_GOAL:
+        return f"should have at least {SHORTEST_GOAL} characters"
+    try:
+        worded(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def ahead(day: date) -> date:
@@ -52,7 +64,7 @@ class RoadmapRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    goal: Annotated[str, Field(min_length=2, max_length=1000), PRINTABLE, AfterValidator(_worded)] = Field(
+    goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE, AfterValidator(worded)] = Field(
         description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")
@@ -81,7 +93,7 @@ class ReviseRequest(BaseModel):
     """What should be different, in plain words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-    feedback: Annotated[str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(_worded)] = Field(
+    feedback: Annotated[str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(worded)] = Field(
         description="What should be different, in words."
     )
 

@@ -83,6 +83,7 @@ class Endpoint:
     at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
     media_type: str = "application/json"
     largest: int = LARGEST_BODY  # bytes of a body; of one that may have more, few are taken at once, and none is read in the loop
+    of_one_moment: bool = False  # what its handler reads, also when that is done in the transaction that keeps its answer
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
     afterwards: Callable[[Call, Response], Awaitable[Response]] | None = None  # with every good answer, also a repeated one
     raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
@@ -165,7 +166,7 @@ class Endpoint:
 
     def _run_as_one(self, call: Call, has_condition: bool) -> Response:
         """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
-        with transaction(as_it_was=has_condition):
+        with transaction(as_it_was=has_condition or self.of_one_moment):
             if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
                 return earlier
             if has_condition:

@@ -6,6 +6,7 @@ The key is the caller's. What was answered is sealed with it, so that nobody els
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')  # as i
 OWN = ("content-length", "x-request-id")  # headers of each answer by itself
 
 _running: set[str] = set()  # hashes of the names of requests that this process is answering
+_ended = threading.Condition()  # one of them is not any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,22 @@ def earlier(of: Named) -> Response | None:
 
 
 @contextmanager
-def one_at_a_time(of: Named | None) -> Iterator[None]:
-    """For a `with` around the answering. Raises KeyInUse."""
+def one_at_a_time(of: Named | None, *, patience: float = 0.0) -> Iterator[None]:
+    """For a `with` around the answering. Whoever runs in a thread may wait so many seconds for another. Raises KeyInUse."""
     if of is None:
         yield
         return
-    if of.name.key_hash in _running:
-        raise KeyInUse("A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1)
-    _running.add(of.name.key_hash)
+    hash_ = of.name.key_hash
+    with _ended:
+        if not _ended.wait_for(lambda: hash_ not in _running, patience):
+            raise KeyInUse("A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1)
+        _running.add(hash_)
     try:
         yield
     finally:
-        _running.discard(of.name.key_hash)
+        with _ended:
+            _running.discard(hash_)
+            _ended.notify_all()
 
 
 def begin(of: Named) -> Response | None:

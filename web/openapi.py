@@ -34,6 +34,7 @@ from core.errors import (
     Unavailable,
     Unsupported,
 )
+from core.text import size_said
 from roadmap.outbox import RoadmapMessage, TestMessage
 from web.endpoint import Endpoint
 from web.errors import MEDIA_TYPE, Problem
@@ -232,7 +233,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
 def _description(endpoint: Endpoint) -> str:
     about = getdoc(endpoint.handler) or ""
     who = "Needs a login: no API key can do it." if endpoint.login_only else f"Needs the scope `{endpoint.needs}`."
-    room = f"The body may have {endpoint.largest // 1024**2} MiB; one at a time." if endpoint.may_be_large else ""
+    room = f"The body may have {size_said(endpoint.largest)}; one at a time." if endpoint.may_be_large else ""
     return "\n\n".join(filter(None, (" ".join(about.split()), room, "" if endpoint.public else who)))
 
 

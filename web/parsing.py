@@ -179,7 +179,9 @@ def field_errors(error: ValidationError, prefix: str, document: Any = None) -> t
     problems = error.errors(include_url=False, include_input=False)
     around = {p["loc"][:length] for p in problems for length in range(len(p["loc"]))}  # what is wrong inside makes a list shorter
     problems = [p for p in problems if p["type"] != "too_short" or p["loc"] not in around][:20]
-    return tuple(FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?")) for p in problems)
+    return tuple(
+        FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?"), kind=p["type"]) for p in problems
+    )
 
 
 def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:

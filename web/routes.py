@@ -42,6 +42,7 @@ from web.api import (
     exporting,
     health,
     history,
+    importing,
     keys,
     learning,
     metrics,
@@ -59,7 +60,6 @@ from web.pages import (
     docs,
     editing,
     files,
-    importing,
     live,
     look,
     printing,
@@ -70,6 +70,7 @@ from web.pages import (
     trace,
     versions,
 )
+from web.pages import importing as importing_page
 from web.pages import sharing as sharing_pages
 from web.pages import trash as trash_pages
 from web.pages import webhooks as webhook_pages
@@ -132,7 +133,7 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/export.zip", exporting.export_archive, "Take a roadmap along as a folder", None, media_type=exporting.MEDIA_TYPES["zip"], raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/export.ics", exporting.export_calendar, "Take a roadmap along as a calendar", None, media_type=exporting.MEDIA_TYPES["ics"]),
     Endpoint("GET", ROADMAP + "/export.apkg", exporting.export_cards, "Take its questions along for Anki", None, media_type=exporting.MEDIA_TYPES["apkg"], raises=(Conflict,)),
-    Endpoint("POST", API + "/roadmaps/import", exporting.import_roadmap, "Import a roadmap", exporting.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
+    Endpoint("POST", API + "/roadmaps/import", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
@@ -170,7 +171,7 @@ ENDPOINTS = (
     Endpoint("GET", API + "/reviews", reviews.list_reviews, "List what is due for review", Reviews, query=reviews.ReviewsQuery, raises=(NotFound,)),
     Endpoint("POST", REVIEW + "/check", reviews.check_review, "Check an answer", CheckedReview, body=ReviewCheck),
     Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest, raises=(Conflict,)),
-    Endpoint("POST", SHARED + "/copy", sharing.copy_shared, "Make a shared roadmap mine", exporting.ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
+    Endpoint("POST", SHARED + "/copy", sharing.copy_shared, "Make a shared roadmap mine", importing.ImportedRoadmap, body=NoBody, status=201, of_one_moment=True, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", sharing.follow_calendar, "Follow a plan in a calendar", None, public=True, media_type=exporting.MEDIA_TYPES["ics"], raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
@@ -222,8 +223,8 @@ PAGES = (
     Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, for_programs=BY_PATH["/"]),
     Page("GET", "/roadmaps", start.list_, "Look at my roadmaps", query=start.ListQuery),
     Page("POST", "/roadmaps", start.create, "Make a roadmap", is_async=True),
-    Page("GET", "/import", importing.show, "Choose a roadmap to bring in"),
-    Page("POST", "/import", importing.take, "Bring in a roadmap by a form", largest=LARGEST),
+    Page("GET", "/import", importing_page.show, "Choose a roadmap to bring in"),
+    Page("POST", "/import", importing_page.take, "Bring in a roadmap by a form", largest=LARGEST),
     Page("GET", PAGE, roadmap.show, "Look at a roadmap"),
     Page("GET", PAGE + "/print", printing.show, "Look at all of it, to print it"),
     Page("GET", PAGE + "/picture", roadmap.picture, "Look at its picture"),

@@ -89,7 +89,13 @@ def test_roadmaps_are_listed_and_shown(service: Stack, made: str) -> None:
 
 
 def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path: Path) -> None:
+    tree = service.get(f"/api/v1/roadmaps/{made}").json()
+    concept = f"/api/v1/roadmaps/{made}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
+    noted = service.request("PUT", f"{concept}/notes", json={"notes": "Ask Ada."}, headers=service.headers)
+    assert noted.is_success
     markdown = succeeded(caller_of(service), "export", made).output
+    assert "\n> Ask Ada.\n" in markdown
+    assert markdown == service.get(f"/api/v1/roadmaps/{made}/export.md").text
     assert markdown.startswith("# Backend engineer with Python")
     assert markdown.count("\n#### ") >= 15
     data = succeeded(caller_of(service), "export", made, "--format", "json").data
@@ -137,7 +143,7 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
         (b"PK", "is no roadmap; `roadmap export ID --format json` writes one"),
         (b'{"format": "anki"}', "is no roadmap"),
         (b'{"format": "roadmap", "version": 2}', "version: was made by a newer version of Roadmap (2); this one reads 1"),
-        (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16,777,216 bytes"),
+        (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],
 )
 def test_a_file_that_is_no_roadmap_is_said_to_be_none(service: Stack, tmp_path: Path, content: bytes, said: str) -> None:

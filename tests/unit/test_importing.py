@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from copy import deepcopy
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,19 +16,23 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
+from core import clock
 from core.errors import TooMany
+from core.ids import new_id
 from core.limiting import Limit
-from core.runtime import database, session
+from core.runtime import database, session, transaction
 from models.learning import QuizAttempt, ReviewCard
-from models.roadmaps import Concept
+from models.roadmaps import Concept, Module, Roadmap, Stage
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.checks import LONGEST_DESCRIPTION, MOST_CONCEPTS
 from roadmap.formats import LARGEST
-from roadmap.importing import NOT_THERE, imported
+from roadmap.importing import IN_FILE, imported
 from roadmap.learning import LONGEST_NOTES
+from roadmap.memory import MOST_REVIEWS, Memory, ReviewRating, rated
 from roadmap.outline import Question
 from roadmap.portable import as_json, portable
 from roadmap.portable_rules import RoadmapFile
+from roadmap.reviewing import KEPT
 from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.stack import GOAL
@@ -125,7 +129,7 @@ class TestComingBack:
         assert (tree["status"], tree["progress"]) == ("partial", {"ready": 4, "failed": 2, "total": 6})
         assert tree["error"] == "2 of 6 parts were not in the file"
         second = tree["stages"][0]["modules"][0]["concepts"][1]
-        assert second["contents"]["quiz"] == {"status": "failed", "version": 0, "error": NOT_THERE}
+        assert second["contents"]["quiz"] == {"status": "failed", "version": 0, "error": IN_FILE.part}
         assert client.post(f"{path}/retry", json={}).status_code == 202
 
     def test_one_with_every_part_is_ready_and_has_its_events(self, client: TestClient) -> None:
@@ -165,6 +169,34 @@ class TestComingBack:
         copied = imported(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
+    @pytest.mark.parametrize("title", ["C", "101", "1 + 1", "微积分", "It"])
+    def test_whatever_its_title_is_a_copy_can_be_taken_along_as_well(self, client: TestClient, title: str) -> None:
+        document = small()
+        document["outline"]["title"] = title
+        shared = portable(LOCAL_OWNER, UUID(made(client, document).rpartition("/")[2]), with_learner=False)
+        copied = imported(LOCAL_OWNER, shared).roadmap
+        again = taken(client, made(client, client.get(f"{API}/roadmaps/{copied.id}/export.json").content))
+        assert (again["outline"]["title"], title in again["request"]["goal"]) == (title, True)
+
+    def test_keys_that_are_made_for_older_plans_are_free(self, client: TestClient) -> None:
+        document = small()
+        nodes = document["outline"]["stages"]
+        for key in ("stage-1", "stage-3", "x"):
+            concept = {**nodes[0]["modules"][0]["concepts"][0], "key": f"c-{key}", "title": f"About {key}"}
+            module = {"key": f"module-{key[-1]}", "title": "More", "description": "", "concepts": [concept]}
+            nodes.append({"key": key, "title": f"More of {key}", "description": "", "modules": [module]})
+        path = made(client, document)
+        ids = {each: str(new_id()) for each in ("begin", "parts", "x", "module-x")}
+        with transaction():
+            for table in (Stage, Module):
+                for row in table.select().where(table.key.in_(list(ids))):
+                    table.update(key=ids[row.key]).where(table.id == row.id).execute()
+            Roadmap.update(revision=0).execute()
+        stages = taken(client, path)["outline"]["stages"]
+        assert made(client, client.get(f"{path}/export.json").content)
+        assert [stage["key"] for stage in stages] == ["stage-2", "stage-1", "stage-3", "stage-4"]
+        assert [stage["modules"][0]["key"] for stage in stages] == ["module-2", "module-1", "module-3", "module-4"]
+
     def test_a_key_makes_it_once(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "once"}
         first, second = (client.post(IMPORT, json=small(), headers=headers) for _ in range(2))
@@ -195,22 +227,44 @@ class TestComingBack:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+TITLE = TEXT.filter(str.strip)
+RATINGS = list(ReviewRating)
+BEGAN = datetime(2024, 1, 5, 9, tzinfo=UTC)
+REVIEWED = st.lists(st.tuples(st.sampled_from(RATINGS), st.integers(1, 2 * 365 * 24 * 60)), max_size=12)  # minutes before each
+# Whatever a card may say, most of which no memory is.
 CARD = st.fixed_dictionaries(
     {
-        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.integers(0, 3)},
-        **{"stability": st.floats(0.001, 36500), "difficulty": st.floats(1, 10)},
+        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.none() | st.integers(0, 3)},
+        "stability": st.none() | st.sampled_from([0, 5e-324, 0.001, 3.1, 36500, 1e6]) | st.floats(0, 1e6),
+        "difficulty": st.none() | st.floats(0, 10),
         "due_at": st.datetimes(datetime(2001, 1, 1), datetime(2199, 1, 1)).map(lambda moment: f"{moment.isoformat()}Z"),
-        **{"reviewed_at": st.none() | st.just(AT), "reviews": st.integers(0, 1000), "lapses": st.integers(0, 1000)},
+        "reviewed_at": st.none() | st.sampled_from([AT, "2001-01-01T00:00:00Z"]),
+        "reviews": st.sampled_from([0, 1, 3, MOST_REVIEWS]),
+        "lapses": st.sampled_from([0, 1, MOST_REVIEWS]),
     }
 )
-NEW = {"state": 1, "stability": None, "difficulty": None}  # it was never rated
-CARDS = st.tuples(CARD, st.sampled_from([{}, NEW, {"state": 2, "step": None}])).map(lambda both: both[0] | both[1])
+
+
+def card_of(reviewed: list[tuple[ReviewRating, int]]) -> Document:
+    """As FSRS makes it, of a question that was rated so, each time so much later."""
+    memory, now = Memory(due_at=BEGAN), BEGAN
+    for rating, minutes in reviewed:
+        now = min(now + timedelta(minutes=minutes), clock.now())
+        memory = rated(memory, rating, now)
+    card: Document = {"question": 1, **{name: getattr(memory, name) for name in KEPT}}
+    for name in ("due_at", "reviewed_at"):
+        card[name] = card[name] and card[name].isoformat().replace("+00:00", "Z")
+    return card
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(title=TEXT, notes=st.just("") | TEXT, card=CARDS, progress=st.sampled_from(["todo", "learning", "done", "skipped"]))
-def test_whatever_it_is_comes_back(client: TestClient, title: str, notes: str, card: Document, progress: str) -> None:
-    document = small()
+@given(
+    title=TITLE, notes=st.just("") | TEXT, reviewed=REVIEWED, progress=st.sampled_from(["todo", "learning", "done", "skipped"])
+)
+def test_whatever_it_is_comes_back(
+    client: TestClient, title: str, notes: str, reviewed: list[tuple[ReviewRating, int]], progress: str
+) -> None:
+    document, card = small(), card_of(reviewed)
     document["outline"]["title"] = title
     document["concepts"][FIRST] |= {"notes": notes, "cards": [card], "progress": progress}
     document["concepts"][FIRST]["progress_at"] = None if progress == "todo" else AT
@@ -221,6 +275,46 @@ def test_whatever_it_is_comes_back(client: TestClient, title: str, notes: str, c
     assert {name: found[name] for name in ("stability", "difficulty", "reviews")} == {
         name: card[name] for name in ("stability", "difficulty", "reviews")
     }
+
+
+def goes_on(client: TestClient, path: str) -> None:
+    """Its card can be asked, checked, rated in each way, and taken along and brought in again after that."""
+    with session():
+        card = ReviewCard.get(ReviewCard.roadmap == UUID(path.rpartition("/")[2]))
+    before = {name: getattr(card, name) for name in KEPT}
+    assert client.get(f"{API}/reviews").status_code == 200
+    checked = client.post(f"{API}/reviews/{card.id}/check", json={"chosen": [0]})
+    assert checked.status_code == 200, checked.text
+    for rating in RATINGS:
+        answer = client.post(f"{API}/reviews/{card.id}", json={"rating": rating, "reviews": card.reviews})
+        assert answer.status_code == 200, answer.text
+        made(client, taken(client, path) | {"exported_at": AT})
+        with transaction():
+            ReviewCard.update(**before).where(ReviewCard.id == card.id).execute()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(card=CARD | REVIEWED.map(card_of))
+def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Document) -> None:
+    document = small()
+    document["concepts"][FIRST]["cards"] = [card]
+    answer = sent(client, document)
+    if answer.status_code == 201:
+        goes_on(client, answer.headers["location"])
+        return
+    assert answer.status_code == 422, answer.text
+    pointers = {each["pointer"].rpartition("/")[0] for each in answer.json()["errors"]}
+    assert pointers == {f"#/concepts/{FIRST}/cards/0"}
+
+
+@pytest.mark.parametrize("stability", [0.001, 1e6])
+@pytest.mark.parametrize("reviews", [1, MOST_REVIEWS])
+@pytest.mark.parametrize(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
+def test_so_can_one_at_the_bounds(client: TestClient, state: int, step: int | None, reviews: int, stability: float) -> None:
+    document = small()
+    its = {"state": state, "step": step, "stability": stability, "reviews": reviews, "lapses": reviews, "reviewed_at": AT}
+    document["concepts"][FIRST]["cards"][0] |= its | {"due_at": AT}
+    goes_on(client, made(client, document))
 
 
 def at(document: Document, *place: str | int) -> Any:
@@ -278,7 +372,12 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("request", "owner_id"), "somebody", "/request/owner_id", "not a known field"),
     (("request", "hours_per_week"), 81, "/request/hours_per_week", "80"),
     (("request", "language"), "klingon!", "/request/language", "language"),
-    (("request", "goal"), "", "/request/goal", "at least 1"),
+    *((("request", "goal"), bad, "/request/goal", "at least 2") for bad in ("", "   ", " a ")),
+    (("request", "goal"), "1 + 1", "/request/goal", "in words"),
+    (("outline", "title"), "  ", "/outline/title", "only of spaces"),
+    ((*STAGE, "title"), " ", "/outline/stages/0/title", "only of spaces"),
+    ((*STAGE, "modules", 0, "title"), " ", "/outline/stages/0/modules/0/title", "only of spaces"),
+    ((*CONCEPTS, 0, "title"), "\u2003", "/outline/stages/0/modules/0/concepts/0/title", "only of spaces"),
     (("request", "begins_on"), "1815-12-10", "/request/begins_on", "between the years"),
     (("request", "deadline"), "9999-12-31", "/request/deadline", "between the years"),
     ((*CONCEPTS, 0, "prerequisites"), [SECOND], "/outline/stages/0/modules/0/concepts/0/prerequisites/0", "comes later"),
@@ -303,6 +402,24 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*LEFT, "cards", 0, "question"), 2, f"/concepts/{FIRST}/cards/0/question", "no question of the quiz, which has 2"),
     ((*LEFT, "cards", 0, "question"), -1, f"/concepts/{FIRST}/cards/0/question", "greater"),
     ((*LEFT, "cards", 0, "state"), 4, f"/concepts/{FIRST}/cards/0/state", "3"),
+    *(
+        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", said)
+        for name, value, said in (
+            ("stability", None, "is required"),
+            ("stability", 0, "greater than 0"),
+            ("difficulty", None, "is required"),
+            ("difficulty", 0.5, "from 1 to 10"),
+            ("reviewed_at", None, "is required"),
+            ("step", 0, "must be null"),
+                        ("reviews", MOST_REVIEWS + 1, "100000"),
+            ("lapses", 4, "at most the number of reviews, 3"),
+            ("due_at", "2026-01-05T08:59:59Z", "before it was reviewed"),
+        )
+    ),
+    ((*LEFT, "cards", 0, "state"), 3, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0"),
+    ((*LEFT, "cards", 0, "state"), 1, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0 or 1"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/state", "never reviewed"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/stability", "must be null"),
     ((*LEFT, "cards", 0, "stability"), 1e300, f"/concepts/{FIRST}/cards/0/stability", "1000000"),
     ((*LEFT, "cards", 0, "due_at"), "9999-12-31T23:59:59Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),
     ((*LEFT, "cards", 0, "due_at"), "0001-01-01T00:00:00Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),

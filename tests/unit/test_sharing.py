@@ -3,6 +3,7 @@
 import json
 import re
 import string
+import threading
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,9 +15,12 @@ from core import clock
 from core.runtime import session, transaction
 from models.accounts import Account
 from models.links import SecretLink
-from models.roadmaps import Roadmap
+from models.roadmaps import Content, Roadmap
+from roadmap import importing
 from roadmap.secret_links import MOST
 from tests.copies import Copies
+from tests.waiting import wait_until
+from web import idempotency
 
 API = "/api/v1"
 ANY_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -248,6 +252,17 @@ class TestMadeMine:
         told = client.get(f"{answer.headers['location']}/export.json").text
         assert [secret for secret in (*SECRETS.values(), NOTE) if isinstance(secret, str) and secret in told] == []
 
+    def test_what_is_not_written_is_missing_and_nobody_speaks_of_a_file(self, client: TestClient, roadmap: str) -> None:
+        link = linked(client, roadmap)
+        with transaction():
+            part = Content.get(Content.roadmap == roadmap_row(roadmap).id, Content.kind == "quiz")
+            Content.update(status="failed", version=0).where(Content.id == part.id).execute()
+        mine = client.get(client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]).json()
+        assert (mine["status"], mine["progress"]["failed"]) == ("partial", 1)
+        assert mine["error"] == f"1 of {mine['progress']['total']} parts were not written when it was copied"
+        (error,) = {part["error"] for node in concepts(mine) for part in node["contents"].values()} - {""}
+        assert error == "It was not written when the roadmap was copied."
+
     def test_it_goes_its_own_way(self, client: TestClient, roadmap: str) -> None:
         link = linked(client, roadmap)
         mine = client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]
@@ -266,6 +281,46 @@ class TestMadeMine:
         assert (first.status_code, first.headers["location"]) == (303, second.headers["location"])
         assert client.post(f"{path}/copy", data={"form": "another"}).headers["location"] != first.headers["location"]
         html_of(client.get(first.headers["location"]))
+
+    def test_a_double_click_makes_one_and_both_lead_there(
+        self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = f"/shared/{token_of(linked(client, roadmap))}/copy"
+        client.headers.update({"Accept": "text/html"})
+        client.follow_redirects = False
+        answers: list[Any] = []
+
+        def click() -> None:
+            answers.append(client.post(path, data={"form": "a"}))
+
+        second = threading.Thread(target=click)
+        learn = importing._learn
+
+        def while_another_waits(*given: Any) -> None:
+            second.start()
+            wait_until(lambda: answers or idempotency._ended._waiters, reason="the second click waits for the first")  # type: ignore[attr-defined]
+            learn(*given)
+
+        monkeypatch.setattr("roadmap.importing._learn", while_another_waits)
+        click()
+        second.join()
+        assert [answer.status_code for answer in answers] == [303, 303]
+        assert len({answer.headers["location"] for answer in answers}) == 1
+        assert not idempotency._running
+
+    def test_nobody_waits_for_ever_for_another(self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = f"/shared/{token_of(linked(client, roadmap))}/copy"
+        client.headers.update({"Accept": "text/html"})
+        answers: list[Any] = []
+
+        def click_again(*_: Any) -> None:
+            answers.append(client.post(path, data={"form": "a"}))
+
+        monkeypatch.setattr("web.pages.once.PATIENCE", 0.05)
+        monkeypatch.setattr("roadmap.importing._learn", click_again)
+        assert client.post(path, data={"form": "a"}, follow_redirects=False).status_code == 303
+        (answer,) = answers
+        assert "This is being done already." in html_of(answer, 409)
 
     def test_without_a_plan_there_is_nothing_to_make_ones_own(self, client: TestClient, roadmap: str) -> None:
         link = linked(client, roadmap)

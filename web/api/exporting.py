@@ -1,4 +1,4 @@
-"""A roadmap to take along, in the forms that other programs read, and one that was taken along from elsewhere."""
+"""A roadmap to take along, in the forms that other programs read."""
 
 from gettext import NullTranslations
 from urllib.parse import quote
@@ -11,19 +11,16 @@ from core import clock
 from core.runtime import snapshot
 from core.text import one_line
 from core.texts import DEFAULT, negotiated, texts
-from roadmap import importing, reading
+from roadmap import reading
 from roadmap.anki import deck_of
 from roadmap.calendar import calendar_of
 from roadmap.picture.drawing import exported
 from roadmap.picture.shapes import Direction
 from roadmap.picture.style import STYLE_SOURCE
 from roadmap.portable import PortableRoadmap, as_json, portable
-from roadmap.reading import RoadmapSummary, RoadmapTree
+from roadmap.reading import RoadmapTree
 from roadmap.schedule import schedule_of
-from web import limits
-from web.accepting import send
-from web.answering import Document, Reply, represented
-from web.api.links import Links, links_of
+from web.answering import Document, represented
 from web.endpoint import Call
 from web.origins import own_address
 
@@ -38,12 +35,6 @@ MEDIA_TYPES = {
 class PictureQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     layout: Direction = Field(Direction.columns, description="Stages beside each other, or below each other as for a phone.")
-
-
-class ImportedRoadmap(RoadmapSummary):
-    """The new roadmap."""
-
-    links: Links
 
 
 def export_picture(call: Call) -> Response:
@@ -70,7 +61,7 @@ def export_markdown(call: Call) -> Response:
 
     tree, document = _whole(call)
     words, told = _words(call, tree)
-    parts = as_markdown(tree.model_dump(mode="json"), details_of(tree, document).values(), texts=words, with_learner=True)
+    parts = as_markdown(tree.model_dump(mode="json"), details_of(tree, document).values(), words)
     return _file(call, "".join(parts).encode(), tree.title, "md", told)
 
 
@@ -106,23 +97,6 @@ def export_cards(call: Call) -> Response:
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     words, told = _words(call, tree)
     return _file(call, deck_of(document, tree.id, words), tree.title, "apkg", told)
-
-
-def import_roadmap(call: Call) -> Reply:
-    """Makes a new roadmap of a document that was exported as JSON. All of it or nothing; what was not in it has failed and can
-    be retried. Nothing is written by a model for it.
-    """
-    made = take_in(call, call.body)
-    links = links_of(made.id)
-    return Reply(ImportedRoadmap(**dict(made), links=links), headers={"Location": links.self})
-
-
-def take_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
-    """Of one that keeps to the rules. Raises TooMany."""
-    limits.count_import(call.owner)
-    made = importing.imported(call.owner, document)
-    send(made.steps)
-    return made.roadmap
 
 
 def _whole(call: Call) -> tuple[RoadmapTree, PortableRoadmap]:

@@ -7,14 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roadmap import secret_links, sharing
+from roadmap.importing import IN_SHARED
 from roadmap.learning import read_profile
-from roadmap.portable import portable
+from roadmap.portable import PortableRoadmap, portable
 from roadmap.reading import RoadmapSummary
 from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
 from web import tokens
 from web.answering import Reply
-from web.api.exporting import ImportedRoadmap, calendar_file, take_in
-from web.api.links import links_of
+from web.api.exporting import calendar_file
+from web.api.importing import made, take_in
 from web.endpoint import Call
 from web.origins import own_address
 
@@ -38,8 +39,8 @@ def create_link(call: Call) -> Reply:
     """A new one each time. Whoever has it sees the plan and what is written, now and later, until it is revoked or expires; of
     its owner they see nothing.
     """
-    made = secret_links.create_link(call.owner, call.ids["roadmap_id"], call.body)
-    return Reply(link_of(call.request, made), headers={"Location": f"{call.request.url.path}/{made.id}"})
+    link = secret_links.create_link(call.owner, call.ids["roadmap_id"], call.body)
+    return Reply(link_of(call.request, link), headers={"Location": f"{call.request.url.path}/{link.id}"})
 
 
 def list_links(call: Call) -> LinkList:
@@ -71,19 +72,22 @@ def copy_shared(call: Call) -> Reply:
     """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
     then on: what becomes of the shared one does not change it.
     """
-    made = copied(call)
-    links = links_of(made.id)
-    return Reply(ImportedRoadmap(**dict(made), links=links), headers={"Location": links.self})
+    return made(take_copy_in(call, copy_of(call)))
 
 
-def copied(call: Call) -> RoadmapSummary:
-    """With the hours a week that the caller has said once. Raises NotFound, Gone, Conflict when there is no plan, TooMany."""
+def copy_of(call: Call) -> PortableRoadmap:
+    """With the hours a week that the caller has said once. Raises NotFound, Gone, and Conflict when there is no plan."""
     link = opened(call)
     document = portable(link.owner_id, link.roadmap_id, with_learner=False)
     if (hours := read_profile(call.owner).hours_per_week) is not None:
         request = document.request.model_copy(update={"hours_per_week": hours})
         document = document.model_copy(update={"request": request})
-    return take_in(call, document)
+    return document
+
+
+def take_copy_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
+    """Raises TooMany."""
+    return take_in(call, document, IN_SHARED)
 
 
 def follow_calendar(call: Call) -> Response:

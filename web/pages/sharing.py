@@ -14,13 +14,13 @@ from roadmap.outline import ContentKind
 from roadmap.picture.drawing import inlined
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.secret_links import LinkPurpose, LinkRequest
-from web.api.sharing import UNLISTED, copied, link_of, opened
+from web.api.sharing import UNLISTED, copy_of, link_of, opened, take_copy_in
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
-from web.pages.importing import made_once
 from web.pages.look import language_of
 from web.pages.on_demand import prose
+from web.pages.once import made_once
 from web.pages.page import filled, see_other
 from web.pages.rendering import page
 from web.pages.start import CHOICES
@@ -96,7 +96,7 @@ def show_shared_concept(call: Call) -> Response:
 
 def copy(call: Call) -> Response:
     """To the new roadmap. Whoever is not logged in does that first, and comes back."""
-    return made_once(call, call.ids["token"], lambda: copied(call))
+    return made_once(call, call.ids["token"].encode(), lambda: copy_of(call), lambda document: take_copy_in(call, document))
 
 
 def _page(call: Call, *, error: Conflict | Invalid | None = None) -> Response:

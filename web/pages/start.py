@@ -1,6 +1,5 @@
 """Where one begins: a goal, and the roadmaps that one has."""
 
-import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +22,7 @@ from web import idempotency
 from web.accepting import accept
 from web.endpoint import Call
 from web.errors import status_of
-from web.idempotency import Named
-from web.pages import problems
+from web.pages import once, problems
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.rendering import page
@@ -89,7 +87,9 @@ async def create(call: Call) -> Response:
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
-        return await _accepted(replace(call, named=_named(call, request)), new_roadmap(call.owner, request))
+        return await _accepted(
+            replace(call, named=once.name_of(call, request.model_dump_json().encode())), new_roadmap(call.owner, request)
+        )
     except (TooMany, Unavailable) as error:
         return await in_turn(call.owner, _again, call, error)
 
@@ -107,15 +107,6 @@ async def _accepted(call: Call, new: NewRoadmap) -> Response:
         return response
     earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
     return idempotency.replayed(call.named, earlier) if earlier is not None else response
-
-
-def _named(call: Call, request: RoadmapRequest) -> Named | None:
-    """The same form sent again with the same words, by a second click or after going back, is the same request."""
-    if not (form := call.body.text("form")):
-        return None
-    words = request.model_dump_json().encode()
-    key = f"form {form[:100]} {hashlib.sha256(words).hexdigest()}"
-    return idempotency.name_of(key, call.owner, call.request, words)
 
 
 def _remember(call: Call, request: RoadmapRequest) -> None:

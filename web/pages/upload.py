@@ -10,6 +10,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from core.errors import Malformed, RoadmapError, TooLarge, Unsupported
+from core.text import size_said
 from web.parsing import BODY_SECONDS, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
@@ -50,7 +51,7 @@ async def received(request: Request, most: int) -> Sent:
         return Sent(content_type, await read_body(request, most + AROUND))
     except TooLarge:
         await _pass_over(request)
-        return Sent(content_type, error=TooLarge(f"The file may have at most {most} bytes."))
+        return Sent(content_type, error=TooLarge(f"The file may have at most {size_said(most)}."))
 
 
 def understood(sent: Sent) -> FileForm:
