@@ -6,6 +6,7 @@ from gettext import NullTranslations
 
 from core.texts import gettext_noop
 from roadmap.schedule import Schedule
+from web.pages.sentences import counted
 
 MONTHS = (
     *(gettext_noop("January"), gettext_noop("February"), gettext_noop("March"), gettext_noop("April"), gettext_noop("May")),
@@ -29,18 +30,18 @@ class Pace:
         """How long it is until then; what is over is in a minute."""
         minutes = max(1, -(-(at - now) // timedelta(minutes=1)))
         if minutes < MINUTES_AT_MOST:
-            return self._counted(self.texts.ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes)
+            return counted(self.texts.ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes)
         hours = round(minutes / 60)
         if hours < HOURS_AT_MOST:
-            return self._counted(self.texts.ngettext("in %(count)d hour", "in %(count)d hours", hours), hours)
+            return counted(self.texts.ngettext("in %(count)d hour", "in %(count)d hours", hours), hours)
         days = round(minutes / 60 / 24)
         if days < DAYS_AT_MOST:
-            return self._counted(self.texts.ngettext("in %(count)d day", "in %(count)d days", days), days)
+            return counted(self.texts.ngettext("in %(count)d day", "in %(count)d days", days), days)
         months = round(days / 30.44)
         if months < MONTHS_AT_MOST:
-            return self._counted(self.texts.ngettext("in %(count)d month", "in %(count)d months", months), months)
+            return counted(self.texts.ngettext("in %(count)d month", "in %(count)d months", months), months)
         years = round(days / 365.25)
-        return self._counted(self.texts.ngettext("in %(count)d year", "in %(count)d years", years), years)
+        return counted(self.texts.ngettext("in %(count)d year", "in %(count)d years", years), years)
 
     def stands(self, of: Schedule) -> str:
         """The one sentence that matters most."""
@@ -77,7 +78,7 @@ class Pace:
             return self.texts.gettext("As planned.")
         ahead = self.texts.ngettext("%(count)d hour ahead of plan.", "%(count)d hours ahead of plan.", abs(hours))
         behind = self.texts.ngettext("%(count)d hour behind plan.", "%(count)d hours behind plan.", abs(hours))
-        return self._counted(ahead if hours > 0 else behind, abs(hours))
+        return counted(ahead if hours > 0 else behind, abs(hours))
 
     def week(self, of: Schedule) -> str:
         """Of this week's hours."""
@@ -99,8 +100,4 @@ class Pace:
             "With %(count)d hours a week you would reach your deadline.",
             hours,
         )
-        return self._counted(said, hours)
-
-    @staticmethod
-    def _counted(text: str, count: int) -> str:
-        return text % {"count": count} if "%" in text else text
+        return counted(said, hours)
