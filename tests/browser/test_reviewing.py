@@ -108,6 +108,6 @@ def test_a_plan_that_is_made_while_one_looks_brings_its_pace(page: Page, alone: 
     page.goto(alone.url)
     page.get_by_label("What do you want to learn?").fill(GOAL)
     page.get_by_role("button", name="Make my roadmap").click()
-    expect(page.locator("#pace")).to_contain_text("At this pace you are through on")
+    expect(page.locator("#pace")).to_contain_text("At this pace you will finish on")
     alone.teacher.writes.set()
     expect(page.locator("#head .status")).to_have_text("Ready")

@@ -58,17 +58,17 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
 @pytest.mark.parametrize(
     ("of", "said"),
     [
-        (schedule(False, False), "At this pace you are through on 15 March 2026."),
-        (schedule(False, deadline=6), "At this pace you are through on 8 March 2026, the day of your deadline."),
-        (schedule(False, deadline=7), "At this pace you are through on 8 March 2026, 1 day before your deadline."),
+        (schedule(False, False), "At this pace you will finish on 15 March 2026."),
+        (schedule(False, deadline=6), "At this pace you will finish on 8 March 2026, the day of your deadline."),
+        (schedule(False, deadline=7), "At this pace you will finish on 8 March 2026, 1 day before your deadline."),
         (
             schedule(True, False, weeks_later=2, deadline=13),
-            "At this pace you are through on 22 March 2026, 7 days after your deadline.",
+            "At this pace you will finish on 22 March 2026, 7 days after your deadline.",
         ),
         (schedule(True, False, weeks_later=2), "7 hours behind plan."),
         (schedule(True, True, False, weeks_later=1), "7 hours ahead of plan."),
         (schedule(True, False, weeks_later=1), "This week: 0 of 7 hours."),
-        (schedule(True), "You are through."),
+        (schedule(True), "You have finished."),
     ],
 )
 def test_the_sentence_that_matters_most(of: Schedule, said: str) -> None:

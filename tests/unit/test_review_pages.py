@@ -168,7 +168,7 @@ class TestHome:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
         assert f'href="{roadmap}/concepts/{first["id"]}">Go on here' in page.text
-        assert "At this pace you are through on" in text_of(page)
+        assert "At this pace you will finish on" in text_of(page)
         assert page.text.count("<h1") == 1
         assert '<label for="goal">' in page.text
         assert "autofocus" not in page.text
@@ -224,7 +224,7 @@ class TestPace:
         part = page.text.partition('<section id="pace">')[2].partition('<section id="plan">')[0]
         assert part.count("<progress ") == 1 + len(stages)
         assert "hours learned" in text_of(page)
-        assert "At this pace you are through on" in part
+        assert "At this pace you will finish on" in part
 
     def test_hours_deadline_and_beginning_are_changed(self, person: TestClient, roadmap: str) -> None:
         clock.travel(timedelta(days=30))
@@ -269,7 +269,7 @@ class TestPace:
     def test_what_is_watched_gets_it_with_the_plan(self, person: TestClient, roadmap: str) -> None:
         html = person.get(f"{roadmap}/live").text
         assert 'hx-target="#pace"' in html
-        assert "At this pace you are through on" in html
+        assert "At this pace you will finish on" in html
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
 
 

@@ -52,21 +52,21 @@ class Pace:
     def end(self, of: Schedule) -> str:
         """When it will be learned, and whether that is in time."""
         if of.ends_on is None:
-            return self.texts.gettext("You are through.")
+            return self.texts.gettext("You have finished.")
         day = {"day": self.day(of.ends_on)}
         if of.days_late is None:
-            return self.texts.gettext("At this pace you are through on %(day)s.") % day
+            return self.texts.gettext("At this pace you will finish on %(day)s.") % day
         if of.days_late == 0:
-            return self.texts.gettext("At this pace you are through on %(day)s, the day of your deadline.") % day
+            return self.texts.gettext("At this pace you will finish on %(day)s, the day of your deadline.") % day
         days = abs(of.days_late)
         late = self.texts.ngettext(
-            "At this pace you are through on %(day)s, %(count)d day after your deadline.",
-            "At this pace you are through on %(day)s, %(count)d days after your deadline.",
+            "At this pace you will finish on %(day)s, %(count)d day after your deadline.",
+            "At this pace you will finish on %(day)s, %(count)d days after your deadline.",
             days,
         )
         early = self.texts.ngettext(
-            "At this pace you are through on %(day)s, %(count)d day before your deadline.",
-            "At this pace you are through on %(day)s, %(count)d days before your deadline.",
+            "At this pace you will finish on %(day)s, %(count)d day before your deadline.",
+            "At this pace you will finish on %(day)s, %(count)d days before your deadline.",
             days,
         )
         return (late if of.days_late > 0 else early) % {**day, "count": days}
