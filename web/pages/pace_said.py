@@ -72,7 +72,9 @@ class Pace:
         return (late if of.days_late > 0 else early) % {**day, "count": days}
 
     def against_plan(self, of: Schedule) -> str:
-        """Of the hours that are learned, against those that should be by now."""
+        """Of the hours that are learned, against those that should be by now; empty where that would be no comfort."""
+        if _plan_is_late(of):
+            return ""
         hours = of.hours_learned - of.hours_expected
         if hours == 0:
             return self.texts.gettext("As planned.")
@@ -91,7 +93,9 @@ class Pace:
     def needed(self, of: Schedule) -> str:
         """What would reach the deadline; empty: it is reached, or there is none."""
         hours = of.hours_per_week_needed
-        if hours is None or not of.days_late or of.days_late < 0:
+        if _plan_is_late(of):
+            return self._late_plan(of, hours)
+        if hours is None or not _is_late(of):
             return ""
         if hours > MOST_HOURS:
             return self.texts.gettext("Even 80 hours a week would not reach it: move the deadline, or skip something.")
@@ -101,3 +105,44 @@ class Pace:
             hours,
         )
         return counted(said, hours)
+
+    def _late_plan(self, of: Schedule, hours: int | None) -> str:
+        """That it was not to be reached as planned, and with which hours it still is."""
+        days = _days_after(of)
+        if hours is None:
+            said = self.texts.ngettext(
+                "The plan itself ends %(count)d day after your deadline.",
+                "The plan itself ends %(count)d days after your deadline.",
+                days,
+            )
+            return said % {"count": days}
+        if hours > MOST_HOURS:
+            said = self.texts.ngettext(
+                "The plan itself ends %(count)d day after your deadline, and even 80 hours a week would not reach it: "
+                "move the deadline, or skip something.",
+                "The plan itself ends %(count)d days after your deadline, and even 80 hours a week would not reach it: "
+                "move the deadline, or skip something.",
+                days,
+            )
+            return said % {"count": days}
+        said = self.texts.ngettext(
+            "The plan itself ends %(count)d day after your deadline; with %(hours)s a week you would be in time.",
+            "The plan itself ends %(count)d days after your deadline; with %(hours)s a week you would be in time.",
+            days,
+        )
+        a_week = counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", hours), hours)
+        return said % {"count": days, "hours": a_week}
+
+
+def _is_late(of: Schedule) -> bool:
+    """And something is left to learn."""
+    return of.ends_on is not None and (of.days_late or 0) > 0
+
+
+def _days_after(of: Schedule) -> int:
+    """Between the deadline and what was planned at the beginning."""
+    return 0 if of.deadline is None else (of.planned_end - of.deadline).days
+
+
+def _plan_is_late(of: Schedule) -> bool:
+    return _is_late(of) and _days_after(of) > 0
