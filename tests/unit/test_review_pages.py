@@ -1,7 +1,7 @@
 """What brings people back: the first page says what to do next, questions come one after the other, and the plan keeps pace."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -271,6 +271,18 @@ class TestPace:
         assert 'hx-target="#pace"' in html
         assert "At this pace you will finish on" in html
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
+
+
+def test_days_are_said_in_words_wherever_a_learner_reads_them(person: TestClient, roadmap: str) -> None:
+    clock.travel(datetime(2027, 1, 4, 12, tzinfo=UTC) - clock.now())
+    person.post(f"{roadmap}/schedule", data={"hours_per_week": "8", "deadline": "2027-02-01"})
+    assert "by 1 February 2027" in text_of(person.get(roadmap))
+    person.post(f"{roadmap}/sharing", data={"purpose": "reading", "expires_in_days": "30"})
+    assert "Good until 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
+    clock.travel(timedelta(days=31))
+    assert "Expired on 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
+    person.post(f"{roadmap}/trash")
+    assert "there until 6 March 2027" in text_of(person.get("/trash"))
 
 
 class TestOnward:
