@@ -83,8 +83,24 @@ class TestReview:
         _, page = checked(person, wrong([right])[0])
         assert "Not right." in page
         assert re.search(r'value="again" accesskey="1" class="primary"', page)
-        _, page = checked(person, [])
-        assert "Not right." in page
+
+    def test_who_has_chosen_nothing_is_asked_again(self, person: TestClient, done: str) -> None:
+        card = card_of(person.get("/review").text)
+        answer = person.post(f"/review/{card}/check", data={"done": "2"})
+        assert "Choose an answer, or say that you do not know it." in text_of(answer, 422)
+        assert card_of(answer.text) == card
+        assert "Not right." not in answer.text
+        assert 'name="done" value="2"' in answer.text
+        assert answer.text.index('role="alert"') > answer.text.index("<progress")  # beside the question
+
+    def test_who_does_not_know_is_told_and_asked_again_soon(self, person: TestClient, done: str) -> None:
+        page = person.get("/review").text
+        assert '<button name="unknown" value="on">I do not know</button>' in page
+        answer = person.post(f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"})
+        shown = person.get(answer.headers["location"]).text
+        assert 'class="explanation"' in shown
+        assert " checked" not in shown  # whatever was chosen before
+        assert re.search(r'value="again" accesskey="1" class="primary"', shown)
 
     def test_all_are_reviewed_one_after_the_other(self, person: TestClient, done: str) -> None:
         path = "/review"
