@@ -299,7 +299,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "review": _state("review"),
     "review with an answer": _state("answer"),
     "review with nothing chosen": lambda g, language: Exhibit(
-        "/review", g.owner, g.town.url, (g.place("check", language), {"done": "1"})
+        g.place("review", language), g.owner, g.town.url, (g.place("check", language), {"done": "1"})
     ),
     "review of a newcomer": lambda g, _: Exhibit("/review", g.newcomer, g.town.url),
     "review that is over": lambda g, _: Exhibit("/review?done=3", None, g.home.url),
