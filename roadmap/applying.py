@@ -18,6 +18,7 @@ from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap import cards
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.finishing import OPEN
 from roadmap.leases import NOBODYS
@@ -46,7 +47,9 @@ def apply(row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozen
     changed = {id_ for id_, (_, its, _) in stays.items() if its != wanted[id_]}
     _keep({id_ for id_ in changed if stays[id_][0] in as_written}, before, wanted)
     cancelled = set(wanted) if anew else {id_ for id_, (_, _, removed) in stays.items() if removed}
-    return _open_contents(row.id, wanted, changed, cancelled)
+    opened = _open_contents(row.id, wanted, changed, cancelled)
+    cards.follow(changed | (cancelled & before.keys()))  # of what is new nothing is learned
+    return opened
 
 
 def subject(concept: Concept | OutlineConcept) -> str:

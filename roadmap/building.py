@@ -11,7 +11,7 @@ from uuid import UUID
 from core import clock
 from core.runtime import settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import events, finishing, leases
+from roadmap import cards, events, finishing, leases
 from roadmap.applying import fitting, newest_version, subject
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault, NotYet
@@ -122,6 +122,8 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
             subject=subject(content.concept),
             created_at=clock.now(),
         ).execute()
+        if content.kind == ContentKind.quiz:
+            cards.follow([content.concept_id])
         told = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **progress(row)}
         events.append(row, EventType.content_ready, told)
         return finishing.finish_if_last(row)

@@ -95,7 +95,9 @@ def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations)
 
 
 def details_of(tree: RoadmapTree, document: PortableRoadmap) -> dict[str, Json]:
-    """Of each concept, by key, what `document.as_markdown` wants to know."""
+    """Of each concept, by key, what `document.as_markdown` wants to know. Of a plan that is begun there are no weeks: they count
+    from its beginning, and it moves with what is learned.
+    """
     found: dict[str, Json] = {}
     for concept in concepts_of(tree):
         its = document.concepts[concept.key]
@@ -105,5 +107,6 @@ def details_of(tree: RoadmapTree, document: PortableRoadmap) -> dict[str, Json]:
             **concept.model_dump(mode="json", include={"title", "description", "hours", "week", "progress"}),
             **{"tutorial": written[ContentKind.tutorial], "quiz": written[ContentKind.quiz], "notes": its.notes},
             "resources": resources["items"] if resources else None,
+            **({"week": None} if tree.learned.is_begun else {}),
         }
     return found

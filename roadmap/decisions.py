@@ -14,7 +14,7 @@ from core import clock
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.runtime import transaction
 from models.roadmaps import Content, ContentVersion, Roadmap
-from roadmap import editing, events, finishing, revisions
+from roadmap import cards, editing, events, finishing, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
 from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys, taken_up
 from roadmap.contents import MOST as MOST_VERSIONS
@@ -175,6 +175,8 @@ def restore_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Co
         shown = taken_up(version, concept_id)
         ready = {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
         Content.update(ready).where(Content.id == content.id).execute()
+        if kind == ContentKind.quiz:
+            cards.follow([concept_id])
         finishing.save_counts(row)
         told = {"concept_id": str(concept_id), "kind": kind, "version": shown, **finishing.progress(row)}
         events.tell(row.id, EventType.content_restored, told)

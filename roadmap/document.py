@@ -54,9 +54,11 @@ def tick(node: Json, texts: NullTranslations, shown: str = "") -> str:
 
 
 def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) -> str:
-    """One concept under a heading of that level, not yet harmless."""
-    numbers = {"week": concept["week"], "count": concept["hours"]}
-    said = texts.ngettext("Week %(week)d, %(count)d hour.", "Week %(week)d, %(count)d hours.", concept["hours"]) % numbers
+    """One concept under a heading of that level, not yet harmless. Its `week` may be null."""
+    said = texts.ngettext("%(count)d hour.", "%(count)d hours.", concept["hours"]) % {"count": concept["hours"]}
+    if concept["week"] is not None:
+        numbers = {"week": concept["week"], "count": concept["hours"]}
+        said = texts.ngettext("Week %(week)d, %(count)d hour.", "Week %(week)d, %(count)d hours.", concept["hours"]) % numbers
     lines = [f"\n{'#' * level} {concept['title']}\n", f"{said} {concept['description']}\n"]
     if concept["tutorial"]:
         lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))

@@ -109,7 +109,7 @@ def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Pr
     since = None if request.status == ConceptProgress.todo else clock.now()
     now = peewee.Case(None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at)
     with transaction():
-        reviewing.keep_roadmap(owner_id, roadmap_id)
+        reviewing.hold_roadmap(owner_id, roadmap_id)
         changed = _change(owner_id, roadmap_id, concept_id, progress=request.status, progress_at=now)
         if request.status == ConceptProgress.done:
             reviewing.begin(owner_id, roadmap_id, concept_id)
@@ -138,6 +138,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     Raises NotFound, Conflict when the quiz has another version now, and Invalid.
     """
     with transaction():
+        reviewing.hold_roadmap(owner_id, roadmap_id)
         _check(owner_id, roadmap_id, concept_id)
         version, quiz = written_quiz(concept_id)
         if version != request.version:

@@ -1,11 +1,11 @@
 """Where one goes on: the roadmaps that somebody learns, with the next concept of each and how one stands with it.
 
-It is read with every visit of the first page: in three queries, and of each concept only what this needs.
+It is read with every visit of the first page: in a few queries, and of each concept only what this needs.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -22,8 +22,10 @@ from roadmap.reading import ConceptNode, ContentState, ModuleNode, RoadmapTree, 
 from roadmap.schedule import Schedule, schedule_of
 from roadmap.statuses import ConceptProgress, ContentStatus
 
-NEWEST = 20  # roadmaps among which those are looked for that somebody learns
-NEVER = datetime.min.replace(tzinfo=UTC)
+LOOKED_AT = 500  # of somebody's newest roadmaps, among which those are that are learned
+BEGUN = 60  # of those, what was learned from last
+NEWEST = 20  # of the others
+AT_ONCE = 6  # are read
 OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}  # can be read, whatever it is
 FACTS = ("id", "title", "hours", "progress", "progress_at")  # of a concept that a schedule and a way need
@@ -35,6 +37,8 @@ class Onward:
 
     id: UUID
     title: str
+    goal: str
+    created_at: datetime
     language: str
     next_id: UUID
     next_title: str
@@ -43,20 +47,44 @@ class Onward:
 
 def onward(owner_id: UUID, *, limit: int) -> list[Onward]:
     """Those of which something is written and not all is learned: first what one has learned from last, then the newest."""
+    found: list[Onward] = []
     with session():
-        rows = _learned_last(owner_id)[:limit]
-        concepts = _concepts([row.id for row in rows])
-    found = (_where(row, [each for each in concepts if each[0] == row.id]) for row in rows)
+        begun = _learned_last(owner_id)
+        for ids in peewee.chunked(begun, AT_ONCE):
+            found += _read(ids)
+            if len(found) >= limit:
+                return found[:limit]
+        for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
+            found += _read(ids)
+            if len(found) >= limit:
+                break
+    return found[:limit]
+
+
+def _learned_last(owner_id: UUID) -> list[UUID]:
+    """Along an index for each roadmap, so that it is not looked at what others have learned."""
+    recent = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT).alias("recent")
+    of_roadmap = (Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False)
+    last = Concept.select(Concept.progress_at).where(of_roadmap).order_by(Concept.progress_at.desc()).limit(1)
+    query = Roadmap.select(recent.c.id, last.alias("at")).from_(recent).order_by(peewee.SQL("at").desc(nulls="LAST"))
+    return [Roadmap.id.python_value(id_) for id_, at in query.limit(BEGUN).tuples() if at is not None]
+
+
+def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
+    """First what is begun, as an older version was told, which did not keep when; then what is not."""
+    query = newest_of(owner_id).columns(Roadmap.id).where(Roadmap.contents_ready > 0, Roadmap.id.not_in(begun))
+    newest = [id_ for (id_,) in query.limit(NEWEST).tuples()]
+    its = Concept.roadmap.in_(newest) & (Concept.progress != ConceptProgress.todo)
+    old = {id_ for (id_,) in Concept.select(Concept.roadmap).where(its).distinct().tuples()}
+    return sorted(newest, key=lambda id_: id_ not in old)
+
+
+def _read(ids: Sequence[UUID]) -> list[Onward]:
+    """Those of them where there is something to go on with."""
+    rows = {row.id: row for row in Roadmap.select().where(Roadmap.id.in_(ids), Roadmap.contents_ready > 0)}
+    concepts = _concepts(list(rows))
+    found = (_where(rows[id_], [each for each in concepts if each[0] == id_]) for id_ in ids if id_ in rows)
     return [each for each in found if each is not None]
-
-
-def _learned_last(owner_id: UUID) -> list[Roadmap]:
-    rows = {row.id: row for row in newest_of(owner_id).limit(NEWEST) if row.contents_ready}
-    is_open = peewee.Case(None, [(Concept.progress.in_(OPEN), 1)], 0)
-    columns = (Concept.roadmap, peewee.fn.MAX(Concept.progress_at), peewee.fn.MAX(is_open))
-    query = Concept.select(*columns).where(Concept.roadmap.in_(list(rows)), ~Concept.removed).group_by(Concept.roadmap)
-    last = {id_: Concept.progress_at.python_value(at) or NEVER for id_, at, some_are_open in query.tuples() if some_are_open}
-    return sorted((row for row in rows.values() if row.id in last), key=lambda row: last[row.id], reverse=True)
 
 
 def _concepts(ids: list[UUID]) -> list[tuple[Any, ...]]:
@@ -84,7 +112,7 @@ def _where(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> Onward | None:
     if next_id is None:
         return None
     schedule = schedule_of(tree, clock.now().date())
-    return Onward(row.id, row.title, row.language, next_id, nodes[next_id].title, schedule)
+    return Onward(row.id, row.title, row.goal, row.created_at, row.language, next_id, nodes[next_id].title, schedule)
 
 
 def _stage(stage_id: UUID, title: str, concepts: Sequence[tuple[Any, ...]]) -> StageNode:

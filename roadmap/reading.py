@@ -118,6 +118,10 @@ class Learned(BaseModel):
     total: int = Field(description="All concepts.")
     hours_done: int = Field(description="Hours of those that are done or skipped.")
 
+    @property
+    def is_begun(self) -> bool:
+        return self.done + self.skipped + self.learning > 0
+
 
 class RoadmapTree(RoadmapSummary):
     """`remarks`: what should be better with the plan, and had to be accepted. `estimate`: of what is still to be written,

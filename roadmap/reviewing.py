@@ -1,8 +1,7 @@
 """Questions of quizzes that come back before they are forgotten: each is a card, with what `memory.py` says of it.
 
 A card is asked while its roadmap is there and not in the trash, its concept is in the plan, and the current version of the
-quiz is the one in which it stands. When another version is answered, the questions that are in it as well move there and keep
-what is known of them; the others wait until their version is the current one again.
+quiz is the one in which it stands (`cards.py`).
 """
 
 import functools
@@ -16,12 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
 from core.errors import Conflict, NotFound
-from core.ids import new_id
 from core.numbers import WHOLE
-from core.runtime import change_rows, keep_rows, session, transaction
-from models.bulk import insert_rows
+from core.runtime import change_rows, session, transaction
 from models.learning import ReviewCard
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from roadmap.cards import KEPT, columns, placed
 from roadmap.contents import QuizQuestion, as_asked
 from roadmap.memory import Memory, MemoryState, ReviewRating, outcomes, rated
 from roadmap.outline import ContentKind, Question, Quiz
@@ -30,7 +28,6 @@ from roadmap.quizzes import GradedQuestion, current_quiz, grade_one
 
 MOST_AT_ONCE = 50  # cards of one answer
 MOST_COUNTED = 1000  # of those that are due
-KEPT = ("state", "step", "stability", "difficulty", "due_at", "reviewed_at", "reviews", "lapses")  # of a Memory, in its row
 
 
 class ReviewCheck(BaseModel):
@@ -143,25 +140,25 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
         card, _ = _found(owner_id, card_id)
         after = rated(_memory(card), request.rating, clock.now())
         unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)  # somebody may be at it just now
-        if not ReviewCard.update(**_columns(after)).where(unchanged).execute():
+        if not ReviewCard.update(**columns(after)).where(unchanged).execute():
             raise Conflict(
                 f"This question was not rated {request.reviews} times, as the request says: perhaps another window has rated it. "
                 "Read what is due again."
             )
-    return CardState(id=card_id, **_columns(after) | {"state": after.name})
+    return CardState(id=card_id, **columns(after) | {"state": after.name})
 
 
 def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
     """The concept is done: the questions of its quiz, if that is written, are due. Needs a transaction."""
     found = current_quiz(concept_id)
     if found is not None:
-        _placed(owner_id, roadmap_id, concept_id, *found)
+        placed(owner_id, roadmap_id, concept_id, *found)
 
 
 def withdraw(concept_id: UUID) -> None:
     """The concept is not done after all: what was never rated does not come back. Needs a transaction."""
     its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
-    held = list(change_rows(ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)))  # in the order of _placed
+    held = list(change_rows(ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)))  # in the order of placed
     if held:
         ReviewCard.delete().where(ReviewCard.id.in_([card.id for card in held])).execute()
 
@@ -176,16 +173,19 @@ def note_answers(
     unless it was forgotten a moment ago and comes back within minutes anyway. What was not answered says nothing.
     """
     now = clock.now()
-    for card in _placed(owner_id, roadmap_id, concept_id, version, quiz):
+    for card in placed(owner_id, roadmap_id, concept_id, version, quiz):
         memory = _memory(card)
         rating = _said_by(graded[card.number], memory, now)
         if rating is not None:
-            ReviewCard.update(**_columns(rated(memory, rating, now))).where(ReviewCard.id == card.id).execute()
+            ReviewCard.update(**columns(rated(memory, rating, now))).where(ReviewCard.id == card.id).execute()
 
 
-def keep_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Hold its row, as those who delete it do, before rows below it. Needs a transaction."""
-    keep_rows(Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)).execute()
+def hold_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Take its row, as those who change its contents or delete it do, before rows below it. Needs a transaction.
+
+    So of a concept that is marked as done and a quiz that is saved at the same moment one sees the other.
+    """
+    change_rows(Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)).execute()
 
 
 def _said_by(graded: GradedQuestion, memory: Memory, now: datetime) -> ReviewRating | None:
@@ -197,32 +197,11 @@ def _said_by(graded: GradedQuestion, memory: Memory, now: datetime) -> ReviewRat
     return ReviewRating.again if is_due or not memory.is_shaky else None
 
 
-def _placed(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int, quiz: Quiz) -> list[ReviewCard]:
-    """A card for each question, standing in this version; new ones are due. Holds their rows."""
-    number_of: dict[str, int] = {}
-    for number, question in enumerate(quiz.questions):
-        number_of.setdefault(question.fingerprint, number)  # a question that stands there twice is asked once
-    now = clock.now()
-    new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
-    common = {"owner": owner_id, "roadmap": roadmap_id, "concept": concept_id, "version": version, "created_at": now}
-    common |= _columns(Memory(due_at=now))
-    in_order = sorted(new, key=lambda row: str(row["question"]))  # or two attempts at once could wait for each other
-    insert_rows(ReviewCard, in_order, common=common, pass_over=True)
-    its = (ReviewCard.concept == concept_id) & ReviewCard.question.in_(list(number_of))
-    cards = list(change_rows(ReviewCard.select().where(its).order_by(ReviewCard.question)))
-    for card in cards:
-        place = {"version": version, "number": number_of[card.question]}
-        if (card.version, card.number) != (place["version"], place["number"]):
-            ReviewCard.update(**place).where(ReviewCard.id == card.id).execute()
-        card.number = place["number"]
-    return cards
-
-
-def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *columns: Any) -> peewee.ModelSelect:
+def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
     """The cards whose questions can be asked."""
     its = (Content.concept == ReviewCard.concept) & (Content.kind == ContentKind.quiz) & (Content.version == ReviewCard.version)
     around = (Content.id, Concept.id, Concept.title, Roadmap.id, Roadmap.title, Roadmap.goal, Roadmap.language)
-    shown = columns or (ReviewCard, *around)
+    shown = wanted or (ReviewCard, *around)
     query: peewee.ModelSelect = ReviewCard.select(*shown).join(Concept).switch(ReviewCard).join(Roadmap).switch(ReviewCard)
     query = query.join(Content, on=its, attr="content")
     query = query.where(ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed)
@@ -260,15 +239,11 @@ def _memory(card: ReviewCard) -> Memory:
     return Memory(**{name: getattr(card, name) for name in KEPT})
 
 
-def _columns(memory: Memory) -> dict[str, Any]:
-    return {name: getattr(memory, name) for name in KEPT}
-
-
 def _review(card: ReviewCard, question: Question) -> Review:
     memory = _memory(card)
     return Review(
         id=card.id,
-        **_columns(memory) | {"state": memory.name},
+        **columns(memory) | {"state": memory.name},
         roadmap_id=card.roadmap_id,
         roadmap_title=card.roadmap.title or card.roadmap.goal,
         concept_id=card.concept_id,

@@ -115,7 +115,8 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     total, left = sum(each.hours for each in kept), sum(each.hours for each in ahead)
     this_week = _learned_in(kept, monday(today))
     begin = max(today, tree.begins_on)
-    plan = calendar(begin, tree.hours_per_week, this_week if monday(begin) == monday(today) else 0)
+    over = this_week if monday(begin) == monday(today) else 0
+    plan = calendar(begin, tree.hours_per_week, over)
     original = calendar(tree.begins_on, tree.hours_per_week)
     planned_end = original.day_of(max(total - 1, 0))
     spans = list(_spans(ahead, plan))
@@ -133,7 +134,7 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
         ends_on=ends_on,
         days_behind=(reached - planned_end).days if kept else 0,
         days_late=None if tree.deadline is None else (reached - tree.deadline).days if kept else 0,
-        hours_per_week_needed=_needed(left, begin, tree.deadline),
+        hours_per_week_needed=_needed(left, begin, tree.deadline, over),
         stages=[_stage(stage.id, stage.title, [c for m in stage.modules for c in m.concepts], spans) for stage in tree.stages],
         spans=spans,
         weeks=_weeks(ahead, plan, this_week, monday(today)),
@@ -162,12 +163,15 @@ def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[Span]:
         at += concept.hours
 
 
-def _needed(left: int, begin: date, deadline: date | None) -> int | None:
-    """The fewest hours a week with which the last hour falls on the deadline at the latest."""
+def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int | None:
+    """The fewest hours a week with which the last hour falls on the deadline at the latest.
+
+    More hours a week bring no hour later, whatever was `learned` in the first one: that has no fewer of them then.
+    """
     if not left or deadline is None or deadline < begin:
         return None
-    most = left * DAYS  # in one day
-    return 1 + bisect_left(range(1, most), True, key=lambda hours: calendar(begin, hours).day_of(left - 1) <= deadline)
+    most = left * DAYS + learned  # in one day
+    return 1 + bisect_left(range(1, most), True, key=lambda hours: calendar(begin, hours, learned).day_of(left - 1) <= deadline)
 
 
 def _stage(stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[Span]) -> StageSchedule:

@@ -157,7 +157,7 @@ def _desc(concept: ConceptNode, block: StageBlock, card: Card, names: dict[UUID,
     place = {"number": block.number, "stage": block.stage.title, "module": card.module.title}
     sentences = [
         texts.gettext("Stage %(number)d, %(stage)s, %(module)s.") % place,
-        texts.gettext("%(hours)s, week %(week)d.") % {"hours": hours_of(concept.hours, texts), "week": concept.week},
+        texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
         texts.gettext("Its texts: %(state)s.") % {"state": texts.gettext(WORDS[written_of(concept)])},
     ]
     if needs:

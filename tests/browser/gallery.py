@@ -148,6 +148,7 @@ class Gallery:
         self.places["review", language] = f"/review?roadmap={roadmap_id}"
         due = self._ask("GET", f"/api/v1/reviews?roadmap_id={roadmap_id}")["items"]
         self.places["answer", language] = f"/review?roadmap={roadmap_id}&done=1&card={due[0]['id']}&chosen=0"
+        self.places["check", language] = f"/review/{due[0]['id']}/check"
 
     def _share(self, path: str, language: str) -> None:
         """By a link to read along, one for a calendar, and one that was revoked."""
@@ -297,6 +298,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     ),
     "review": _state("review"),
     "review with an answer": _state("answer"),
+    "review with nothing chosen": lambda g, language: Exhibit(
+        g.place("review", language), g.owner, g.town.url, (g.place("check", language), {"done": "1"})
+    ),
     "review of a newcomer": lambda g, _: Exhibit("/review", g.newcomer, g.town.url),
     "review that is over": lambda g, _: Exhibit("/review?done=3", None, g.home.url),
     "long words": _state("word"),
@@ -309,7 +313,7 @@ ALSO_CHINESE = (
     *("bring in with errors", "on paper"),
     *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
     *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
-    *("pace with errors", "review", "review with an answer", "review of a newcomer"),
+    *("pace with errors", "review", "review with an answer", "review with nothing chosen", "review of a newcomer"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
     *("links", "shared", "shared concept"),

@@ -99,8 +99,14 @@ def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(page: Page, h
     pace.get_by_label("To be reached by").fill(str(datetime.now(UTC).date() + timedelta(days=8)))
     pace.get_by_role("button", name="Save").click()
     expect(pace).to_contain_text("after your deadline")
-    expect(pace).to_contain_text(re.compile(r"With \d+ hours a week you would reach your deadline."))
+    expect(pace).to_contain_text(re.compile(r"The plan itself ends .* with \d+ hours a week you would be in time."))
     expect(page.locator("#head")).to_contain_text("weeks")
+    for width in (1280, 560, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        boxes = [bar.bounding_box() for bar in pace.locator("li progress").all()]
+        assert len({(box["x"], box["width"]) for box in boxes if box}) == 1  # they are compared with each other
+        assert boxes[0] is not None
+        assert boxes[0]["width"] > 100
 
 
 def test_a_plan_that_is_made_while_one_looks_brings_its_pace(page: Page, alone: School) -> None:
@@ -108,6 +114,6 @@ def test_a_plan_that_is_made_while_one_looks_brings_its_pace(page: Page, alone: 
     page.goto(alone.url)
     page.get_by_label("What do you want to learn?").fill(GOAL)
     page.get_by_role("button", name="Make my roadmap").click()
-    expect(page.locator("#pace")).to_contain_text("At this pace you are through on")
+    expect(page.locator("#pace")).to_contain_text("At this pace you will finish on")
     alone.teacher.writes.set()
     expect(page.locator("#head .status")).to_have_text("Ready")

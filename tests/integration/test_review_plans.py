@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from benchmarks.growth.plans import most_rows
 from core import clock
 from core.runtime import database, session, transaction
 from models.accounts import Account
+from models.roadmaps import Concept, Roadmap
 from roadmap import reviewing
 from roadmap.onward import NEWEST, onward
 from tests.integration.logbook import own_database
@@ -17,11 +19,15 @@ from tests.integration.test_reviews import made
 from tests.servers import Postgres
 
 ACCOUNTS, ROADMAPS, CARDS = 4, 25, 400  # of each one before
+CONCEPTS = 40  # of a roadmap
 LIMIT = 20
 FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, question, version, number, state, reviews, lapses,
     due_at, created_at) SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4, 1, 0, 0,
     now() AT TIME ZONE 'UTC' + (%s - n) * interval '1 minute', now() FROM roadmap r JOIN concept c ON c.roadmap_id = r.id,
     generate_series(1, %s) AS n"""
+SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
+MORE = f"""INSERT INTO concept (id, key, progress, {SAME})
+    SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME} FROM concept, generate_series(2, %s) AS n"""
 TABLES = ("account", "roadmap", "stage", "module", "concept", "content", "content_version", "review_card")
 
 
@@ -70,7 +76,28 @@ def test_one_question_is_found_without_looking_at_the_others(reader: Account, mo
     assert most <= 2 * reviewing.MOST_COUNTED
 
 
-def test_where_one_goes_on_is_found_among_the_newest(reader: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(onward(reader.id, limit=3)) == 3
-    assert looked_at(lambda: onward(reader.id, limit=3), monkeypatch) <= 2 * ACCOUNTS * ROADMAPS
+@pytest.fixture(scope="module")
+def learner(reader: Account) -> Account:
+    """The same, when roadmaps have many concepts."""
+    with transaction():
+        database.execute_sql(MORE, (CONCEPTS,))
+    with session():
+        database.execute_sql("ANALYZE concept")
+    return reader
+
+
+def test_where_one_goes_on_is_found_among_the_newest(learner: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(onward(learner.id, limit=3)) == 3
+    assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
     assert NEWEST < ROADMAPS
+
+
+def test_what_was_learned_last_is_found_without_looking_at_the_rest(learner: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    with transaction():
+        Concept.update(progress="learning", progress_at=clock.now()).execute()
+        oldest = Roadmap.select(Roadmap.id).where(Roadmap.owner == learner.id).order_by(Roadmap.id).limit(1).scalar()
+        Concept.update(progress_at=clock.now() + timedelta(minutes=1)).where(Concept.roadmap == oldest).execute()
+    with session():
+        database.execute_sql("ANALYZE concept")
+    assert onward(learner.id, limit=3)[0].id == oldest
+    assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS

@@ -20,6 +20,7 @@ from models.accounts import Account
 from models.learning import ReviewCard
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap import learning, rescheduling, reviewing
+from roadmap.cards import KEPT
 from roadmap.learning import AttemptRequest, ProgressRequest
 from roadmap.memory import Memory, ReviewRating, rated
 from roadmap.onward import onward
@@ -94,7 +95,7 @@ def test_what_is_stored_goes_on_as_a_memory_that_never_was(lesson: Place, story:
         memory = rated(memory, rating, told.reviewed_at)
         with session():
             row = ReviewCard.get_by_id(card.id)
-        assert Memory(**{name: getattr(row, name) for name in reviewing.KEPT}) == memory
+        assert Memory(**{name: getattr(row, name) for name in KEPT}) == memory
         assert (told.due_at, told.reviews, told.lapses, told.state) == (row.due_at, row.reviews, row.lapses, memory.name)
 
 

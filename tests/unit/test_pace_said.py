@@ -58,17 +58,17 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
 @pytest.mark.parametrize(
     ("of", "said"),
     [
-        (schedule(False, False), "At this pace you are through on 15 March 2026."),
-        (schedule(False, deadline=6), "At this pace you are through on 8 March 2026, the day of your deadline."),
-        (schedule(False, deadline=7), "At this pace you are through on 8 March 2026, 1 day before your deadline."),
+        (schedule(False, False), "At this pace you will finish on 15 March 2026."),
+        (schedule(False, deadline=6), "At this pace you will finish on 8 March 2026, the day of your deadline."),
+        (schedule(False, deadline=7), "At this pace you will finish on 8 March 2026, 1 day before your deadline."),
         (
             schedule(True, False, weeks_later=2, deadline=13),
-            "At this pace you are through on 22 March 2026, 7 days after your deadline.",
+            "At this pace you will finish on 22 March 2026, 7 days after your deadline.",
         ),
         (schedule(True, False, weeks_later=2), "7 hours behind plan."),
         (schedule(True, True, False, weeks_later=1), "7 hours ahead of plan."),
         (schedule(True, False, weeks_later=1), "This week: 0 of 7 hours."),
-        (schedule(True), "You are through."),
+        (schedule(True), "You have finished."),
     ],
 )
 def test_the_sentence_that_matters_most(of: Schedule, said: str) -> None:
@@ -76,10 +76,35 @@ def test_the_sentence_that_matters_most(of: Schedule, said: str) -> None:
 
 
 def test_what_would_reach_the_deadline() -> None:
-    assert EN.needed(schedule(False, False, deadline=6)) == "With 14 hours a week you would reach your deadline."
-    assert EN.needed(schedule(*[False] * 30, deadline=6)).startswith("Even 80 hours a week would not reach it")
+    made = schedule(True, False, False, weeks_later=2, deadline=20)
+    assert EN.needed(made) == "With 14 hours a week you would reach your deadline."
+    assert EN.against_plan(made) == "7 hours behind plan."
+    far = schedule(*[False] * 20, weeks_later=19, deadline=20 * 7 - 1)
+    assert EN.needed(far).startswith("Even 80 hours a week would not reach it")
     assert EN.needed(schedule(False, deadline=6)) == EN.needed(schedule(False)) == ""
     assert EN.needed(schedule(False, weeks_later=3, deadline=6)) == ""  # it is over
+
+
+def test_a_plan_that_never_reached_the_deadline_says_so_and_nobody_is_ahead_of_it() -> None:
+    made = schedule(True, False, False, deadline=13)
+    assert EN.needed(made) == "The plan itself ends 7 days after your deadline; with 11 hours a week you would be in time."
+    assert EN.against_plan(made) == ""
+    assert made.hours_learned > made.hours_expected
+    one = schedule(False, deadline=5)
+    assert EN.needed(one) == "The plan itself ends 1 day after your deadline; with 8 hours a week you would be in time."
+    assert EN.needed(schedule(*[False] * 30, deadline=6)) == (
+        "The plan itself ends 203 days after your deadline, and even 80 hours a week would not reach it: "
+        "move the deadline, or skip something."
+    )
+    over = schedule(False, False, False, weeks_later=3, deadline=13)
+    assert (EN.needed(over), EN.against_plan(over)) == ("The plan itself ends 7 days after your deadline.", "")
+
+
+def test_who_is_in_time_with_such_a_plan_is_ahead_of_it() -> None:
+    made = schedule(True, True, False, deadline=13).model_copy(update={"days_late": -1})
+    assert (EN.needed(made), EN.against_plan(made)) == ("", "14 hours ahead of plan.")
+    learned = schedule(True, True, deadline=3)
+    assert EN.needed(learned) == ""
 
 
 def test_hours_of_this_week_are_those_of_this_week() -> None:

@@ -363,7 +363,7 @@ class TestLanguages:
         told = [(g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc")) for g in root.iter() if "p-concept" in g.get("class", "")]
         assert told[2] == (
             "锁：从这里继续，学习中",
-            "第 1 阶段“数据库”，模块“数据库”。2 小时，第 1 周。学习内容：可以学习。先修：索引；事务。",
+            "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。学习内容：可以学习。先修：索引；事务。",
         )
         heads = [label.lines for label in arrange(self.everything(), texts=ZH).stages[0].labels]
         assert heads == [("第 1 阶段",), ("数据库",), ("4 小时 · 已完成 1/4",)]

@@ -1,7 +1,7 @@
 """What brings people back: the first page says what to do next, questions come one after the other, and the plan keeps pace."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -83,8 +83,24 @@ class TestReview:
         _, page = checked(person, wrong([right])[0])
         assert "Not right." in page
         assert re.search(r'value="again" accesskey="1" class="primary"', page)
-        _, page = checked(person, [])
-        assert "Not right." in page
+
+    def test_who_has_chosen_nothing_is_asked_again(self, person: TestClient, done: str) -> None:
+        card = card_of(person.get("/review").text)
+        answer = person.post(f"/review/{card}/check", data={"done": "2"})
+        assert "Choose an answer, or say that you do not know it." in text_of(answer, 422)
+        assert card_of(answer.text) == card
+        assert "Not right." not in answer.text
+        assert 'name="done" value="2"' in answer.text
+        assert answer.text.index('role="alert"') > answer.text.index("<progress")  # beside the question
+
+    def test_who_does_not_know_is_told_and_asked_again_soon(self, person: TestClient, done: str) -> None:
+        page = person.get("/review").text
+        assert '<button name="unknown" value="on">I do not know</button>' in page
+        answer = person.post(f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"})
+        shown = person.get(answer.headers["location"]).text
+        assert 'class="explanation"' in shown
+        assert " checked" not in shown  # whatever was chosen before
+        assert re.search(r'value="again" accesskey="1" class="primary"', shown)
 
     def test_all_are_reviewed_one_after_the_other(self, person: TestClient, done: str) -> None:
         path = "/review"
@@ -168,7 +184,7 @@ class TestHome:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
         assert f'href="{roadmap}/concepts/{first["id"]}">Go on here' in page.text
-        assert "At this pace you are through on" in text_of(page)
+        assert "At this pace you will finish on" in text_of(page)
         assert page.text.count("<h1") == 1
         assert '<label for="goal">' in page.text
         assert "autofocus" not in page.text
@@ -224,7 +240,7 @@ class TestPace:
         part = page.text.partition('<section id="pace">')[2].partition('<section id="plan">')[0]
         assert part.count("<progress ") == 1 + len(stages)
         assert "hours learned" in text_of(page)
-        assert "At this pace you are through on" in part
+        assert "At this pace you will finish on" in part
 
     def test_hours_deadline_and_beginning_are_changed(self, person: TestClient, roadmap: str) -> None:
         clock.travel(timedelta(days=30))
@@ -269,8 +285,20 @@ class TestPace:
     def test_what_is_watched_gets_it_with_the_plan(self, person: TestClient, roadmap: str) -> None:
         html = person.get(f"{roadmap}/live").text
         assert 'hx-target="#pace"' in html
-        assert "At this pace you are through on" in html
+        assert "At this pace you will finish on" in html
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
+
+
+def test_days_are_said_in_words_wherever_a_learner_reads_them(person: TestClient, roadmap: str) -> None:
+    clock.travel(datetime(2027, 1, 4, 12, tzinfo=UTC) - clock.now())
+    person.post(f"{roadmap}/schedule", data={"hours_per_week": "8", "deadline": "2027-02-01"})
+    assert "by 1 February 2027" in text_of(person.get(roadmap))
+    person.post(f"{roadmap}/sharing", data={"purpose": "reading", "expires_in_days": "30"})
+    assert "Good until 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
+    clock.travel(timedelta(days=31))
+    assert "Expired on 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
+    person.post(f"{roadmap}/trash")
+    assert "there until 6 March 2027" in text_of(person.get("/trash"))
 
 
 class TestOnward:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roadmap.outline import Level
@@ -197,14 +197,29 @@ def test_days_of_hours_never_go_back(hours: int, begin: date, learned: int, hour
     assert plan.monday_of(plan.week_of(hour)) == monday(plan.day_of(hour))
 
 
-@given(st.integers(1, 300), days, st.integers(0, 400))
-def test_the_hours_that_are_needed_reach_the_deadline_and_one_less_does_not(left: int, today: date, until: int) -> None:
-    deadline = today + timedelta(days=until)
-    needed = schedule_of(tree(concept(left), begins_on=today, deadline=deadline), today).hours_per_week_needed
-    assert needed is not None
-    assert calendar(today, needed).day_of(left - 1) <= deadline
-    if needed > 1:
-        assert calendar(today, needed - 1).day_of(left - 1) > deadline
+@given(st.lists(states, min_size=1, max_size=12), weekly, days, st.integers(-60, 60), st.integers(0, 400))
+@example([(10, DONE, 2), (10, TODO, 0)], 10, MONDAY + timedelta(days=2), -9, 4)  # this week's hours are learned
+@example([(200, DONE, 0), (1, TODO, 0)], 1, MONDAY, 0, 0)  # and more than it would have with any sensible number
+@example([(14, DONE, 1), (7, TODO, 0)], 7, MONDAY + timedelta(days=1), 3, 9)  # it begins later in the week
+def test_the_hours_that_are_needed_reach_the_deadline_and_one_less_does_not(
+    parts: list[tuple[int, ConceptProgress, int]], hours: int, today: date, since: int, until: int
+) -> None:
+    begins_on = today + timedelta(days=since)
+    deadline = max(today, begins_on) + timedelta(days=until)
+    made, _ = schedule(parts, hours, today, begins_on)
+
+    def late(hours_per_week: int) -> int:
+        told = schedule_of(made.model_copy(update={"hours_per_week": hours_per_week, "deadline": deadline}), today)
+        assert told.days_late is not None
+        return told.days_late
+
+    told = schedule_of(made.model_copy(update={"deadline": deadline}), today)
+    needed = told.hours_per_week_needed
+    assert (needed is None) == (told.ends_on is None)
+    if needed is not None:
+        assert late(needed) <= 0
+        assert needed == 1 or late(needed - 1) > 0
+        assert late(hours) > 0 or needed <= hours
 
 
 @pytest.mark.parametrize("hours", [1, 80])

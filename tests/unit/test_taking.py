@@ -58,6 +58,19 @@ def bread(client: TestClient) -> str:
     return made(client, whole())
 
 
+def test_only_a_plan_that_is_not_begun_says_weeks(client: TestClient, bread: str) -> None:
+    """They count from its beginning and never move, which the plan of whoever learns does."""
+    fresh = made(client, whole() | {"concepts": {key: each | {"progress": "todo"} for key, each in whole()["concepts"].items()}})
+    for path, weeks in ((bread, False), (fresh, True)):
+        assert ("Week 1" in client.get(f"{path}/export.md").text) == weeks
+        assert (">week 1<" in client.get(f"{path.removeprefix(API)}/print", headers=HTML).text) == weeks
+        concept = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
+        page = client.get(f"{path.removeprefix(API)}/concepts/{concept}", headers=HTML).text
+        assert "difficulty" in page
+        assert ">week 1<" not in page
+        assert "week 1" not in client.get(f"{path}/map.svg").text
+
+
 def tree_at(path: str) -> RoadmapTree:
     return roadmap_tree(LOCAL_OWNER, UUID(path.rpartition("/")[2]))
 
@@ -177,7 +190,7 @@ class TestFolder:
         assert archive.testzip() is None
         concepts = ["01-Begin/01-Parts/01-Flour.md", "01-Begin/01-Parts/02-Dough.md"]
         assert archive.namelist() == ["README.md", *concepts, "map.svg", "roadmap.json"]
-        assert archive.read(concepts[0]).decode().startswith("# Flour\n\nWeek 1, 2 hours. What it is.\n")
+        assert archive.read(concepts[0]).decode().startswith("# Flour\n\n2 hours. What it is.\n")
         assert ElementTree.fromstring(archive.read("map.svg")).tag.endswith("svg")
         document = json.loads(archive.read("roadmap.json"))
         assert {**document, "exported_at": ""} == {**whole(), "exported_at": ""}

@@ -23,6 +23,7 @@ from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.rendering import page
 
 NOTHING = "-"  # was chosen
+EMPTY = gettext_noop("Choose an answer, or say that you do not know it.")
 PROBLEMS = {
     Conflict: gettext_noop("This question was rated already, perhaps in another window. Here is the next one."),
     Invalid: gettext_noop("This does not belong to the question. Answer it here."),
@@ -55,9 +56,12 @@ def show(call: Call) -> Response:
 
 
 def check(call: Call) -> Response:
+    """`unknown`: one does not know, whatever was chosen before."""
     form: Form = call.body
-    sitting, card_id = _sitting(form), call.ids["card_id"]
-    chosen = [text for text in form.all("chosen") if re.fullmatch(r"[0-9]{1,4}", text)]
+    sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
+    chosen = [text for text in form.all("chosen") if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown]
+    if not chosen and not is_unknown:
+        return _page(call, sitting, card_id=card_id, error=Invalid(EMPTY))
     try:
         reviewing.check(call.owner, card_id, filled(ReviewCheck, {"chosen": chosen}))
     except Invalid as error:
@@ -93,8 +97,12 @@ def _page(
         counted=reviewing.MOST_COUNTED,
         now=clock.now(),
         onward=onward(call.owner, limit=1) if asked is None else [],
-        problem=texts(language_of(call.request)).gettext(PROBLEMS[type(error)]) if error else "",
+        problem=texts(language_of(call.request)).gettext(_problem(error)) if error else "",
     )
+
+
+def _problem(error: Conflict | Invalid) -> str:
+    return EMPTY if error.detail == EMPTY else PROBLEMS[type(error)]
 
 
 def _asked(call: Call, card_id: UUID | None) -> Review | None:

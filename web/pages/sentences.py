@@ -147,7 +147,7 @@ class Sentences:
             said = self.texts.ngettext(
                 "One part of another roadmap comes first", "%(count)d parts of other roadmaps come first", count
             )
-        return self._counted(said, count)
+        return counted(said, count)
 
     def left(self, seconds: int) -> str:
         """How long it will probably take."""
@@ -157,8 +157,8 @@ class Sentences:
             return self.texts.gettext("about %(count)d seconds left") % {"count": -(-seconds // 10) * 10}
         minutes, hours = round(seconds / 60), round(seconds / 3600)
         if seconds < 90 * 60:
-            return self._counted(self.texts.ngettext("about one minute left", "about %(count)d minutes left", minutes), minutes)
-        return self._counted(self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours)
+            return counted(self.texts.ngettext("about one minute left", "about %(count)d minutes left", minutes), minutes)
+        return counted(self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours)
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
         if (said := OF_PART.get(event.type)) is not None:
@@ -175,18 +175,19 @@ class Sentences:
         return self._said(DELIVERIES[of])
 
     def hours(self, count: int) -> str:
-        return self._counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
+        return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
 
     def weeks(self, count: int) -> str:
-        return self._counted(self.texts.ngettext("%(count)d week", "%(count)d weeks", count), count)
+        return counted(self.texts.ngettext("%(count)d week", "%(count)d weeks", count), count)
 
     def concepts(self, count: int) -> str:
-        return self._counted(self.texts.ngettext("%(count)d concept", "%(count)d concepts", count), count)
+        return counted(self.texts.ngettext("%(count)d concept", "%(count)d concepts", count), count)
 
     def _said(self, text: str, **values: object) -> str:
         said = self.texts.gettext(text)
         return said % values if values else said
 
-    @staticmethod
-    def _counted(text: str, count: int) -> str:
-        return text % {"count": count} if "%" in text else text
+
+def counted(text: str, count: int) -> str:
+    """A sentence of ngettext with its number; that of one thing may have none."""
+    return text % {"count": count} if "%" in text else text

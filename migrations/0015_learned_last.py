@@ -1,0 +1,15 @@
+"""An index of what somebody has begun to learn, by roadmap: home goes on with what was learned last."""
+
+from typing import Any
+
+import peewee
+
+NAME = "concept_roadmap_id_progress_at"
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    db.execute_sql(f"CREATE INDEX {NAME} ON concept (roadmap_id, progress_at) WHERE progress_at IS NOT NULL")
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.execute_sql(f"DROP INDEX {NAME}")
