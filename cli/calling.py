@@ -21,6 +21,7 @@ Json = dict[str, Any]
 Result = TypeVar("Result")
 
 ROADMAPS = "/api/v1/roadmaps"
+IMPORTS = "/api/v1/imports"
 AGAIN = (429, 502, 503, 504)  # it was not done, or will not be done twice: ask again later
 IN_USE = "/problems/idempotency-key-in-use"
 PATIENCE = 60.0  # seconds in which a call is tried again and again

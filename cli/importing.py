@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.calling import ROADMAPS, Caller, service_options
+from cli.calling import IMPORTS, Caller, service_options
 from cli.telling import Failed, json_option, show
 from core.text import plain, size_said
 from roadmap.formats import FORMAT, LARGEST
@@ -18,7 +18,7 @@ from roadmap.formats import FORMAT, LARGEST
 @json_option
 def import_command(file: Path, caller: Caller, as_json: bool) -> None:
     """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or elsewhere; `-` is stdin."""
-    made = caller.post(f"{ROADMAPS}/import", _read(file))
+    made = caller.post(IMPORTS, _read(file))
     show(made, as_json, lambda: click.echo(plain(f"{made['title']} is {made['status']}: {caller.page_of(made)}")))
 
 

@@ -133,7 +133,7 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/export.zip", exporting.export_archive, "Take a roadmap along as a folder", None, media_type=exporting.MEDIA_TYPES["zip"], raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/export.ics", exporting.export_calendar, "Take a roadmap along as a calendar", None, media_type=exporting.MEDIA_TYPES["ics"]),
     Endpoint("GET", ROADMAP + "/export.apkg", exporting.export_cards, "Take its questions along for Anki", None, media_type=exporting.MEDIA_TYPES["apkg"], raises=(Conflict,)),
-    Endpoint("POST", API + "/roadmaps/import", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
+    Endpoint("POST", API + "/imports", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),

@@ -128,7 +128,7 @@ def test_without_a_script_it_works_as_well(visit: Visiting, home: School, learne
 
 def test_what_was_not_in_the_file_is_written_when_one_wants_it(page: Page, home: School) -> None:
     home.teacher.as_usual()
-    path = home.stack.request("POST", "/api/v1/roadmaps/import", json=small()).headers["location"]
+    path = home.stack.request("POST", "/api/v1/imports", json=small()).headers["location"]
     page.goto(home.url + path.removeprefix("/api/v1"))
     expect(page.locator(".failures li")).to_have_count(2)
     page.get_by_role("button", name="Retry everything that is missing").click()
@@ -141,7 +141,7 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
     """Also without an analysis, which copies of shared ones have not."""
     home.teacher.as_usual()
     document = {**whole(), "analysis": None}
-    path = home.stack.request("POST", "/api/v1/roadmaps/import", json=document).headers["location"]
+    path = home.stack.request("POST", "/api/v1/imports", json=document).headers["location"]
     assert home.stack.request("POST", f"{path}/revise", json={"feedback": "More about rye, please."}).status_code == 202
     tree = home.stack.finished(path)
     assert (tree["status"], tree["revision"]) == ("ready", 2)
@@ -169,7 +169,7 @@ def test_what_does_not_go_is_said_on_the_page(visit: Visiting, home: School, tmp
 
 def test_50_mb_by_a_program_are_refused_without_reading_them(home: School) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = home.stack.request("POST", "/api/v1/roadmaps/import", content=b" " * (50 * 1024 * 1024), headers=headers)
+    answer = home.stack.request("POST", "/api/v1/imports", content=b" " * (50 * 1024 * 1024), headers=headers)
     assert (answer.status_code, "at most 16777216 bytes" in answer.json()["detail"]) == (413, True)
 
 

@@ -22,7 +22,7 @@ from tests.portables import FIRST, SECOND, small
 from tests.servers import Postgres
 from tests.stack import Stack
 
-IMPORT = "/api/v1/roadmaps/import"
+IMPORT = "/api/v1/imports"
 
 
 def test_what_comes_in_goes_out_as_it_was(stack: Stack) -> None:

@@ -41,7 +41,7 @@ from web import limits
 from web.turns import LARGE_OF_ONE, few_at_once
 
 API = "/api/v1"
-IMPORT = f"{API}/roadmaps/import"
+IMPORT = f"{API}/imports"
 HTML = {"Accept": "text/html"}
 Document = dict[str, Any]
 BESIDE = ("execution_log", "log_source", "measure", "measured_process", "idempotency_key")

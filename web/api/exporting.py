@@ -47,7 +47,7 @@ def export_picture(call: Call) -> Response:
 
 
 def export_json(call: Call) -> Response:
-    """All that it is now, and all that you have left: progress, notes, attempts and cards. `POST /api/v1/roadmaps/import` makes a
+    """All that it is now, and all that you have left: progress, notes, attempts and cards. `POST /api/v1/imports` makes a
     roadmap of it again, here or on another instance. There is no id in it.
     """
     document = portable(call.owner, call.ids["roadmap_id"], with_learner=True)
