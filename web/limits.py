@@ -22,7 +22,7 @@ LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # fr
 LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  # of any account
 LOGINS = Limit("logins", settings.login_attempts * 20, QUARTER)  # of one account
 NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one account
-IMPORTS = Limit("imports", 60, HOUR)  # of one account: each may leave 16 MiB behind
+IMPORTS = Limit("imports", settings.requests_per_minute // 10, HOUR)  # of one account: each may leave 16 MiB behind
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()

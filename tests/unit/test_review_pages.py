@@ -298,7 +298,7 @@ def test_days_are_said_in_words_wherever_a_learner_reads_them(person: TestClient
     clock.travel(timedelta(days=31))
     assert "Expired on 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
     person.post(f"{roadmap}/trash")
-    assert "there until 6 March 2027" in text_of(person.get("/trash"))
+    assert "kept until 6 March 2027" in text_of(person.get("/trash"))
 
 
 class TestOnward:
