@@ -293,7 +293,7 @@ def goes_on(client: TestClient, path: str) -> None:
             ReviewCard.update(**before).where(ReviewCard.id == card.id).execute()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(card=CARD | REVIEWED.map(card_of))
 def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Document) -> None:
     document = small()
