@@ -116,6 +116,7 @@ class CatalogueConcept(BaseModel):
     prerequisites: list[str]
     outcomes: list[str]
     resources: list[Resource]
+    spares: list[Resource] = []  # instead of a resource whose address is dead
     questions: list[Question]
     tutorial: str
 

@@ -107,6 +107,7 @@ class Resource(Frozen):
         description="Where it is."
     )
     type: str = Field(description="What kind of thing it is, such as a book.")
+    level: Level | None = Field(None, description="For whom it is; null: it is not said.")
     language: str = Field(description="Its language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")
 
