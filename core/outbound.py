@@ -1,8 +1,9 @@
 """Requests to addresses that other people have named: to the public internet only, or to networks that the operator allows.
 
 A name is looked up once, every address that it has must be allowed, and the connection goes to the very address that was
-checked, so that a name which changes in between (DNS rebinding) leads nowhere else. No redirect is followed, no proxy of the
-environment is asked, and nothing of an answer is kept but its status and how long it asks to wait.
+checked, so that a name which changes in between (DNS rebinding) leads nowhere else. No redirect is followed here:
+`visiting.py` asks anew, by the same rules, where one leads. No proxy of the environment is asked, and of an answer no more
+is kept than was asked for.
 """
 
 import re
@@ -29,6 +30,7 @@ LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
+LOCATION = re.compile(rb"^location:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -53,10 +55,12 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """`retry_after` is in seconds, where the answer says so in digits."""
+    """`retry_after` is in seconds, where the answer says so in digits; `location` is where a redirect leads, as it is written."""
 
     status: int
     retry_after: float | None
+    location: str | None = None
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,11 @@ class Target:
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
 
-def parse(url: str, networks: Networks) -> Target:
+def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     """Check what can be known without asking anybody: the form, and an address that is written out.
 
-    Raises ValueError with the rule that is broken, as a sentence goes on behind the name of a field.
+    `plain`: http may go to anybody. Raises ValueError with the rule that is broken, as a sentence goes on behind the name of a
+    field.
     """
     if len(url) > LONGEST_URL:
         raise ValueError(f"should have at most {LONGEST_URL} characters")
@@ -94,7 +99,7 @@ def parse(url: str, networks: Networks) -> Target:
         raise ValueError("is not a readable URL") from None
     if "#" in url:
         raise ValueError("must not have a fragment (#)")
-    _check_form(parts, networks)
+    _check_form(parts, plain or bool(networks))
     scheme, host = parts.scheme, (parts.hostname or "").lower()
     number = port if port is not None else (443 if scheme == "https" else 80)
     if not (number == 443 or number >= 1024 or (scheme == "http" and number == 80)):
@@ -104,15 +109,15 @@ def parse(url: str, networks: Networks) -> Target:
     if literal is not None:
         if not is_allowed(literal, networks):
             raise ValueError("must not name an address that is not on the public internet")
-        if scheme == "http" and not is_in(literal, networks):
+        if scheme == "http" and not plain and not is_in(literal, networks):
             raise ValueError("must begin with https://")
     elif parts.netloc.startswith("[") or len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
         raise ValueError("must name a host by its name, in ASCII letters, or by its address in the usual form")
     return target
 
 
-def _check_form(parts: SplitResult, networks: Networks) -> None:
-    if parts.scheme != "https" and not (parts.scheme == "http" and networks):
+def _check_form(parts: SplitResult, plain: bool) -> None:
+    if parts.scheme != "https" and not (parts.scheme == "http" and plain):
         raise ValueError("must begin with https://")
     if "@" in parts.netloc:
         raise ValueError("must not contain a user or a password")
@@ -133,30 +138,47 @@ def post(
         target = parse(url, networks)
     except ValueError as error:
         raise Unreachable(f"the URL {error}") from None
-    addresses = _resolved(target, networks, until)
+    addresses = _resolved(target, networks, until, plain=False)
+    lines = [f"POST {target.path} HTTP/1.1", f"Content-Length: {len(body)}"]
     try:
-        with _Connection(target, addresses, until) as connection:
-            connection.send(_request(target, body, headers))
-            return connection.answer()
+        return _asked(target, addresses, until, _head(lines, target, headers) + body)
     except Unreachable:
         if discreet and any(is_in(address, networks) for address in addresses):
             raise Unreachable(UNREACHED, discreet=True) from None
         raise
 
 
-def _request(target: Target, body: bytes, headers: dict[str, str]) -> bytes:
-    lines = [f"POST {target.path} HTTP/1.1", f"Host: {target.host_header}", f"Content-Length: {len(body)}", "Connection: close"]
+def look(
+    method: str, target: Target, headers: dict[str, str], *, networks: Networks, until: float, most_body: int = 0
+) -> Answered:
+    """HEAD or GET it, once, also by http; `most_body` bytes of what comes are kept. Raises Unreachable when no status has come
+    `until` then, by the monotonic clock.
+
+    It is asked in HTTP/1.0, so that what comes is not in chunks and the connection ends with it.
+    """
+    addresses = _resolved(target, networks, until, plain=True)
+    return _asked(target, addresses, until, _head([f"{method} {target.path} HTTP/1.0"], target, headers), most_body)
+
+
+def _asked(target: Target, addresses: list[Address], until: float, request: bytes, most_body: int = 0) -> Answered:
+    with _Connection(target, addresses, until) as connection:
+        connection.send(request)
+        return connection.answer(most_body)
+
+
+def _head(lines: list[str], target: Target, headers: dict[str, str]) -> bytes:
+    lines = [*lines, f"Host: {target.host_header}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-def _resolved(target: Target, networks: Networks, until: float) -> list[Address]:
+def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) -> list[Address]:
     """Every address of the host, all of them allowed. Raises Unreachable, in the same words for none and for a private one."""
     found = [target.literal] if target.literal is not None else _looked_up(target, until)
     addresses = [address for address in found if address is not None]
     if not addresses or not all(is_allowed(address, networks) for address in addresses):
         raise Unreachable(NOWHERE)
-    if target.scheme == "http" and not all(is_in(address, networks) for address in addresses):
+    if target.scheme == "http" and not plain and not all(is_in(address, networks) for address in addresses):
         raise Unreachable(PLAIN)
     return addresses[:MOST_ADDRESSES]
 
@@ -207,8 +229,8 @@ class _Connection:
         while rest:
             rest = rest[self._waiting(lambda rest=rest: self._socket.send(rest)) :]  # type: ignore[misc]
 
-    def answer(self) -> Answered:
-        """From the head; what comes behind it is passed over."""
+    def answer(self, most_body: int = 0) -> Answered:
+        """From the head; of what comes behind it, `most_body` bytes are kept."""
         received = b""
         while (ended := _final_head(received)) is None:
             if len(received) >= LARGEST_ANSWER:
@@ -217,9 +239,19 @@ class _Connection:
             if not more:
                 raise Unreachable(NOT_HTTP if received else NO_ANSWER)
             received += more
-        self._pass_over(len(received))
-        asked = RETRY_AFTER.search(ended[1])
-        return Answered(ended[0], float(asked[1]) if asked else None)
+        status, head, body = ended
+        if most_body:
+            body = self._rest(body, most_body)
+        else:
+            self._pass_over(len(received))
+        asked, leads = RETRY_AFTER.search(head), LOCATION.search(head)
+        wait = float(asked[1]) if asked else None
+        return Answered(status, wait, leads[1].decode("utf-8", "replace") if leads else None, body[:most_body])
+
+    def _rest(self, body: bytes, most: int) -> bytes:
+        while len(body) < most and (more := self._waiting(lambda: self._socket.recv(4096))):
+            body += more
+        return body
 
     def _pass_over(self, received: int) -> None:
         until = min(self._until, monotonic() + PARTING)
@@ -293,8 +325,8 @@ def _class_of(error: Exception) -> str:
     return NO_ANSWER if isinstance(error, ConnectionError) else UNREACHED
 
 
-def _final_head(received: bytes) -> tuple[int, bytes] | None:
-    """Status and head of the answer itself, once it is there: those before it (1xx) say that it will come."""
+def _final_head(received: bytes) -> tuple[int, bytes, bytes] | None:
+    """Of the answer itself, once it is there, status, head and what is behind it; those before it (1xx) say that it will come."""
     start = 0
     while (end := HEAD_END.search(received, start)) is not None:
         head = received[start : end.end()]
@@ -303,6 +335,6 @@ def _final_head(received: bytes) -> tuple[int, bytes] | None:
             raise Unreachable(NOT_HTTP)
         status = int(found[1])
         if status >= 200:
-            return status, head
+            return status, head, received[end.end() :]
         start = end.end()
     return None

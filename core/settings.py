@@ -194,6 +194,9 @@ Proxies = Annotated[tuple[str, ...], BeforeValidator(_listed), _networks("of pro
 Receivers = Annotated[
     tuple[str, ...], BeforeValidator(_listed), _networks("of receivers", "a webhook could then go to every server inside")
 ]
+Linked = Annotated[
+    tuple[str, ...], BeforeValidator(_listed), _networks("of pages", "a link could then tell of every server inside")
+]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -242,6 +245,8 @@ class Settings(BaseModel):
     client_address_header: str = Field("X-Forwarded-For", pattern=HEADER_NAME, description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
     trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
     webhook_networks: Receivers = Field((), description="Private addresses or networks to which webhooks may go, also over http. Default: none, webhooks go to the public internet; in embedded mode always this machine.")  # fmt: skip
+    link_check_days: Count = Field(30, ge=0, le=365, description="Days after which the address of a resource is looked at again; when it is dead, it is marked and replaced. 0: no address is ever asked.")  # fmt: skip
+    link_networks: Linked = Field((), description="Private addresses or networks whose pages may be looked at, such as those of a wiki. Default: none, only the public internet is asked.")  # fmt: skip
     requests_per_minute: Count = Field(600, ge=0, le=100_000_000, description="Requests of one account; half as many of one address without an account. A tenth as many imports and copies of one account in an hour. 0: no limit. Server mode only.")  # fmt: skip
     login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and from one address in 15 minutes. Twice as many new accounts from one address in an hour. 0: no limit.")  # fmt: skip
     most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
@@ -267,6 +272,11 @@ class Settings(BaseModel):
         """Networks to which webhooks may go beside the public internet. Who sits at an embedded service owns its machine."""
         given = (*self.webhook_networks, *(LOOPBACK_NETWORKS if self.embedded else ()))
         return tuple(ip_network(network) for network in given)
+
+    @property
+    def linked(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks whose pages may be looked at beside the public internet."""
+        return tuple(ip_network(network) for network in self.link_networks)
 
     @property
     def has_budget(self) -> bool:

@@ -130,6 +130,7 @@ class Content(Identified):
     kind = peewee.CharField(max_length=10)
     status = peewee.CharField(max_length=10)
     version = peewee.IntegerField(default=0)  # the current one; 0: none yet
+    links_noted = peewee.IntegerField(null=True)  # of resources: the version whose addresses are among those to check
     instruction = peewee.TextField(default="")  # what the person wants of the next version
     error = peewee.TextField(default="")
     attempts = peewee.IntegerField(default=0)

@@ -9,6 +9,8 @@ from core.text import storable
 from roadmap.outline import Analysis, Contents, Outline
 from roadmap.requests import RoadmapRequest
 
+BUILT_IN = "catalogue"  # name of the generator that needs no key
+
 
 @dataclass(frozen=True, slots=True)
 class DesignBrief:
@@ -26,7 +28,9 @@ class DesignBrief:
 
 @dataclass(frozen=True, slots=True)
 class ConceptBrief:
-    """All that a content is written from; with `instruction`, how it should differ from `previous`."""
+    """All that a content is written from; with `instruction`, how it should differ from `previous`. `dead` are addresses that
+    must not be named any more.
+    """
 
     request: RoadmapRequest
     roadmap_title: str
@@ -38,6 +42,7 @@ class ConceptBrief:
     outcomes: tuple[str, ...]
     instruction: str = ""
     previous: Contents | None = None
+    dead: tuple[str, ...] = ()
 
 
 class Cause(StrEnum):

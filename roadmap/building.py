@@ -3,6 +3,7 @@
 Idempotent, by the same lease as in `planning`: run twice, it writes one version and calls the model once.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -11,7 +12,7 @@ from uuid import UUID
 from core import clock
 from core.runtime import settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import cards, events, finishing, leases
+from roadmap import cards, events, finishing, leases, link_checks, link_states
 from roadmap.applying import fitting, newest_version, subject
 from roadmap.attempts import MOST_INTERRUPTIONS, asked, ms_since, pause, saved
 from roadmap.briefs import ConceptBrief, GeneratorFault, NotYet
@@ -21,7 +22,7 @@ from roadmap.execution_log import LogLevel, record
 from roadmap.finishing import progress
 from roadmap.generator import Generator
 from roadmap.leases import BUILDING, keeper
-from roadmap.outline import ContentKind, Contents
+from roadmap.outline import ContentKind, Contents, Resources
 from roadmap.pace import Busy
 from roadmap.requests import accepted_request
 from roadmap.spending import Ledger, Purpose
@@ -68,6 +69,7 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     joined = joined.join(Concept).join(Module).join(Stage).join(Roadmap)
     content = joined.where(Content.id == content_id).get()
     concept = content.concept
+    dead = link_states.dead_of(content.id) if content.kind == ContentKind.resources else ()
     brief = ConceptBrief(
         request=accepted_request(concept.module.stage.roadmap),
         roadmap_title=concept.module.stage.roadmap.title,
@@ -78,7 +80,8 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         description=concept.description,
         outcomes=tuple(concept.outcomes),
         instruction=content.instruction,
-        previous=read_content(content) if content.instruction else None,
+        previous=read_content(content) if content.instruction or dead else None,
+        dead=dead,
     )
     return content, brief
 
@@ -90,7 +93,7 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
     ledger = Ledger(_purpose(content), stop)
     with keeper.holding(BUILDING, token, stop):
         try:
-            written = asked(lambda: generator.metered(ledger).write(kind, brief))
+            written = asked(lambda: _written(generator.metered(ledger), kind, brief))
         except GeneratorFault as fault:
             return saved(partial(_after_fault, content, token, brief, fault, paid=ledger.calls > 0))
         steps = saved(partial(_save_content, content, token, written, generator))
@@ -98,6 +101,24 @@ def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Genera
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     record("building", kind, message, **place, duration_ms=ms_since(started))
     return steps
+
+
+def _written(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Contents:
+    """Of resources whose addresses are dead, others in their place; what is dead again is left out."""
+    written = generator.write(kind, brief)
+    if not isinstance(written, Resources) or not settings.link_check_days:
+        return written
+    look = generator.repairs or bool(brief.dead)  # at what a model has just named, and at spares
+    dead = link_checks.dead_among(written, look=look)
+    if not dead:
+        return written
+    try:
+        again = generator.write(kind, replace(brief, dead=(*brief.dead, *dead), previous=written))
+    except GeneratorFault:  # what is there already is not given away
+        return link_checks.without(written, dead)
+    if not isinstance(again, Resources):
+        raise TypeError(f"{kind} came as {type(again).__name__}")
+    return link_checks.without(again, (*dead, *link_checks.dead_among(again, look=True)))
 
 
 def _purpose(content: Content) -> Purpose:

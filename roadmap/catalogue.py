@@ -12,7 +12,7 @@ from typing import Any, Self, assert_never
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import FieldError, Invalid
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.briefs import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.metering import Meter
 from roadmap.outline import (
     Analysis,
@@ -127,7 +127,7 @@ class CatalogueConcept(BaseModel):
 class Catalogue:
     """A Generator that needs no key and answers at once."""
 
-    name = "catalogue"
+    name = BUILT_IN
     repairs = False  # what people have written stays as it is
 
     def prompt_version(self, step: str) -> str:
@@ -177,10 +177,18 @@ class Catalogue:
         if kind is ContentKind.tutorial:
             return Tutorial(markdown=concept.tutorial)
         if kind is ContentKind.resources:
-            return Resources(items=tuple(concept.resources))
+            return _living(concept, brief.dead)
         if kind is ContentKind.quiz:
             return Quiz(questions=tuple(concept.questions))
         assert_never(kind)
+
+
+def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
+    """With a spare for each resource whose address is dead; unless nothing would be left."""
+    left = [resource for resource in concept.resources if resource.url not in dead]
+    spares = [spare for spare in concept.spares if spare.url not in dead]
+    missing = len(concept.resources) - len(left)
+    return Resources(items=tuple(left + spares[:missing]) or tuple(concept.resources))
 
 
 def _track(request: RoadmapRequest) -> Track:

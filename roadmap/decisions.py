@@ -17,6 +17,7 @@ from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap import cards, editing, events, finishing, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
 from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys, taken_up
+from roadmap.briefs import BUILT_IN
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
 from roadmap.editing import Operation
@@ -156,6 +157,43 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
         if newest_version(content.id) >= MOST_VERSIONS:
             raise Conflict(f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be.")
         return _decided(row, _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction))
+
+
+def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Decided:
+    """Have those parts of a concept written anew that are from the built-in catalogue; these stay as earlier versions.
+
+    Raises NotFound, Conflict.
+    """
+    with transaction():
+        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
+        contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
+        if any(content.status in OPEN for content in contents):
+            raise Conflict("This concept is being written already.")
+        its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+        built_in = (
+            Content.select()
+            .join(ContentVersion, on=its)
+            .where(Content.concept == concept_id, ContentVersion.generator == BUILT_IN)
+        )
+        ids = [content.id for content in built_in if newest_version(content.id) < MOST_VERSIONS]
+        if not ids:
+            raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
+        return _decided(row, _reopen(row, Content.select().where(Content.id.in_(ids))))
+
+
+def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Step]:
+    """Have resources written anew because an address of theirs is dead; as many versions as there may be stay as they are.
+
+    Raises NotFound, Conflict.
+    """
+    with transaction():
+        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH)
+        content = Content.get_by_id(content_id)
+        if content.status in OPEN:
+            raise Conflict("These resources are being written already.")
+        if newest_version(content.id) >= MOST_VERSIONS:
+            return []
+        return _reopen(row, Content.select().where(Content.id == content.id))
 
 
 def restore_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int) -> Decided:

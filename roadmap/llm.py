@@ -173,9 +173,12 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
         "module": brief.module_title,
         "concept": {"title": brief.title, "description": brief.description, "outcomes": brief.outcomes},
     }
+    if brief.instruction or brief.dead:
+        facts["previous"] = None if brief.previous is None else brief.previous.model_dump(mode="json")
     if brief.instruction:
-        previous = None if brief.previous is None else brief.previous.model_dump(mode="json")
-        facts |= {"instructions": brief.instruction, "previous": previous}
+        facts["instructions"] = brief.instruction
+    if brief.dead:
+        facts["dead_addresses"] = brief.dead
     return facts
 
 

@@ -16,8 +16,9 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, 
 from roadmap.applying import key_of
 from roadmap.contents import QuizDetail, without_answers
 from roadmap.execution_log import LogLevel
+from roadmap.link_states import CheckedResource, checked
 from roadmap.notes import notes_tag
-from roadmap.outline import Analysis, ContentKind, Level, Quiz, Resource
+from roadmap.outline import Analysis, ContentKind, Level, Quiz
 from roadmap.ownership import newest_of, owned
 from roadmap.receipts import Estimate, pending_estimate
 from roadmap.spending import money
@@ -150,7 +151,7 @@ class ConceptDetail(ConceptNode):
     notes: str = Field(description="The learner's own.")
     notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
     tutorial: TutorialDetail | None = Field(description="Null: it is not written yet.")
-    resources: list[Resource] | None = Field(description="Where more can be read and seen; null: they are not there yet.")
+    resources: list[CheckedResource] | None = Field(description="Where more can be read and seen; null: they are not there yet.")
     quiz: QuizDetail | None = Field(description="Without its answers; null: it is not written yet.")
 
 
@@ -245,8 +246,9 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
         versions = {version.content.kind: version for version in written.where(Content.concept == concept_id)}
+        resources = _resources(versions.get(ContentKind.resources))
     node = _concept_node(concept, contents)
-    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, **_notes(concept), **_written(versions))
+    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, **_notes(concept), **_written(versions), resources=resources)
 
 
 def list_logs(
@@ -336,10 +338,13 @@ def _notes(concept: Concept) -> dict[str, str]:
     return {"notes": concept.notes, "notes_tag": notes_tag(concept.notes)}
 
 
+def _resources(version: ContentVersion | None) -> list[CheckedResource] | None:
+    return None if version is None else checked(version.body["items"])
+
+
 def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
-    tutorial, resources, quiz = (versions.get(kind) for kind in ("tutorial", "resources", "quiz"))
+    tutorial, quiz = (versions.get(kind) for kind in ("tutorial", "quiz"))
     return {
         "tutorial": tutorial and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
-        "resources": resources and [Resource(**item) for item in resources.body["items"]],
         "quiz": quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
     }

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 
 from roadmap import reading
 from roadmap.contents import QuizDetail
-from roadmap.outline import ContentKind, Level, Resource
+from roadmap.link_states import CheckedResource
+from roadmap.outline import ContentKind, Level
 from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.requests import RoadmapRequest
 from roadmap.secret_links import Opened
@@ -64,7 +65,7 @@ class SharedConceptDetail(SharedConcept):
     """With what is written of it; null where nothing is."""
 
     tutorial: str | None = Field(description="Markdown without HTML.")
-    resources: list[Resource] | None = Field(description="Where more can be read and seen.")
+    resources: list[CheckedResource] | None = Field(description="Where more can be read and seen.")
     quiz: QuizDetail | None = Field(description="Without its answers.")
 
 

@@ -62,6 +62,15 @@ class DeliveryStatus(StrEnum):
     failed = "failed"
 
 
+class LinkState(StrEnum):
+    """Of the address of a resource."""
+
+    unchecked = "unchecked"  # nobody has looked yet
+    alive = "alive"
+    unclear = "unclear"  # it was asked, and what came does not tell
+    dead = "dead"
+
+
 class Progress(BaseModel):
     """How far a roadmap is made: contents that are written, that failed, and all of them."""
 

@@ -45,6 +45,13 @@ def deliver_webhook(delivery_id: str) -> None:
     follow(delivering.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
+@job(content_queue)
+def look_after_links() -> None:
+    from roadmap import link_checks
+
+    send(link_checks.look_after(by_model=generator().repairs))
+
+
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
 def hand_back_leases(*_: Any) -> None:
     """The grace is over and tasks still run: before their messages go back to the queue, their rows are free."""

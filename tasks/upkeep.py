@@ -7,8 +7,20 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import api_keys, audit, first_answers, log_retention, measures, rescue, sessions, task_measures, trash, webhooks
-from tasks.content import send
+from roadmap import (
+    api_keys,
+    audit,
+    first_answers,
+    link_states,
+    log_retention,
+    measures,
+    rescue,
+    sessions,
+    task_measures,
+    trash,
+    webhooks,
+)
+from tasks.content import look_after_links, send
 from tasks.inspection import queue_states
 from tasks.queues import content_queue, job, logs_queue
 
@@ -28,6 +40,7 @@ def rescue_overdue() -> None:
         logger.warning("rescue has no follow-ups this minute: %s", error)
     _rescue()
     _sample_queues()
+    _look_after_links()
     _clean_up()
 
 
@@ -41,6 +54,16 @@ def _sample_queues() -> None:
         task_measures.sample_depth((state.name, state.ready, state.oldest_seconds) for state in queue_states())
     except Unavailable as error:
         logger.warning("the queues are not measured this minute: %s", error)
+
+
+def _look_after_links() -> None:
+    """By a worker of contents, when it has little else to do."""
+    away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
+    try:
+        if link_states.is_anything_due() and content_queue.storage.standing().ready < rescue.FEW:
+            content_queue.enqueue(look_after_links.s())
+    except away as error:
+        logger.warning("links are looked after in a moment: %s", error)
 
 
 def _clean_up() -> None:

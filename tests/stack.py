@@ -28,6 +28,7 @@ SHORT = {
     "MODEL_TIMEOUT_SECONDS": "3",
     "SHUTDOWN_GRACE_SECONDS": "5",
     "STARTUP_WAIT_SECONDS": "20",
+    "LINK_CHECK_DAYS": "0",  # tests of it set their own: the others ask nobody
 }
 OPEN_TO_TESTS = {  # which make many accounts and roadmaps from one address; tests of the limits set their own
     "REGISTRATION": "open",

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import Conflict
 from core.runtime import database
 from roadmap import decisions
+from roadmap.briefs import BUILT_IN
 from roadmap.decisions import Decided
 from roadmap.editing import Operation
 from roadmap.execution_log import record
@@ -85,6 +87,16 @@ def regenerate_part(call: Call) -> Reply:
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     made = decisions.regenerate(call.owner, roadmap_id, concept_id, kind, call.body.instructions)
     return _decided(call, f"Asked for another {kind}", made)
+
+
+def upgrade_concept(call: Call) -> Reply:
+    """Those of its parts that are from the built-in catalogue are written by the model, for this person; what is there now stays as
+    earlier versions, and is shown until then.
+    """
+    if generator().name == BUILT_IN:
+        raise Conflict("There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model.")
+    made = decisions.upgrade(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    return _decided(call, "Asked a model for a concept", made)
 
 
 def restore_version(call: Call) -> Reply:

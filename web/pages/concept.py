@@ -13,6 +13,7 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid, NotFound
 from core.texts import gettext_noop, texts
 from roadmap import learning, reading
+from roadmap.briefs import BUILT_IN
 from roadmap.course import Course, CourseStep, course
 from roadmap.decisions import EDITABLE
 from roadmap.learning import Attempt, AttemptRequest, NotesRequest, ProgressRequest
@@ -177,10 +178,18 @@ def _page(
         wished=call.ids.get("kind"),
         wish_problem=problems.said(words, error) if error is not None and wish is not None else "",
         follows_words=follows_words(),
+        may_upgrade=_may_upgrade(concept),
         may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
         quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)]) if error and is_about_quiz else "",
         choices=CHOICES,
     )
+
+
+def _may_upgrade(concept: ConceptDetail) -> bool:
+    """Whether a model could write what is from the built-in catalogue, and does not yet."""
+    by_whom = concept.tutorial.generator if concept.tutorial else ""
+    is_open = any(state.status in OPEN for state in concept.contents.values())
+    return by_whom == BUILT_IN and not is_open and follows_words()
 
 
 def _errors(words: NullTranslations, error: Invalid | Conflict, *, is_wish: bool) -> dict[str, str]:

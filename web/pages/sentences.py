@@ -12,7 +12,7 @@ from roadmap.events import Event, EventType
 from roadmap.outbox import TEST
 from roadmap.outline import ContentKind, Level
 from roadmap.picture.marks import WORDS
-from roadmap.statuses import ConceptProgress, ContentStatus, DeliveryStatus, RoadmapStatus
+from roadmap.statuses import ConceptProgress, ContentStatus, DeliveryStatus, LinkState, RoadmapStatus
 
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
@@ -28,6 +28,11 @@ LEVELS = {
     Level.beginner: gettext_noop("Beginner"),
     Level.intermediate: gettext_noop("Intermediate"),
     Level.advanced: gettext_noop("Advanced"),
+}
+LINKS = {
+    LinkState.alive: gettext_noop("The link works:"),
+    LinkState.unclear: gettext_noop("The link could not be checked:"),
+    LinkState.dead: gettext_noop("The link does not work any more:"),
 }
 PROGRESS = {
     ConceptProgress.todo: gettext_noop("Not begun"),
@@ -111,6 +116,10 @@ class Sentences:
 
     def status(self, of: RoadmapStatus) -> str:
         return self._said(STATUSES[of])
+
+    def link(self, of: LinkState) -> str:
+        """With the time behind it."""
+        return self._said(LINKS[LinkState(of)])
 
     def level(self, of: str) -> str:
         return self._said(LEVELS[Level(of)])

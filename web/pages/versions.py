@@ -54,6 +54,12 @@ def regenerate(call: Call) -> Response:
     return _to_the_part(call)
 
 
+def upgrade(call: Call) -> Response:
+    """Back to the concept, which says what is being written."""
+    decisions.upgrade_concept(replace(call, body=NoBody()))
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}")
+
+
 def _page(call: Call, query: VersionsQuery, error: Conflict | None = None) -> Response:
     owner_id, roadmap_id, concept_id, kind = call.owner, *(call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     walked = course(owner_id, roadmap_id)

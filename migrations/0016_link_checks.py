@@ -1,0 +1,53 @@
+"""The addresses that resources name and what was found there, who names them, and up to which version that was noted.
+
+The new column may be null, so that the version before this one can go on writing meanwhile.
+"""
+
+from typing import Any
+
+import peewee
+
+UNNOTED = "content_links_unnoted"  # what it holds stands word for word in the query of roadmap/link_checks.py
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(migrator.add_column("content", "links_noted", peewee.IntegerField(null=True)))
+    of = "kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)"
+    db.execute_sql(f"CREATE INDEX {UNNOTED} ON content (id) WHERE {of}")
+    db.create_tables(_tables(db))
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables(_tables(db))
+    db.execute_sql(f"DROP INDEX {UNNOTED}")
+    migrator.migrate(migrator.drop_column("content", "links_noted"))
+
+
+def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Content(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class CheckedLink(Table):
+        digest = peewee.CharField(max_length=64, primary_key=True)
+        url = peewee.TextField()
+        state = peewee.CharField(max_length=10)
+        status = peewee.IntegerField(null=True)
+        reason = peewee.CharField(max_length=300)
+        failures = peewee.IntegerField()
+        checked_at = peewee.DateTimeField(null=True)
+        due_at = peewee.DateTimeField(index=True)
+
+    class LinkUse(Table):
+        content = peewee.ForeignKeyField(Content, on_delete="CASCADE", index=False)
+        link = peewee.ForeignKeyField(CheckedLink, on_delete="CASCADE")
+        replaced_at = peewee.DateTimeField(null=True)
+
+        class Meta:
+            primary_key = peewee.CompositeKey("content", "link")
+
+    return [CheckedLink, LinkUse]

@@ -1,0 +1,212 @@
+"""Looks at the addresses that resources name, and has dead ones replaced.
+
+Every minute a few addresses are looked at, each host once, so that no site is asked often. An answer that says "gone" makes an
+address dead at once; other faults do when they come three times in a row over days, and only if this machine has reached
+others meanwhile: where there is no network, nothing is held against anybody.
+"""
+
+import logging
+import random
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import peewee
+
+from core import clock
+from core.errors import RoadmapError
+from core.runtime import session, settings, skip_locked, transaction
+from core.visiting import LIMIT, Visit, visit
+from models.link_checks import CheckedLink, LinkUse
+from models.roadmaps import Content, ContentVersion
+from roadmap import decisions, link_states
+from roadmap.briefs import BUILT_IN
+from roadmap.execution_log import record
+from roadmap.link_states import UNNOTED, digest, known
+from roadmap.outline import Resources
+from roadmap.statuses import LinkState
+from roadmap.steps import Step
+
+logger = logging.getLogger(__name__)
+
+NOTED_AT_ONCE = 200  # parts
+DUE_AT_ONCE = 60  # addresses, of which each host gives one
+VISITS = 12  # of a round
+AT_ONCE = 6  # visits
+REPLACED_AT_ONCE = 20  # parts
+HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
+GONE = (404, 410)
+PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next one behind them makes an address dead
+OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches nobody
+LONGEST_WAIT = timedelta(days=1)  # that a site can ask for
+JITTER = 0.1  # of the days between two checks, so that what was written together is not looked at together
+SEEN_LATELY = timedelta(hours=1)  # in which an answer of anybody shows that there is a network
+WHILE_WRITING = 10.0  # seconds for the addresses that a model has just named, all at once
+
+
+def look_after(*, by_model: bool) -> list[Step]:
+    """One round; returns the steps of parts that are written anew, by a model or by the catalogue."""
+    _note_new()
+    _check_due()
+    return _replace_dead(by_model=by_model)
+
+
+def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
+    """Of their addresses those that are dead, as far as is known; with `look`, those that nobody has looked at are visited."""
+    urls = [item.url for item in resources.items]
+    with session():
+        links = known(urls)
+    new = [url for url in dict.fromkeys(urls) if url not in links or links[url].checked_at is None]
+    if look and new:
+        telling = {url: seen for url, seen in _visited(new, limit=WHILE_WRITING).items() if seen.status or seen.refused}
+        with transaction():
+            for url, seen in telling.items():
+                _insert([url])
+                _save(CheckedLink.get_by_id(digest(url)), seen)
+            links = known(urls)
+    return tuple(url for url in urls if url in links and links[url].state == LinkState.dead)
+
+
+def without(resources: Resources, dead: Sequence[str]) -> Resources:
+    """Without these, unless nothing would be left: then they stay, and are marked."""
+    left = tuple(item for item in resources.items if item.url not in dead)
+    return Resources(items=left or resources.items)
+
+
+def _note_new() -> None:
+    """The addresses of versions that have become current since, whichever way."""
+    with transaction():
+        columns = (Content.id, Content.version)
+        found = dict(skip_locked(Content.select(*columns).where(UNNOTED).limit(NOTED_AT_ONCE)).tuples())
+        if not found:
+            return
+        its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+        query = ContentVersion.select(ContentVersion.content, ContentVersion.body).join(Content, on=its)
+        urls_of = {id_: _urls(body) for id_, body in query.where(ContentVersion.content.in_(list(found))).tuples()}
+        _insert({url for urls in urls_of.values() for url in urls})
+        for id_, version in found.items():
+            named = [digest(url) for url in urls_of.get(id_, ())]
+            LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
+            if named:  # those that the version before had keep what was done about them
+                LinkUse.insert_many([{"content": id_, "link": link} for link in named]).on_conflict_ignore().execute()
+            Content.update(links_noted=version).where(Content.id == id_, Content.version == version).execute()
+
+
+def _urls(body: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(item["url"] for item in body["items"]))
+
+
+def _insert(urls: Iterable[str]) -> None:
+    """Those that are there already stay as they are. In the same order for everybody, so that no two wait for each other."""
+    common = {"state": LinkState.unchecked, "due_at": clock.now()}
+    rows = sorted(({"digest": digest(url), "url": url, **common} for url in urls), key=lambda row: str(row["digest"]))
+    for batch in peewee.chunked(rows, 100):
+        CheckedLink.insert_many(batch).on_conflict_ignore().execute()
+
+
+def _check_due() -> None:
+    links = _claimed()
+    if not links:
+        return
+    seen = _visited([link.url for link in links])
+    online = _is_online(seen.values())
+    with transaction():
+        for link in sorted(links, key=lambda link: str(link.digest)):
+            found = seen[link.url]
+            if found.status is None and not (found.refused or found.unwelcome) and not online:
+                CheckedLink.update(due_at=clock.now() + OFFLINE).where(CheckedLink.digest == link.digest).execute()
+            else:
+                _save(link, found)
+    if not online:
+        logger.warning("no link could be looked at: this machine reaches none of %d hosts", len(links))
+
+
+def _claimed() -> list[CheckedLink]:
+    """Of what is due one address of each host, held for a while; what nobody names any more is deleted."""
+    with transaction():
+        due = CheckedLink.select().where(CheckedLink.due_at <= clock.now()).order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)
+        found = list(skip_locked(due))
+        digests = [link.digest for link in found]
+        named = {link for (link,) in LinkUse.select(LinkUse.link).where(LinkUse.link.in_(digests)).distinct().tuples()}
+        gone = [each for each in digests if each not in named]
+        if gone:
+            CheckedLink.delete().where(CheckedLink.digest.in_(gone)).execute()
+        by_host = {urlsplit(link.url).netloc: link for link in reversed(found) if link.digest in named}
+        taken = list(by_host.values())[:VISITS]
+        held = [link.digest for link in taken]
+        CheckedLink.update(due_at=clock.now() + HELD).where(CheckedLink.digest.in_(held)).execute()
+    return taken
+
+
+def _visited(urls: Sequence[str], limit: float = LIMIT) -> dict[str, Visit]:
+    ask = partial(visit, networks=settings.linked, limit=limit)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="Visit") as pool:
+        return dict(zip(urls, pool.map(ask, urls), strict=True))
+
+
+def _is_online(seen: Iterable[Visit]) -> bool:
+    """Whether this machine reaches others: one has answered now or lately, or does when it is asked to see."""
+    if any(found.status is not None or found.unwelcome for found in seen):
+        return True
+    answered = CheckedLink.select().where(CheckedLink.state == LinkState.alive, CheckedLink.status.is_null(False))
+    with session():
+        latest = answered.order_by(CheckedLink.checked_at.desc()).first()
+    if latest is None:
+        return False
+    lately = latest.checked_at > clock.now() - SEEN_LATELY
+    return lately or visit(latest.url, networks=settings.linked).status is not None
+
+
+def _save(link: CheckedLink, seen: Visit) -> None:
+    now = clock.now()
+    days = timedelta(days=settings.link_check_days * random.uniform(1 - JITTER, 1 + JITTER))
+    state, failures, wait = _judged(link, seen)
+    told = {"state": state, "status": seen.status, "reason": seen.wrong[:300], "failures": failures}
+    CheckedLink.update(**told, checked_at=now, due_at=now + (wait or days)).where(CheckedLink.digest == link.digest).execute()
+    if state == LinkState.alive and link.state == LinkState.dead:
+        LinkUse.update(replaced_at=None).where(LinkUse.link == link.digest).execute()
+    if state == LinkState.dead and link.state != LinkState.dead:
+        record("links", "check", f"A link is dead: {seen.wrong}", details={"url": link.url[:500], "status": seen.status})
+
+
+def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta | None]:
+    """What an address is now, its faults in a row, and when it is looked at again if that is not the usual time."""
+    if seen.status is not None and not seen.wrong:
+        return LinkState.alive, 0, None
+    if seen.status in GONE or seen.refused:
+        return LinkState.dead, 0, None
+    if seen.unwelcome or (seen.status is not None and seen.status < 500):
+        wait = None if seen.retry_after is None else min(timedelta(seconds=seen.retry_after), LONGEST_WAIT)
+        return LinkState.unclear, 0, wait
+    if link.failures >= len(PAUSES) or link.state == LinkState.dead:
+        return LinkState.dead, link.failures, None
+    return LinkState.unclear, link.failures + 1, PAUSES[link.failures]
+
+
+def _replace_dead(*, by_model: bool) -> list[Step]:
+    """Each part is written anew once for what is dead in it, by who can: the catalogue replaces only what it has written."""
+    its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    query = link_states.replaceable().join(ContentVersion, on=its)
+    if not by_model:
+        query = query.where(ContentVersion.generator == BUILT_IN)
+    with session():
+        parts = list(query.distinct().limit(REPLACED_AT_ONCE).tuples())
+    steps: list[Step] = []
+    for content_id, roadmap_id, owner_id in parts:
+        try:
+            with transaction():
+                steps += decisions.replace_links(owner_id, roadmap_id, content_id)
+                _mark_replaced(content_id)
+        except RoadmapError:  # it is being changed by somebody: it comes again
+            continue
+    return steps
+
+
+def _mark_replaced(content_id: UUID) -> None:
+    dead = CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
+    of = (LinkUse.content == content_id) & LinkUse.link.in_(dead)
+    LinkUse.update(replaced_at=clock.now()).where(of).execute()

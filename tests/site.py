@@ -1,0 +1,105 @@
+"""A web site on this machine: pages by their paths, each answered as it is told, and who asked for what."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Answer = Callable[["Handler"], None]
+
+
+class Site:
+    """What has no page answers 404. `asked` are methods and paths in their order, `agents` who asked."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Answer] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.agents: set[str] = set()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.site = self  # type: ignore[attr-defined]
+        self.gone = threading.Event()  # set at the end, for answers that wait
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}{path}"
+
+    def asked_for(self, path: str) -> list[str]:
+        """By which methods."""
+        return [method for method, its in self.asked if its == path]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        site: Site = self.server.site  # type: ignore[attr-defined]
+        site.asked.append((self.command, self.path))
+        site.agents.add(self.headers.get("user-agent", ""))
+        self.close_connection = True
+        try:
+            site.pages.get(self.path, page(404))(self)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # who asked has left
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def page(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
+    """Underscores of the names stand for hyphens."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(body)
+
+    return answer
+
+
+def by_method(head: Answer, get: Answer) -> Answer:
+    def answer(handler: Handler) -> None:
+        (head if handler.command == "HEAD" else get)(handler)
+
+    return answer
+
+
+def endless(handler: Handler) -> None:
+    """A page whose body never ends."""
+    handler.send_response(200)
+    handler.end_headers()
+    site: Site = handler.server.site  # type: ignore[attr-defined]
+    while not site.gone.is_set():
+        handler.wfile.write(b"x" * 65_536)
+
+
+def endless_head(handler: Handler) -> None:
+    """Headers that never end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    site: Site = handler.server.site  # type: ignore[attr-defined]
+    while not site.gone.is_set():
+        handler.wfile.write(b"X-More: " + b"x" * 1000 + b"\r\n")
+
+
+def silent(handler: Handler) -> None:
+    site: Site = handler.server.site  # type: ignore[attr-defined]
+    site.gone.wait(60)
+
+
+@contextmanager
+def served() -> Iterator[Site]:
+    made = Site()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.gone.set()
+        made.server.shutdown()
+        made.server.server_close()
+        thread.join()

@@ -1,0 +1,314 @@
+"""The addresses of resources: noted from whatever version is current, looked at politely, marked, and replaced when they are dead."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import clock, visiting
+from core.runtime import session, settings, transaction
+from core.visiting import Robots
+from models.link_checks import CheckedLink, LinkUse
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from roadmap import building, catalogue, link_checks, link_states
+from roadmap.catalogue import Catalogue, CatalogueConcept
+from roadmap.outline import ContentKind, Resource
+from tasks import content, upkeep
+from tasks.queues import content_queue
+from tests.servers import free_port
+from tests.site import Site, page, served
+
+GOAL = "Become a backend engineer in Python"
+CONCEPT = "python-functions"
+MODULES = (building, link_checks, link_states)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with served() as made:
+        made.pages |= {"/one": page(), "/two": page(), "/spare": page()}
+        yield made
+
+
+@pytest.fixture
+def roadmap(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One whose functions have resources and a spare on that site; every other address is forgotten."""
+    load = catalogue.load_concept
+
+    def changed(track_id: str, concept_id: str) -> CatalogueConcept:
+        concept = load(track_id, concept_id)
+        if concept_id != CONCEPT:
+            return concept
+        first = concept.resources[0]
+        named = [first.model_copy(update={"url": site.url(path)}) for path in ("/one", "/two")]
+        return concept.model_copy(update={"resources": named, "spares": [first.model_copy(update={"url": site.url("/spare")})]})
+
+    monkeypatch.setattr(catalogue, "load_concept", changed)
+    monkeypatch.setattr(visiting, "robots", Robots())
+    networks = (str(ip_network("127.0.0.0/8")),)
+    mine = settings.model_copy(update={"link_check_days": 30, "link_networks": networks})
+    for module in MODULES:
+        monkeypatch.setattr(module, "settings", mine)
+    with transaction():
+        CheckedLink.delete().execute()
+    made = client.post("/api/v1/roadmaps", json={"goal": GOAL}).json()["id"]
+    _only(made)
+    return str(made)
+
+
+def _only(roadmap_id: str) -> None:
+    """The other parts count as noted, so that no address of others is asked by a test."""
+    mine = _content(roadmap_id).id
+    with transaction():
+        Content.update(links_noted=Content.version).where(Content.kind == ContentKind.resources, Content.id != mine).execute()
+
+
+def _content(roadmap_id: str) -> Content:
+    with session():
+        query = Content.select().join(Concept).where(Content.roadmap == roadmap_id, Concept.key == f"python-backend/{CONCEPT}")
+        found: Content = query.where(Content.kind == ContentKind.resources).get()
+    return found
+
+
+def shown(client: TestClient, roadmap_id: str) -> list[dict[str, Any]]:
+    found = client.get(f"/api/v1/roadmaps/{roadmap_id}/concepts/{_content(roadmap_id).concept_id}").json()
+    resources: list[dict[str, Any]] = found["resources"]
+    return resources
+
+
+def states(client: TestClient, site: Site, roadmap_id: str) -> dict[str, str]:
+    base = site.url("")
+    return {each["url"].removeprefix(base): each["state"] for each in shown(client, roadmap_id)}
+
+
+def later(**time: float) -> None:
+    clock.travel(timedelta(**time))
+
+
+def round_() -> None:
+    content.send(link_checks.look_after(by_model=False))
+
+
+class TestMarking:
+    def test_before_anybody_looks_nothing_is_said(self, client: TestClient, site: Site, roadmap: str) -> None:
+        assert states(client, site, roadmap) == {"/one": "unchecked", "/two": "unchecked"}
+        assert [each["checked_at"] for each in shown(client, roadmap)] == [None, None]
+
+    def test_a_host_is_asked_for_one_address_a_round(self, client: TestClient, site: Site, roadmap: str) -> None:
+        round_()
+        assert sorted(states(client, site, roadmap).values()) == ["alive", "unchecked"]
+        round_()
+        assert states(client, site, roadmap) == {"/one": "alive", "/two": "alive"}
+        assert all(each["checked_at"] for each in shown(client, roadmap))
+
+    def test_what_is_alive_is_asked_again_after_its_days_and_not_before(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        round_()
+        round_()
+        asked = len(site.asked)
+        later(days=26)
+        assert not link_states.is_anything_due()
+        round_()
+        assert len(site.asked) == asked
+        later(days=8)
+        assert link_states.is_anything_due()
+
+    def test_one_that_may_not_be_asked_is_unclear(self, client: TestClient, site: Site, roadmap: str) -> None:
+        site.pages |= {"/one": page(403), "/two": page(403)}
+        round_()
+        round_()
+        assert states(client, site, roadmap) == {"/one": "unclear", "/two": "unclear"}
+        assert shown(client, roadmap)[0]["reason"] == "it answered with status 403"
+
+    def test_the_one_who_has_a_shared_link_sees_it_too(self, client: TestClient, site: Site, roadmap: str) -> None:
+        round_()
+        link = client.post(f"/api/v1/roadmaps/{roadmap}/links", json={"purpose": "reading"}).json()
+        token = link["url"].rpartition("/shared/")[2]
+        found = client.get(f"/api/v1/shared/{token}/concepts/{_content(roadmap).concept_id}").json()
+        assert sorted(each["state"] for each in found["resources"]) == ["alive", "unchecked"]
+
+
+class TestReplacing:
+    def test_a_dead_one_gives_way_to_a_spare_in_a_new_version(self, client: TestClient, site: Site, roadmap: str) -> None:
+        site.pages["/one"] = page(404)
+        for _ in range(3):
+            round_()
+        assert states(client, site, roadmap) == {"/two": "alive", "/spare": "alive"}
+        assert _content(roadmap).version == 2
+        assert client.get(f"/api/v1/roadmaps/{roadmap}").json()["status"] == "ready"
+
+    def test_not_by_a_spare_that_is_dead_as_well(self, client: TestClient, site: Site, roadmap: str) -> None:
+        site.pages |= {"/one": page(410), "/spare": page(404)}
+        for _ in range(3):
+            round_()
+        assert states(client, site, roadmap) == {"/two": "alive"}
+
+    def test_what_is_all_dead_stays_and_is_marked_and_is_not_tried_again_and_again(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        site.pages |= {path: page(404) for path in ("/one", "/two", "/spare")}
+        for _ in range(8):
+            round_()
+        assert set(states(client, site, roadmap).values()) == {"dead"}
+        assert _content(roadmap).version <= 4
+        before = _content(roadmap).version
+        round_()
+        assert _content(roadmap).version == before
+        assert not link_states.is_anything_due()
+
+    def test_what_a_model_has_written_waits_for_a_model(self, client: TestClient, site: Site, roadmap: str) -> None:
+        with transaction():
+            ContentVersion.update(generator="model:x").where(ContentVersion.content == _content(roadmap).id).execute()
+        site.pages["/one"] = page(404)
+        for _ in range(3):
+            round_()
+        assert states(client, site, roadmap) == {"/one": "dead", "/two": "alive"}
+
+    def test_what_is_in_the_trash_is_left_alone(self, client: TestClient, site: Site, roadmap: str) -> None:
+        site.pages["/one"] = page(404)
+        assert client.delete(f"/api/v1/roadmaps/{roadmap}").status_code == 204
+        for _ in range(3):
+            round_()
+        assert _content(roadmap).version == 1
+        assert not link_states.is_anything_due()
+
+    def test_an_address_that_comes_back_is_alive_again(self, client: TestClient, site: Site, roadmap: str) -> None:
+        site.pages |= {path: page(404) for path in ("/one", "/two", "/spare")}
+        for _ in range(8):
+            round_()
+        site.pages |= {path: page() for path in ("/one", "/two", "/spare")}
+        later(days=40)
+        for _ in range(4):
+            round_()
+        assert set(states(client, site, roadmap).values()) == {"alive"}
+
+
+class TestFaults:
+    def test_a_server_that_fails_for_days_is_dead_and_not_before(self, client: TestClient, site: Site, roadmap: str) -> None:
+        site.pages |= {"/one": page(500), "/two": page(500)}
+        told = []
+        for days in (0, 1.1, 2.1):
+            later(days=days)
+            link_checks._note_new()
+            link_checks._check_due()
+            link_checks._check_due()
+            told.append(set(states(client, site, roadmap).values()))
+        assert told == [{"unclear"}, {"unclear"}, {"dead"}]
+
+    def test_an_answer_in_between_begins_the_count_anew(self, client: TestClient, site: Site, roadmap: str) -> None:
+        for status in (500, 500, 200, 500, 500):
+            site.pages |= {"/one": page(status), "/two": page(status)}
+            link_checks._note_new()
+            link_checks._check_due()
+            link_checks._check_due()
+            later(days=40)
+        assert set(states(client, site, roadmap).values()) == {"unclear"}
+
+    def test_without_a_network_nothing_is_held_against_anybody(self, client: TestClient, site: Site, roadmap: str) -> None:
+        with transaction():
+            CheckedLink.delete().execute()
+        nowhere = f"http://127.0.0.1:{free_port()}/"
+        _name(roadmap, nowhere)
+        for _ in range(6):
+            round_()
+            later(days=3)
+        (link,) = shown(client, roadmap)
+        assert (link["state"], link["checked_at"]) == ("unchecked", None)
+
+    def test_a_host_that_is_gone_is_dead_when_others_answer(self, client: TestClient, site: Site, roadmap: str) -> None:
+        nowhere = f"http://127.0.0.1:{free_port()}/"
+        _name(roadmap, nowhere, site.url("/two"))
+        for _ in range(8):
+            link_checks._note_new()
+            link_checks._check_due()
+            later(days=2.1)
+        assert {each["url"]: each["state"] for each in shown(client, roadmap)} == {nowhere: "dead", site.url("/two"): "alive"}
+
+    def test_a_private_address_is_dead_at_once_and_never_asked(self, client: TestClient, site: Site, roadmap: str) -> None:
+        _name(roadmap, "http://192.168.7.7/", "http://169.254.169.254/latest")
+        link_checks._note_new()
+        link_checks._check_due()
+        assert {each["state"] for each in shown(client, roadmap)} == {"dead"}
+        assert "not on the public internet" in shown(client, roadmap)[0]["reason"]
+
+    def test_a_site_that_asks_to_wait_is_asked_when_it_wants(self, client: TestClient, site: Site, roadmap: str) -> None:
+        _name(roadmap, site.url("/one"))
+        site.pages["/one"] = page(429, Retry_After="7200")
+        round_()
+        site.pages["/one"] = page()
+        later(hours=1.9)
+        assert not link_states.is_anything_due()
+        later(hours=0.2)
+        round_()
+        assert [each["state"] for each in shown(client, roadmap)] == ["alive"]
+
+
+def _name(roadmap_id: str, *urls: str) -> None:
+    """As if the current version had named these."""
+    resource = Resource(title="x", url=urls[0], type="article", language="en", why="It is.")
+    items = [resource.model_copy(update={"url": url}).model_dump(mode="json") for url in urls]
+    part = _content(roadmap_id)
+    with transaction():
+        ContentVersion.update(body={"items": items}).where(ContentVersion.content == part.id).execute()
+        Content.update(links_noted=None).where(Content.id == part.id).execute()
+
+
+class TestKeeping:
+    def test_an_address_that_nobody_names_any_more_is_forgotten(self, client: TestClient, site: Site, roadmap: str) -> None:
+        round_()
+        with transaction():
+            Roadmap.delete().where(Roadmap.id == roadmap).execute()
+        later(days=40)
+        round_()
+        with session():
+            assert (CheckedLink.select().count(), LinkUse.select().count()) == (0, 0)
+
+    def test_the_clock_has_it_done_by_a_worker_of_contents(self, client: TestClient, site: Site, roadmap: str) -> None:
+        upkeep._look_after_links()
+        assert sorted(states(client, site, roadmap).values()) == ["alive", "unchecked"]
+
+    def test_nothing_is_asked_where_it_is_switched_off(
+        self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in MODULES:
+            monkeypatch.setattr(module, "settings", settings.model_copy(update={"link_check_days": 0}))
+        upkeep._look_after_links()
+        assert site.asked == []
+        assert content_queue.pending_count() == 0
+
+
+class TestWhileWriting:
+    """What a model has just named is looked at before anybody sees it."""
+
+    def test_the_catalogue_is_not_asked_for_while_it_is_written(self, site: Site, roadmap: str) -> None:
+        assert site.asked == []
+
+    def test_dead_addresses_are_asked_for_once_more_and_left_out_if_they_stay(
+        self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[tuple[str, ...]] = []
+
+        class Inventive(Catalogue):
+            repairs = True
+
+            def write(self, kind: Any, brief: Any) -> Any:
+                if kind is ContentKind.resources:
+                    asked.append(brief.dead)
+                return super().write(kind, replace_dead(brief))
+
+        def replace_dead(brief: Any) -> Any:
+            return type(brief)(**{name: getattr(brief, name) for name in brief.__slots__ if name != "dead"})
+
+        site.pages["/one"] = page(404)
+        monkeypatch.setattr(content, "_chosen", lambda: Inventive())
+        part = _content(roadmap)
+        with transaction():
+            Content.update(status="pending").where(Content.id == part.id).execute()
+            Roadmap.update(status="building", contents_ready=Roadmap.contents_ready - 1).where(Roadmap.id == roadmap).execute()
+        content.build_content(str(part.id))
+        assert asked == [(), (site.url("/one"),)]
+        assert states(client, site, roadmap) == {"/two": "alive"}

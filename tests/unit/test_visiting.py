@@ -1,0 +1,162 @@
+"""Visits to pages of others: what tells that a page is there, what is never asked, and that none takes for ever."""
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from time import monotonic
+
+import pytest
+
+from core import outbound, visiting
+from core.visiting import MOST_REDIRECTS, NOT_WANTED, Robots, Visit, spelled, visit
+from tests.servers import free_port
+from tests.site import Site, by_method, endless, endless_head, page, served, silent
+
+HERE = (ip_network("127.0.0.0/8"),)
+PRIVATE = "not on the public internet"
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visiting, "robots", Robots())
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with served() as made:
+        yield made
+
+
+def seen(site: Site, path: str, limit: float = 10.0) -> Visit:
+    return visit(site.url(path), networks=HERE, limit=limit)
+
+
+class TestWhatIsThere:
+    def test_a_page_is_asked_for_its_head_alone(self, site: Site) -> None:
+        site.pages["/a"] = page(200, b"hello")
+        assert seen(site, "/a") == Visit(200)
+        assert site.asked_for("/a") == ["HEAD"]
+
+    def test_who_asks_says_so(self, site: Site) -> None:
+        seen(site, "/a")
+        assert all(agent.startswith("RoadmapLinkCheck/") for agent in site.agents)
+
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_what_is_gone_is_asked_twice_before_that_is_said(self, site: Site, status: int) -> None:
+        site.pages["/a"] = page(status)
+        assert seen(site, "/a") == Visit(status, f"it answered with status {status}")
+        assert site.asked_for("/a") == ["HEAD", "GET"]
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 501])
+    def test_where_the_head_is_refused_the_page_counts(self, site: Site, status: int) -> None:
+        site.pages["/a"] = by_method(page(status), page(200, b"there"))
+        assert seen(site, "/a") == Visit(200)
+
+    def test_a_fragment_is_not_sent(self, site: Site) -> None:
+        site.pages["/a"] = page()
+        assert seen(site, "/a#part").status == 200
+
+    def test_how_long_a_site_wants_to_be_left_alone_is_told(self, site: Site) -> None:
+        site.pages["/a"] = page(429, Retry_After="120")
+        assert seen(site, "/a") == Visit(429, "it answered with status 429", retry_after=120.0)
+
+    def test_an_address_in_other_letters_is_spelled_out(self) -> None:
+        assert spelled("https://bücher.example/straße?q=ä#x") == "https://xn--bcher-kva.example/stra%C3%9Fe?q=%C3%A4"
+        assert spelled("https://example.org/a%20b") == "https://example.org/a%20b"
+
+
+class TestRedirects:
+    def test_they_are_followed(self, site: Site) -> None:
+        site.pages |= {"/a": page(301, Location="/b"), "/b": page(302, Location=site.url("/c")), "/c": page()}
+        assert seen(site, "/a") == Visit(200)
+
+    def test_not_for_ever(self, site: Site) -> None:
+        site.pages["/a"] = page(302, Location="/a")
+        assert seen(site, "/a") == Visit(None, f"it leads on more than {MOST_REDIRECTS} times")
+        assert len(site.asked_for("/a")) == MOST_REDIRECTS + 1
+
+    @pytest.mark.parametrize(
+        "to",
+        [
+            *("http://10.0.0.1/", "http://192.168.1.1/x", "http://169.254.169.254/latest/meta-data/", "https://[::1]/"),
+            *("http://[fe80::1]/", "http://100.64.0.1/", "http://[::ffff:10.0.0.1]/", "http://168.63.129.16/", "//10.1.2.3/"),
+        ],
+    )
+    def test_one_to_a_private_address_is_refused_and_said_to_be(self, site: Site, to: str) -> None:
+        site.pages["/a"] = page(302, Location=to)
+        found = seen(site, "/a")
+        assert found.refused
+        assert found.wrong == f"the address to which it redirects must not name an address that is {PRIVATE}"
+
+    @pytest.mark.parametrize(
+        "to", ["ftp://example.org/", "file:///etc/passwd", "javascript:alert(1)", "http://user:pw@example.org/"]
+    )
+    def test_one_to_something_else_than_a_page_is_refused(self, site: Site, to: str) -> None:
+        site.pages["/a"] = page(302, Location=to)
+        found = seen(site, "/a")
+        assert found.refused
+        assert found.wrong.startswith("the address to which it redirects must")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("http://127.0.0.1/", "http://127.1.2.3:8000/", "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.0.1/"),
+            *("http://169.254.169.254/", "http://[::1]/", "http://[fd00::1]/", "http://[fe80::1]/", "http://0.0.0.0/"),
+            *("https://[64:ff9b::a00:1]/", "https://224.0.0.1/"),
+        ],
+    )
+    def test_an_address_that_is_not_public_is_never_asked(self, url: str) -> None:
+        assert visit(url) == Visit(None, f"its address must not name an address that is {PRIVATE}", refused=True)
+
+    @pytest.mark.parametrize("url", ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "https://127.1/"])
+    def test_nor_one_in_another_spelling(self, url: str) -> None:
+        found = visit(url)
+        assert (found.refused, found.status) == (True, None)
+
+    def test_a_name_that_leads_to_this_machine_is_not_asked(self, site: Site) -> None:
+        found = visit(f"http://localhost:{site.server.server_address[1]}/")
+        assert (found.status, found.wrong) == (None, outbound.NOWHERE)
+        assert site.asked == []
+
+
+class TestRobots:
+    def test_a_page_from_which_programs_should_stay_away_is_not_asked(self, site: Site) -> None:
+        site.pages |= {"/robots.txt": page(200, b"User-agent: *\nDisallow: /private/\n"), "/private/a": page(), "/b": page()}
+        assert seen(site, "/private/a") == Visit(None, NOT_WANTED, unwelcome=True)
+        assert site.asked_for("/private/a") == []
+        assert seen(site, "/b") == Visit(200)
+
+    def test_it_is_read_once_a_day(self, site: Site) -> None:
+        for _ in range(3):
+            seen(site, "/a")
+        assert len(site.asked_for("/robots.txt")) == 1
+
+    def test_a_site_that_fails_is_left_alone(self, site: Site) -> None:
+        site.pages |= {"/robots.txt": page(503), "/a": page()}
+        assert seen(site, "/a").unwelcome
+
+    def test_one_without_end_is_read_to_its_limit(self, site: Site) -> None:
+        site.pages |= {"/robots.txt": endless, "/a": page()}
+        assert seen(site, "/a") == Visit(200)
+
+
+class TestLimits:
+    def test_a_page_that_streams_for_ever_is_there_and_left(self, site: Site) -> None:
+        site.pages["/a"] = by_method(page(405), endless)
+        started = monotonic()
+        assert seen(site, "/a") == Visit(200)
+        assert monotonic() - started < 10
+
+    def test_headers_without_end_are_no_answer(self, site: Site) -> None:
+        site.pages["/a"] = endless_head
+        assert seen(site, "/a") == Visit(None, outbound.NOT_HTTP)
+
+    def test_silence_ends_at_the_limit(self, site: Site) -> None:
+        site.pages["/a"] = silent
+        started = monotonic()
+        assert seen(site, "/a", limit=0.6) == Visit(None, outbound.TOO_SLOW)
+        assert monotonic() - started < 3
+
+    def test_a_closed_port_is_told(self) -> None:
+        assert visit(f"http://127.0.0.1:{free_port()}/", networks=HERE).wrong == "it refused the connection"
