@@ -1,18 +1,15 @@
-"""The built-in generator: tracks written by people, in data files under `tracks/` (format: docs/CATALOGUE.md)."""
+"""The built-in generator: tracks written by people, in files (`catalogue_files.py`), found by what a goal means (`goals.py`)."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property, lru_cache
-from operator import itemgetter
-from pathlib import Path
 from typing import Any, Self, assert_never
 
-from pydantic import BaseModel, ConfigDict
-
 from core.errors import FieldError, Invalid
+from roadmap import catalogue_files as files
 from roadmap.briefs import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.catalogue_files import BrokenFile, CatalogueConcept, Track, TrackModule, TrackStage, language_of, tracks
+from roadmap.goals import ENOUGH, lexicon
 from roadmap.metering import Meter
 from roadmap.outline import (
     Analysis,
@@ -23,105 +20,16 @@ from roadmap.outline import (
     OutlineConcept,
     OutlineModule,
     OutlineStage,
-    Question,
     Quiz,
-    Resource,
     Resources,
     Tutorial,
 )
 from roadmap.requests import RoadmapRequest
 
-TRACKS = Path(__file__).parent / "tracks"
-FENCE = "+++\n"
-WORD = re.compile(r"[\w+#.-]+")  # c++, c#, .net and back-end are words too
 WORDS = {
     "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
     "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
 }
-RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
-
-
-class Match(BaseModel):
-    """Words that tell whether a goal is about a track; see `Track.score`."""
-
-    model_config = ConfigDict(extra="forbid")
-    subject: list[str]
-    related: list[str]
-    other: list[str]
-    unless: list[str]
-
-    @cached_property
-    def found(self) -> dict[str, "Phrases"]:
-        """By the name of each list."""
-        return {name: Phrases(getattr(self, name)) for name in type(self).model_fields}
-
-
-class Goal:
-    """The words of a goal, as `Phrases` looks for them."""
-
-    def __init__(self, goal: str) -> None:
-        self.text = f" {' '.join(WORD.findall(goal.lower())).replace('. ', ' ').rstrip('.')} "
-        self.words = frozenset(self.text.split(" "))
-
-
-class Phrases:
-    """Single words are looked up, and only phrases of several words are searched for: every new goal is looked at."""
-
-    def __init__(self, phrases: Sequence[str]) -> None:
-        self._words = frozenset(phrase for phrase in phrases if " " not in phrase)
-        self._longer = tuple(f" {phrase} " for phrase in phrases if " " in phrase)
-
-    def count_in(self, goal: Goal) -> int:
-        return len(self._words & goal.words) + sum([phrase in goal.text for phrase in self._longer])
-
-
-class TrackModule(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    title: str
-    description: str
-    concepts: list[str]
-
-
-class TrackStage(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    title: str
-    description: str
-    modules: list[TrackModule]
-
-
-class Track(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    id: str
-    title: str
-    summary: str
-    language: str
-    match: Match
-    stages: list[TrackStage]
-
-    def score(self, goal: Goal) -> int:
-        """How well the goal's words fit: 2 for each word of the subject, 1 for each related one; below 2 is no fit."""
-        found = self.match.found
-        if found["other"].count_in(goal) and not found["unless"].count_in(goal):
-            return 0
-        return 2 * found["subject"].count_in(goal) + found["related"].count_in(goal)
-
-
-class CatalogueConcept(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    title: str
-    description: str
-    hours: int
-    difficulty: int
-    known_from: Level | None = None
-    prerequisites: list[str]
-    outcomes: list[str]
-    resources: list[Resource]
-    spares: list[Resource] = []  # instead of a resource whose address is dead
-    questions: list[Question]
-    tutorial: str
-
-    def is_news_to(self, level: Level) -> bool:
-        return self.known_from is None or RANK[level] < RANK[self.known_from]
 
 
 class Catalogue:
@@ -140,12 +48,15 @@ class Catalogue:
         return self
 
     def check(self, request: RoadmapRequest) -> None:
-        if find_track(request.goal) is None:
+        track = find_track(request.goal)
+        if track is None:
             titles = ", ".join(f"'{track.title}'" for track in tracks().values())
             rule = f"no built-in track fits this goal; there is: {titles}. With OPENAI_API_KEY set, any goal works"
             raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
-        if request.language.split("-")[0].lower() != "en":
-            rule = "the built-in catalogue is written in English (en). With OPENAI_API_KEY set, any language works"
+        written_in = files.languages(track)
+        if language_of(request.language) not in written_in:
+            there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
+            rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
 
     def check_feedback(self, pointer: str) -> None:
@@ -153,7 +64,7 @@ class Catalogue:
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
         track = _track(request)
-        concepts = [load_concept(track.id, id_) for stage in track.stages for module in stage.modules for id_ in module.concepts]
+        concepts = [_loaded(track, id_) for id_ in track.concept_ids]
         return Analysis(
             aim=track.summary,
             known=tuple(concept.title for concept in concepts if not concept.is_news_to(request.level)),
@@ -168,19 +79,30 @@ class Catalogue:
         if design.feedback:
             raise GeneratorFault("The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True)
         track = _track(request)
-        stages = tuple(stage for stage in (_stage(track, stage, request.level) for stage in track.stages) if stage.modules)
+        made = (_stage(track, number, stage, request.level) for number, stage in enumerate(track.stages))
+        stages = tuple(stage for stage in made if stage.modules)
         return Outline(title=track.title, stages=stages)
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         track_id, _, concept_id = brief.key.partition("/")
-        concept = load_concept(track_id, concept_id)
+        if not files.has(track_id, concept_id):
+            raise GeneratorFault(
+                "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and retry, or create the roadmap anew.",
+                lasting=True,
+            )
+        written_in = language_of(brief.request.language) or files.ENGLISH
+        concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         if kind is ContentKind.tutorial:
-            return Tutorial(markdown=concept.tutorial)
+            return Tutorial(markdown=concept.tutorial, language=_unless(concept.tutorial_language, written_in))
         if kind is ContentKind.resources:
             return _living(concept, brief.dead)
         if kind is ContentKind.quiz:
             return Quiz(questions=tuple(concept.questions))
         assert_never(kind)
+
+
+def _unless(language: str, expected: str) -> str | None:
+    return None if language == expected else language
 
 
 def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
@@ -191,55 +113,56 @@ def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
     return Resources(items=tuple(left + spares[:missing]) or tuple(concept.resources))
 
 
+def find_track(goal: str) -> Track | None:
+    """The track that a goal is about, or None."""
+    meant = lexicon().read(goal)
+    points = {track.id: meant.points(track.match) for track in tracks().values()}
+    best = max(points, key=points.__getitem__, default="")
+    return tracks()[best] if points.get(best, 0) >= ENOUGH else None
+
+
 def _track(request: RoadmapRequest) -> Track:
+    """In the language of the request. Raises GeneratorFault."""
     track = find_track(request.goal)
     if track is None:
         raise GeneratorFault("No built-in track fits this goal; set OPENAI_API_KEY to have it designed.", lasting=True)
-    return track
+    return _in(track, language_of(request.language) or files.ENGLISH)
 
 
-def find_track(goal: str) -> Track | None:
-    """The track whose words fit the goal best, or None."""
-    words = Goal(goal)
-    score, best = max(((track.score(words), track) for track in tracks().values()), key=itemgetter(0))
-    return best if score >= 2 else None
+def _in(track: Track, language: str) -> Track:
+    """Raises GeneratorFault."""
+    if language not in files.languages(track):
+        raise GeneratorFault(f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.", lasting=True)
+    try:
+        return files.load_track(track.id, language)
+    except BrokenFile as broken:
+        raise _unusable(track, broken) from None
 
 
-@lru_cache(maxsize=1)
-def tracks() -> dict[str, Track]:
-    """Every track by its id, in the order of their folders."""
-    files = sorted(TRACKS.glob("*/track.toml"))
-    return {track.id: track for track in (Track.model_validate(tomllib.loads(f.read_text("utf-8"))) for f in files)}
+def _loaded(track: Track, concept_id: str) -> CatalogueConcept:
+    """Raises GeneratorFault."""
+    try:
+        return files.load_concept(track.id, concept_id, track.language)
+    except BrokenFile as broken:
+        raise _unusable(track, broken) from None
 
 
-@lru_cache(maxsize=400)
-def load_concept(track_id: str, concept_id: str) -> CatalogueConcept:
-    """Raises GeneratorFault when this version of the catalogue has no such concept."""
-    path = TRACKS / track_id / "concepts" / f"{concept_id}.md"
-    if track_id not in tracks() or not path.is_file():
-        raise GeneratorFault(
-            "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and retry, or create the roadmap anew.",
-            lasting=True,
-        )
-    return CatalogueConcept.model_validate(_parse(path.read_text("utf-8")))
+def _unusable(track: Track, broken: BrokenFile) -> GeneratorFault:
+    return GeneratorFault(f"The built-in track '{track.title}' cannot be used: {broken}.", lasting=True)
 
 
-def _parse(text: str) -> dict[str, Any]:
-    _, front_matter, tutorial = text.split(FENCE, 2)
-    return {**tomllib.loads(front_matter), "tutorial": tutorial.strip() + "\n"}
-
-
-def _stage(track: Track, stage: TrackStage, level: Level) -> OutlineStage:
-    modules = (_module(track, module, level) for module in stage.modules)
+def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> OutlineStage:
+    named = tracks()[track.id].stages[number]  # in English: keys are the same in every language
+    pairs = zip(stage.modules, named.modules, strict=True)
+    modules = (_module(track, module, _slug(its.title), level) for module, its in pairs)
     kept = tuple(module for module in modules if module.concepts)
-    return OutlineStage(key=_slug(stage.title), title=stage.title, description=stage.description, modules=kept)
+    return OutlineStage(key=_slug(named.title), title=stage.title, description=stage.description, modules=kept)
 
 
-def _module(track: Track, module: TrackModule, level: Level) -> OutlineModule:
-    loaded = ((concept_id, load_concept(track.id, concept_id)) for concept_id in module.concepts)
+def _module(track: Track, module: TrackModule, key: str, level: Level) -> OutlineModule:
+    loaded = ((concept_id, _loaded(track, concept_id)) for concept_id in module.concepts)
     concepts = tuple(_concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level))
-    key, description = _slug(module.title), module.description
-    return OutlineModule(key=key, title=module.title, description=description, concepts=concepts)
+    return OutlineModule(key=key, title=module.title, description=module.description, concepts=concepts)
 
 
 def _slug(title: str) -> str:
@@ -248,7 +171,7 @@ def _slug(title: str) -> str:
 
 
 def _concept(track: Track, concept_id: str, concept: CatalogueConcept, level: Level) -> OutlineConcept:
-    needed = (p for p in concept.prerequisites if load_concept(track.id, p).is_news_to(level))
+    needed = (p for p in concept.prerequisites if _loaded(track, p).is_news_to(level))
     return OutlineConcept(
         key=f"{track.id}/{concept_id}",
         title=concept.title,

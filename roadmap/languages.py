@@ -124,6 +124,12 @@ def speaks(text: str, tag: str) -> bool:
     return words >= OWN_SHARE * (words + others) and not _is_other_chinese(letters, wanted.kind)
 
 
+def script_of(tag: str) -> str | None:
+    """Of a BCP 47 tag, by ISO 15924; of Chinese Hans or Hant where the tag says which. None: the tag does not say."""
+    read = _read(tag)
+    return read.kind or read.script
+
+
 def mismatch(text: str, tag: str) -> str | None:
     """A sentence about it when the text does not speak the language of the tag, for a model or a person."""
     return None if speaks(text, tag) else f"The text is not in {tag}."

@@ -96,6 +96,7 @@ class Analysis(Frozen):
 
 class Tutorial(Frozen):
     markdown: Annotated[str, Field(min_length=1)] = Field(description="Markdown without HTML.")
+    language: str | None = Field(None, description="As a BCP 47 tag, where it is not the language of the roadmap.", max_length=35)
 
     def text(self) -> str:
         return self.markdown

@@ -140,6 +140,7 @@ class RoadmapTree(RoadmapSummary):
 
 class TutorialDetail(BaseModel):
     markdown: str = Field(description="Markdown without HTML.")
+    language: str | None = Field(None, description="As a BCP 47 tag, where it is not the language of the roadmap.")
     version: int = Field(description="Which one it is.")
     generator: str = Field(description="Who has written it.")
 

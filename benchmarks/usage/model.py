@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue, CatalogueConcept, load_concept, tracks
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import CatalogueConcept, load_concept, tracks
 from roadmap.outline import Question
 from roadmap.requests import RoadmapRequest
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
-from roadmap.catalogue import tracks
+from roadmap.catalogue_files import tracks
 from tests.stack import GOAL, PASSWORD, Stack
 
 ROADMAPS = "/api/v1/roadmaps"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue, tracks
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import tracks
 from roadmap.checks import (
     DIFFICULTY_TOLERANCE,
     LONGEST_DESCRIPTION,

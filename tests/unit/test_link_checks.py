@@ -13,8 +13,9 @@ from core.runtime import session, settings, transaction
 from core.visiting import Robots
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
-from roadmap import building, catalogue, link_checks, link_states
-from roadmap.catalogue import Catalogue, CatalogueConcept
+from roadmap import building, catalogue_files, link_checks, link_states
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import CatalogueConcept
 from roadmap.outline import ContentKind, Resource
 from tasks import content, upkeep
 from tasks.queues import content_queue
@@ -36,17 +37,17 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def roadmap(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
     """One whose functions have resources and a spare on that site; every other address is forgotten."""
-    load = catalogue.load_concept
+    load = catalogue_files.load_concept
 
-    def changed(track_id: str, concept_id: str) -> CatalogueConcept:
-        concept = load(track_id, concept_id)
+    def changed(track_id: str, concept_id: str, language: str = "en") -> CatalogueConcept:
+        concept = load(track_id, concept_id, language)
         if concept_id != CONCEPT:
             return concept
         first = concept.resources[0]
         named = [first.model_copy(update={"url": site.url(path)}) for path in ("/one", "/two")]
         return concept.model_copy(update={"resources": named, "spares": [first.model_copy(update={"url": site.url("/spare")})]})
 
-    monkeypatch.setattr(catalogue, "load_concept", changed)
+    monkeypatch.setattr(catalogue_files, "load_concept", changed)
     monkeypatch.setattr(visiting, "robots", Robots())
     networks = (str(ip_network("127.0.0.0/8")),)
     mine = settings.model_copy(update={"link_check_days": 30, "link_networks": networks})

@@ -29,7 +29,8 @@ from benchmarks.usage.model import text_for
 from benchmarks.usage.stacks import APART, STACKS, TOGETHER, WITH_MODEL
 from cli.costs.measured import Measured, RoadmapSize, load
 from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue, load_concept
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import load_concept
 from roadmap.checks import problems
 from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
 from roadmap.requests import RoadmapRequest

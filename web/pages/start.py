@@ -11,7 +11,8 @@ from starlette.responses import Response
 from core.errors import Invalid, RoadmapError, TooMany, Unavailable
 from core.texts import gettext_noop, texts
 from roadmap import learning, reading, reviewing
-from roadmap.catalogue import Catalogue, tracks
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import tracks
 from roadmap.creating import NewRoadmap, new_roadmap
 from roadmap.learning import Profile
 from roadmap.onward import Onward, onward

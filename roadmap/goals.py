@@ -1,0 +1,154 @@
+"""What a goal is about: from its words to their meanings, and from these to the track that fits.
+
+Words that mean the same have one name (`tracks/words.toml`), in every language that is there; a track says how much each
+meaning speaks for it or against it. Nothing is asked of anybody, and every new goal is looked at, so it must be quick: each word
+is looked up once, by its stem, longer phrases before shorter ones.
+"""
+
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+WORDS = Path(__file__).parent / "tracks" / "words.toml"
+ENOUGH = 4  # points that a track needs
+SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is meant
+ELSEWHERE = 5  # points that a subject of no track takes from all of them
+LONGEST_PHRASE = 5  # words
+SHORTEST_TYPO = 6  # letters of a word in which one may be missing, too many, wrong or misplaced
+MOST_WORDS = 200  # of a goal that are looked at
+TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+REACH = 2  # words behind a denial that it denies
+class Match(BaseModel):
+    """How much each meaning speaks for a track (`points`) or against it; `despite` those, nothing counts against it."""
+
+    model_config = ConfigDict(extra="forbid")
+    points: dict[str, int] = Field(min_length=1)
+    against: dict[str, int] = {}
+    despite: list[str] = []
+
+
+class Words(BaseModel):
+    """What `tracks/words.toml` says. `elsewhere` are the subjects of no track; behind what is `wanted` stands the aim; words of
+    `nothing` say nothing of a subject.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    wanted: list[str]
+    denials: list[str]
+    nothing: list[str]
+    meanings: dict[str, list[str]]
+    elsewhere: dict[str, list[str]]
+
+
+class Goal:
+    """The meanings of a goal, and whether it says more than those."""
+
+    def __init__(self, meanings: frozenset[str], elsewhere: int, says_more: bool) -> None:
+        self.meanings, self.elsewhere, self.says_more = meanings, elsewhere, says_more
+
+    def points(self, match: Match) -> int:
+        """How well it fits; below ENOUGH it does not."""
+        said = sum(match.points.get(meaning, 0) for meaning in self.meanings)
+        if said == 0:
+            return 0
+        against = sum(match.against.get(meaning, 0) for meaning in self.meanings) + ELSEWHERE * self.elsewhere
+        if not self.meanings.isdisjoint(match.despite):
+            against = 0
+        return said - against + (0 if self.says_more else SAYS_NO_MORE)
+
+
+class Lexicon:
+    """From words to meanings."""
+
+    def __init__(self, words: "Words") -> None:
+        self._elsewhere = frozenset(words.elsewhere)
+        self._nothing, self._denials = frozenset(words.nothing), frozenset(words.denials)
+        self._wanted = re.compile("|".join(map(_whole_word, words.wanted)), re.IGNORECASE)
+        self._phrases: dict[tuple[str, ...], set[str]] = {}
+        self._chinese: dict[str, set[str]] = {}
+        self._typos: dict[str, str] = {}
+        for name, forms in [*words.meanings.items(), *words.elsewhere.items()]:
+            for word in forms:
+                if CHINESE.search(word):
+                    self._chinese.setdefault(_joined(word), set()).add(name)
+                else:
+                    self._phrases.setdefault(tuple(map(_stem, tokens(word))), set()).add(name)
+                    self._typos |= {typo: token for token in tokens(word) for typo in (token, *_without_a_letter(token))}
+        self._known = frozenset(stem for phrase in self._phrases for stem in phrase)
+        longest_first = sorted(self._chinese, key=len, reverse=True)
+        self._found = re.compile("|".join(map(re.escape, longest_first)))
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(name for names in (*self._phrases.values(), *self._chinese.values()) for name in names)
+
+    def read(self, text: str) -> Goal:
+        said, says_more = self._meanings(text)
+        wanted = self._wanted.split(text)
+        aim = said if len(wanted) == 1 else self._meanings(wanted[-1])[0]  # who one is says little of what one wants
+        return Goal(said, len(aim & self._elsewhere), says_more)
+
+    def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
+        """And whether something is said that has none of these."""
+        found = {name for word in self._found.findall(_joined(text)) for name in self._chinese[word]}
+        words = [word if word in self._nothing else self._spelled(word) for word in tokens(text)[:MOST_WORDS]]
+        at, says_more, denied_at = 0, False, -LONGEST_PHRASE
+        while at < len(words):
+            phrases = (tuple(words[at : at + length]) for length in range(LONGEST_PHRASE, 0, -1))
+            phrase = next((phrase for phrase in phrases if phrase in self._phrases), None)
+            if words[at] in self._denials:
+                denied_at = at
+            elif phrase is not None:
+                found |= self._phrases[phrase] if at - denied_at > REACH else set()
+            elif words[at] not in self._nothing:
+                says_more = True
+            at += 1 if words[at] in self._denials else len(phrase or " ")
+        return frozenset(found), says_more
+
+    def _spelled(self, word: str) -> str:
+        """The stem of a word, or of the one that it was meant to be: one letter is missing, too many, wrong or misplaced."""
+        stem = _stem(word)
+        if stem in self._known or len(word) < SHORTEST_TYPO:
+            return stem
+        meant = (self._typos.get(typo) for typo in (word, *_without_a_letter(word)))
+        return next((_stem(token) for token in meant if token is not None and token[0] == word[0]), stem)
+
+
+def tokens(text: str) -> list[str]:
+    return TOKEN.findall(text.lower().replace("\u2019", "'"))
+
+
+def _joined(text: str) -> str:
+    """Without the spaces that stand beside Chinese characters."""
+    return re.sub(r"(?<=[\u3400-\u9fff])\s+|\s+(?=[\u3400-\u9fff])", "", text.lower())
+
+
+@lru_cache(maxsize=20_000)
+def _stem(word: str) -> str:
+    return str(_stemmer().stemWord(word))
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    from snowballstemmer import stemmer  # 3 MB, for a service without a model alone
+
+    return stemmer("english")
+
+
+def _without_a_letter(word: str) -> list[str]:
+    return [word[:at] + word[at + 1 :] for at in range(len(word))] if len(word) >= SHORTEST_TYPO else []
+
+
+def _whole_word(word: str) -> str:
+    return re.escape(word) if CHINESE.search(word) else rf"\b{re.escape(word)}\b"
+
+
+@lru_cache(maxsize=1)
+def lexicon() -> Lexicon:
+    """That of the built-in catalogue."""
+    return Lexicon(Words.model_validate(tomllib.loads(WORDS.read_text("utf-8"))))
