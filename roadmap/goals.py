@@ -87,6 +87,9 @@ class Lexicon:
     def names(self) -> frozenset[str]:
         return frozenset(name for names in (*self._phrases.values(), *self._chinese.values()) for name in names)
 
+    def says_nothing(self, word: str) -> bool:
+        return word in self._nothing or word in self._denials
+
     def read(self, text: str) -> Goal:
         said, says_more = self._meanings(text)
         wanted = self._wanted.split(text)

@@ -1,0 +1,90 @@
+"""Does the code of a tutorial parse? By the parser of its language itself, or by a grammar of tree-sitter."""
+
+import configparser
+from collections.abc import Callable
+from functools import cache
+
+import sqlglot
+import tree_sitter_bash
+import tree_sitter_css
+import tree_sitter_dockerfile
+import tree_sitter_hcl
+import tree_sitter_html
+import tree_sitter_javascript
+import tree_sitter_typescript
+import yaml
+from sqlglot.errors import SqlglotError
+from tree_sitter import Language, Node, Parser
+
+from roadmap.lesson import PARSED, Block, fault_of
+
+GRAMMARS: dict[str, Callable[[], object]] = {
+    "bash": tree_sitter_bash.language,
+    "sh": tree_sitter_bash.language,
+    "css": tree_sitter_css.language,
+    "dockerfile": tree_sitter_dockerfile.language,
+    "hcl": tree_sitter_hcl.language,
+    "terraform": tree_sitter_hcl.language,
+    "html": tree_sitter_html.language,
+    "javascript": tree_sitter_javascript.language,
+    "js": tree_sitter_javascript.language,
+    "jsx": tree_sitter_javascript.language,
+    "typescript": tree_sitter_typescript.language_typescript,
+    "ts": tree_sitter_typescript.language_typescript,
+    "tsx": tree_sitter_typescript.language_tsx,
+}
+DIALECTS = ("postgres", "sqlite", "mysql")  # one of them must take it
+NO_CODE = ("", "text", "txt", "output", "console", "http", "log", "diff", "markdown", "md")
+
+
+def fault(block: Block) -> str | None:
+    """Why it does not parse; empty: it does; None: nothing here knows its language."""
+    language = block.language
+    if language in PARSED:
+        return fault_of(block)
+    if language in GRAMMARS:
+        return _by_grammar(language, block.code)
+    if language == "sql":
+        return _sql(block.code)
+    if language in ("yaml", "yml"):
+        return _raised(lambda: list(yaml.safe_load_all(block.code)), yaml.YAMLError)
+    if language == "ini":
+        return _raised(lambda: configparser.ConfigParser(strict=False, allow_no_value=True).read_string(block.code), configparser.Error)
+    return None
+
+
+def is_code(block: Block) -> bool:
+    """Not the output of something, nor a transcript."""
+    return block.language not in NO_CODE
+
+
+def _sql(code: str) -> str:
+    faults = [_raised(lambda dialect=dialect: sqlglot.parse(code, dialect=dialect), SqlglotError) for dialect in DIALECTS]  # type: ignore[misc]
+    return "" if "" in faults else faults[0]
+
+
+def _raised(parse: Callable[[], object], kind: type[Exception]) -> str:
+    try:
+        parse()
+    except kind as error:
+        return str(error).splitlines()[0][:200]
+    return ""
+
+
+def _by_grammar(language: str, code: str) -> str:
+    root = _parser(language).parse(code.encode()).root_node
+    wrong = _first_error(root) if root.has_error else None
+    return "" if wrong is None else f"line {wrong.start_point[0] + 1}: {code.splitlines()[wrong.start_point[0]].strip()[:80]!r}"
+
+
+def _first_error(node: Node) -> Node:
+    """The innermost first one."""
+    for child in node.children:
+        if child.is_error or child.is_missing or child.has_error:
+            return _first_error(child)
+    return node
+
+
+@cache
+def _parser(language: str) -> Parser:
+    return Parser(Language(GRAMMARS[language]()))

@@ -1,0 +1,118 @@
+"""What is measured: a finished roadmap, from the built-in catalogue, from a file that was exported, or made now by the service."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from pydantic import ValidationError
+
+from cli.demo import good, make_roadmap, running_service
+from roadmap.briefs import ConceptBrief, DesignBrief
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import ENGLISH, broken_files, languages, tracks
+from roadmap.outline import ContentKind, Level, OutlineConcept, Quiz, Resource, Resources, Tutorial
+from roadmap.portable_rules import RoadmapFile
+from roadmap.requests import RoadmapRequest
+
+
+class NotMeasurable(Exception):
+    """There is nothing that could be measured; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One concept with what is written of it; None: that part is not there."""
+
+    key: str
+    title: str
+    language: str  # of what is read but the tutorial
+    tutorial_language: str
+    tutorial: str | None
+    resources: tuple[Resource, ...] | None
+    quiz: Quiz | None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Its tutorial is in another language than the rest."""
+        return self.tutorial_language.split("-")[0] != self.language.split("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A finished roadmap."""
+
+    name: str
+    concepts: tuple[Subject, ...]
+
+
+def of_catalogue(only: str | None = None) -> Iterator[Course]:
+    """Every track in each of its languages, or one. Raises NotMeasurable."""
+    broken = list(broken_files())
+    if broken:
+        raise NotMeasurable("\n".join(broken))
+    if only is not None and only not in tracks():
+        raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
+    for track in tracks().values():
+        for language in languages(track) if only in (None, track.id) else ():
+            yield _built_in(RoadmapRequest(goal=track.title, language=language), f"{track.id} ({language})")
+
+
+def _built_in(request: RoadmapRequest, name: str) -> Course:
+    """As the service would make it, for somebody who begins."""
+    catalogue = Catalogue()
+    outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
+    return Course(name, tuple(_written(catalogue, request, concept) for concept in outline.concepts()))
+
+
+def _written(catalogue: Catalogue, request: RoadmapRequest, concept: OutlineConcept) -> Subject:
+    brief = ConceptBrief(request, "", "", "", concept.key, concept.title, concept.description, concept.outcomes)
+    tutorial, resources, quiz = (catalogue.write(kind, brief) for kind in ContentKind)
+    assert isinstance(tutorial, Tutorial) and isinstance(resources, Resources) and isinstance(quiz, Quiz)
+    return Subject(
+        concept.key, concept.title, request.language, tutorial.language or request.language, tutorial.markdown, resources.items, quiz
+    )
+
+
+def of_file(path: Path) -> Course:
+    """A roadmap that was exported as JSON. Raises NotMeasurable."""
+    try:
+        return _of_document(path.read_bytes(), path.name)
+    except OSError as error:
+        raise NotMeasurable(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def of_service(goal: str, level: Level, language: str = ENGLISH) -> Course:
+    """Made now, on this machine, by whatever generator its environment names. Raises cli.telling.Failed, NotMeasurable."""
+    request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
+    with running_service() as url, httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
+        roadmap = make_roadmap(client, request)
+        exported = good(client.get(f"/api/v1/roadmaps/{roadmap['id']}/export", params={"format": "json"}))
+    return _of_document(exported.content, roadmap["title"] or goal)
+
+
+def _of_document(text: bytes, name: str) -> Course:
+    try:
+        document = RoadmapFile.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise NotMeasurable(f"{name} is no roadmap that was exported as JSON: {where}: {first['msg']}.") from None
+    kept = document.concepts
+    language = document.request.language
+    return Course(name, tuple(_kept(each, kept.get(each.key), language) for each in document.outline.concepts()))
+
+
+def _kept(concept: OutlineConcept, kept: Any, language: str) -> Subject:
+    bodies = {kind: part.body if kept is not None and (part := kept.contents.of(kind)) is not None else None for kind in ContentKind}
+    tutorial, resources = bodies[ContentKind.tutorial], bodies[ContentKind.resources]
+    return Subject(
+        key=concept.key,
+        title=concept.title,
+        language=language,
+        tutorial_language=(tutorial.language if tutorial else None) or language,
+        tutorial=tutorial.markdown if tutorial else None,
+        resources=resources.items if resources else None,
+        quiz=bodies[ContentKind.quiz],
+    )
