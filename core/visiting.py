@@ -27,6 +27,8 @@ REDIRECTS = (301, 302, 303, 307, 308)
 HEAD_IS_ENOUGH = (200, 204, 206, *REDIRECTS, 429)  # others are asked again by GET: many servers answer HEAD badly
 SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # of a URL, as RFC 3986 has them
 
+GONE = (404, 410)  # what tells for certain that a page is not there
+
 NOT_WANTED = "the site asks programs to stay away (robots.txt)"
 TOO_FAR = f"it leads on more than {MOST_REDIRECTS} times"
 

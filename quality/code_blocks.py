@@ -49,7 +49,9 @@ def fault(block: Block) -> str | None:
     if language in ("yaml", "yml"):
         return _raised(lambda: list(yaml.safe_load_all(block.code)), yaml.YAMLError)
     if language == "ini":
-        return _raised(lambda: configparser.ConfigParser(strict=False, allow_no_value=True).read_string(block.code), configparser.Error)
+        return _raised(
+            lambda: configparser.ConfigParser(strict=False, allow_no_value=True).read_string(block.code), configparser.Error
+        )
     return None
 
 

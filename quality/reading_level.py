@@ -28,7 +28,7 @@ def characters_a_sentence(prose: str) -> float:
 
 
 def level(prose: str, language: str) -> float | None:
-    match language.split("-")[0].lower():
+    match language.split("-", maxsplit=1)[0].lower():
         case "en":
             return automated_readability_index(prose)
         case "zh":

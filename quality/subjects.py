@@ -71,7 +71,13 @@ def _written(catalogue: Catalogue, request: RoadmapRequest, concept: OutlineConc
     tutorial, resources, quiz = (catalogue.write(kind, brief) for kind in ContentKind)
     assert isinstance(tutorial, Tutorial) and isinstance(resources, Resources) and isinstance(quiz, Quiz)
     return Subject(
-        concept.key, concept.title, request.language, tutorial.language or request.language, tutorial.markdown, resources.items, quiz
+        concept.key,
+        concept.title,
+        request.language,
+        tutorial.language or request.language,
+        tutorial.markdown,
+        resources.items,
+        quiz,
     )
 
 
@@ -105,7 +111,9 @@ def _of_document(text: bytes, name: str) -> Course:
 
 
 def _kept(concept: OutlineConcept, kept: Any, language: str) -> Subject:
-    bodies = {kind: part.body if kept is not None and (part := kept.contents.of(kind)) is not None else None for kind in ContentKind}
+    bodies = {
+        kind: part.body if kept is not None and (part := kept.contents.of(kind)) is not None else None for kind in ContentKind
+    }
     tutorial, resources = bodies[ContentKind.tutorial], bodies[ContentKind.resources]
     return Subject(
         key=concept.key,

@@ -23,6 +23,8 @@ MOST_WORDS = 200  # of a goal that are looked at
 TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 REACH = 2  # words behind a denial that it denies
+
+
 class Match(BaseModel):
     """How much each meaning speaks for a track (`points`) or against it; `despite` those, nothing counts against it."""
 

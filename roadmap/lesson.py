@@ -90,7 +90,9 @@ def faults(markdown: str) -> list[str]:
     else:
         for name, section in (("exercise", exercise), ("solution", solution)):
             if words(section.text) < FEWEST_WORDS:
-                found.append(f"The section before the last one is the {name}" if name == "exercise" else "The last section is the solution")
+                found.append(
+                    f"The section before the last one is the {name}" if name == "exercise" else "The last section is the solution"
+                )
                 found[-1] += f" and has {words(section.text)} words; it needs {FEWEST_WORDS} at least."
     for block in lesson.blocks:
         if wrong := fault_of(block):
@@ -121,7 +123,9 @@ def words(text: str) -> int:
 def _text(token: Token, *, code: bool = True) -> str:
     kept = ("text", "code_inline") if code else ("text",)
     between = ("softbreak", "hardbreak")
-    return "".join(child.content if child.type in kept else " " if child.type in between else "" for child in token.children or ())
+    return "".join(
+        child.content if child.type in kept else " " if child.type in between else "" for child in token.children or ()
+    )
 
 
 @cache

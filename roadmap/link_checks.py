@@ -20,7 +20,7 @@ import peewee
 from core import clock
 from core.errors import RoadmapError
 from core.runtime import session, settings, skip_locked, transaction
-from core.visiting import LIMIT, Visit, visit
+from core.visiting import GONE, LIMIT, Visit, visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap import decisions, link_states
@@ -39,7 +39,6 @@ VISITS = 12  # of a round
 AT_ONCE = 6  # visits
 REPLACED_AT_ONCE = 20  # parts
 HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
-GONE = (404, 410)
 PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next one behind them makes an address dead
 OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches nobody
 LONGEST_WAIT = timedelta(days=1)  # that a site can ask for

@@ -1,0 +1,71 @@
+"""What a concept must reach. docs/QUALITY.md says the same, and why; a test compares them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from quality.measuring import Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Bounds of one measure: what is below `least` or above `most` is not good enough."""
+
+    name: str
+    least: float | None = None
+    most: float | None = None
+    unit: str = ""
+
+    def fault(self, value: float | None) -> str:
+        """A sentence without its end; empty: it is good enough, or could not be measured."""
+        if value is None:
+            return ""
+        if self.least is not None and value < self.least:
+            return f"{self.name}: {_said(value)}{self.unit}, at least {_said(self.least)}{self.unit}"
+        if self.most is not None and value > self.most:
+            return f"{self.name}: {_said(value)}{self.unit}, at most {_said(self.most)}{self.unit}"
+        return ""
+
+
+LENGTH = Floor("length of the tutorial", 400, 1500, " words")
+LEVEL_OF_ENGLISH = Floor("reading level (ARI)", None, 14)
+LEVEL_OF_CHINESE = Floor("reading level (characters a sentence)", None, 45)
+SECTIONS = Floor("sections", 3, None)
+EXERCISE = Floor("exercise", 15, None, " words")
+SOLUTION = Floor("solution", 15, None, " words")
+RESOURCES = Floor("resources", 3, None)
+OFFICIAL = Floor("official links", 0.6, None)  # share
+QUESTIONS = Floor("questions", 4, None)
+TYPES = Floor("types of questions", 2, None)
+ANSWERABLE = Floor("answerable from the tutorial (mean)", 0.5, None)  # share of what is asked and right, weighted
+WORST_QUESTION = Floor("answerable from the tutorial (worst question)", 0.25, None)
+OVERLAP = Floor("overlap with another concept", None, 0.04)
+FLOORS = (
+    *(LENGTH, LEVEL_OF_ENGLISH, LEVEL_OF_CHINESE, SECTIONS, EXERCISE, SOLUTION, RESOURCES, OFFICIAL, QUESTIONS, TYPES),
+    *(ANSWERABLE, WORST_QUESTION, OVERLAP),
+)
+
+
+def faults(of: Measured) -> list[str]:
+    """In what a concept is not good enough, a sentence without its end each."""
+    found = [f"there is no {name}" for name in of.missing]
+    found += [fault for floor, value in _values(of) if (fault := floor.fault(value))]
+    found += [f"code does not parse: {broken}" for broken in of.broken_blocks]
+    found += [f"dead link: {url}" for url in of.dead]
+    return found + [f"quiz: {fault}" for fault in of.quiz_faults]
+
+
+def _values(of: Measured) -> Iterator[tuple[Floor, float | None]]:
+    if of.words is not None:
+        yield LENGTH, of.words
+        yield LEVEL_OF_CHINESE if of.is_chinese else LEVEL_OF_ENGLISH, of.level
+        yield from ((SECTIONS, of.sections), (EXERCISE, of.exercise_words), (SOLUTION, of.solution_words), (OVERLAP, of.overlap))
+    if of.resources:
+        yield from ((RESOURCES, of.resources), (OFFICIAL, 1 - len(of.unofficial) / of.resources))
+    if of.questions:
+        yield from ((QUESTIONS, of.questions), (TYPES, len(of.types)))
+    if of.support:
+        yield from ((ANSWERABLE, sum(of.support) / len(of.support)), (WORST_QUESTION, min(of.support)))
+
+
+def _said(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{int(value):,}"

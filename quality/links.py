@@ -1,0 +1,61 @@
+"""Where the resources of a roadmap lead: to whom, and whether anybody is there.
+
+Official are the makers of a thing, standards, universities, public bodies and books of their authors: their hosts stand in
+`official_hosts.toml`, each with who publishes there. Visits are those of `core/visiting.py`, one after the other for each host.
+"""
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from time import sleep
+from urllib.parse import urlsplit
+
+from core.visiting import GONE, Visit, visit
+
+HOSTS = Path(__file__).parent / "official_hosts.toml"
+AT_ONCE = 8  # hosts
+PAUSE = 1.0  # seconds between two visits of a host
+PROBES = 6  # hosts that are asked whether there is a network
+
+
+@cache
+def official_hosts() -> dict[str, str]:
+    """Who publishes at each."""
+    found: dict[str, str] = tomllib.loads(HOSTS.read_text("utf-8"))
+    return found
+
+
+def is_official(url: str) -> bool:
+    return (urlsplit(url).hostname or "") in official_hosts()
+
+
+def visited(urls: Iterable[str], on_visit: Callable[[], None]) -> dict[str, Visit] | None:
+    """What was found at each; None where there is no network: then nothing is known of any."""
+    by_host = defaultdict(list)
+    for url in dict.fromkeys(urls):
+        by_host[urlsplit(url).netloc].append(url)
+    hosts = list(by_host.values())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        probes = [its[0] for its in hosts[:PROBES]]
+        if not any(found.status is not None for found in pool.map(visit, probes)):
+            return None
+        rounds = pool.map(lambda its: _one_after_the_other(its, on_visit), hosts)
+        return {url: found for round_ in rounds for url, found in round_}
+
+
+def _one_after_the_other(urls: list[str], on_visit: Callable[[], None]) -> list[tuple[str, Visit]]:
+    found = []
+    for number, url in enumerate(urls):
+        if number:
+            sleep(PAUSE)
+        found.append((url, visit(url)))
+        on_visit()
+    return found
+
+
+def is_dead(found: Visit) -> bool:
+    """Surely: an error of a server or of the way to it may pass."""
+    return found.refused or found.status in GONE

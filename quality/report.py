@@ -1,0 +1,97 @@
+"""What was measured, as a table for people and as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from quality.floor import faults
+from quality.measuring import Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Of one course. `visited`: its addresses were looked at; without that nobody knows whether they are alive."""
+
+    course: str
+    concepts: Sequence[Measured]
+    visited: bool
+
+    @property
+    def faults(self) -> list[str]:
+        """What is not good enough, with the concept before it."""
+        return [f"{self.course}, {each.key}: {fault}" for each in self.concepts for fault in faults(each)]
+
+    @property
+    def below(self) -> int:
+        """Concepts that are not good enough."""
+        return sum(1 for each in self.concepts if faults(each))
+
+
+def table(report: Report) -> Table:
+    made = Table(title=report.course, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    made.add_column("concept", overflow="fold")
+    for name in ("words", "level", "code", "exercise", "official", "alive", "quiz", "answerable", "overlap"):
+        made.add_column(name, justify="right")
+    made.add_column("", justify="center")
+    for each in report.concepts:
+        made.add_row(*_cells(each), "[red]✗[/]" if faults(each) else "[green]✓[/]")
+    return made
+
+
+def _cells(of: Measured) -> list[str]:
+    code = len(of.broken_blocks)
+    return [
+        of.key.rpartition("/")[2],
+        "" if of.words is None else f"{of.words:,}",
+        "" if of.level is None else f"{of.level:.1f}",
+        f"{of.blocks - code - of.unread_blocks}/{of.blocks}" if of.blocks else "–",
+        "yes" if of.exercise_words and of.solution_words else "no",
+        f"{of.resources - len(of.unofficial)}/{of.resources}",
+        "?" if of.alive is None else f"{of.alive}/{of.resources}",
+        f"{of.questions}{'' if not of.quiz_faults else '!'}",
+        f"{sum(of.support) / len(of.support):.0%}, {min(of.support):.0%}" if of.support else "–",
+        f"{of.overlap:.1%}",
+    ]
+
+
+def summary(reports: Sequence[Report]) -> str:
+    """One line a course, and one of them all."""
+    lines = [f"{report.course}: {_mean(report)}" for report in reports]
+    concepts, below = sum(len(report.concepts) for report in reports), sum(report.below for report in reports)
+    lines.append(f"{concepts} concepts, {below} below the floor of docs/QUALITY.md")
+    return "\n".join(lines)
+
+
+def _mean(report: Report) -> str:
+    of = report.concepts
+    words = [each.words for each in of if each.words is not None]
+    support = [value for each in of for value in each.support]
+    code, broken = sum(each.blocks for each in of), sum(len(each.broken_blocks) for each in of)
+    links, official = sum(each.resources for each in of), sum(each.resources - len(each.unofficial) for each in of)
+    told = [
+        f"{len(of)} concepts",
+        f"{sum(words) // max(1, len(words)):,} words a tutorial",
+        f"{code - broken}/{code} blocks of code parse",
+        f"{official}/{links} links official",
+        f"{sum(each.questions for each in of)} questions",
+    ]
+    if support:
+        told.append(f"{sum(support) / len(support):.0%} answerable")
+    if report.visited:
+        told.append(f"{sum(each.alive or 0 for each in of)}/{links} links alive, {sum(len(each.dead) for each in of)} dead")
+    unread, mixed = sum(each.unread_blocks for each in of), sum(1 for each in of if each.not_measured)
+    told += [f"{unread} blocks in languages that nothing here reads"] if unread else []
+    told += [f"{mixed} quizzes not compared with a tutorial in another language"] if mixed else []
+    return ", ".join(told) + f"; {report.below} below the floor"
+
+
+def as_json(reports: Sequence[Report]) -> str:
+    return json.dumps([_facts(report) for report in reports], ensure_ascii=False, indent=1, default=sorted)
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    concepts = [{**asdict(each), "faults": faults(each)} for each in report.concepts]
+    return {"course": report.course, "visited": report.visited, "below": report.below, "concepts": concepts}
