@@ -13,10 +13,10 @@ CAPACITY := ROADMAPS LATENCY SPREAD OUTLINE_LATENCY OUTLINE_SPREAD OUTLINE_CALLS
 # As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
-CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks scripts examples
+CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
+.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences quality image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API
 
 lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
+
+quality: $(VENV)/dev ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none
+	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(call given,GOAL),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links)
 
 audit: $(VENV)/run ## Ask for known vulnerabilities of what is locked; STRICT=1 fails where nobody can be asked
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.telling import Failed
 from core.visiting import Visit
 from quality import links, report, subjects
-from quality.measuring import measured
+from quality.measuring import Comparison, measured
 from quality.report import Report
 from quality.subjects import Course, NotMeasurable
 from roadmap.outline import Level
@@ -25,11 +25,11 @@ NOT_MEASURABLE = 2
 @click.option("--goal", default="", help="Measure a roadmap that is made now, by the model when there is a key.")
 @click.option("--level", default=Level.beginner, type=click.Choice([str(level) for level in Level]), help="Of that roadmap.")
 @click.option("--language", default="en", help="Of that roadmap.")
-@click.option("--file", "path", default=None, type=click.Path(path_type=Path), help="Measure a roadmap that was exported as JSON.")
+@click.option("--file", "path", default=None, type=click.Path(path_type=Path), help="Measure an exported roadmap (JSON).")
 @click.option("--track", default=None, help="Measure one built-in track; otherwise all of them.")
 @click.option("--links/--no-links", "visits", default=True, help="Look whether links are alive, where there is a network.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-def main(goal: str, level: str, language: str, path: Path | None, track: str | None, visits: bool, as_json: bool) -> None:
+def main(*, goal: str, level: str, language: str, path: Path | None, track: str | None, visits: bool, as_json: bool) -> None:
     """Measure what is taught: the built-in catalogue, a file, or a roadmap that is made for GOAL."""
     console = Console(stderr=as_json)
     try:
@@ -38,7 +38,8 @@ def main(goal: str, level: str, language: str, path: Path | None, track: str | N
         console.print(str(error), style="red", markup=False)
         sys.exit(NOT_MEASURABLE)
     seen, said = _visited(courses, console) if visits else (None, SKIPPED)
-    reports = [Report(course.name, measured(course, seen), seen is not None) for course in courses]
+    comparison = Comparison(courses)
+    reports = [Report(course.name, measured(course, comparison, seen), seen is not None) for course in courses]
     if as_json:
         click.echo(report.as_json(reports))
     else:

@@ -1,6 +1,7 @@
 """Does the code of a tutorial parse? By the parser of its language itself, or by a grammar of tree-sitter."""
 
 import configparser
+import logging
 from collections.abc import Callable
 from functools import cache
 
@@ -34,6 +35,7 @@ GRAMMARS: dict[str, Callable[[], object]] = {
     "tsx": tree_sitter_typescript.language_tsx,
 }
 DIALECTS = ("postgres", "sqlite", "mysql")  # one of them must take it
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that it takes as they stand
 NO_CODE = ("", "text", "txt", "output", "console", "http", "log", "diff", "markdown", "md")
 
 
@@ -49,9 +51,8 @@ def fault(block: Block) -> str | None:
     if language in ("yaml", "yml"):
         return _raised(lambda: list(yaml.safe_load_all(block.code)), yaml.YAMLError)
     if language == "ini":
-        return _raised(
-            lambda: configparser.ConfigParser(strict=False, allow_no_value=True).read_string(block.code), configparser.Error
-        )
+        parser = configparser.ConfigParser(strict=False, allow_no_value=True)
+        return _raised(lambda: parser.read_string(block.code), configparser.Error)
     return None
 
 

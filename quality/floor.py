@@ -36,8 +36,8 @@ RESOURCES = Floor("resources", 3, None)
 OFFICIAL = Floor("official links", 0.6, None)  # share
 QUESTIONS = Floor("questions", 4, None)
 TYPES = Floor("types of questions", 2, None)
-ANSWERABLE = Floor("answerable from the tutorial (mean)", 0.5, None)  # share of what is asked and right, weighted
-WORST_QUESTION = Floor("answerable from the tutorial (worst question)", 0.25, None)
+ANSWERABLE = Floor("answerable from the tutorial (mean)", 0.4, None)  # share of what is asked and right, weighted
+WORST_QUESTION = Floor("answerable from the tutorial (worst question)", 0.15, None)
 OVERLAP = Floor("overlap with another concept", None, 0.04)
 FLOORS = (
     *(LENGTH, LEVEL_OF_ENGLISH, LEVEL_OF_CHINESE, SECTIONS, EXERCISE, SOLUTION, RESOURCES, OFFICIAL, QUESTIONS, TYPES),
@@ -51,6 +51,8 @@ def faults(of: Measured) -> list[str]:
     found += [fault for floor, value in _values(of) if (fault := floor.fault(value))]
     found += [f"code does not parse: {broken}" for broken in of.broken_blocks]
     found += [f"dead link: {url}" for url in of.dead]
+    if of.closer_to:
+        found.append(f"the quiz is closer to the tutorial of {of.closer_to} than to its own")
     return found + [f"quiz: {fault}" for fault in of.quiz_faults]
 
 

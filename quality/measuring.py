@@ -1,21 +1,23 @@
 """What is measured of each concept of a course."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.visiting import Visit
 from quality import code_blocks, likeness, links, reading_level
 from quality.subjects import Course, Subject
 from roadmap import lesson
 from roadmap.lesson import Lesson
-from roadmap.outline import Question
+from roadmap.outline import Question, Quiz
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`words` are of the tutorial; `level` is the reading level, in the unit of its language; `support` has, of each question, how
-    much of it stands in the tutorial (0 to 1); `overlap` is the share of eight-word runs in common with the concept that has most
-    of them. What could not be measured is None, and `not_measured` says why.
+    """`words` are of the tutorial; `level` is the reading level, in the unit of its language. `support` has, of each question,
+    how much of it stands in the tutorial (0 to 1), and `closer_to` the tutorial of the course that has more of all of them.
+    `overlap` is the share of eight-word runs in common with the concept that has most. What could not be measured is None, and
+    `not_measured` says why.
     """
 
     key: str
@@ -37,6 +39,7 @@ class Measured:
     types: frozenset[str] = frozenset()
     quiz_faults: tuple[str, ...] = ()
     support: tuple[float, ...] = ()
+    closer_to: str = ""
     overlap: float = 0.0
     overlaps_with: str = ""
     missing: tuple[str, ...] = ()
@@ -48,61 +51,83 @@ class Measured:
         return self.tutorial_language.split("-")[0].lower() == "zh"
 
 
-def measured(course: Course, seen: Mapping[str, Visit] | None = None) -> list[Measured]:
+class Comparison:
+    """What the tutorials of courses have in common: those of one language are compared with each other."""
+
+    def __init__(self, courses: Sequence[Course]) -> None:
+        self._runs: dict[str, dict[str, frozenset[tuple[str, ...]]]] = {}
+        self._terms: dict[str, dict[str, frozenset[str]]] = {}
+        self._weights: dict[str, Mapping[str, float]] = {}
+        for course in courses:
+            written = {each.key: each.tutorial for each in course.concepts if each.tutorial is not None}
+            self._terms[course.name] = {key: frozenset(likeness.terms(text)) for key, text in written.items()}
+            self._weights[course.name] = likeness.weights(written.values())
+            for each in course.concepts:
+                if each.tutorial is not None:
+                    self._runs.setdefault(each.tutorial_language, {})[each.key] = likeness.shingles(each.tutorial)
+
+    def overlap(self, concept: Subject) -> tuple[str, float]:
+        """The concept, of whatever course, with which its tutorial has most in common, and the share of eight-word runs."""
+        its = self._runs[concept.tutorial_language]
+        shares = {other: likeness.overlap(its[concept.key], runs) for other, runs in its.items() if other != concept.key}
+        other = max(shares, key=shares.__getitem__, default="")
+        return other, shares.get(other, 0.0)
+
+    def support(self, course: Course, concept: Subject) -> tuple[tuple[float, ...], str]:
+        """Of each question, and which tutorial of the course supports the quiz better than its own; empty: none does."""
+        assert concept.quiz is not None
+        weight, questions = self._weights[course.name], concept.quiz.questions
+        found = {
+            key: tuple(likeness.support(question, terms, weight) for question in questions)
+            for key, terms in self._terms[course.name].items()
+        }
+        best = max(found, key=lambda key: (sum(found[key]), key == concept.key))
+        return found[concept.key], "" if best == concept.key else best
+
+
+def measured(course: Course, comparison: Comparison, seen: Mapping[str, Visit] | None = None) -> list[Measured]:
     """`seen` is what was found at the addresses; None: nobody has looked."""
-    written = [concept for concept in course.concepts if concept.tutorial is not None]
-    weight = likeness.weights(concept.tutorial or "" for concept in written)
-    runs = {concept.key: likeness.shingles(concept.tutorial or "") for concept in written}
-    return [_of(concept, weight, runs, seen) for concept in course.concepts]
+    return [_of(course, concept, comparison, seen) for concept in course.concepts]
 
 
-def _of(
-    concept: Subject,
-    weight: Mapping[str, float],
-    runs: Mapping[str, frozenset[tuple[str, ...]]],
-    seen: Mapping[str, Visit] | None,
-) -> Measured:
-    facts: dict[str, object] = {"tutorial_language": concept.tutorial_language}
-    missing = [
-        name
-        for name, part in (("tutorial", concept.tutorial), ("resources", concept.resources), ("quiz", concept.quiz))
-        if part is None
-    ]
-    not_measured = []
+def _of(course: Course, concept: Subject, comparison: Comparison, seen: Mapping[str, Visit] | None) -> Measured:
+    parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
+    facts: dict[str, Any] = {"missing": tuple(name for name, part in parts.items() if part is None)}
     if concept.tutorial is not None:
         facts |= _tutorial(concept.tutorial, concept.tutorial_language)
-        facts |= _most_overlap(concept.key, runs)
+        facts["overlaps_with"], facts["overlap"] = comparison.overlap(concept)
     if concept.resources is not None:
-        urls = [resource.url for resource in concept.resources]
-        facts |= {"resources": len(urls), "unofficial": tuple(url for url in urls if not links.is_official(url))}
-        if seen is not None:
-            found = {url: seen[url] for url in urls if url in seen}
-            facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in found.items() if links.is_dead(visit))
-            facts["alive"] = sum(1 for visit in found.values() if not visit.wrong)
+        facts |= _resources([resource.url for resource in concept.resources], seen)
     if concept.quiz is not None:
-        asked = concept.quiz.questions
-        faults = [
-            f"question {number}: {fault}" for number, question in enumerate(asked, start=1) for fault in question_faults(question)
-        ]
-        prompts = [question.prompt for question in asked]
-        faults += ["a question is asked twice"] if len(set(prompts)) < len(prompts) else []
-        facts |= {"questions": len(asked), "types": frozenset(question.type for question in asked), "quiz_faults": tuple(faults)}
-        if concept.tutorial is not None and not concept.is_mixed:
-            its = frozenset(likeness.terms(concept.tutorial))
-            facts["support"] = tuple(likeness.support(question, its, weight) for question in asked)
+        facts |= _quiz(concept.quiz)
     if concept.is_mixed:
-        not_measured.append(f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}: not compared")
-    return Measured(
-        concept.key,
-        concept.title,
-        concept.language,
-        missing=tuple(missing),
-        not_measured=tuple(not_measured),
-        **facts,  # type: ignore[arg-type]
-    )
+        told = f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}: not compared"
+        facts["not_measured"] = (told,)
+    elif concept.quiz is not None and concept.tutorial is not None:
+        facts["support"], facts["closer_to"] = comparison.support(course, concept)
+    return Measured(concept.key, concept.title, concept.language, tutorial_language=concept.tutorial_language, **facts)
 
 
-def _tutorial(markdown: str, language: str) -> dict[str, object]:
+def _resources(urls: Sequence[str], seen: Mapping[str, Visit] | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"resources": len(urls), "unofficial": tuple(url for url in urls if not links.is_official(url))}
+    if seen is not None:
+        found = {url: seen[url] for url in urls if url in seen}
+        facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in found.items() if links.is_dead(visit))
+        facts["alive"] = sum(1 for visit in found.values() if not visit.wrong)
+    return facts
+
+
+def _quiz(quiz: Quiz) -> dict[str, Any]:
+    asked = quiz.questions
+    faults = [
+        f"question {number}: {fault}" for number, question in enumerate(asked, start=1) for fault in question_faults(question)
+    ]
+    if len({question.prompt for question in asked}) < len(asked):
+        faults.append("a question is asked twice")
+    return {"questions": len(asked), "types": frozenset(question.type for question in asked), "quiz_faults": tuple(faults)}
+
+
+def _tutorial(markdown: str, language: str) -> dict[str, Any]:
     read = lesson.read(markdown)
     code = [block for block in read.blocks if code_blocks.is_code(block)]
     faults = {block: code_blocks.fault(block) for block in code}
@@ -118,18 +143,12 @@ def _tutorial(markdown: str, language: str) -> dict[str, object]:
     }
 
 
-def _exercise(read: Lesson) -> dict[str, object]:
+def _exercise(read: Lesson) -> dict[str, Any]:
     exercise, solution = read.exercise, read.solution
     return {
         "exercise_words": lesson.words(exercise.text) if exercise else 0,
         "solution_words": lesson.words(solution.text) if solution else 0,
     }
-
-
-def _most_overlap(key: str, runs: Mapping[str, frozenset[tuple[str, ...]]]) -> dict[str, object]:
-    shares = {other: likeness.overlap(runs[key], its) for other, its in runs.items() if other != key}
-    other = max(shares, key=shares.__getitem__, default="")
-    return {"overlap": shares.get(other, 0.0), "overlaps_with": other}
 
 
 def question_faults(question: Question) -> list[str]:

@@ -8,7 +8,7 @@ import re
 
 from roadmap.lesson import ASIAN, WORD
 
-SENTENCE = re.compile(r"[.!?:;](?:\s|$)|\n")
+SENTENCE = re.compile(r"[.!?](?:\s|$)|\n")
 SENTENCE_OF_CHINESE = re.compile(r"[\u3002\uff01\uff1f\uff1b\uff1a\n]")
 
 

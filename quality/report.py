@@ -47,12 +47,12 @@ def _cells(of: Measured) -> list[str]:
         of.key.rpartition("/")[2],
         "" if of.words is None else f"{of.words:,}",
         "" if of.level is None else f"{of.level:.1f}",
-        f"{of.blocks - code - of.unread_blocks}/{of.blocks}" if of.blocks else "–",
+        f"{of.blocks - code - of.unread_blocks}/{of.blocks}" if of.blocks else "-",
         "yes" if of.exercise_words and of.solution_words else "no",
         f"{of.resources - len(of.unofficial)}/{of.resources}",
         "?" if of.alive is None else f"{of.alive}/{of.resources}",
         f"{of.questions}{'' if not of.quiz_faults else '!'}",
-        f"{sum(of.support) / len(of.support):.0%}, {min(of.support):.0%}" if of.support else "–",
+        f"{sum(of.support) / len(of.support):.0%}, {min(of.support):.0%}" if of.support else "-",
         f"{of.overlap:.1%}",
     ]
 

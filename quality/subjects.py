@@ -1,9 +1,8 @@
-"""What is measured: a finished roadmap, from the built-in catalogue, from a file that was exported, or made now by the service."""
+"""What is measured: a finished roadmap, of the built-in catalogue, of a file that was exported, or made now by the service."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from roadmap.briefs import ConceptBrief, DesignBrief
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import ENGLISH, broken_files, languages, tracks
 from roadmap.outline import ContentKind, Level, OutlineConcept, Quiz, Resource, Resources, Tutorial
+from roadmap.portable import PortableConcept, WrittenQuiz, WrittenResources, WrittenTutorial
 from roadmap.portable_rules import RoadmapFile
 from roadmap.requests import RoadmapRequest
 
@@ -69,15 +69,17 @@ def _built_in(request: RoadmapRequest, name: str) -> Course:
 def _written(catalogue: Catalogue, request: RoadmapRequest, concept: OutlineConcept) -> Subject:
     brief = ConceptBrief(request, "", "", "", concept.key, concept.title, concept.description, concept.outcomes)
     tutorial, resources, quiz = (catalogue.write(kind, brief) for kind in ContentKind)
-    assert isinstance(tutorial, Tutorial) and isinstance(resources, Resources) and isinstance(quiz, Quiz)
+    assert isinstance(tutorial, Tutorial)
+    assert isinstance(resources, Resources)
+    assert isinstance(quiz, Quiz)
     return Subject(
-        concept.key,
-        concept.title,
-        request.language,
-        tutorial.language or request.language,
-        tutorial.markdown,
-        resources.items,
-        quiz,
+        key=concept.key,
+        title=concept.title,
+        language=request.language,
+        tutorial_language=tutorial.language or request.language,
+        tutorial=tutorial.markdown,
+        resources=resources.items,
+        quiz=quiz,
     )
 
 
@@ -110,17 +112,15 @@ def _of_document(text: bytes, name: str) -> Course:
     return Course(name, tuple(_kept(each, kept.get(each.key), language) for each in document.outline.concepts()))
 
 
-def _kept(concept: OutlineConcept, kept: Any, language: str) -> Subject:
-    bodies = {
-        kind: part.body if kept is not None and (part := kept.contents.of(kind)) is not None else None for kind in ContentKind
-    }
-    tutorial, resources = bodies[ContentKind.tutorial], bodies[ContentKind.resources]
+def _kept(concept: OutlineConcept, kept: PortableConcept | None, language: str) -> Subject:
+    tutorial, resources, quiz = (kept.contents.of(kind) if kept is not None else None for kind in ContentKind)
+    written = tutorial.body if isinstance(tutorial, WrittenTutorial) else None
     return Subject(
         key=concept.key,
         title=concept.title,
         language=language,
-        tutorial_language=(tutorial.language if tutorial else None) or language,
-        tutorial=tutorial.markdown if tutorial else None,
-        resources=resources.items if resources else None,
-        quiz=bodies[ContentKind.quiz],
+        tutorial_language=(written.language if written else None) or language,
+        tutorial=written.markdown if written else None,
+        resources=resources.body.items if isinstance(resources, WrittenResources) else None,
+        quiz=quiz.body if isinstance(quiz, WrittenQuiz) else None,
     )

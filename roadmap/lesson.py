@@ -16,6 +16,7 @@ FEWEST_WORDS = 15  # of an exercise and of a solution; a character of Chinese or
 SHORTEST = 250  # words of a whole tutorial, below which it teaches nothing
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+SPACES = {"softbreak": " ", "hardbreak": " "}
 PARSED = {"python": "Python", "py": "Python", "json": "JSON", "toml": "TOML"}
 
 
@@ -88,12 +89,12 @@ def faults(markdown: str) -> list[str]:
     if exercise is None or solution is None:
         found.append("The tutorial must end with two sections (##) of their own: an exercise, and its worked solution.")
     else:
-        for name, section in (("exercise", exercise), ("solution", solution)):
-            if words(section.text) < FEWEST_WORDS:
-                found.append(
-                    f"The section before the last one is the {name}" if name == "exercise" else "The last section is the solution"
-                )
-                found[-1] += f" and has {words(section.text)} words; it needs {FEWEST_WORDS} at least."
+        for where, section in (
+            ("exercise, the section before the last one,", exercise),
+            ("solution, the last section,", solution),
+        ):
+            if (length := words(section.text)) < FEWEST_WORDS:
+                found.append(f"The {where} has {length} words; it needs {FEWEST_WORDS} at least.")
     for block in lesson.blocks:
         if wrong := fault_of(block):
             found.append(f"The {PARSED[block.language]} code in line {block.line} does not parse: {wrong}.")
@@ -122,10 +123,7 @@ def words(text: str) -> int:
 
 def _text(token: Token, *, code: bool = True) -> str:
     kept = ("text", "code_inline") if code else ("text",)
-    between = ("softbreak", "hardbreak")
-    return "".join(
-        child.content if child.type in kept else " " if child.type in between else "" for child in token.children or ()
-    )
+    return "".join(child.content if child.type in kept else SPACES.get(child.type, "") for child in token.children or ())
 
 
 @cache
