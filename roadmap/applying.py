@@ -219,7 +219,7 @@ def newest_version(content_id: UUID) -> int:
 def _open_contents(roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], cancelled: set[UUID]) -> list[UUID]:
     """What is missing, no longer fits, or was cancelled and is wanted again is pending; a version that fits is taken up."""
     there = {(content.concept_id, content.kind): content for content in Content.select().where(Content.roadmap == roadmap_id)}
-    needed = [(concept_id, kind) for concept_id in wanted for kind in ContentKind]
+    needed = [(concept_id, kind) for kind in ContentKind for concept_id in wanted]  # tutorials first: quizzes ask about them
     new = _insert_contents(roadmap_id, [place for place in needed if place not in there])
     known = [there[place] for place in needed if place in there]
     again = [c for c in known if c.status == ContentStatus.cancelled and c.concept_id in cancelled]

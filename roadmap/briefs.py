@@ -29,7 +29,7 @@ class DesignBrief:
 @dataclass(frozen=True, slots=True)
 class ConceptBrief:
     """All that a content is written from; with `instruction`, how it should differ from `previous`. `dead` are addresses that
-    must not be named any more.
+    must not be named any more; `tutorial` is what a quiz asks about, if it is written already.
     """
 
     request: RoadmapRequest
@@ -43,6 +43,7 @@ class ConceptBrief:
     instruction: str = ""
     previous: Contents | None = None
     dead: tuple[str, ...] = ()
+    tutorial: str = ""
 
 
 class Cause(StrEnum):

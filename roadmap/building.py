@@ -22,7 +22,7 @@ from roadmap.execution_log import LogLevel, record
 from roadmap.finishing import progress
 from roadmap.generator import Generator
 from roadmap.leases import BUILDING, keeper
-from roadmap.outline import ContentKind, Contents, Resources
+from roadmap.outline import ContentKind, Contents, Resources, Tutorial
 from roadmap.pace import Busy
 from roadmap.requests import accepted_request
 from roadmap.spending import Ledger, Purpose
@@ -82,8 +82,16 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         instruction=content.instruction,
         previous=read_content(content) if content.instruction or dead else None,
         dead=dead,
+        tutorial=_tutorial(concept) if content.kind == ContentKind.quiz else "",
     )
     return content, brief
+
+
+def _tutorial(concept: Concept) -> str:
+    """What is written already: tutorials are begun before quizzes."""
+    its = (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
+    written = read_content(Content.select().where(its).get())
+    return written.markdown if isinstance(written, Tutorial) else ""
 
 
 def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Generator) -> list[Step]:

@@ -26,6 +26,14 @@ from roadmap.outline import (
 )
 from roadmap.requests import RoadmapRequest
 
+LIKED = {  # types of resources by what people say of how they like to learn
+    "video": ("video", "watch", "视频"),
+    "book": ("book", "读书", "书籍"),
+    "course": ("course", "lecture", "class", "课程", "上课"),
+    "tutorial": ("hands-on", "hands on", "practice", "practical", "by doing", "tutorial", "练习", "动手", "实践"),
+    "documentation": ("documentation", "docs", "manual", "文档", "手册"),
+    "article": ("article", "short text", "文章"),
+}
 WORDS = {
     "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
     "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
@@ -95,7 +103,7 @@ class Catalogue:
         if kind is ContentKind.tutorial:
             return Tutorial(markdown=concept.tutorial, language=_unless(concept.tutorial_language, written_in))
         if kind is ContentKind.resources:
-            return _living(concept, brief.dead)
+            return _fitting(_living(concept, brief.dead), brief.request)
         if kind is ContentKind.quiz:
             return Quiz(questions=tuple(concept.questions))
         assert_never(kind)
@@ -111,6 +119,13 @@ def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
     spares = [spare for spare in concept.spares if spare.url not in dead]
     missing = len(concept.resources) - len(left)
     return Resources(items=tuple(left + spares[:missing]) or tuple(concept.resources))
+
+
+def _fitting(resources: Resources, request: RoadmapRequest) -> Resources:
+    """What the person likes to use comes first, and then what is for people of this level."""
+    liked = [kind for kind, words in LIKED.items() if any(word in request.preferences.lower() for word in words)]
+    ordered = sorted(resources.items, key=lambda item: (item.type not in liked, item.level is not request.level))
+    return Resources(items=tuple(ordered))
 
 
 def find_track(goal: str) -> Track | None:

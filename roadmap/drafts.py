@@ -14,6 +14,7 @@ from core.text import one_line, plain
 from roadmap.markdown import harmless
 from roadmap.outline import (
     Analysis,
+    Level,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -100,6 +101,7 @@ class ResourceDraft(Draft):
     title: Line
     url: Annotated[Line, Field(description="its address, beginning with https://")]
     type: Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
+    level: Level
     language: Line
     why: Line
 
@@ -120,8 +122,9 @@ class QuestionDraft(Draft):
     def to_question(self) -> Question:
         options = [(text, True) for text in self.right_options] + [(text, False) for text in self.wrong_options]
         random.Random(self.prompt).shuffle(options)  # an order that tells nothing, and the same each time
+        is_statement = len(self.right_options) == len(self.wrong_options) == 1
         return Question(
-            type="single" if len(self.right_options) == 1 else "multiple",
+            type="multiple" if len(self.right_options) > 1 else "true_false" if is_statement else "single",
             prompt=self.prompt,
             options=tuple(text for text, _ in options),
             answers=tuple(index for index, (_, right) in enumerate(options) if right),

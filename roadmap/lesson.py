@@ -13,7 +13,6 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 FEWEST_WORDS = 15  # of an exercise and of a solution; a character of Chinese or Japanese counts as half a word
-SHORTEST = 250  # words of a whole tutorial, below which it teaches nothing
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 SPACES = {"softbreak": " ", "hardbreak": " "}
@@ -82,9 +81,6 @@ def faults(markdown: str) -> list[str]:
     """What a tutorial lacks, a sentence each; what can be told of any subject, in any language."""
     lesson = read(markdown)
     found = []
-    length = words(markdown)
-    if length < SHORTEST:
-        found.append(f"The tutorial has {length} words; it needs {SHORTEST} at least.")
     exercise, solution = lesson.exercise, lesson.solution
     if exercise is None or solution is None:
         found.append("The tutorial must end with two sections (##) of their own: an exercise, and its worked solution.")

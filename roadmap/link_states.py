@@ -13,7 +13,7 @@ from core import clock
 from core.runtime import session, settings
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Content, Roadmap
-from roadmap.outline import Resource
+from roadmap.outline import Level, Resource
 from roadmap.statuses import FINAL, ContentStatus, LinkState, RoadmapStatus
 
 # As migration 0016 has indexed it: contents whose current version has addresses that are not among those to check.
@@ -23,6 +23,7 @@ UNNOTED = peewee.SQL("kind = 'resources' AND version > 0 AND (links_noted IS NUL
 class CheckedResource(Resource):
     """With what is known of its address."""
 
+    level: Level | None = Field(None, description="For whom it is; null: it is not said.")
     state: LinkState = Field(LinkState.unchecked, description="Whether its address was found to be alive.")
     checked_at: datetime | None = Field(None, description="When it was looked at last; null: not yet.")
     reason: str = Field("", description="Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked.")

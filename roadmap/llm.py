@@ -13,13 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from core import clock
 from core.text import storable_json
+from roadmap import lesson
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, NotYet, Unsound
 from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
 from roadmap.languages import mismatch
 from roadmap.metering import FREE, Meter
 from roadmap.model_client import ModelClient, TooManyRequests
 from roadmap.model_dialects import Message
-from roadmap.outline import Analysis, ContentKind, Contents, Outline, hours_until
+from roadmap.outline import Analysis, ContentKind, Contents, Outline, Tutorial, hours_until
 from roadmap.pace import Busy, Pace
 from roadmap.prompts import prompt
 from roadmap.requests import RoadmapRequest
@@ -92,10 +93,16 @@ class ModelGenerator:
         return self._design("repair", design, facts)
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        lacks: list[str] = []
+
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
             if wrong := mismatch(content.text(), brief.request.language):
                 raise ValueError(wrong)
+            if isinstance(content, Tutorial) and not (brief.instruction or lacks):  # once: a poor tutorial is better than none
+                lacks.extend(lesson.faults(content.markdown))
+                if lacks:
+                    raise ValueError(" ".join(lacks))
             return content
 
         return self._ask(kind, DRAFTS[kind], _facts(brief), made)
@@ -177,6 +184,8 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
         facts["previous"] = None if brief.previous is None else brief.previous.model_dump(mode="json")
     if brief.instruction:
         facts["instructions"] = brief.instruction
+    if brief.tutorial:
+        facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
     return facts

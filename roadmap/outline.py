@@ -23,6 +23,11 @@ class ContentKind(StrEnum):
     quiz = "quiz"
 
 
+def is_none(value: object) -> bool:
+    """Of what is left out where it is not said: versions before this one do not know it."""
+    return value is None
+
+
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,7 +101,9 @@ class Analysis(Frozen):
 
 class Tutorial(Frozen):
     markdown: Annotated[str, Field(min_length=1)] = Field(description="Markdown without HTML.")
-    language: str | None = Field(None, description="As a BCP 47 tag, where it is not the language of the roadmap.", max_length=35)
+    language: str | None = Field(
+        None, description="As a BCP 47 tag, where it is not the language of the roadmap.", max_length=35, exclude_if=is_none
+    )
 
     def text(self) -> str:
         return self.markdown
@@ -108,7 +115,7 @@ class Resource(Frozen):
         description="Where it is."
     )
     type: str = Field(description="What kind of thing it is, such as a book.")
-    level: Level | None = Field(None, description="For whom it is; null: it is not said.")
+    level: Level | None = Field(None, description="For whom it is; null: it is not said.", exclude_if=is_none)
     language: str = Field(description="Its language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")
 

@@ -233,7 +233,23 @@ def take_along(story: Story, roadmap: str) -> None:
     module = {**stage["modules"][0], "concepts": stage["modules"][0]["concepts"][:1]}
     outline = {**document["outline"], "stages": [{**stage, "modules": [module]}]}
     key = module["concepts"][0]["key"]
-    call("import_roadmap", {**document, "outline": outline, "concepts": {key: document["concepts"][key]}})
+    alone = {**document, "outline": outline, "concepts": {key: document["concepts"][key]}}
+    call("import_roadmap", alone)
+    upgrade(story, alone)
+
+
+def upgrade(story: Story, document: Answer) -> None:
+    """Of a roadmap that came from an instance without a model."""
+    concepts = {key: {**each, "contents": _built_in(each["contents"])} for key, each in document["concepts"].items()}
+    document = {**document, "concepts": concepts}
+    made = answer_to("POST", f"{story.stack.url}/api/v1/imports", json=document, headers={"Authorization": f"Bearer {story.token}"}).json()
+    tree = answer_to("GET", f"{story.stack.url}/api/v1/roadmaps/{made['id']}", headers={"Authorization": f"Bearer {story.token}"}).json()
+    concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
+    story.call("upgrade_concept", {}, roadmap_id=made["id"], concept_id=concept)
+
+
+def _built_in(contents: Answer) -> Answer:
+    return {kind: written and {**written, "generator": BUILT_IN} for kind, written in contents.items()}
 
 
 def learn(story: Story, roadmap: str, concept: str) -> None:

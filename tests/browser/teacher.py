@@ -48,7 +48,11 @@ print(hydration(350, 500))  # 70.0
 
 1. Mix 500 g of flour with 350 g of water.
 2. Wait for half an hour.
-3. Fold it four times.
+3. Fold it four times, and look whether it holds its shape.
+
+## Solution
+
+After the fourth fold it holds its shape: the gluten has had the time that it needs to build a net, and the net keeps the gas.
 """,
     "zh-Hans": """## 原理
 
@@ -70,7 +74,11 @@ def hydration(water: float, flour: float) -> float:
 
 1. 把 500 克面粉和 350 克水混合。
 2. 静置半小时。
-3. 折叠四次。
+3. 折叠四次，看看面团能不能立住。
+
+## 解答
+
+第四次折叠之后面团能够立住：面筋有了足够的时间形成一张网，把气体留在里面。
 """,
 }
 WORDS = {
@@ -207,7 +215,13 @@ class Teacher:
         return {"markdown": TUTORIAL[self.language] + wished}
 
     def _resources(self, facts: Any) -> Any:
-        item = {"title": "The handbook of bread", "url": "https://example.org/bread", "type": "book", "language": self.language}
+        item = {
+            "title": "The handbook of bread",
+            "url": "https://example.org/bread",
+            "type": "book",
+            "level": "beginner",
+            "language": self.language,
+        }
         return {"items": [{**item, "why": WORDS[self.language]["why"]}]}
 
     def _quiz(self, facts: Any) -> Any:

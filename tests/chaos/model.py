@@ -33,10 +33,28 @@ KINDS = {
 ANALYSIS = {"aim": "To bake bread.", "known": [], "subjects": ["Dough"], "assumptions": []}
 QUICKEST, SPREAD = 0.02, 0.18  # seconds; small ones are more frequent
 SLOW_SHARE, SLOW = 0.01, (1.0, 2.0)  # of the calls; seconds
+TUTORIAL = """Knead — 写.
+
+## Exercise
+
+Mix 500 grams of flour with 350 of water, wait for half an hour, and fold it four times.
+
+## Solution
+
+After the fourth fold it holds its shape, since the gluten has had the time that it needs to build a net."""
 WRITTEN: dict[str, dict[str, Any]] = {
-    "tutorial": {"markdown": "Knead — 写."},
+    "tutorial": {"markdown": TUTORIAL},
     "resources": {
-        "items": [{"title": "Dough", "url": "https://example.org/dough", "type": "book", "language": "en", "why": "To know."}]
+        "items": [
+            {
+                "title": "Dough",
+                "url": "https://example.org/dough",
+                "type": "book",
+                "level": "beginner",
+                "language": "en",
+                "why": "To know.",
+            }
+        ]
     },
     "quiz": {
         "questions": [

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from llmock.scenarios import Fail, Match
 
+from tests.chaos.model import TUTORIAL
 from tests.integration.conftest import GOAL, KEY, MODEL, Provider, modelled
 from tests.integration.test_model_generator import concept, outline
 from tests.stack import Stack
@@ -112,13 +113,13 @@ def test_a_part_is_written_anew_and_its_versions_stay(model_stack: Stack, provid
     assert post(model_stack, f"{part}/regenerate", instructions="Shorter.").status_code == 202
     wait_until(lambda: len(model_stack.get(f"{part}/versions").json()["items"]) == 2, reason="the second version")
     assert provider.door.facts[-1]["instructions"] == "Shorter."
-    assert provider.door.facts[-1]["previous"] == {"markdown": "Knead — 写."}
+    assert provider.door.facts[-1]["previous"] == {"markdown": TUTORIAL}
     newest, first = model_stack.get(f"{part}/versions").json()["items"]
     assert model_stack.get(f"{part}/versions/2").json()["content"] == {"markdown": "Short."}
     assert (newest["instruction"], newest["current"], first["current"]) == ("Shorter.", True, False)
     assert newest["generator"] == f"model:{MODEL}"
     assert newest["prompt_version"].startswith("tutorial-")
-    assert model_stack.get(f"{part}/versions/1").json()["content"] == {"markdown": "Knead — 写."}
+    assert model_stack.get(f"{part}/versions/1").json()["content"] == {"markdown": TUTORIAL}
     assert has_status(model_stack, path, "ready")["progress"] == {"ready": 9, "failed": 0, "total": 9}
 
 

@@ -6,8 +6,9 @@ import pytest
 from llmock.scenarios import Fail, Match, Reply
 
 from roadmap.outline import ContentKind
+from tests.chaos.model import TUTORIAL
 from tests.integration.conftest import GOAL, KEY, MAX_ATTEMPTS, MODEL, Provider
-from tests.integration.test_model_generator import SOUND, WRITTEN, outline
+from tests.integration.test_model_generator import PRACTICE, SOUND, WRITTEN, outline
 from tests.integration.test_model_generator import concept as a_concept
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -51,7 +52,7 @@ def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: P
     assert tree["title"] == "Baking bread"
     assert tree["progress"] == {"ready": 9, "failed": 0, "total": 9}
     detail = model_stack.get(f"{tree['links']['self']}/concepts/{concepts_of(tree)[0]['id']}").json()
-    assert detail["tutorial"] == {"markdown": "Knead — 写.", "version": 1, "generator": f"model:{MODEL}"}
+    assert detail["tutorial"] == {"markdown": TUTORIAL, "language": None, "version": 1, "generator": f"model:{MODEL}"}
     assert [resource["url"] for resource in detail["resources"]] == ["https://example.org/dough"]
     (question,) = detail["quiz"]["questions"]
     assert sorted(question["options"]) == ["Gluten", "Luck", "Salt"]
@@ -153,7 +154,7 @@ TRANSLATED = {
     "explanation": "Yeast makes gas, and the gas lifts the dough.",
 }
 RESOURCE = {**WRITTEN[ContentKind.resources]["items"][0], "why": "它解释了面团为什么会膨胀。"}
-TEXT = "面团需要时间才能发起来。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。"
+TEXT = "面团需要时间才能发起来。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。\n\n" + PRACTICE
 IN_CHINESE = {
     "outline": SOUND,  # in English at first
     "repair": outline(FLOUR, title=TITLE),

@@ -22,6 +22,7 @@ from roadmap.languages import mismatch
 from roadmap.llm import ModelGenerator
 from roadmap.outline import Analysis, ContentKind, Outline, Quiz, Resources, Tutorial
 from roadmap.requests import RoadmapRequest, accepted_request
+from tests.chaos.model import TUTORIAL
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.servers import free_port
 
@@ -55,9 +56,18 @@ def outline(*concepts: dict[str, Any], **changes: Any) -> str:
 
 
 WRITTEN = {
-    ContentKind.tutorial: {"markdown": "\nKnead — 写.\n"},
+    ContentKind.tutorial: {"markdown": f"\n{TUTORIAL}\n"},
     ContentKind.resources: {
-        "items": [{"title": "Dough", "url": "https://example.org/dough", "type": "book", "language": "en", "why": "To know."}]
+        "items": [
+            {
+                "title": "Dough",
+                "url": "https://example.org/dough",
+                "type": "book",
+                "level": "beginner",
+                "language": "en",
+                "why": "To know.",
+            }
+        ]
     },
     ContentKind.quiz: {
         "questions": [
@@ -116,7 +126,7 @@ class TestAnswers:
     def test_the_words_of_a_content_are_those_of_the_model(self, llmock: LLMock) -> None:
         analysis, _, tutorial, resources, quiz = ask_for_everything(llmock)
         assert analysis == ANALYSIS
-        assert tutorial == Tutorial(markdown="Knead — 写.")
+        assert tutorial == Tutorial(markdown=TUTORIAL)
         assert isinstance(resources, Resources)
         assert resources.model_dump(mode="json") == WRITTEN[ContentKind.resources]
         assert isinstance(quiz, Quiz)
@@ -419,7 +429,11 @@ class TestForms:
             ),
             (
                 ContentKind.resources,
-                {"items": [{"title": "t", "url": "see above", "type": "book", "language": "en", "why": "w"}]},
+                {
+                    "items": [
+                        {"title": "t", "url": "see above", "type": "book", "level": "beginner", "language": "en", "why": "w"}
+                    ]
+                },
             ),
         ],
     )
@@ -437,9 +451,9 @@ class TestForms:
         assert "too long" in str(fault_of(lambda: generator(provider.url).write(ContentKind.tutorial, BRIEF)))
 
     def test_nul_that_no_database_stores_is_left_out_and_words_about_it_stay(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=json.dumps({"markdown": "a \x00b: JSON writes NUL as \\u0000."})))
+        llmock.add(Reply(text=json.dumps({"markdown": "a \x00b: JSON writes NUL as \\u0000.\n\n" + TUTORIAL})))
         written = generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF)
-        assert written == Tutorial(markdown="a b: JSON writes NUL as \\u0000.")
+        assert written == Tutorial(markdown="a b: JSON writes NUL as \\u0000.\n\n" + TUTORIAL)
 
 
 UNSOUND = {
@@ -499,8 +513,17 @@ class TestOutlines:
 
 
 CHINESE = RoadmapRequest(goal="学会烤面包", language="zh-Hans", resource_language="en")
+PRACTICE = """## 练习
+
+把 500 克面粉和 350 克水混合，静置半小时，然后折叠四次，看看面团能不能立住。
+
+## 解答
+
+第四次折叠之后面团能够立住，因为面筋有了足够的时间形成一张网，把气体留在里面。"""
 IN_CHINESE = {
-    ContentKind.tutorial: {"markdown": "面团需要时间。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。"},
+    ContentKind.tutorial: {
+        "markdown": "面团需要时间。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。\n\n" + PRACTICE
+    },
     ContentKind.quiz: {
         "questions": [
             {

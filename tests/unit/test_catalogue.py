@@ -1,17 +1,20 @@
 """Every track under roadmap/tracks keeps the rules of docs/CATALOGUE.md, and the catalogue finds and cuts them rightly."""
 
 import re
+import shutil
 from collections import Counter
-from functools import lru_cache
-from itertools import combinations
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from core.errors import Invalid
+from roadmap import catalogue_files
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.catalogue import TRACKS, Catalogue, CatalogueConcept, Track, find_track, load_concept, tracks
+from roadmap.catalogue import Catalogue, find_track
+from roadmap.catalogue_files import CHINESE, TRACKS, CatalogueConcept, Track, broken_files, languages, load_concept, tracks
 from roadmap.checks import problems
 from roadmap.outline import ContentKind, Level, Outline, Quiz, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
@@ -22,9 +25,8 @@ RESOURCE_TYPES = {"documentation", "tutorial", "reference", "specification", "bo
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BLOCK = re.compile(r"^```([\w+-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
-SHINGLE = 8  # words: long enough that common phrases are none, short enough that one copied sentence is many
-MOST_SHARED = 0.04  # of the shorter tutorial's shingles; measured: 0.020 at most (imports and schemas that examples
-# have in common), 0.003 on average; one copied paragraph of 60 words is 0.055 of a tutorial of 1,000
+GOALS = Path(__file__).parents[1] / "goals"
+ENOUGH_GOALS = 0.9  # share that finds its track, or none where none fits
 
 
 def in_order(track: Track) -> list[str]:
@@ -34,12 +36,6 @@ def in_order(track: Track) -> list[str]:
 def prose(tutorial: str) -> str:
     """The tutorial without its code, blocks and inline."""
     return INLINE_CODE.sub("", BLOCK.sub("", tutorial))
-
-
-@lru_cache(maxsize=1000)
-def shingles(track_id: str, concept_id: str) -> frozenset[tuple[str, ...]]:
-    words = re.findall(r"\w+", load_concept(track_id, concept_id).tutorial.lower())
-    return frozenset(zip(*(words[start:] for start in range(SHINGLE)), strict=False))
 
 
 def design(request: RoadmapRequest) -> DesignBrief:
@@ -67,7 +63,9 @@ def concept(request: pytest.FixtureRequest) -> CatalogueConcept:
 
 class TestTracks:
     def test_the_folder_of_each_track_has_its_id(self) -> None:
-        assert list(tracks()) == FOLDERS
+        assert sorted(tracks()) == FOLDERS
+        assert [track.position for track in tracks().values()] == list(range(1, len(FOLDERS) + 1))
+        assert len(FOLDERS) >= 8
         assert all(ID.fullmatch(track_id) for track_id in FOLDERS)
 
     def test_each_track_has_at_least_fifteen_concepts_each_in_one_place_and_in_one_file(self, track: Track) -> None:
@@ -76,6 +74,9 @@ class TestTracks:
         assert [concept for concept, times in Counter(placed).items() if times > 1] == []
         assert sorted(placed) == sorted(concept for folder, concept in CONCEPTS if folder == track.id)
         assert [path.name for path in (TRACKS / track.id / "concepts").iterdir() if path.suffix != ".md"] == []
+        for language in languages(track)[1:]:
+            translated = [path.stem for path in (TRACKS / track.id / language / "concepts").iterdir()]
+            assert sorted(translated) == sorted(placed)
         assert [concept for concept in placed if not ID.fullmatch(concept)] == []
 
     def test_no_stage_and_no_module_is_empty_or_without_words(self, track: Track) -> None:
@@ -90,15 +91,6 @@ class TestTracks:
         assert 1 <= len(track.title) <= 200
         assert track.summary.endswith(".")
         assert track.language == "en"
-
-    def test_matching_words_are_lower_case_and_stand_in_one_list_each(self, track: Track) -> None:
-        match = track.match
-        for words in (match.subject, match.related, match.other, match.unless):
-            assert len(set(words)) == len(words)
-            assert words == [word.lower().strip() for word in words]
-        assert match.subject
-        assert not set(match.subject) & set(match.related)
-        assert not set(match.other) & {*match.subject, *match.related, *match.unless}
 
     def test_the_title_of_a_track_finds_that_track(self, track: Track) -> None:
         found = find_track(track.title)
@@ -120,107 +112,67 @@ class TestTracks:
             assert {name: level for name, level in needed.items() if level > concept.difficulty} == {}, concept_id
 
     def test_addresses_are_named_once_in_a_track(self, track: Track) -> None:
-        named = Counter(resource.url for concept in in_order(track) for resource in load_concept(track.id, concept).resources)
+        concepts = [load_concept(track.id, concept) for concept in in_order(track)]
+        named = Counter(resource.url for concept in concepts for resource in (*concept.resources, *concept.spares))
         assert [url for url, times in named.items() if times > 1] == []
 
     def test_titles_are_used_once_in_a_track(self, track: Track) -> None:
         titles = Counter(load_concept(track.id, concept).title.lower() for concept in in_order(track))
         assert [title for title, times in titles.items() if times > 1] == []
 
-    def test_tutorials_do_not_repeat_each_other(self) -> None:
-        repeated = {}
-        for one, other in combinations(CONCEPTS, 2):
-            first, second = shingles(*one), shingles(*other)
-            shared = len(first & second) / min(len(first), len(second))
-            if shared > MOST_SHARED:
-                repeated[one, other] = round(shared, 3)
-        assert repeated == {}
-
 
 class TestConcepts:
-    def test_title_and_description_have_their_lengths(self, concept: CatalogueConcept) -> None:
+    """What quality/ does not measure: it is of these files alone. One test a concept, since there are many."""
+
+    def test_it_keeps_the_rules_of_the_format(self, concept: CatalogueConcept) -> None:
         assert 1 <= len(concept.title) <= 80
         assert 1 <= len(concept.description) <= 200
         assert concept.description.endswith(".")
-
-    def test_hours_and_difficulty_are_in_range(self, concept: CatalogueConcept) -> None:
         assert 1 <= concept.hours <= 20
         assert 1 <= concept.difficulty <= 5
-
-    def test_nobody_is_said_to_know_it_before_everybody(self, concept: CatalogueConcept) -> None:
-        assert concept.known_from is not Level.beginner
-
-    def test_outcomes_complete_the_sentence_you_will_be_able_to(self, concept: CatalogueConcept) -> None:
+        assert concept.known_from is not Level.beginner  # nobody is said to know it before everybody
         assert 2 <= len(concept.outcomes) <= 4
         assert [outcome for outcome in concept.outcomes if not outcome or outcome.endswith(".")] == []
         assert [outcome for outcome in concept.outcomes if outcome.split()[0] != outcome.split()[0].lower()] == []
-
-    def test_resources_are_few_secure_and_say_what_for(self, concept: CatalogueConcept) -> None:
         assert 3 <= len(concept.resources) <= 5
-        for resource in concept.resources:
+        assert 1 <= len(concept.spares) <= 2
+        for resource in (*concept.resources, *concept.spares):
             assert re.fullmatch(r"https://[^/\s]+\.[^/\s]+(/\S*)?", resource.url)
             assert resource.type in RESOURCE_TYPES
+            assert resource.level is not None
             assert re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", resource.language)
-            assert resource.title
             assert resource.why.endswith(".")
 
-    def test_questions_are_four_to_six_of_mixed_types(self, concept: CatalogueConcept) -> None:
+    def test_its_questions_have_the_answers_that_their_types_promise(self, concept: CatalogueConcept) -> None:
         assert 4 <= len(concept.questions) <= 6
         assert len({question.type for question in concept.questions}) >= 2
         assert len({question.prompt for question in concept.questions}) == len(concept.questions)
-
-    def test_every_question_has_the_answers_that_its_type_allows(self, concept: CatalogueConcept) -> None:
         for question in concept.questions:
-            right, options = set(question.answers), question.options
-            assert len(right) == len(question.answers)
-            assert right <= set(range(len(options)))
-            assert len(set(options)) == len(options)
-            if question.type == "multiple":
-                assert len(right) >= 2
-            else:
-                assert len(right) == 1
+            right = set(question.answers)
+            assert right <= set(range(len(question.options)))
+            assert len(right) >= 2 if question.type == "multiple" else len(question.answers) == 1
+            assert len(right) < len(question.options)
             if question.type == "true_false":
-                assert options == ("True", "False")
-
-    def test_every_question_is_explained(self, concept: CatalogueConcept) -> None:
-        for question in concept.questions:
+                assert question.options == ("True", "False")
             assert len(question.prompt) > 10
             assert len(question.explanation) > 40
             assert question.explanation.rstrip("`").endswith((".", "!", "?"))
 
-    def test_the_tutorial_has_six_hundred_to_a_thousand_words(self, concept: CatalogueConcept) -> None:
-        assert 600 <= len(concept.tutorial.split()) <= 1050
-
-    def test_the_tutorial_starts_with_a_paragraph(self, concept: CatalogueConcept) -> None:
-        assert re.match(r"[\w'\"`*“(]", concept.tutorial)
-        assert not re.match(r"```|\* |\d+\. ", concept.tutorial)
-
-    def test_the_tutorial_ends_with_an_exercise_and_its_solution(self, concept: CatalogueConcept) -> None:
-        headings = re.findall(r"^#.*$", BLOCK.sub("", concept.tutorial), re.MULTILINE)
+    def test_its_tutorial_has_the_form_of_all(self, concept: CatalogueConcept) -> None:
+        tutorial = concept.tutorial
+        assert 600 <= len(tutorial.split()) <= 1050
+        assert re.match(r"[\w'\"`*“(]", tutorial)  # it starts with a paragraph
+        assert not re.match(r"```|\* |\d+\. ", tutorial)
+        headings = re.findall(r"^#.*$", BLOCK.sub("", tutorial), re.MULTILINE)
         assert headings[-2:] == ["## Exercise", "## Solution"]
         assert len(headings) >= 4
-        sections = re.split(r"^## (?:Exercise|Solution)$", concept.tutorial, flags=re.MULTILINE)
-        assert len(sections) == 3
-        assert all(len(section.split()) > 20 for section in sections)
-
-    def test_sections_are_of_the_second_level(self, concept: CatalogueConcept) -> None:
-        text = prose(concept.tutorial)
+        assert "```" not in BLOCK.sub("", tutorial)
+        text = prose(tutorial)
         assert re.findall(r"^\s{0,3}#(?!# \S).*$", text, re.MULTILINE) == []
         assert re.findall(r"^(?:=+|-+)\s*$", text, re.MULTILINE) == []
-
-    def test_the_tutorial_has_no_html_no_links_and_no_images_outside_code(self, concept: CatalogueConcept) -> None:
-        text = prose(concept.tutorial)
         assert re.findall(r"</?[A-Za-z!][^\n]*", text) == []
         assert re.findall(r"!?\[[^\]\n]*\](?:\(|\[|:)", text) == []
         assert re.findall(r"\w+://\S+", text) == []
-
-    def test_every_block_of_code_is_closed(self, concept: CatalogueConcept) -> None:
-        assert "```" not in BLOCK.sub("", concept.tutorial)
-
-    def test_every_python_block_compiles(self, concept: CatalogueConcept) -> None:
-        for language, code in BLOCK.findall(concept.tutorial):
-            if language in ("python", "py"):
-                compile(code, "tutorial", "exec", dont_inherit=True)
 
 
 class TestLevels:
@@ -302,11 +254,41 @@ MATCHING = [
 ]
 
 
+def goals(name: str) -> list[tuple[str, str]]:
+    lines = (GOALS / f"{name}.tsv").read_text("utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines]
+    return [(goal, expected) for goal, expected in pairs]
+
+
+def missed(name: str) -> list[str]:
+    found = [(goal, expected, (found := find_track(goal)) and found.id) for goal, expected in goals(name)]
+    return [f"{goal!r}: {got}, not {expected}" for goal, expected, got in found if (got or "none") != expected]
+
+
 class TestGoals:
     @pytest.mark.parametrize(("goal", "expected"), MATCHING)
     def test_a_goal_finds_its_track_or_none(self, goal: str, expected: str | None) -> None:
         found = find_track(goal)
         assert (found and found.id) == expected
+
+    @pytest.mark.parametrize("name", ["tuned", "held_out"])
+    def test_nine_of_ten_goals_find_their_track_by_what_they_mean(self, name: str) -> None:
+        """`tuned` has been looked at when the words were chosen, `held_out` has not: its score is that of new goals."""
+        listed = goals(name)
+        assert len(listed) >= 60
+        assert {expected for _, expected in listed} == {*tracks(), "none"}
+        assert 1 - len(missed(name)) / len(listed) >= ENOUGH_GOALS, missed(name)
+
+    @pytest.mark.parametrize("name", ["tuned", "held_out"])
+    def test_so_do_those_in_chinese_alone(self, name: str) -> None:
+        listed = [goal for goal, _ in goals(name) if re.search(r"[\u4e00-\u9fff]", goal)]
+        wrong = [line for line in missed(name) if re.search(r"[\u4e00-\u9fff]", line)]
+        assert len(listed) >= 30
+        assert 1 - len(wrong) / len(listed) >= ENOUGH_GOALS, wrong
+
+    def test_what_is_long_is_read_in_bounds(self) -> None:
+        assert find_track("backend " + "nothing at all that is known of " * 30) is not None
+        assert find_track("和 " * 500) is None
 
     def test_a_goal_that_fits_no_track_is_refused_with_the_tracks_there_are_and_the_way_out(self) -> None:
         with pytest.raises(Invalid) as refused:
@@ -325,14 +307,20 @@ class TestGoals:
         assert "OPENAI_API_KEY" in error["detail"]
         assert client.get("/api/v1/roadmaps").json()["items"] == []
 
-    @pytest.mark.parametrize("language", ["de", "pt-BR", "zh-Hant-TW", "eng"])
-    def test_a_language_other_than_english_is_refused(self, language: str) -> None:
+    @pytest.mark.parametrize("language", ["de", "pt-BR", "zh-Hant-TW", "zh-TW", "eng"])
+    def test_a_language_without_texts_is_refused(self, language: str) -> None:
         with pytest.raises(Invalid) as refused:
             Catalogue().check(RoadmapRequest(goal="Learn Django", language=language))
         (field,) = refused.value.fields
         assert field.pointer == "/language"
-        assert "English" in field.detail
+        assert "English (en) and Simplified Chinese (zh-Hans)" in field.detail
         assert "OPENAI_API_KEY" in field.detail
+
+    def test_a_track_that_is_not_translated_says_so(self) -> None:
+        with pytest.raises(Invalid) as refused:
+            Catalogue().check(RoadmapRequest(goal="学习网络安全", language="zh-Hans"))
+        (field,) = refused.value.fields
+        assert "'Cyber security engineer' is written in English (en)" in field.detail
 
     @pytest.mark.parametrize("language", ["en", "EN", "en-GB", "en-us"])
     def test_english_of_any_country_is_accepted(self, language: str) -> None:
@@ -360,3 +348,192 @@ class TestWriting:
         with pytest.raises(GeneratorFault, match="create the roadmap anew") as fault:
             Catalogue().write(ContentKind.tutorial, brief(key))
         assert fault.value.lasting
+
+    def test_what_is_liked_and_what_fits_the_level_comes_first(self) -> None:
+        key = "python-backend/caching"
+        concept = load_concept("python-backend", "caching")
+        for level in {resource.level for resource in concept.resources}:
+            request = RoadmapRequest(goal="Learn Django", level=level)
+            first = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
+            assert isinstance(first, Resources)
+            assert first.items[0].level is level
+            assert set(first.items) == set(concept.resources)
+        request = RoadmapRequest(goal="Learn Django", preferences="I read documentation.")
+        liked = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
+        assert isinstance(liked, Resources)
+        assert liked.items[0].type == "documentation"
+
+
+FIRST_FOUR = ("python-backend", "web-frontend", "data-analysis", "devops")
+
+
+class TestLanguages:
+    def test_the_first_four_tracks_are_there_in_chinese(self) -> None:
+        assert tuple(tracks())[:4] == FIRST_FOUR
+        assert all(CHINESE in languages(tracks()[track_id]) for track_id in FIRST_FOUR)
+
+    @pytest.mark.parametrize("track_id", FIRST_FOUR)
+    def test_nothing_of_a_translation_is_left_in_english_without_a_word(self, track_id: str) -> None:
+        """But for addresses and titles of pages, and options that are code."""
+        outline = plan(tracks()[track_id].title, language=CHINESE)
+        request = RoadmapRequest(goal=tracks()[track_id].title, language=CHINESE)
+        english = plan(tracks()[track_id].title)
+        assert [concept.key for concept in outline.concepts()] == [concept.key for concept in english.concepts()]
+        nodes: list[Any] = [outline, *outline.stages, *outline.modules(), *outline.concepts()]
+        assert [node.title for node in nodes if not is_chinese(node.title)] == []
+        for node in outline.concepts():
+            brief = ConceptBrief(request, "", "", "", node.key, node.title, node.description, node.outcomes)
+            tutorial, resources, quiz = (Catalogue().write(kind, brief) for kind in ContentKind)
+            assert isinstance(tutorial, Tutorial)
+            assert isinstance(resources, Resources)
+            assert isinstance(quiz, Quiz)
+            said = [node.description, *node.outcomes, *(item.why for item in resources.items)]
+            said += [text for question in quiz.questions for text in (question.prompt, question.explanation)]
+            assert [text for text in said if not is_chinese(text)] == []
+            is_translated = tutorial.language is None
+            assert is_chinese(tutorial.markdown.splitlines()[0])
+            assert is_translated or (tutorial.language == "en" and "英文" in tutorial.markdown.splitlines()[0])
+
+    @pytest.mark.parametrize("language", ["zh", "zh-CN", "zh-Hans", "zh-SG", "ZH-hans-CN"])
+    def test_simplified_chinese_of_any_country_is_accepted(self, language: str) -> None:
+        request = RoadmapRequest(goal="学习后端开发", language=language)
+        Catalogue().check(request)
+        assert is_chinese(Catalogue().outline(design(request)).title)
+
+    def test_a_tutorial_that_is_translated_has_the_same_code(self) -> None:
+        different = []
+        for track_id in FIRST_FOUR:
+            for concept_id in in_order(tracks()[track_id]):
+                made = load_concept(track_id, concept_id, CHINESE)
+                if made.tutorial_language == CHINESE:
+                    if BLOCK.findall(made.tutorial) != BLOCK.findall(load_concept(track_id, concept_id).tutorial):
+                        different.append(f"{track_id}/{concept_id}")
+                    assert re.findall(r"^## .*$", BLOCK.sub("", made.tutorial), re.MULTILINE)[-2:] == ["## 练习", "## 解答"]
+        assert different == []
+
+
+def is_chinese(text: str) -> bool:
+    return re.search(r"[\u4e00-\u9fff]", text) is not None
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The catalogue as a test may break it."""
+    folder = tmp_path / "tracks"
+    shutil.copytree(TRACKS, folder)
+    monkeypatch.setattr(catalogue_files, "TRACKS", folder)
+    forget()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def forget_afterwards() -> Any:
+    yield
+    forget()
+
+
+def forget() -> None:
+    for cached in (catalogue_files._heads, catalogue_files.tracks, catalogue_files.load_track, catalogue_files.load_concept):
+        cached.cache_clear()
+
+
+HERE = "python-backend/concepts/caching.md"
+IN_CHINESE = "python-backend/zh-Hans/concepts/caching.md"
+
+
+def replaced(old: str, new: str) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return change
+
+
+BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "no TOML": (HERE, replaced("hours = 4", "hours = = 4"), "is not TOML: Invalid value (at line 3, column 9)"),
+    "no front matter": (HERE, lambda text: text.replace("+++", "---"), "must begin with TOML between two lines of +++"),
+    "a field too many": (HERE, replaced("hours = 4", "hours = 4\nlength = 5"), "length: Extra inputs are not permitted"),
+    "a field is missing": (HERE, replaced("hours = 4\n", ""), "hours: Field required"),
+    "a prerequisite that does not exist": (
+        *(HERE, replaced('"asgi-and-starlette"', '"asgi-and-starlets"')),
+        "prerequisites: 'asgi-and-starlets' is no concept of this track",
+    ),
+    "two right answers where one is promised": (
+        *(HERE, replaced("answers = [1]", "answers = [1, 2]")),
+        "questions.0: 2 right answers do not fit the type single",
+    ),
+    "an answer that is no option": (
+        *(HERE, replaced("answers = [1]", "answers = [4]")),
+        "questions.0: answers must be indexes of options, each once",
+    ),
+    "no address": (
+        HERE,
+        replaced("https://developer.mozilla.org", "developer.mozilla.org"),
+        "resources.0.url: String should match",
+    ),
+    "a translation with a question too few": (
+        *(IN_CHINESE, lambda text: text.replace("[[questions]]", "[[others]]", 1)),
+        "others: Extra inputs are not permitted",
+    ),
+    "a translation with an outcome too many": (
+        *(IN_CHINESE, replaced("outcomes = [", 'outcomes = [\n  "多出来的",')),
+        "outcomes: 5 where the English file has 4",
+    ),
+    "a translation that says the same twice": (
+        *(IN_CHINESE, replaced('"请求的时间", "租户"', '"租户", "租户"')),
+        "questions.1: an option stands there twice",
+    ),
+}
+
+
+class TestBrokenFiles:
+    """Named precisely, refused, and nothing else stops working."""
+
+    def test_nothing_is_broken(self) -> None:
+        assert list(broken_files()) == []
+
+    @pytest.mark.parametrize(("file", "change", "told"), BREAKS.values(), ids=BREAKS)
+    def test_a_file_is_named_with_the_place_and_the_rule(
+        self, copied: Path, file: str, change: Callable[[str], str], told: str
+    ) -> None:
+        path = copied / file
+        path.write_text(change(path.read_text("utf-8")), "utf-8")
+        named = list(broken_files())
+        assert named
+        assert all(each.startswith(f"{HERE}: {told}" if file == HERE else f"{file}: {told}") for each in named), named
+        language = "en" if file == HERE else CHINESE
+        with pytest.raises(GeneratorFault) as fault:
+            plan("Learn Django", language=language)
+        assert fault.value.lasting
+        assert "'Backend engineer with Python'" in str(fault.value) or language == CHINESE
+        assert named[0] in str(fault.value)
+        assert str(copied) not in str(fault.value)
+        assert problems(plan("Become a DevOps engineer")) == []
+
+    def test_a_file_that_is_gone_is_named(self, copied: Path) -> None:
+        (copied / HERE).unlink()
+        assert [each for each in broken_files() if each == f"{HERE}: is not there"] != []
+
+    def test_a_file_that_is_not_utf_8_is_named(self, copied: Path) -> None:
+        (copied / HERE).write_bytes("+++\ntitle = 'é'\n+++\n".encode("latin-1"))
+        assert f"{HERE}: is not UTF-8" in list(broken_files())
+
+    @pytest.mark.parametrize("text", ["id = ", 'id = "other"\n', ""])
+    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: str) -> None:
+        (copied / "devops" / "track.toml").write_text(text)
+        assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
+        assert "devops" not in tracks()
+        assert len(tracks()) == len(FOLDERS) - 1
+        assert find_track("Learn Django") is not None
+
+    def test_a_roadmap_of_a_broken_track_fails_with_the_reason_and_others_are_made(
+        self, copied: Path, client: TestClient
+    ) -> None:
+        path = copied / HERE
+        path.write_text(path.read_text("utf-8").replace("answers = [1]", "answers = [0, 1]", 1), "utf-8")
+        broken = client.post("/api/v1/roadmaps", json={"goal": "Learn Django"}).json()["id"]
+        other = client.post("/api/v1/roadmaps", json={"goal": "Become a DevOps engineer"}).json()["id"]
+        told = client.get(f"/api/v1/roadmaps/{broken}").json()
+        assert told["status"] == "failed"
+        assert f"{HERE}: questions.0: 2 right answers do not fit the type single" in told["error"]
+        assert client.get(f"/api/v1/roadmaps/{other}").json()["status"] == "ready"

@@ -141,19 +141,26 @@ class TestContents:
 
     def test_resources_keep_order_and_words(self) -> None:
         items = [
-            {"title": name, "url": f"https://example.org/{name}", "type": "article", "language": "en", "why": "To know."}
+            {
+                "title": name,
+                "url": f"https://example.org/{name}",
+                "type": "article",
+                "level": "beginner",
+                "language": "en",
+                "why": "To know.",
+            }
             for name in ("one", "two")
         ]
         assert [item.model_dump() for item in ResourcesDraft.model_validate({"items": items}).to_content().items] == items
 
     def test_resources_without_a_web_address_are_refused(self) -> None:
-        item = {"title": "t", "url": "javascript:alert(1)", "type": "article", "language": "en", "why": "w"}
+        item = {"title": "t", "url": "javascript:alert(1)", "type": "article", "level": "beginner", "language": "en", "why": "w"}
         draft = ResourcesDraft.model_validate({"items": [item]})
         with pytest.raises(ValidationError):
             draft.to_content()
 
     def test_a_type_of_resource_that_was_not_offered_is_refused(self) -> None:
-        item = {"title": "t", "url": "https://example.org", "type": "rumour", "language": "en", "why": "w"}
+        item = {"title": "t", "url": "https://example.org", "type": "rumour", "level": "beginner", "language": "en", "why": "w"}
         with pytest.raises(ValidationError):
             ResourcesDraft.model_validate({"items": [item]})
 

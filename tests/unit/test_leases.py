@@ -604,6 +604,7 @@ NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session
 NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "expired_log_record"}
 NEW_TABLES |= {"measure", "measured_process", "audit_record"}
 NEW_TABLES |= {"review_card", "secret_link"}
+NEW_TABLES |= {"checked_link", "link_use"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
     *(
@@ -619,7 +620,7 @@ NEW_COLUMNS = (
         "subject",
     ),
     *("stage.key", "module.key", "trace_id", "log_source.expired"),
-    *("progress_at", "begins_on", "trashed_at"),
+    *("progress_at", "begins_on", "trashed_at", "links_noted"),
 )
 
 

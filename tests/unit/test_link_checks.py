@@ -1,4 +1,4 @@
-"""The addresses of resources: noted from whatever version is current, looked at politely, marked, and replaced when they are dead."""
+"""The addresses of resources: noted whichever version is current, looked at politely, marked, and replaced when they are dead."""
 
 from collections.abc import Iterator
 from datetime import timedelta

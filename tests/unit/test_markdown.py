@@ -171,7 +171,8 @@ class TestKeeping:
     def test_the_tutorials_of_the_house_stay_byte_for_byte(self) -> None:
         files = sorted(Path(ROOT / "roadmap" / "tracks").rglob("*.md"))
         assert len(files) >= 10
-        assert [str(file) for file in files if harmless(file.read_text("utf-8")) != file.read_text("utf-8")] == []
+        tutorials = {str(file): file.read_text("utf-8").split("+++\n", 2)[2].strip() + "\n" for file in files}
+        assert [file for file, tutorial in tutorials.items() if harmless(tutorial) != tutorial] == []
 
 
 PIECES = [
