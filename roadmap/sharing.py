@@ -65,6 +65,7 @@ class SharedConceptDetail(SharedConcept):
     """With what is written of it; null where nothing is."""
 
     tutorial: str | None = Field(description="Markdown without HTML.")
+    tutorial_language: str | None = Field(description="As a BCP 47 tag, where it is not the language of the roadmap.")
     resources: list[CheckedResource] | None = Field(description="Where more can be read and seen.")
     quiz: QuizDetail | None = Field(description="Without its answers.")
 
@@ -125,7 +126,9 @@ def shared_concept(link: Opened, concept_id: UUID) -> SharedConceptDetail:
     """Raises NotFound."""
     concept = reading.concept_detail(link.owner_id, link.roadmap_id, concept_id)
     tutorial = concept.tutorial.markdown if concept.tutorial else None
-    return SharedConceptDetail(**_facts(concept), tutorial=tutorial, resources=concept.resources, quiz=concept.quiz)
+    language = concept.tutorial.language if concept.tutorial else None
+    written = {"tutorial": tutorial, "tutorial_language": language, "resources": concept.resources, "quiz": concept.quiz}
+    return SharedConceptDetail(**_facts(concept), **written)
 
 
 def _not_begun(concept: ConceptNode, week: int) -> ConceptNode:

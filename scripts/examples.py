@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from roadmap.briefs import BUILT_IN
 from tests.browser.teacher import Teacher, teaching
 from tests.operating import post, put_aside
 from tests.receiver import Receiver, receiving
@@ -239,11 +240,11 @@ def take_along(story: Story, roadmap: str) -> None:
 
 
 def upgrade(story: Story, document: Answer) -> None:
-    """Of a roadmap that came from an instance without a model."""
+    """Of a roadmap that comes from an instance without a model."""
     concepts = {key: {**each, "contents": _built_in(each["contents"])} for key, each in document["concepts"].items()}
-    document = {**document, "concepts": concepts}
-    made = answer_to("POST", f"{story.stack.url}/api/v1/imports", json=document, headers={"Authorization": f"Bearer {story.token}"}).json()
-    tree = answer_to("GET", f"{story.stack.url}/api/v1/roadmaps/{made['id']}", headers={"Authorization": f"Bearer {story.token}"}).json()
+    ask = partial(answer_to, headers={"Authorization": f"Bearer {story.token}", "User-Agent": AGENT})
+    made = ask("POST", f"{story.stack.url}/api/v1/imports", json={**document, "concepts": concepts}).json()
+    tree = ask("GET", f"{story.stack.url}/api/v1/roadmaps/{made['id']}").json()
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     story.call("upgrade_concept", {}, roadmap_id=made["id"], concept_id=concept)
 

@@ -90,8 +90,8 @@ def regenerate_part(call: Call) -> Reply:
 
 
 def upgrade_concept(call: Call) -> Reply:
-    """Those of its parts that are from the built-in catalogue are written by the model, for this person; what is there now stays as
-    earlier versions, and is shown until then.
+    """Those of its parts that are from the built-in catalogue are written by the model, for this person. What is there now stays
+    as earlier versions, and is shown until then.
     """
     if generator().name == BUILT_IN:
         raise Conflict("There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model.")

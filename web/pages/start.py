@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from core.errors import Invalid, RoadmapError, TooMany, Unavailable
 from core.texts import gettext_noop, texts
-from roadmap import learning, reading, reviewing
+from roadmap import catalogue_files, learning, reading, reviewing
 from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import tracks
+from roadmap.catalogue_files import BrokenFile, Track
 from roadmap.creating import NewRoadmap, new_roadmap
 from roadmap.learning import Profile
 from roadmap.onward import Onward, onward
@@ -55,7 +55,9 @@ CHOICES = {  # what the lists of languages offer; each in its own words
 }
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop("Without a model key there are only the roadmaps named here. With one, any goal works."),
-    "language": gettext_noop("Without a model key there are texts in English only."),
+    "language": gettext_noop(
+        "Without a model key this roadmap is not there in this language. Choose English; with a key, any language works."
+    ),
 }
 NOTHING: Mapping[str, str] = {}
 REMEMBERED = ("level", "hours_per_week", "language", "resource_language")
@@ -117,7 +119,9 @@ def _remember(call: Call, request: RoadmapRequest) -> None:
 
 
 def _defaults(call: Call) -> dict[str, Any]:
-    language = "en" if _has_catalogue() else language_of(call.request)
+    language = language_of(call.request)
+    if _has_catalogue():
+        language = catalogue_files.language_of(language) or catalogue_files.ENGLISH
     return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {"language": language}
 
 
@@ -154,9 +158,22 @@ def _shown(
         counted=reviewing.MOST_COUNTED,
         levels=list(Level),
         choices=CHOICES,
-        tracks=list(tracks().values()) if _has_catalogue() else [],
+        tracks=_offered(language_of(call.request)) if _has_catalogue() else [],
         latest=reading.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
     )
+
+
+def _offered(language: str) -> list[Track]:
+    """Every built-in roadmap, in the language of the page where it is there in that."""
+    wanted = catalogue_files.language_of(language) or catalogue_files.ENGLISH
+    return [_told(track, wanted) for track in catalogue_files.tracks().values()]
+
+
+def _told(track: Track, language: str) -> Track:
+    try:
+        return catalogue_files.load_track(track.id, language if language in catalogue_files.languages(track) else track.language)
+    except BrokenFile:  # whoever asks for it is told
+        return track
 
 
 def _has_catalogue() -> bool:
