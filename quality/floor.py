@@ -27,8 +27,8 @@ class Floor:
 
 
 LENGTH = Floor("length of the tutorial", 400, 1500, " words")
-LEVEL_OF_ENGLISH = Floor("reading level (ARI)", None, 14)
-LEVEL_OF_CHINESE = Floor("reading level (characters a sentence)", None, 45)
+LEVEL_OF_ENGLISH = Floor("reading level of English (ARI)", None, 12)
+LEVEL_OF_CHINESE = Floor("reading level of Chinese (characters a sentence)", None, 30)
 SECTIONS = Floor("sections", 3, None)
 EXERCISE = Floor("exercise", 15, None, " words")
 SOLUTION = Floor("solution", 15, None, " words")
@@ -36,12 +36,15 @@ RESOURCES = Floor("resources", 3, None)
 OFFICIAL = Floor("official links", 0.6, None)  # share
 QUESTIONS = Floor("questions", 4, None)
 TYPES = Floor("types of questions", 2, None)
-ANSWERABLE = Floor("answerable from the tutorial (mean)", 0.4, None)  # share of what is asked and right, weighted
-WORST_QUESTION = Floor("answerable from the tutorial (worst question)", 0.15, None)
+# Shares of what is asked and right, weighted. Pairs of Chinese characters are found more seldom than stems of words.
+ANSWERABLE = Floor("quiz answerable from the tutorial (mean)", 0.4, None)
+WORST_QUESTION = Floor("quiz answerable from the tutorial (worst question)", 0.15, None)
+ANSWERABLE_CHINESE = Floor("Chinese quiz answerable from the tutorial (mean)", 0.15, None)
+WORST_CHINESE = Floor("Chinese quiz answerable from the tutorial (worst question)", 0.03, None)
 OVERLAP = Floor("overlap with another concept", None, 0.04)
 FLOORS = (
     *(LENGTH, LEVEL_OF_ENGLISH, LEVEL_OF_CHINESE, SECTIONS, EXERCISE, SOLUTION, RESOURCES, OFFICIAL, QUESTIONS, TYPES),
-    *(ANSWERABLE, WORST_QUESTION, OVERLAP),
+    *(ANSWERABLE, WORST_QUESTION, ANSWERABLE_CHINESE, WORST_CHINESE, OVERLAP),
 )
 
 
@@ -66,7 +69,8 @@ def _values(of: Measured) -> Iterator[tuple[Floor, float | None]]:
     if of.questions:
         yield from ((QUESTIONS, of.questions), (TYPES, len(of.types)))
     if of.support:
-        yield from ((ANSWERABLE, sum(of.support) / len(of.support)), (WORST_QUESTION, min(of.support)))
+        mean, worst = (ANSWERABLE_CHINESE, WORST_CHINESE) if of.is_chinese else (ANSWERABLE, WORST_QUESTION)
+        yield from ((mean, sum(of.support) / len(of.support)), (worst, min(of.support)))
 
 
 def _said(value: float) -> str:
