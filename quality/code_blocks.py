@@ -52,7 +52,8 @@ def fault(block: Block) -> str | None:
         return _raised(lambda: list(yaml.safe_load_all(block.code)), yaml.YAMLError)
     if language == "ini":
         parser = configparser.ConfigParser(strict=False, allow_no_value=True)
-        return _raised(lambda: parser.read_string(block.code), configparser.Error)
+        with_head = block.code if block.code.lstrip().startswith(("[", "#", ";")) else f"[file]\n{block.code}"
+        return _raised(lambda: parser.read_string(with_head), configparser.Error)
     return None
 
 

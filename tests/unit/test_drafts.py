@@ -178,7 +178,8 @@ class TestQuestions:
         question = a_question(texts[:split], texts[split:], prompt).to_question()
         assert sorted(question.options) == sorted(texts)
         assert {question.options[index] for index in question.answers} == set(texts[:split])
-        assert question.type == ("single" if split == 1 else "multiple")
+        one = "true_false" if len(texts) == 2 else "single"  # a choice of two is a statement that is judged
+        assert question.type == (one if split == 1 else "multiple")
 
     def test_the_right_option_is_not_always_at_the_same_place(self) -> None:
         made = [a_question(["right"], ["a", "b", "c"], f"Question {number}?").to_question() for number in range(40)]
