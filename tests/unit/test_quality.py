@@ -1,0 +1,304 @@
+"""The measure of quality finds what is bad, and the built-in catalogue is good by it."""
+
+import json
+import subprocess
+import sys
+from copy import deepcopy
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.visiting import Visit
+from quality import likeness, links, reading_level
+from quality.code_blocks import GRAMMARS, fault, is_code
+from quality.floor import FLOORS, faults
+from quality.measuring import Comparison, Measured, measured
+from quality.report import Report, as_json, summary
+from quality.subjects import Course, NotMeasurable, Subject, of_catalogue, of_file
+from roadmap.catalogue_files import tracks
+from roadmap.lesson import Block
+from roadmap.outline import Question, Quiz
+from tests.portables import DOCUMENT
+from tests.stack import ROOT, clean_environment
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> tuple[Course, ...]:
+    return tuple(of_catalogue())
+
+
+@lru_cache(maxsize=1)
+def comparison() -> Comparison:
+    return Comparison(catalogue())
+
+
+def course() -> Course:
+    return next(each for each in catalogue() if each.name == "python-backend (en)")
+
+
+def changed(key: str = "python-backend/caching", **changes: Any) -> Measured:
+    """One concept of a course, as it is when something of it is different."""
+    concepts = tuple(replace(each, **changes) if each.key == key else each for each in course().concepts)
+    made = Course("changed", concepts)
+    return next(each for each in measured(made, Comparison([made])) if each.key == key)
+
+
+def subject(key: str = "python-backend/caching") -> Subject:
+    return next(each for each in course().concepts if each.key == key)
+
+
+class TestCatalogue:
+    def test_every_concept_of_every_track_in_every_language_is_above_the_floor(self) -> None:
+        below = {
+            f"{each.name}, {concept.key}": found
+            for each in catalogue()
+            for concept in measured(each, comparison())
+            if (found := faults(concept))
+        }
+        assert below == {}
+
+    def test_all_of_it_is_measured(self) -> None:
+        names = {each.name for each in catalogue()}
+        assert {f"{track} (en)" for track in tracks()} <= names
+        assert len([name for name in names if "zh-Hans" in name]) >= 4
+        for each in catalogue():
+            for concept in measured(each, comparison()):
+                assert concept.missing == ()
+                assert (concept.words or 0) > 0
+                assert concept.level is not None
+                assert concept.support or concept.not_measured
+
+    def test_each_quiz_is_closest_to_its_own_tutorial(self) -> None:
+        assert [concept.key for each in catalogue() for concept in measured(each, comparison()) if concept.closer_to] == []
+
+
+class TestWhatIsBad:
+    """Each fault is found, and nothing else is said."""
+
+    def test_as_it_is_nothing_is_said(self) -> None:
+        assert faults(changed()) == []
+
+    def test_a_part_that_is_missing(self) -> None:
+        assert faults(changed(tutorial=None)) == ["there is no tutorial"]
+        assert faults(changed(resources=None)) == ["there is no resources"]
+        assert faults(changed(quiz=None)) == ["there is no quiz"]
+
+    def test_a_tutorial_without_exercise_and_solution(self) -> None:
+        assert subject().tutorial is not None
+        beginning = subject().tutorial.split("\n## ")[0]  # type: ignore[union-attr]
+        found = faults(changed(tutorial=beginning))
+        assert any(each.startswith("sections: 0") for each in found)
+        assert any(each.startswith("exercise: 0 words") for each in found)
+        assert any(each.startswith("solution: 0 words") for each in found)
+        assert any(each.startswith("length of the tutorial") for each in found)
+
+    def test_code_that_does_not_parse(self) -> None:
+        text = (subject().tutorial or "").replace("import threading", "import (threading", 1)
+        (found,) = faults(changed(tutorial=text))
+        assert found.startswith("code does not parse: line ")
+        assert "python" in found
+
+    def test_a_quiz_of_another_tutorial(self) -> None:
+        other = subject("python-backend/command-line-and-git").quiz
+        found = faults(changed(quiz=other))
+        assert "the quiz is closer to the tutorial of python-backend/command-line-and-git than to its own" in found
+        assert any(each.startswith("quiz answerable from the tutorial (mean)") for each in found)
+
+    def test_a_tutorial_that_repeats_another(self) -> None:
+        other = subject("python-backend/background-jobs").tutorial or ""
+        paragraph = max(other.split("\n\n"), key=len)
+        (found,) = faults(changed(tutorial=f"{paragraph}\n\n{subject().tutorial}"))
+        assert found.startswith("overlap with another concept")
+
+    def test_a_sentence_without_end(self) -> None:
+        long = "which is a representation of internationalised interoperability considerations " * 120
+        (found,) = faults(changed(tutorial=f"{long}.\n\n{subject().tutorial}"))[:1]
+        assert found.startswith(("length of the tutorial", "reading level of English"))
+
+    def test_resources_of_nobody_in_particular(self) -> None:
+        items = tuple(
+            item.model_copy(update={"url": f"https://blog-{at}.example.org/"})
+            for at, item in enumerate(subject().resources or ())
+        )
+        (found,) = faults(changed(resources=items))
+        assert found == "official links: 0, at least 0.6"
+
+    def test_a_link_that_is_dead(self) -> None:
+        urls = [item.url for item in subject().resources or ()]
+        seen = {
+            urls[0]: Visit(404, "it answered with status 404"),
+            urls[1]: Visit(200),
+            urls[2]: Visit(503, "it answered with status 503"),
+        }
+        found = next(each for each in measured(course(), comparison(), seen) if each.key == subject().key)
+        assert faults(found) == [f"dead link: {urls[0]} (it answered with status 404)"]
+        assert found.alive == 1
+
+    def test_questions_that_are_no_questions(self) -> None:
+        good = subject().quiz
+        assert good is not None
+        one = good.questions[0]
+        all_right = one.model_copy(update={"type": "multiple", "answers": tuple(range(len(one.options)))})
+        guess = Question(type="single", prompt=one.prompt, options=one.options[:2], answers=(0,), explanation=one.explanation)
+        same = one.model_copy(update={"options": (one.options[0], f" {one.options[0]} ".upper(), *one.options[2:])})
+        for bad, told in [
+            (all_right, "question 1: every option is right"),
+            (guess, "question 1: a choice of two is a guess"),
+            (same, "question 1: two options are the same"),
+        ]:
+            assert f"quiz: {told}" in faults(changed(quiz=Quiz(questions=(bad, *good.questions[1:]))))
+        assert "quiz: a question is asked twice" in faults(changed(quiz=Quiz(questions=(*good.questions, one))))
+
+    def test_few_questions_of_one_kind(self) -> None:
+        good = subject().quiz
+        assert good is not None
+        alike = tuple(question for question in good.questions if question.type == "single")[:2]
+        found = faults(changed(quiz=Quiz(questions=alike)))
+        assert found == ["questions: 2, at least 4", "types of questions: 1, at least 2"]
+
+    def test_a_quiz_in_another_language_than_its_tutorial_is_not_compared(self) -> None:
+        found = changed(language="zh-Hans")
+        assert found.support == ()
+        assert found.not_measured == ("the quiz is in zh-Hans, its tutorial in en: not compared",)
+
+
+class TestMeasures:
+    def test_the_index_is_that_of_its_authors(self) -> None:
+        """4.71 letters a word + 0.5 words a sentence - 21.43."""
+        assert reading_level.automated_readability_index("One two six ten.") == pytest.approx(4.71 * 3 + 0.5 * 4 - 21.43)
+        assert reading_level.level("Simple words. Short ones.", "en-GB") == pytest.approx(4.71 * 21 / 4 + 0.5 * 2 - 21.43)
+
+    def test_of_chinese_characters_a_sentence_are_counted(self) -> None:
+        assert reading_level.level("缓存保存应答。它会变旧！", "zh-Hans") == pytest.approx((6 + 4) / 2)
+
+    def test_of_other_languages_nothing_is_said(self) -> None:
+        assert reading_level.level("Ein Satz.", "de") is None
+
+    @pytest.mark.parametrize(
+        ("language", "good", "bad"),
+        [
+            ("python", "print(1)\n", "print(1\n"),
+            ("json", '{"a": 1}', "{'a': 1}"),
+            ("toml", "a = 1\n", "a = = 1\n"),
+            ("yaml", "a: [1, 2]\n", "a: [1, 2\n"),
+            ("ini", "[a]\nb = 1\n", "[a\nb = 1\n"),
+            ("ini", "b = 'x'\n", "[a]\n= 1\n[a"),
+            ("sql", "SELECT a FROM b WHERE c = 1 ORDER BY a LIMIT 3;", "SELECT FROM WHERE (a"),
+            ("bash", "for x in a b; do echo $x; done\n", "for x in a b; do echo $x\n"),
+            ("javascript", "const a = () => 1;\n", "const = 1;\n"),
+            ("jsx", "const a = <p>{b}</p>;\n", "const a = <p>{b;\n"),
+            ("typescript", "const a: number = 1;\n", "const a: = 1;\n"),
+            ("tsx", "const a = <p>{b as string}</p>;\n", "const a = <p>{b as}</p;\n"),
+            ("html", "<p>a <b>c</b></p>\n", "<p <b>a</p\n"),
+            ("css", "a { color: red; }\n", "a { color red }} b {\n"),
+            ("hcl", 'resource "a" "b" { c = 1 }\n', 'resource "a" { c = \n'),
+            ("dockerfile", "FROM a\nRUN b\n", "FRM a\n"),
+        ],
+    )
+    def test_code_is_parsed_in_its_language(self, language: str, good: str, bad: str) -> None:
+        assert fault(Block(language, good, 1)) == ""
+        assert fault(Block(language, bad, 1))
+
+    def test_every_grammar_can_be_loaded(self) -> None:
+        assert [language for language in GRAMMARS if fault(Block(language, "", 1)) is None] == []
+
+    def test_a_language_that_nothing_reads_is_said_to_be_so(self) -> None:
+        assert fault(Block("cobol", "DISPLAY 'A'.", 1)) is None
+
+    def test_what_is_printed_is_no_code(self) -> None:
+        assert not is_code(Block("text", "(", 1))
+        assert not is_code(Block("", "(", 1))
+        assert is_code(Block("python", "(", 1))
+
+    def test_what_is_common_tells_little(self) -> None:
+        weight = likeness.weights(["the cache is fast", "the queue is slow", "the cache expires"])
+        question = Question(type="single", prompt="queue", options=("slow", "x", "y"), answers=(0,), explanation="z")
+        assert likeness.support(question, frozenset(likeness.terms("the queue is slow")), weight) == 1.0
+        assert likeness.support(question, frozenset(likeness.terms("the cache is fast")), weight) == 0.0
+
+    def test_an_official_host_is_named_with_its_publisher(self) -> None:
+        assert links.is_official("https://docs.python.org/3/library/functools.html#x")
+        assert not links.is_official("https://docs.python.org.example.org/")
+        assert all(name and publisher for name, publisher in links.official_hosts().items())
+
+    def test_hosts_that_nobody_names_are_not_in_the_list(self) -> None:
+        named = {item.url.split("/")[2] for each in catalogue() for concept in each.concepts for item in concept.resources or ()}
+        spares = Path(ROOT / "roadmap" / "tracks")
+        text = "".join(file.read_text("utf-8") for file in spares.rglob("*.md"))
+        assert named <= links.official_hosts().keys()
+        assert [host for host in links.official_hosts() if f"https://{host}" not in text] == []
+
+
+class TestFiles:
+    def test_an_exported_roadmap_is_measured(self, tmp_path: Path) -> None:
+        file = tmp_path / "bread.json"
+        file.write_text(json.dumps(DOCUMENT))
+        made = of_file(file)
+        found = {each.key: faults(each) for each in measured(made, Comparison([made]))}
+        assert "sections: 0, at least 3" in found["flour"]
+        assert "there is no resources" in found["dough"]
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [("{", "Invalid JSON"), ("{}", "Field required"), (json.dumps({**DOCUMENT, "version": 9}), "newer version")],
+    )
+    def test_what_is_no_roadmap_is_refused(self, tmp_path: Path, text: str, told: str) -> None:
+        file = tmp_path / "bread.json"
+        file.write_text(text)
+        with pytest.raises(NotMeasurable, match=told):
+            of_file(file)
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(NotMeasurable, match="cannot be read: No such file"):
+            of_file(tmp_path / "none.json")
+
+
+class TestReport:
+    def test_it_counts_what_is_below(self) -> None:
+        reports = [Report("good", [changed()], visited=False), Report("bad", [changed(quiz=None)], visited=True)]
+        assert [report.below for report in reports] == [0, 1]
+        assert reports[1].faults == ["bad, python-backend/caching: there is no quiz"]
+        assert "2 concepts, 1 below the floor" in summary(reports)
+        assert "links alive" in summary(reports).splitlines()[1]
+        told = json.loads(as_json(reports))
+        assert told[1]["concepts"][0]["faults"] == ["there is no quiz"]
+
+    def test_every_floor_has_its_name(self) -> None:
+        assert len({floor.name for floor in FLOORS}) == len(FLOORS)
+
+
+class TestProgram:
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "quality", *arguments]
+        own = {**clean_environment(), "SERVICE_TYPE": "all", "COLUMNS": "200", **environment}
+        return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=100, check=False)
+
+    def test_one_track_is_measured_and_told(self) -> None:
+        done = self.run("--track", "devops", "--no-links")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "No link was looked at, as it was asked for." in done.stdout
+        assert "devops (en): " in done.stdout
+        assert "0 below the floor of docs/QUALITY.md" in done.stdout
+
+    def test_a_bad_file_ends_with_1_and_says_what_is_bad(self, tmp_path: Path) -> None:
+        file = tmp_path / "bread.json"
+        file.write_text(json.dumps(DOCUMENT))
+        done = self.run("--file", str(file), "--no-links")
+        assert done.returncode == 1
+        assert "bread.json, flour: exercise: 0 words, at least 15 words" in done.stdout
+
+    @pytest.mark.parametrize("arguments", [("--track", "cooking"), ("--file", "nowhere.json")])
+    def test_what_cannot_be_measured_ends_with_2(self, arguments: tuple[str, str]) -> None:
+        done = self.run(*arguments)
+        assert done.returncode == 2
+        assert "There is no track 'cooking'" in done.stdout or "cannot be read" in done.stdout
+
+    def test_everything_is_told_as_json(self, tmp_path: Path) -> None:
+        file = tmp_path / "bread.json"
+        document = deepcopy(DOCUMENT)
+        file.write_text(json.dumps(document))
+        done = self.run("--file", str(file), "--no-links", "--json")
+        assert json.loads(done.stdout)[0]["below"] == 2
