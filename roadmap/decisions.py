@@ -159,7 +159,7 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
         return _decided(row, _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction))
 
 
-def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Decided:
+def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bool) -> Decided:
     """Have those parts of a concept written anew that are from the built-in catalogue; these stay as earlier versions.
 
     Raises NotFound, Conflict.
@@ -167,6 +167,8 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Decided:
     with transaction():
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
         contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
+        if not has_model:
+            raise Conflict("There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model.")
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
         its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)

@@ -130,7 +130,8 @@ def tokens(text: str) -> list[str]:
 
 def _joined(text: str) -> str:
     """Without the spaces that stand beside Chinese characters."""
-    return re.sub(r"(?<=[\u3400-\u9fff])\s+|\s+(?=[\u3400-\u9fff])", "", text.lower())
+    spaced = " ".join(text.lower().split())
+    return re.sub(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])", "", spaced)
 
 
 @lru_cache(maxsize=20_000)

@@ -112,6 +112,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/schedule": {"hours_per_week": "5"},
     "/review/{card_id}/check": {"chosen": "0"},
     "/review/{card_id}": {"rating": "good", "reviews": "0"},
+    LESSON + "/upgrade": {},
     LESSON + "/progress": {"status": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
@@ -770,7 +771,8 @@ class TestMessages:
 
     def test_a_message_names_one_row_and_nobody(self) -> None:
         known = {name for name in content_queue._registry._registry if name.startswith("tasks.content.")}
-        assert known == {f"tasks.content.{task}" for task in self.TASKS}
+        assert known == {f"tasks.content.{task}" for task in (*self.TASKS, "look_after_links")}
+        assert not inspect.signature(content.look_after_links.func).parameters  # it is of no row
         for task in self.TASKS:
             (parameter,) = inspect.signature(getattr(content, task).func).parameters.values()
             assert parameter.name.endswith("_id")

@@ -108,7 +108,14 @@ def written(asked: dict[str, Any]) -> dict[str, Any]:
     concept = {"key": "flour", "title": "Flour", "description": "What it is.", "hours": 3, "difficulty": 2}
     module = {"key": "basics", "title": "Basics", "description": "The first steps."}
     module["concepts"] = [{**concept, "prerequisites": [], "outcomes": ["do it"]}]
-    resource = {"title": "Dough", "url": "https://example.org/dough", "type": "book", "language": "en", "why": "To know."}
+    resource = {
+        "title": "Dough",
+        "url": "https://example.org/dough",
+        "type": "book",
+        "level": "beginner",
+        "language": "en",
+        "why": "Me.",
+    }
     question = {"prompt": "Why?", "right_options": ["Gluten"], "wrong_options": ["Salt"], "explanation": "It holds."}
     stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [module]}
     answers = {

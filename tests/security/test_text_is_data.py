@@ -360,7 +360,7 @@ MARKDOWN = f"""# Read {SCRIPT}
 <script>shown()</script>
 ```
 """
-GOOD = {"title": "Dough", "url": "https://example.org/dough", "type": "book", "language": "en", "why": "To know."}
+GOOD = {"title": "Dough", "url": "https://example.org/dough", "type": "book", "level": "beginner", "language": "en", "why": "Me."}
 BAD_ADDRESSES = [
     "javascript:alert(1)",
     "JavaScript:alert(1)",

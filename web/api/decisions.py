@@ -6,10 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import Conflict
+from core.errors import Invalid
 from core.runtime import database
 from roadmap import decisions
-from roadmap.briefs import BUILT_IN
 from roadmap.decisions import Decided
 from roadmap.editing import Operation
 from roadmap.execution_log import record
@@ -93,10 +92,17 @@ def upgrade_concept(call: Call) -> Reply:
     """Those of its parts that are from the built-in catalogue are written by the model, for this person. What is there now stays
     as earlier versions, and is shown until then.
     """
-    if generator().name == BUILT_IN:
-        raise Conflict("There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model.")
-    made = decisions.upgrade(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    made = decisions.upgrade(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=_has_model())
     return _decided(call, "Asked a model for a concept", made)
+
+
+def _has_model() -> bool:
+    """Whether somebody is there who could write it otherwise."""
+    try:
+        generator().check_feedback("/instructions")
+    except Invalid:
+        return False
+    return True
 
 
 def restore_version(call: Call) -> Reply:
