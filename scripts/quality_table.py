@@ -1,0 +1,39 @@
+"""The table of floors in docs/QUALITY.md, made from quality/floor.py.
+
+`python scripts/quality_table.py` prints it; with `--write` it goes into the page, between the two marker comments.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
+    sys.path.insert(0, str(ROOT))
+os.environ.setdefault("SERVICE_TYPE", "all")  # before the settings are read: this machine alone, without servers
+
+from quality.floor import FLOORS  # noqa: E402
+from scripts.marked import Marked, row  # noqa: E402
+
+
+def table() -> str:
+    """A row for each floor, in the order of the code."""
+    rows = [(floor.name, _bound(floor.least), _bound(floor.most), floor.unit.strip()) for floor in FLOORS]
+    head = [("Measure", "At least", "At most", "Unit"), ("---", "---:", "---:", "---")]
+    return "\n".join(row(cells) for cells in (*head, *rows))
+
+
+def _bound(value: float | None) -> str:
+    return "" if value is None else f"{value:,g}"
+
+
+MARKED = Marked(
+    "quality_table.py",
+    ROOT / "docs" / "QUALITY.md",
+    "<!-- table of floors: python scripts/quality_table.py --write -->",
+    "<!-- end of the table of floors -->",
+    table,
+)
+
+if __name__ == "__main__":
+    sys.exit(MARKED.run(sys.argv[1:]))
