@@ -6,6 +6,7 @@ BENCH := .venv-bench
 TESTERS ?= 3
 SECONDS ?= 60
 SEED ?= 1
+GOAL_TO_MEASURE := $(if $(filter command line,$(origin GOAL)),yes)
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
@@ -71,7 +72,7 @@ lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newe
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 quality: $(VENV)/dev ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none
-	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(call given,GOAL),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links)
+	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(GOAL_TO_MEASURE),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links)
 
 audit: $(VENV)/run ## Ask for known vulnerabilities of what is locked; STRICT=1 fails where nobody can be asked
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)

@@ -11,7 +11,7 @@ from core.checkup import Check, State, failed, warning, well
 from core.errors import Unavailable
 from core.reaching import broker_trouble
 from core.runtime import settings
-from roadmap import execution_log, model_check
+from roadmap import catalogue_files, execution_log, model_check
 from roadmap.briefs import GeneratorFault
 from tasks import inspection
 
@@ -24,12 +24,13 @@ MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.faile
 def doctor(no_model: bool, as_json: bool) -> None:
     """Check everything that the service needs, in the environment of this command; ends with 1 when something has failed.
 
-    Database, migrations, broker, clocks, model, secret, drain time, disk, queues and log. Warnings do not count as failures.
+    Database, migrations, broker, clocks, model, catalogue, secret, drain time, disk, queues and log. Warnings do not count as failures.
     """
     checks = [
         *checkup.of_database(settings),
         *checkup.of_broker(settings),
         _model(no_model),
+        _catalogue(),
         checkup.of_secret(settings),
         checkup.of_drain_time(settings, os.environ),
         *checkup.of_disk(settings),
@@ -41,6 +42,16 @@ def doctor(no_model: bool, as_json: bool) -> None:
         checks.append(_log())
     show(checks, as_json, lambda: _tell(checks))
     raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)
+
+
+def _catalogue() -> Check:
+    broken = list(catalogue_files.broken_files())
+    tracks = catalogue_files.tracks().values()
+    told = f"{len(tracks)} built-in roadmaps, {sum(len(track.concept_ids) for track in tracks)} concepts"
+    if broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        return failed("catalogue", told, f"{broken[0]}{more}", "put the file right, or install this version anew")
+    return well("catalogue", told)
 
 
 def _model(is_off: bool) -> Check:

@@ -96,7 +96,7 @@ def of_service(goal: str, level: Level, language: str = ENGLISH) -> Course:
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
     with running_service() as url, httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
         roadmap = make_roadmap(client, request)
-        exported = good(client.get(f"/api/v1/roadmaps/{roadmap['id']}/export", params={"format": "json"}))
+        exported = good(client.get(f"/api/v1/roadmaps/{roadmap['id']}/export.json"))
     return _of_document(exported.content, roadmap["title"] or goal)
 
 

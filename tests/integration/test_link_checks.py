@@ -1,0 +1,156 @@
+"""Links are looked after on PostgreSQL as on SQLite (unit/test_link_checks.py), by several workers at the same time."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import UUID
+
+import pytest
+from psycopg2 import extensions
+from pydantic import SecretStr
+
+from core import clock, visiting
+from core.ids import new_id
+from core.migrate import migrate
+from core.runtime import database, session, settings, transaction
+from core.storage import open_database
+from core.visiting import Robots
+from models.accounts import Account
+from models.link_checks import CheckedLink, LinkUse
+from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap import building, catalogue_files, execution_log, link_checks, link_states
+from roadmap.catalogue import Catalogue
+from roadmap.catalogue_files import load_concept
+from roadmap.outline import ContentKind
+from tests.servers import Postgres
+from tests.site import Site, page, served
+
+WORKERS = 4
+KEY = "python-backend/caching"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with served() as made:
+        yield made
+
+
+@pytest.fixture
+def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The application of this process on a new database, with links looked after on this machine."""
+    url = SecretStr(postgres.create_database(f"links_{new_id().hex}"))
+    mine = settings.model_copy(update={"database_url": url, "link_check_days": 30, "link_networks": ("127.0.0.0/8",)})
+    its_own, waits = database.obj, extensions.get_wait_callback()
+    execution_log.buffer.flush()
+    migrate(mine)
+    database.initialize(open_database(mine.model_copy(update={"content_workers": WORKERS + 4})))
+    for module in (building, link_checks, link_states):
+        monkeypatch.setattr(module, "settings", mine)
+    monkeypatch.setattr(visiting, "robots", Robots())
+    yield
+    execution_log.buffer.flush()
+    database.close_all()
+    database.initialize(its_own)
+    extensions.set_wait_callback(waits)
+
+
+def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
+    """One that is ready, of one concept whose resources are at these addresses; also the id of its resources."""
+    now, ids = clock.now(), {name: new_id() for name in ("owner", "roadmap", "stage", "module", "concept")}
+    head = {
+        "goal": "A goal",
+        "level": "beginner",
+        "hours_per_week": 5,
+        "language": "en",
+        "status": "ready",
+        "generator": "catalogue",
+    }
+    told = {"title": "T", "description": "D", "position": 0}
+    items = [{"title": "x", "url": url, "type": "article", "language": "en", "why": "It is."} for url in urls]
+    with transaction():
+        email = f"{ids['owner'].hex}@example.org"
+        Account.insert(id=ids["owner"], email=email, password_hash="", created_at=now).execute()
+        dates = {"due_at": now, "created_at": now, "updated_at": now}
+        counts = {"contents_total": 3, "contents_ready": 3, "revision": 1, "title": "T"}
+        Roadmap.insert(id=ids["roadmap"], owner=ids["owner"], **head, **dates, **counts).execute()
+        Stage.insert(id=ids["stage"], roadmap=ids["roadmap"], key="s", **told).execute()
+        Module.insert(id=ids["module"], roadmap=ids["roadmap"], stage=ids["stage"], key="m", **told).execute()
+        facts = {"week": 1, "hours": 1, "difficulty": 1, "prerequisites": [], "outcomes": []}
+        place = {"roadmap": ids["roadmap"], "module": ids["module"]}
+        Concept.insert(id=ids["concept"], **place, key=KEY, **told, **facts).execute()
+        resources = new_id()
+        for kind in ContentKind:
+            content = resources if kind is ContentKind.resources else new_id()
+            its = {"roadmap": ids["roadmap"], "concept": ids["concept"], "kind": kind}
+            Content.insert(id=content, **its, status="ready", version=1, due_at=now).execute()
+            version = {"content": content, "version": 1, "generator": "catalogue", "created_at": now}
+            ContentVersion.insert(**version, body={"items": items} if kind is ContentKind.resources else {}).execute()
+    return ids["roadmap"], resources
+
+
+def round_() -> None:
+    for step in link_checks.look_after(by_model=False):
+        building.build_content(step.id, Catalogue())
+
+
+def test_dead_links_are_marked_and_replaced(on_postgres: None, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.pages |= {"/good": page(), "/spare": page()}
+    concept = load_concept("python-backend", "caching")
+    named = [concept.resources[0].model_copy(update={"url": site.url(path)}) for path in ("/gone", "/good")]
+    spare = concept.resources[0].model_copy(update={"url": site.url("/spare")})
+    changed = concept.model_copy(update={"resources": named, "spares": [spare]})
+    monkeypatch.setattr(catalogue_files, "load_concept", lambda *_: changed)
+    roadmap_id, resources = roadmap_with(site.url("/gone"), site.url("/good"))
+    for _ in range(5):
+        round_()
+    with session():
+        content, row = Content.get_by_id(resources), Roadmap.get_by_id(roadmap_id)
+        body = ContentVersion.get(ContentVersion.content == resources, ContentVersion.version == content.version).body
+        states = {link.url.removeprefix(site.url("")): link.state for link in CheckedLink.select()}
+    assert {item["url"].removeprefix(site.url("")) for item in body["items"]} == {"/good", "/spare"}
+    assert (content.version, row.status) == (2, "ready")
+    assert states == {"/gone": "dead", "/good": "alive", "/spare": "alive"}
+    assert not link_states.is_anything_due()
+
+
+def test_workers_at_the_same_time_look_at_each_link_once(on_postgres: None, site: Site) -> None:
+    paths = [f"/{number}" for number in range(12)]
+    site.pages |= dict.fromkeys(paths, page())
+    made = [roadmap_with(*(site.url(path) for path in paths)) for _ in range(3)]
+    together = Barrier(WORKERS)
+
+    def work() -> None:
+        together.wait()
+        for _ in range(len(paths)):
+            link_checks.look_after(by_model=False)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for done in [pool.submit(work) for _ in range(WORKERS)]:
+            done.result()
+    while link_states.is_anything_due():
+        round_()
+    with session():
+        assert {link.state for link in CheckedLink.select()} == {"alive"}
+        assert LinkUse.select().count() == len(paths) * len(made)
+    assert [path for path in paths if len(site.asked_for(path)) != 1] == []
+
+
+def test_what_is_deleted_while_it_is_looked_at_harms_nobody(on_postgres: None, site: Site) -> None:
+    paths = [f"/{number}" for number in range(6)]
+    site.pages |= dict.fromkeys(paths, page())
+    ids = [roadmap_with(*(site.url(path) for path in paths))[0] for _ in range(6)]
+
+    def delete() -> None:
+        for roadmap_id in ids:
+            with transaction():
+                Roadmap.delete().where(Roadmap.id == roadmap_id).execute()
+
+    def look() -> None:
+        for _ in range(8):
+            link_checks.look_after(by_model=False)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(look), pool.submit(delete), pool.submit(look)]:
+            done.result()
+    with session():
+        assert LinkUse.select().count() == 0
