@@ -23,6 +23,7 @@ from roadmap.outline import ContentKind
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from tests.copies import Copies
 from tests.stack import GOAL
+from web.pages.rendering import with_code
 from web.pages.sentences import Sentences
 from web.routes import PAGES
 
@@ -647,3 +648,8 @@ def test_what_is_shown_is_not_replaced_while_it_is_written_anew(person: TestClie
     assert "Check my answers" in page
     assert not re.search(r'<section id="quiz"[^>]* hx-trigger', page)
     assert re.search(r'<div [^>]*id="quiz-versions"[^>]* hx-select="#quiz-versions"', page)  # it says when there is another one
+
+
+def test_code_in_a_question_is_shown_as_code_and_nothing_else_is_markup() -> None:
+    assert with_code("Does `a < b` **hold**?") == "Does <code>a &lt; b</code> **hold**?"
+    assert with_code("<b>`") == "&lt;b&gt;`"
