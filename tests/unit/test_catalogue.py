@@ -266,6 +266,10 @@ def missed(name: str) -> list[str]:
 
 
 class TestGoals:
+    def test_what_was_held_out_was_not_looked_at(self) -> None:
+        tuned, held_out = ({re.sub(r"\W+", "", goal.lower()) for goal, _ in goals(name)} for name in ("tuned", "held_out"))
+        assert tuned & held_out == set()
+
     @pytest.mark.parametrize(("goal", "expected"), MATCHING)
     def test_a_goal_finds_its_track_or_none(self, goal: str, expected: str | None) -> None:
         found = find_track(goal)
