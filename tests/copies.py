@@ -12,7 +12,7 @@ from roadmap import execution_log
 Made = TypeVar("Made")
 Rows = dict[str, list[tuple[Any, ...]]]
 
-APART = ("log_source", "schema_migration")  # of the process, and of the database
+APART = ("log_source", "measure", "measured_process", "schema_migration")  # of the process, and of the database
 
 
 class Copies:
