@@ -34,9 +34,9 @@ from roadmap.steps import Step
 logger = logging.getLogger(__name__)
 
 NOTED_AT_ONCE = 200  # parts
-DUE_AT_ONCE = 60  # addresses, of which each host gives one
-VISITS = 12  # of a round
-AT_ONCE = 6  # visits
+DUE_AT_ONCE = 200  # addresses, of which each host gives one
+VISITS = 30  # of a round
+AT_ONCE = 10  # visits
 REPLACED_AT_ONCE = 20  # parts
 HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
 PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next one behind them makes an address dead
