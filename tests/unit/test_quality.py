@@ -232,6 +232,31 @@ class TestMeasures:
         assert [host for host in links.official_hosts() if f"https://{host}" not in text] == []
 
 
+class TestLinks:
+    URLS = ("https://a.example/1", "https://a.example/2", "https://b.example/1", "https://a.example/1")
+
+    def looked_at(self, monkeypatch: pytest.MonkeyPatch, status: int | None) -> tuple[list[str], dict[str, Visit] | None]:
+        asked: list[str] = []
+
+        def visit(url: str, **_: Any) -> Visit:
+            asked.append(url)
+            return Visit(status)
+
+        monkeypatch.setattr(links, "visit", visit)
+        monkeypatch.setattr(links, "PAUSE", 0)
+        return asked, links.visited(self.URLS, lambda: None)
+
+    def test_each_address_is_visited_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, seen = self.looked_at(monkeypatch, 200)
+        assert sorted(asked) == sorted(set(self.URLS))
+        assert seen == dict.fromkeys(self.URLS, Visit(200))
+
+    def test_where_no_host_answers_nothing_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, seen = self.looked_at(monkeypatch, None)
+        assert seen is None
+        assert sorted(asked) == ["https://a.example/1", "https://b.example/1"]
+
+
 class TestFiles:
     def test_an_exported_roadmap_is_measured(self, tmp_path: Path) -> None:
         file = tmp_path / "bread.json"
