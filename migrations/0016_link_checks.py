@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-UNNOTED = "content_links_unnoted"  # what it holds stands word for word in the query of roadmap/link_checks.py
+UNNOTED = "content_links_unnoted"  # what it holds stands word for word in roadmap/link_states.py: UNNOTED
 
 
 def up(migrator: Any, db: peewee.Database) -> None:

@@ -19,6 +19,7 @@ from roadmap.outline import Level
 OFFLINE = "No link was looked at: this machine reaches none of the hosts. Whether links are alive is not known."
 SKIPPED = "No link was looked at, as it was asked for."
 NOT_MEASURABLE = 2
+WIDEST = 200  # characters of a table
 
 
 @click.command()
@@ -67,7 +68,9 @@ def _visited(courses: Sequence[Course], console: Console) -> tuple[dict[str, Vis
 
 def _tell(reports: Sequence[Report], said: str, console: Console) -> None:
     for each in reports:
-        console.print(report.table(each))
+        table = report.table(each)
+        table.width = console.measure(table, options=console.options.update_width(WIDEST)).maximum
+        console.print(table, crop=False)  # a narrow terminal breaks lines, not words
         for fault in each.faults:
             console.print(fault, style="red", markup=False, soft_wrap=True)
         console.print()

@@ -50,7 +50,7 @@ FLOORS = (
 
 def faults(of: Measured) -> list[str]:
     """In what a concept is not good enough, a sentence without its end each."""
-    found = [f"there is no {name}" for name in of.missing]
+    found = [f"no {name}" for name in of.missing]
     found += [fault for floor, value in _values(of) if (fault := floor.fault(value))]
     found += [f"code does not parse: {broken}" for broken in of.broken_blocks]
     found += [f"dead link: {url}" for url in of.dead]

@@ -6,13 +6,14 @@ Official are the makers of a thing, standards, universities, public bodies and b
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from time import sleep
 from urllib.parse import urlsplit
 
+from core.runtime import settings
 from core.visiting import GONE, Visit, visit
 
 HOSTS = Path(__file__).parent / "official_hosts.toml"
@@ -40,20 +41,26 @@ def visited(urls: Iterable[str], on_visit: Callable[[], None]) -> dict[str, Visi
     hosts = list(by_host.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         probes = [its[0] for its in hosts[:PROBES]]
-        if not any(found.status is not None for found in pool.map(visit, probes)):
+        probed = dict(zip(probes, pool.map(_visited, probes), strict=True))
+        if not any(found.status is not None for found in probed.values()):
             return None
-        rounds = pool.map(lambda its: _one_after_the_other(its, on_visit), hosts)
+        rounds = pool.map(lambda its: _one_after_the_other(its, probed, on_visit), hosts)
         return {url: found for round_ in rounds for url, found in round_}
 
 
-def _one_after_the_other(urls: list[str], on_visit: Callable[[], None]) -> list[tuple[str, Visit]]:
+def _one_after_the_other(urls: list[str], probed: Mapping[str, Visit], on_visit: Callable[[], None]) -> list[tuple[str, Visit]]:
+    """All of one host; what was probed is not asked again."""
     found = []
     for number, url in enumerate(urls):
         if number:
             sleep(PAUSE)
-        found.append((url, visit(url)))
+        found.append((url, probed[url] if url in probed else _visited(url)))
         on_visit()
     return found
+
+
+def _visited(url: str) -> Visit:
+    return visit(url, networks=settings.linked)
 
 
 def is_dead(found: Visit) -> bool:

@@ -42,16 +42,16 @@ def table(report: Report) -> Table:
 
 
 def _cells(of: Measured) -> list[str]:
-    code = len(of.broken_blocks)
+    parsed = of.blocks - len(of.broken_blocks) - of.unread_blocks
     return [
         of.key.rpartition("/")[2],
         "" if of.words is None else f"{of.words:,}",
         "" if of.level is None else f"{of.level:.1f}",
-        f"{of.blocks - code - of.unread_blocks}/{of.blocks}" if of.blocks else "-",
+        f"{parsed}/{of.blocks}" if of.blocks else "-",
         "yes" if of.exercise_words and of.solution_words else "no",
         f"{of.resources - len(of.unofficial)}/{of.resources}",
         "?" if of.alive is None else f"{of.alive}/{of.resources}",
-        f"{of.questions}{'' if not of.quiz_faults else '!'}",
+        f"{of.questions}{'!' if of.quiz_faults else ''}",
         f"{sum(of.support) / len(of.support):.0%}, {min(of.support):.0%}" if of.support else "-",
         f"{of.overlap:.1%}",
     ]
@@ -69,12 +69,13 @@ def _mean(report: Report) -> str:
     of = report.concepts
     words = [each.words for each in of if each.words is not None]
     support = [value for each in of for value in each.support]
-    code, broken = sum(each.blocks for each in of), sum(len(each.broken_blocks) for each in of)
+    blocks, unread = sum(each.blocks for each in of), sum(each.unread_blocks for each in of)
+    parsed = blocks - unread - sum(len(each.broken_blocks) for each in of)
     links, official = sum(each.resources for each in of), sum(each.resources - len(each.unofficial) for each in of)
     told = [
         f"{len(of)} concepts",
         f"{sum(words) // max(1, len(words)):,} words a tutorial",
-        f"{code - broken}/{code} blocks of code parse",
+        f"{parsed}/{blocks} blocks of code parse",
         f"{official}/{links} links official",
         f"{sum(each.questions for each in of)} questions",
     ]
@@ -82,7 +83,7 @@ def _mean(report: Report) -> str:
         told.append(f"{sum(support) / len(support):.0%} answerable")
     if report.visited:
         told.append(f"{sum(each.alive or 0 for each in of)}/{links} links alive, {sum(len(each.dead) for each in of)} dead")
-    unread, mixed = sum(each.unread_blocks for each in of), sum(1 for each in of if each.not_measured)
+    mixed = sum(1 for each in of if each.not_measured)
     told += [f"{unread} blocks in languages that nothing here reads"] if unread else []
     told += [f"{mixed} quizzes not compared with a tutorial in another language"] if mixed else []
     return ", ".join(told) + f"; {report.below} below the floor"

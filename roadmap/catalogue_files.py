@@ -135,7 +135,7 @@ def _heads() -> tuple[list[Track], list[str]]:
     found, broken = [], []
     for file in sorted(TRACKS.glob("*/track.toml")):
         try:
-            track = _read(file, Track, _toml(file, file.read_text("utf-8")))
+            track = _read(file, Track, _toml(file, _text(file)))
             if track.id != file.parent.name:
                 raise BrokenFile(f"{_place(file)}: id: must be {file.parent.name!r}, as its folder is called")
             found.append(track)
@@ -146,7 +146,7 @@ def _heads() -> tuple[list[Track], list[str]]:
 
 def languages(track: Track) -> list[str]:
     """In which it is there."""
-    return [ENGLISH, *(tag for tag in NOT_TRANSLATED if (TRACKS / track.id / tag / "track.toml").is_file())]
+    return [tag for tag in LANGUAGES if tag == ENGLISH or (TRACKS / track.id / tag / "track.toml").is_file()]
 
 
 def has(track_id: str, concept_id: str) -> bool:

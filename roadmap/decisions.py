@@ -172,14 +172,13 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bo
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
         its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-        built_in = (
-            Content.select()
-            .join(ContentVersion, on=its)
-            .where(Content.concept == concept_id, ContentVersion.generator == BUILT_IN)
-        )
+        of = (Content.concept == concept_id) & (ContentVersion.generator == BUILT_IN)
+        built_in = list(Content.select().join(ContentVersion, on=its).where(of))
+        if not built_in:
+            raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
         ids = [content.id for content in built_in if newest_version(content.id) < MOST_VERSIONS]
         if not ids:
-            raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
+            raise Conflict(f"Each part has {MOST_VERSIONS} versions; that is as many as there may be.")
         return _decided(row, _reopen(row, Content.select().where(Content.id.in_(ids))))
 
 

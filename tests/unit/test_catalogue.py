@@ -522,9 +522,9 @@ class TestBrokenFiles:
         (copied / HERE).write_bytes("+++\ntitle = 'é'\n+++\n".encode("latin-1"))
         assert f"{HERE}: is not UTF-8" in list(broken_files())
 
-    @pytest.mark.parametrize("text", ["id = ", 'id = "other"\n', ""])
-    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: str) -> None:
-        (copied / "devops" / "track.toml").write_text(text)
+    @pytest.mark.parametrize("text", [b"id = ", b'id = "other"\n', b"", b'id = "\xe9"\n'])
+    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: bytes) -> None:
+        (copied / "devops" / "track.toml").write_bytes(text)
         assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
         assert "devops" not in tracks()
         assert len(tracks()) == len(FOLDERS) - 1

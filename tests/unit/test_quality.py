@@ -82,9 +82,9 @@ class TestWhatIsBad:
         assert faults(changed()) == []
 
     def test_a_part_that_is_missing(self) -> None:
-        assert faults(changed(tutorial=None)) == ["there is no tutorial"]
-        assert faults(changed(resources=None)) == ["there is no resources"]
-        assert faults(changed(quiz=None)) == ["there is no quiz"]
+        assert faults(changed(tutorial=None)) == ["no tutorial"]
+        assert faults(changed(resources=None)) == ["no resources"]
+        assert faults(changed(quiz=None)) == ["no quiz"]
 
     def test_a_tutorial_without_exercise_and_solution(self) -> None:
         assert subject().tutorial is not None
@@ -232,6 +232,31 @@ class TestMeasures:
         assert [host for host in links.official_hosts() if f"https://{host}" not in text] == []
 
 
+class TestLinks:
+    URLS = ("https://a.example/1", "https://a.example/2", "https://b.example/1", "https://a.example/1")
+
+    def looked_at(self, monkeypatch: pytest.MonkeyPatch, status: int | None) -> tuple[list[str], dict[str, Visit] | None]:
+        asked: list[str] = []
+
+        def visit(url: str, **_: Any) -> Visit:
+            asked.append(url)
+            return Visit(status)
+
+        monkeypatch.setattr(links, "visit", visit)
+        monkeypatch.setattr(links, "PAUSE", 0)
+        return asked, links.visited(self.URLS, lambda: None)
+
+    def test_each_address_is_visited_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, seen = self.looked_at(monkeypatch, 200)
+        assert sorted(asked) == sorted(set(self.URLS))
+        assert seen == dict.fromkeys(self.URLS, Visit(200))
+
+    def test_where_no_host_answers_nothing_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, seen = self.looked_at(monkeypatch, None)
+        assert seen is None
+        assert sorted(asked) == ["https://a.example/1", "https://b.example/1"]
+
+
 class TestFiles:
     def test_an_exported_roadmap_is_measured(self, tmp_path: Path) -> None:
         file = tmp_path / "bread.json"
@@ -239,7 +264,7 @@ class TestFiles:
         made = of_file(file)
         found = {each.key: faults(each) for each in measured(made, Comparison([made]))}
         assert "sections: 0, at least 3" in found["flour"]
-        assert "there is no resources" in found["dough"]
+        assert "no resources" in found["dough"]
 
     @pytest.mark.parametrize(
         ("text", "told"),
@@ -260,11 +285,14 @@ class TestReport:
     def test_it_counts_what_is_below(self) -> None:
         reports = [Report("good", [changed()], visited=False), Report("bad", [changed(quiz=None)], visited=True)]
         assert [report.below for report in reports] == [0, 1]
-        assert reports[1].faults == ["bad, python-backend/caching: there is no quiz"]
+        assert reports[1].faults == ["bad, python-backend/caching: no quiz"]
         assert "2 concepts, 1 below the floor" in summary(reports)
         assert "links alive" in summary(reports).splitlines()[1]
+        assert "4/6 blocks of code parse" in summary(
+            [Report("odd", [replace(changed(), blocks=6, unread_blocks=2)], visited=False)]
+        )
         told = json.loads(as_json(reports))
-        assert told[1]["concepts"][0]["faults"] == ["there is no quiz"]
+        assert told[1]["concepts"][0]["faults"] == ["no quiz"]
 
     def test_every_floor_has_its_name(self) -> None:
         assert len({floor.name for floor in FLOORS}) == len(FLOORS)
@@ -277,10 +305,11 @@ class TestProgram:
         return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=100, check=False)
 
     def test_one_track_is_measured_and_told(self) -> None:
-        done = self.run("--track", "devops", "--no-links")
+        done = self.run("--track", "devops", "--no-links", COLUMNS="80")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "No link was looked at, as it was asked for." in done.stdout
         assert "devops (en): " in done.stdout
+        assert "\nlinux-processes-and-permissions " in done.stdout  # whole, however narrow the terminal is
         assert "0 below the floor of docs/QUALITY.md" in done.stdout
 
     def test_a_bad_file_ends_with_1_and_says_what_is_bad(self, tmp_path: Path) -> None:

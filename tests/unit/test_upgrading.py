@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from roadmap import decisions
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.catalogue import Catalogue
 from roadmap.outline import ContentKind, Contents, Tutorial
@@ -83,6 +84,15 @@ def test_twice_is_a_conflict(client: TestClient, roadmap: dict[str, Any], monkey
         409,
         "Nothing of this concept is from the built-in catalogue any more.",
     )
+
+
+def test_where_there_are_as_many_versions_as_there_may_be_it_says_so(
+    client: TestClient, roadmap: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decisions, "MOST_VERSIONS", 1)
+    with_model(monkeypatch, Model())
+    answer = client.post(f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "Each part has 1 versions; that is as many as there may be.")
 
 
 def test_a_model_that_fails_leaves_what_is_there(
