@@ -30,7 +30,7 @@ LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
-LOCATION = re.compile(rb"^location:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+LOCATION = re.compile(rb"^location:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)  # one way to match: blanks are taken off later
 RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -246,7 +246,7 @@ class _Connection:
             self._pass_over(len(received))
         asked, leads = RETRY_AFTER.search(head), LOCATION.search(head)
         wait = float(asked[1]) if asked else None
-        return Answered(status, wait, leads[1].decode("utf-8", "replace") if leads else None, body[:most_body])
+        return Answered(status, wait, leads[1].strip(b" \t").decode("utf-8", "replace") if leads else None, body[:most_body])
 
     def _rest(self, body: bytes, most: int) -> bytes:
         while len(body) < most and (more := self._waiting(lambda: self._socket.recv(4096))):
