@@ -24,6 +24,7 @@ CONNECTING = 5.0  # seconds for one address, while there are others
 PARTING = 1.0  # seconds in which the rest of an answer is read, so that its sender sees no broken connection
 LARGEST_ANSWER = 16 * 1024  # bytes that are read of it
 LONGEST_URL = 500
+LONGEST_PLAIN = 8000  # of a page: what an address of a resource can be, and where sites redirect to
 MOST_ADDRESSES = 8  # of one name that are tried
 
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -88,8 +89,8 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     `plain`: http may go to anybody. Raises ValueError with the rule that is broken, as a sentence goes on behind the name of a
     field.
     """
-    if len(url) > LONGEST_URL:
-        raise ValueError(f"should have at most {LONGEST_URL} characters")
+    if len(url) > (longest := LONGEST_PLAIN if plain else LONGEST_URL):
+        raise ValueError(f"should have at most {longest} characters")
     if not re.fullmatch(r"[!-~]+", url) or any(c in url for c in '\\"<>^`{|}'):
         raise ValueError("must be a URL of ASCII characters, others percent-encoded and a name in its punycode (xn--)")
     try:
