@@ -205,6 +205,13 @@ class TestMeasures:
     def test_every_grammar_can_be_loaded(self) -> None:
         assert [language for language in GRAMMARS if fault(Block(language, "", 1)) is None] == []
 
+    @pytest.mark.parametrize("code", ["-" * 19_000 + "1", "not " * 4_000 + "1", "2**" * 6_000 + "2"])
+    def test_code_that_is_too_deep_for_its_parser_does_not_parse(self, code: str) -> None:
+        assert fault(Block("python", code, 1)) in ("MemoryError", "maximum recursion depth exceeded during compilation")
+
+    def test_code_that_would_take_minutes_to_parse_is_not_looked_at(self) -> None:
+        assert fault(Block("toml", "a" + ".a" * 45_000 + " = 1", 1)) == ""
+
     def test_a_language_that_nothing_reads_is_said_to_be_so(self) -> None:
         assert fault(Block("cobol", "DISPLAY 'A'.", 1)) is None
 
