@@ -209,6 +209,16 @@ class TestMeasures:
     def test_code_that_is_too_deep_for_its_parser_does_not_parse(self, code: str) -> None:
         assert fault(Block("python", code, 1)) in ("MemoryError", "maximum recursion depth exceeded during compilation")
 
+    @pytest.mark.parametrize(
+        ("language", "code"),
+        [
+            *(("yaml", "day: 2024-02-31"), ("yaml", "[" * 3000), ("yaml", "a: !!timestamp x"), ("yaml", '"\\UFFFFFFFF"')),
+            *(("ini", "[a]\nb\n c"), ("sql", "select " + "(" * 2000)),
+        ],
+    )
+    def test_whatever_a_parser_raises_is_told(self, language: str, code: str) -> None:
+        assert fault(Block(language, code, 1))
+
     def test_code_that_would_take_minutes_to_parse_is_not_looked_at(self) -> None:
         assert fault(Block("toml", "a" + ".a" * 45_000 + " = 1", 1)) == ""
 
