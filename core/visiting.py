@@ -144,6 +144,14 @@ def spelled(url: str) -> str:
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
 
 
+def host_of(url: str) -> str:
+    """Whose address it is, whatever its port and its letters; one that cannot be read is nobody else's."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
 def _asked(target: Target, networks: Networks, until: float) -> Answered:
     """By HEAD, and by GET where that was no plain answer."""
     try:

@@ -241,6 +241,9 @@ class TestMeasures:
         assert not links.is_official("https://docs.python.org.example.org/")
         assert all(name and publisher for name, publisher in links.official_hosts().items())
 
+    def test_an_address_that_cannot_be_read_is_of_nobody_in_particular(self) -> None:
+        assert not links.is_official("http://[")
+
     def test_hosts_that_nobody_names_are_not_in_the_list(self) -> None:
         named = {item.url.split("/")[2] for each in catalogue() for concept in each.concepts for item in concept.resources or ()}
         spares = Path(ROOT / "roadmap" / "tracks")
