@@ -24,13 +24,14 @@ CONNECTING = 5.0  # seconds for one address, while there are others
 PARTING = 1.0  # seconds in which the rest of an answer is read, so that its sender sees no broken connection
 LARGEST_ANSWER = 16 * 1024  # bytes that are read of it
 LONGEST_URL = 500
+LONGEST_PLAIN = 8000  # of a page: what an address of a resource can be, and where sites redirect to
 MOST_ADDRESSES = 8  # of one name that are tried
 
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
-LOCATION = re.compile(rb"^location:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+LOCATION = re.compile(rb"^location:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)  # one way to match: blanks are taken off later
 RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -88,8 +89,8 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     `plain`: http may go to anybody. Raises ValueError with the rule that is broken, as a sentence goes on behind the name of a
     field.
     """
-    if len(url) > LONGEST_URL:
-        raise ValueError(f"should have at most {LONGEST_URL} characters")
+    if len(url) > (longest := LONGEST_PLAIN if plain else LONGEST_URL):
+        raise ValueError(f"should have at most {longest} characters")
     if not re.fullmatch(r"[!-~]+", url) or any(c in url for c in '\\"<>^`{|}'):
         raise ValueError("must be a URL of ASCII characters, others percent-encoded and a name in its punycode (xn--)")
     try:
@@ -246,7 +247,7 @@ class _Connection:
             self._pass_over(len(received))
         asked, leads = RETRY_AFTER.search(head), LOCATION.search(head)
         wait = float(asked[1]) if asked else None
-        return Answered(status, wait, leads[1].decode("utf-8", "replace") if leads else None, body[:most_body])
+        return Answered(status, wait, leads[1].strip(b" \t").decode("utf-8", "replace") if leads else None, body[:most_body])
 
     def _rest(self, body: bytes, most: int) -> bytes:
         while len(body) < most and (more := self._waiting(lambda: self._socket.recv(4096))):

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from time import monotonic
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
 from urllib.robotparser import RobotFileParser
 
 from core.outbound import Answered, Target, Unreachable, look, parse
@@ -51,7 +51,7 @@ class Robots:
     """What sites want of programs, by their origin. For threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, RobotFileParser]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()  # the text: parsed, it takes twelve times as much
         self._lock = threading.Lock()
 
     def allow(self, target: Target, networks: Networks, until: float) -> bool:
@@ -65,18 +65,27 @@ class Robots:
                 self._known[origin] = kept
                 while len(self._known) > MOST_HOSTS:
                     self._known.popitem(last=False)
-        return kept[1].can_fetch(NAME, target.path)
+        rules = RobotFileParser()
+        rules.parse([line for line in kept[1].splitlines() if _is_readable(line)])
+        return rules.can_fetch(NAME, origin + target.path)  # a path alone could look like a host: //[
 
-    def _read(self, target: Target, networks: Networks, until: float) -> RobotFileParser:
+    def _read(self, target: Target, networks: Networks, until: float) -> str:
         """Where there is none, or only an error of the visitor's, everything is allowed; a site that fails wants nobody."""
         place = Target(target.scheme, target.host, target.port, "/robots.txt")
         answered = look("GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS)
-        rules = RobotFileParser()
         if answered.status == 200:
-            rules.parse(answered.body.decode("utf-8", "replace").splitlines())
-        else:
-            rules.parse(["User-agent: *", "Disallow: /" if answered.status >= 500 else "Allow: /"])
-        return rules
+            return answered.body.decode("utf-8", "replace")
+        return "User-agent: *\nDisallow: /" if answered.status >= 500 else "User-agent: *\nAllow: /"
+
+
+def _is_readable(line: str) -> bool:
+    """What the parser of the standard library would raise for is no rule. Delays are not asked for."""
+    name, _, value = line.partition(":")
+    try:
+        urlparse(unquote(value.strip()))
+    except ValueError:
+        return False
+    return name.strip().lower() not in ("crawl-delay", "request-rate")
 
 
 robots = Robots()
@@ -94,7 +103,7 @@ def visit(url: str, *, networks: Networks = (), limit: float = LIMIT) -> Visit:
             answered = _asked(target, networks, until)
             if answered.status not in REDIRECTS or not answered.location:
                 return _seen(answered)
-            url, whose = urljoin(url, answered.location), "the address to which it redirects"
+            url, whose = _led(url, answered.location), "the address to which it redirects"
     except _Refused as refused:
         return Visit(None, f"{whose} {refused}", refused=True)
     except Unreachable as error:
@@ -106,9 +115,20 @@ class _Refused(Exception):
     """By which rule of ours, as a sentence goes on."""
 
 
+def _led(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location  # is refused by the next look at it
+
+
 def _target(url: str, networks: Networks) -> Target:
     try:
-        return parse(spelled(url), networks, plain=True)
+        ascii_url = spelled(url)
+    except ValueError:
+        raise _Refused("is not a readable URL") from None
+    try:
+        return parse(ascii_url, networks, plain=True)
     except ValueError as error:
         raise _Refused(str(error)) from None
 
@@ -122,6 +142,14 @@ def spelled(url: str) -> str:
     host = (parts.hostname or "").encode("idna").decode() if parts.hostname else ""  # UnicodeError is a ValueError
     port = f":{parts.port}" if parts.port is not None else ""
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
+
+
+def host_of(url: str) -> str:
+    """Whose address it is, whatever its port and its letters; one that cannot be read is nobody else's."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
 
 
 def _asked(target: Target, networks: Networks, until: float) -> Answered:

@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from time import sleep
-from urllib.parse import urlsplit
 
 from core.runtime import settings
-from core.visiting import GONE, Visit, visit
+from core.visiting import GONE, Visit, host_of, visit
 
 HOSTS = Path(__file__).parent / "official_hosts.toml"
 AT_ONCE = 8  # hosts
@@ -30,14 +29,14 @@ def official_hosts() -> dict[str, str]:
 
 
 def is_official(url: str) -> bool:
-    return (urlsplit(url).hostname or "") in official_hosts()
+    return host_of(url) in official_hosts()
 
 
 def visited(urls: Iterable[str], on_visit: Callable[[], None]) -> dict[str, Visit] | None:
     """What was found at each; None where there is no network: then nothing is known of any."""
     by_host = defaultdict(list)
     for url in dict.fromkeys(urls):
-        by_host[urlsplit(url).netloc].append(url)
+        by_host[host_of(url)].append(url)
     hosts = list(by_host.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         probes = [its[0] for its in hosts[:PROBES]]

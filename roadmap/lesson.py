@@ -12,6 +12,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+LONGEST_CODE = 20_000  # characters of a block that is parsed: TOML can take the square of its length
 FEWEST_WORDS = 15  # of an exercise and of a solution; a character of Chinese or Japanese counts as half a word
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -98,7 +99,9 @@ def faults(markdown: str) -> list[str]:
 
 
 def fault_of(block: Block) -> str:
-    """Why it does not parse; empty: it does, or its language is not looked at here."""
+    """Why it does not parse; empty: it does, is very long, or its language is not looked at here."""
+    if len(block.code) > LONGEST_CODE:
+        return ""
     try:
         match PARSED.get(block.language):
             case "Python":
@@ -108,7 +111,7 @@ def fault_of(block: Block) -> str:
             case "TOML":
                 tomllib.loads(block.code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return str(error).splitlines()[0][:200] or type(error).__name__
+        return next(iter(str(error).splitlines()), "")[:200] or type(error).__name__
     return ""
 
 

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import peewee
@@ -20,7 +19,7 @@ import peewee
 from core import clock
 from core.errors import RoadmapError
 from core.runtime import session, settings, skip_locked, transaction
-from core.visiting import GONE, LIMIT, Visit, visit
+from core.visiting import GONE, LIMIT, Visit, host_of, visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap import decisions, link_states
@@ -134,7 +133,10 @@ def _claimed() -> list[CheckedLink]:
         gone = [each for each in digests if each not in named]
         if gone:
             CheckedLink.delete().where(CheckedLink.digest.in_(gone)).execute()
-        by_host = {urlsplit(link.url).netloc: link for link in reversed(found) if link.digest in named}
+        by_host: dict[str, CheckedLink] = {}
+        for link in found:
+            if link.digest in named:
+                by_host.setdefault(host_of(link.url), link)
         taken = list(by_host.values())[:VISITS]
         held = [link.digest for link in taken]
         CheckedLink.update(due_at=clock.now() + HELD).where(CheckedLink.digest.in_(held)).execute()

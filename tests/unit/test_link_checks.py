@@ -132,6 +132,29 @@ class TestMarking:
         found = client.get(f"/api/v1/shared/{token}/concepts/{_content(roadmap).concept_id}").json()
         assert sorted(each["state"] for each in found["resources"]) == ["alive", "unchecked"]
 
+    def test_an_address_that_cannot_be_read_is_replaced_and_stops_nothing(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        _name(roadmap, "http://[", site.url("/one"))
+        round_()
+        round_()
+        assert set(states(client, site, roadmap).values()) == {"alive"}
+
+    def test_a_host_is_one_in_whatever_letters_and_by_whatever_port(self, client: TestClient, site: Site, roadmap: str) -> None:
+        _name(roadmap, "http://a.invalid/1", "http://A.invalid/2", "http://a.invalid:8080/3")
+        link_checks._note_new()
+        assert len(link_checks._claimed()) == 1
+
+    def test_what_has_waited_longest_is_looked_at_first(self, client: TestClient, site: Site, roadmap: str) -> None:
+        urls = [f"http://{number:02}.invalid/" for number in range(50)]
+        _name(roadmap, *urls)
+        link_checks._note_new()
+        with transaction():
+            for number, url in enumerate(urls):
+                due = clock.now() - timedelta(hours=60 - number)
+                CheckedLink.update(due_at=due).where(CheckedLink.url == url).execute()
+        assert [link.url for link in link_checks._claimed()] == urls[: link_checks.VISITS]
+
 
 class TestReplacing:
     def test_a_dead_one_gives_way_to_a_spare_in_a_new_version(self, client: TestClient, site: Site, roadmap: str) -> None:

@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from ipaddress import ip_network
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any
 
 import pytest
@@ -122,6 +122,12 @@ class TestTime:
     def test_early_answers_without_end(self, receiver: Receiver) -> None:
         receiver.answer_from_now_on(one_byte_after_the_other(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02))
         self.assert_in_time(receiver.url)
+
+    def test_a_header_is_read_as_fast_whatever_is_in_it(self, receiver: Receiver) -> None:
+        receiver.answer_from_now_on(raw(b"HTTP/1.1 302 Found\r\nLocation:" + b" " * 1200 + b"\rx\r\n\r\n"))
+        began = thread_time()
+        assert post(receiver.url).status == 302
+        assert thread_time() - began < 1
 
     def test_a_handshake_that_does_not_begin(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -205,6 +205,23 @@ class TestMeasures:
     def test_every_grammar_can_be_loaded(self) -> None:
         assert [language for language in GRAMMARS if fault(Block(language, "", 1)) is None] == []
 
+    @pytest.mark.parametrize("code", ["-" * 19_000 + "1", "not " * 4_000 + "1", "2**" * 6_000 + "2"])
+    def test_code_that_is_too_deep_for_its_parser_does_not_parse(self, code: str) -> None:
+        assert fault(Block("python", code, 1)) in ("MemoryError", "maximum recursion depth exceeded during compilation")
+
+    @pytest.mark.parametrize(
+        ("language", "code"),
+        [
+            *(("yaml", "day: 2024-02-31"), ("yaml", "[" * 3000), ("yaml", "a: !!timestamp x"), ("yaml", '"\\UFFFFFFFF"')),
+            *(("ini", "[a]\nb\n c"), ("sql", "select " + "(" * 2000)),
+        ],
+    )
+    def test_whatever_a_parser_raises_is_told(self, language: str, code: str) -> None:
+        assert fault(Block(language, code, 1))
+
+    def test_code_that_would_take_minutes_to_parse_is_not_looked_at(self) -> None:
+        assert fault(Block("toml", "a" + ".a" * 45_000 + " = 1", 1)) == ""
+
     def test_a_language_that_nothing_reads_is_said_to_be_so(self) -> None:
         assert fault(Block("cobol", "DISPLAY 'A'.", 1)) is None
 
@@ -223,6 +240,9 @@ class TestMeasures:
         assert links.is_official("https://docs.python.org/3/library/functools.html#x")
         assert not links.is_official("https://docs.python.org.example.org/")
         assert all(name and publisher for name, publisher in links.official_hosts().items())
+
+    def test_an_address_that_cannot_be_read_is_of_nobody_in_particular(self) -> None:
+        assert not links.is_official("http://[")
 
     def test_hosts_that_nobody_names_are_not_in_the_list(self) -> None:
         named = {item.url.split("/")[2] for each in catalogue() for concept in each.concepts for item in concept.resources or ()}

@@ -96,6 +96,19 @@ class TestRedirects:
         assert found.refused
         assert found.wrong.startswith("the address to which it redirects must")
 
+    @pytest.mark.parametrize("to", ["http://[", "//[::1", "http://[\u00e4]/", "http://a\u2100b.example/", "//%5B/"])
+    def test_one_that_cannot_be_read_is_refused(self, site: Site, to: str) -> None:
+        site.pages["/a"] = lambda handler: handler.wfile.write(f"HTTP/1.1 302 Found\r\nLocation: {to}\r\n\r\n".encode())
+        found = seen(site, "/a")
+        assert found.refused
+        assert found.wrong.startswith("the address to which it redirects ")
+
+    def test_a_long_one_is_followed(self, site: Site) -> None:
+        long = f"/b?{'x' * 1900}"
+        site.pages |= {"/a": page(302, Location=long), long: page()}
+        assert seen(site, "/a") == Visit(200)
+        assert seen(site, long) == Visit(200)
+
 
 class TestRefused:
     @pytest.mark.parametrize(
@@ -139,6 +152,23 @@ class TestRobots:
     def test_one_without_end_is_read_to_its_limit(self, site: Site) -> None:
         site.pages |= {"/robots.txt": endless, "/a": page()}
         assert seen(site, "/a") == Visit(200)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            *("Disallow: //[", "Disallow: http://[x", "Crawl-delay: \u00b2", "Request-rate: \u00b2/1"),
+            f"Crawl-delay: {'9' * 5000}",
+        ],
+    )
+    def test_a_rule_that_cannot_be_read_is_none(self, site: Site, rule: str) -> None:
+        site.pages |= {"/robots.txt": page(200, f"User-agent: *\n{rule}\nDisallow: /private\n".encode()), "/a": page()}
+        assert seen(site, "/a") == Visit(200)
+        assert seen(site, "/private").unwelcome
+
+    @pytest.mark.parametrize("path", ["//[x", "//%5Bx", "/%2F%5Bx", "//%E2%84%80/x"])
+    def test_a_path_is_no_host(self, site: Site, path: str) -> None:
+        site.pages["/robots.txt"] = page(200, b"User-agent: *\nDisallow: /private\n")
+        assert seen(site, path).status == 404
 
 
 class TestLimits:
