@@ -17,7 +17,6 @@ WORDS = Path(__file__).parent / "tracks" / "words.toml"
 ENOUGH = 4  # points that a track needs
 SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is meant
 ELSEWHERE = 5  # points that a subject of no track takes from all of them
-LONGEST_PHRASE = 5  # words
 SHORTEST_TYPO = 6  # letters of a word in which one may be missing, too many, wrong or misplaced
 MOST_WORDS = 200  # of a goal that are looked at
 TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
@@ -81,6 +80,9 @@ class Lexicon:
                 else:
                     self._phrases.setdefault(tuple(map(_stem, tokens(word))), set()).add(name)
                     self._typos |= {typo: token for token in tokens(word) for typo in (token, *_without_a_letter(token))}
+        self._longest: dict[str, int] = {}  # phrase that begins with a word
+        for phrase in self._phrases:
+            self._longest[phrase[0]] = max(len(phrase), self._longest.get(phrase[0], 0))
         self._known = frozenset(stem for phrase in self._phrases for stem in phrase)
         longest_first = sorted(self._chinese, key=len, reverse=True)
         self._found = re.compile("|".join(map(re.escape, longest_first)))
@@ -102,9 +104,10 @@ class Lexicon:
         """And whether something is said that has none of these."""
         found = {name for word in self._found.findall(_joined(text)) for name in self._chinese[word]}
         words = [word if word in self._nothing else self._spelled(word) for word in tokens(text)[:MOST_WORDS]]
-        at, says_more, denied_at = 0, False, -LONGEST_PHRASE
+        at, says_more, denied_at = 0, False, -1 - REACH
         while at < len(words):
-            phrases = (tuple(words[at : at + length]) for length in range(LONGEST_PHRASE, 0, -1))
+            longest = self._longest.get(words[at], 0)
+            phrases = (tuple(words[at : at + length]) for length in range(longest, 0, -1))
             phrase = next((phrase for phrase in phrases if phrase in self._phrases), None)
             if words[at] in self._denials:
                 denied_at = at
