@@ -24,7 +24,8 @@ MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.faile
 def doctor(no_model: bool, as_json: bool) -> None:
     """Check everything that the service needs, in the environment of this command; ends with 1 when something has failed.
 
-    Database, migrations, broker, clocks, model, catalogue, secret, drain time, disk, queues and log. Warnings do not count as failures.
+    Database, migrations, broker, clocks, model, catalogue, secret, drain time, disk, queues and log. Warnings do not count as
+    failures.
     """
     checks = [
         *checkup.of_database(settings),
