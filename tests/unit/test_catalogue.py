@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 from core.errors import Invalid
 from roadmap import catalogue_files
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.catalogue import Catalogue, find_track
+from roadmap.catalogue import Catalogue, _fitting, find_track
 from roadmap.catalogue_files import CHINESE, TRACKS, CatalogueConcept, Track, broken_files, languages, load_concept, tracks
 from roadmap.checks import problems
-from roadmap.outline import ContentKind, Level, Outline, Quiz, Resources, Tutorial, total_weeks
+from roadmap.outline import ContentKind, Level, Outline, Quiz, Resource, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
@@ -362,6 +362,23 @@ class TestWriting:
         liked = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
         assert isinstance(liked, Resources)
         assert liked.items[0].type == "documentation"
+
+    @pytest.mark.parametrize(
+        ("preferences", "first"),
+        [
+            ("I like books.", "book"),
+            ("Watching, please", "video"),
+            ("我喜欢视频", "video"),
+            ("看video或者textbooks", "video"),
+            ("classical music, notebooks", "article"),
+        ],
+    )
+    def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:
+        kinds = ("article", "video", "book", "course")
+        named = {"title": "t", "language": "en", "why": "w"}
+        resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
+        ordered = _fitting(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
+        assert ordered.items[0].type == first
 
 
 FIRST_FOUR = ("python-backend", "web-frontend", "data-analysis", "devops")
