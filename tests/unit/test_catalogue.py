@@ -16,6 +16,7 @@ from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue import Catalogue, _fitting, find_track
 from roadmap.catalogue_files import CHINESE, TRACKS, CatalogueConcept, Track, broken_files, languages, load_concept, tracks
 from roadmap.checks import problems
+from roadmap.goals import lexicon
 from roadmap.outline import ContentKind, Level, Outline, Quiz, Resource, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
@@ -91,6 +92,10 @@ class TestTracks:
         assert 1 <= len(track.title) <= 200
         assert track.summary.endswith(".")
         assert track.language == "en"
+
+    def test_every_meaning_of_which_a_track_speaks_has_words(self, track: Track) -> None:
+        match = track.match
+        assert {*match.points, *match.against, *match.despite} <= lexicon().names
 
     def test_the_title_of_a_track_finds_that_track(self, track: Track) -> None:
         found = find_track(track.title)
