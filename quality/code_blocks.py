@@ -50,7 +50,9 @@ def fault(block: Block) -> str | None:
     if language == "sql":
         return _sql(block.code)
     if language in ("yaml", "yml"):
-        return _raised(lambda: list(yaml.safe_load_all(block.code)), yaml.YAMLError)
+        return _raised(
+            lambda: list(yaml.compose_all(block.code, Loader=yaml.SafeLoader)), yaml.YAMLError
+        )  # tags may be of others
     if language == "ini":
         parser = configparser.ConfigParser(strict=False, allow_no_value=True)
         with_head = block.code if block.code.lstrip().startswith(("[", "#", ";")) else f"[file]\n{block.code}"
@@ -71,8 +73,8 @@ def _sql(code: str) -> str:
 def _raised(parse: Callable[[], object], kind: type[Exception]) -> str:
     try:
         parse()
-    except kind as error:
-        return str(error).splitlines()[0][:200]
+    except (kind, RecursionError) as error:
+        return str(error).partition("\n")[0][:200]
     return ""
 
 
