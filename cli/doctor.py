@@ -46,7 +46,7 @@ def doctor(no_model: bool, as_json: bool) -> None:
 
 
 def _catalogue() -> Check:
-    broken = list(catalogue_files.broken_files())
+    broken = catalogue_files.broken_files()
     tracks = catalogue_files.tracks().values()
     told = f"{len(tracks)} built-in roadmaps, {sum(len(track.concept_ids) for track in tracks)} concepts"
     if broken:

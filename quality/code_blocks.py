@@ -49,7 +49,8 @@ def fault(block: Block) -> str | None:
     if language == "sql":
         return _sql(block.code)
     if language in ("yaml", "yml"):
-        return _raised(lambda: list(yaml.safe_load_all(block.code)))
+        nodes = yaml.compose_all(block.code, Loader=yaml.SafeLoader)  # no values are made of them: tags may be of others
+        return _raised(lambda: list(nodes))
     if language == "ini":
         parser = configparser.ConfigParser(strict=False, allow_no_value=True)
         with_head = block.code if block.code.lstrip().startswith(("[", "#", ";")) else f"[file]\n{block.code}"

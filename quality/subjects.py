@@ -49,7 +49,7 @@ class Course:
 
 def of_catalogue(only: str | None = None) -> Iterator[Course]:
     """Every track in each of its languages, or one. Raises NotMeasurable."""
-    broken = list(broken_files())
+    broken = broken_files()
     if broken:
         raise NotMeasurable("\n".join(broken))
     if only is not None and only not in tracks():

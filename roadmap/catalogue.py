@@ -28,13 +28,13 @@ from roadmap.requests import RoadmapRequest
 
 LIKED = {  # types of resources by what people say of how they like to learn
     "video": ("video", "watch", "视频"),
-    "book": ("book", "读书", "书籍"),
+    "book": ("book", "textbook", "handbook", "ebook", "读书", "书籍"),
     "course": ("course", "lecture", "class", "课程", "上课"),
     "tutorial": ("hands-on", "hands on", "practice", "practical", "by doing", "tutorial", "练习", "动手", "实践"),
     "documentation": ("documentation", "docs", "manual", "文档", "手册"),
     "article": ("article", "short text", "文章"),
 }
-WORDS = {
+NEEDS_A_MODEL = {  # by where it stands in a request
     "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
     "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
 }
@@ -68,7 +68,7 @@ class Catalogue:
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
 
     def check_feedback(self, pointer: str) -> None:
-        raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, WORDS[pointer]),))
+        raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),))
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
         track = _track(request)
@@ -123,9 +123,15 @@ def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
 
 def _fitting(resources: Resources, request: RoadmapRequest) -> Resources:
     """What the person likes to use comes first, and then what is for people of this level."""
-    liked = [kind for kind, words in LIKED.items() if any(word in request.preferences.lower() for word in words)]
+    liked = [kind for kind, words in LIKED.items() if any(_says(request.preferences, word) for word in words)]
     ordered = sorted(resources.items, key=lambda item: (item.type not in liked, item.level is not request.level))
     return Resources(items=tuple(ordered))
+
+
+def _says(text: str, word: str) -> bool:
+    """As a word of its own, in the plural or otherwise; Chinese has nothing between its words."""
+    pattern = rf"\b{word}(?:e?s|ing)?\b" if word.isascii() else word
+    return re.search(pattern, text, re.IGNORECASE | re.ASCII) is not None
 
 
 def find_track(goal: str) -> Track | None:

@@ -3,8 +3,8 @@ place in it and the rule. A file that does not fit makes its track unusable, and
 """
 
 import tomllib
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,20 +215,23 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
     )
 
 
-def broken_files() -> Iterator[str]:
-    """What is wrong with any file of the catalogue. Reads them all."""
-    yield from broken_heads()
+def broken_files() -> list[str]:
+    """What is wrong with any file of the catalogue, each fault once though every translation meets it. Reads them all."""
+    found = dict.fromkeys(broken_heads())
+    for load in _loads():
+        try:
+            load()
+        except BrokenFile as broken:
+            found[str(broken)] = None
+    return list(found)
+
+
+def _loads() -> Iterator[Callable[[], object]]:
     for track in tracks().values():
         for language in languages(track):
-            try:
-                load_track(track.id, language)
-            except BrokenFile as broken:
-                yield str(broken)
+            yield partial(load_track, track.id, language)
             for concept_id in track.concept_ids:
-                try:
-                    load_concept(track.id, concept_id, language)
-                except BrokenFile as broken:
-                    yield str(broken)
+                yield partial(load_concept, track.id, concept_id, language)
 
 
 def _front_matter(file: Path) -> dict[str, Any]:

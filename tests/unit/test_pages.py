@@ -1,6 +1,7 @@
 """What people see: every page in both languages, forms that lose nothing, and pages that stay small however much is on them."""
 
 import gzip
+import html
 import re
 import threading
 from collections.abc import Iterator
@@ -142,6 +143,14 @@ class TestStart:
     def test_a_goal_may_come_with_a_link(self, person: TestClient) -> None:
         page = person.get("/?goal=" + "Say+%22hi%22+%3Cb%3E&utm_source=letter").text
         assert "Say &#34;hi&#34; &lt;b&gt;</textarea>" in page
+
+    def test_a_built_in_roadmap_is_asked_for_in_the_language_in_which_it_is_named(self, person: TestClient) -> None:
+        links = re.findall(r'class="chip" href="([^"]+)" lang="([^"]+)"', person.get("/", headers=CHINESE).text)
+        assert {language for _, language in links} == {"en", "zh-Hans"}
+        for link, language in links:
+            page = person.get(html.unescape(link), headers=CHINESE).text
+            assert f'<option value="{language}" lang="{language}" selected>' in page
+        assert '<option value="en" lang="en" selected>' in person.get("/?language=xx").text
 
     def test_a_full_backlog_keeps_what_was_typed(self, person: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("web.backlog.settings", settings.model_copy(update={"most_queued_roadmaps": 0}))

@@ -65,7 +65,10 @@ ASKED = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferenc
 
 
 class StartQuery(AnyQuery):
+    """`language` is that of the roadmap; without one that is offered it is what was chosen last, or that of the page."""
+
     goal: str = ""
+    language: str = ""
 
 
 class ListQuery(AnyQuery):
@@ -74,7 +77,8 @@ class ListQuery(AnyQuery):
 
 def show(call: Call) -> Response:
     profile = learning.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
-    values = {**_defaults(call), **profile, "goal": call.query.goal[:1000]}
+    asked = {"language": call.query.language} if call.query.language in CHOICES else {}
+    values = {**_defaults(call), **profile, **asked, "goal": call.query.goal[:1000]}
     return _shown(call, values, going_on=onward(call.owner, limit=GOING_ON), due=reviewing.count_due(call.owner))
 
 
