@@ -7,7 +7,7 @@ others meanwhile: where there is no network, nothing is held against anybody.
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -33,10 +33,11 @@ from roadmap.steps import Step
 logger = logging.getLogger(__name__)
 
 NOTED_AT_ONCE = 200  # parts
-DUE_AT_ONCE = 60  # addresses, of which each host gives one
+DUE_AT_ONCE = 200  # addresses, of which each host gives one
 VISITS = 12  # of a round
 AT_ONCE = 6  # visits
 REPLACED_AT_ONCE = 20  # parts
+CROWDED = timedelta(hours=1)  # for which those of a host step back that leave no room for others
 HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
 PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next one behind them makes an address dead
 OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches nobody
@@ -134,13 +135,16 @@ def _claimed() -> list[CheckedLink]:
         if gone:
             CheckedLink.delete().where(CheckedLink.digest.in_(gone)).execute()
         by_host: dict[str, CheckedLink] = {}
-        for link in found:
-            if link.digest in named:
-                by_host.setdefault(host_of(link.url), link)
+        firsts = [by_host.setdefault(host_of(link.url), link) for link in found if link.digest in named]
         taken = list(by_host.values())[:VISITS]
-        held = [link.digest for link in taken]
-        CheckedLink.update(due_at=clock.now() + HELD).where(CheckedLink.digest.in_(held)).execute()
+        _put_off([link.digest for link in taken], HELD)
+        if len(found) == DUE_AT_ONCE:
+            _put_off(named.difference(link.digest for link in firsts), CROWDED)
     return taken
+
+
+def _put_off(digests: Collection[str], wait: timedelta) -> None:
+    CheckedLink.update(due_at=clock.now() + wait).where(CheckedLink.digest.in_(digests)).execute()
 
 
 def _visited(urls: Sequence[str], limit: float = LIMIT) -> dict[str, Visit]:

@@ -155,6 +155,18 @@ class TestMarking:
                 CheckedLink.update(due_at=due).where(CheckedLink.url == url).execute()
         assert [link.url for link in link_checks._claimed()] == urls[: link_checks.VISITS]
 
+    def test_many_of_one_host_leave_room_for_others(self, client: TestClient, site: Site, roadmap: str) -> None:
+        _name(roadmap, *(f"http://a.invalid/{number}" for number in range(900)), site.url("/one"))
+        link_checks._note_new()
+        with transaction():
+            CheckedLink.update(due_at=clock.now() + timedelta(seconds=1)).where(CheckedLink.url == site.url("/one")).execute()
+        claimed = set()
+        for _ in range(6):
+            later(minutes=1)
+            claimed |= {link.url for link in link_checks._claimed()}
+        assert site.url("/one") in claimed
+        assert len(claimed) == 7  # one of the others each time
+
 
 class TestReplacing:
     def test_a_dead_one_gives_way_to_a_spare_in_a_new_version(self, client: TestClient, site: Site, roadmap: str) -> None:
