@@ -87,11 +87,15 @@ def _note_new() -> None:
         query = ContentVersion.select(ContentVersion.content, ContentVersion.body).join(Content, on=its)
         urls_of = {id_: _urls(body) for id_, body in query.where(ContentVersion.content.in_(list(found))).tuples()}
         _insert({url for urls in urls_of.values() for url in urls})
+        uses = LinkUse.select(LinkUse.content).where(LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False))
+        anew = {id_ for (id_,) in uses.distinct().tuples()}
         for id_, version in found.items():
             named = [digest(url) for url in urls_of.get(id_, ())]
             LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
             if named:  # those that the version before had keep what was done about them
                 LinkUse.insert_many([{"content": id_, "link": link} for link in named]).on_conflict_ignore().execute()
+            if id_ in anew:  # what it names now was looked at: dead ones would be followed by others without end
+                _mark_replaced(id_)
             Content.update(links_noted=version).where(Content.id == id_, Content.version == version).execute()
 
 

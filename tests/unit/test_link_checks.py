@@ -16,7 +16,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap import building, catalogue_files, link_checks, link_states
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import CatalogueConcept
-from roadmap.outline import ContentKind, Resource
+from roadmap.outline import ContentKind, Resource, Resources
 from tasks import content, upkeep
 from tasks.queues import content_queue
 from tests.servers import free_port
@@ -194,6 +194,26 @@ class TestReplacing:
         before = _content(roadmap).version
         round_()
         assert _content(roadmap).version == before
+        assert not link_states.is_anything_due()
+
+    def test_a_model_that_names_only_dead_ones_is_not_asked_again_and_again(
+        self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site.pages["/one"] = page(404)
+        asked: list[str] = []
+
+        class Wrong(Catalogue):
+            repairs = True
+
+            def write(self, kind: Any, brief: Any) -> Any:
+                asked.append(kind)
+                resource = Resource(title="x", url=site.url(f"/{len(asked)}"), type="article", language="en", why="It is.")
+                return Resources(items=(resource,))
+
+        monkeypatch.setattr(content, "_chosen", lambda: Wrong())
+        for _ in range(10):
+            content.send(link_checks.look_after(by_model=True))
+        assert (len(asked), _content(roadmap).version) == (2, 2)
         assert not link_states.is_anything_due()
 
     def test_what_a_model_has_written_waits_for_a_model(self, client: TestClient, site: Site, roadmap: str) -> None:
