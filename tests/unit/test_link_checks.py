@@ -232,6 +232,26 @@ class TestReplacing:
         assert _content(roadmap).version == 1
         assert not link_states.is_anything_due()
 
+    def test_what_is_not_in_the_plan_any_more_is_left_alone(self, client: TestClient, site: Site, roadmap: str) -> None:
+        remove = {"op": "remove", "what": "concept", "key": f"python-backend/{CONCEPT}"}
+        assert client.post(f"/api/v1/roadmaps/{roadmap}/edits", json={"operations": [remove]}).status_code == 202
+        site.pages["/one"] = page(404)
+        for _ in range(3):
+            round_()
+        assert (_content(roadmap).status, _content(roadmap).version) == ("ready", 1)
+        assert not link_states.is_anything_due()
+
+    def test_nor_is_anything_written_of_what_was_cancelled(self, client: TestClient, site: Site, roadmap: str) -> None:
+        with transaction():
+            mine = _content(roadmap).id
+            Content.update(status="cancelled").where(Content.roadmap == roadmap, Content.id != mine).execute()
+            Roadmap.update(status="cancelled").where(Roadmap.id == roadmap).execute()
+        site.pages["/one"] = page(404)
+        for _ in range(3):
+            round_()
+        assert client.get(f"/api/v1/roadmaps/{roadmap}").json()["status"] == "cancelled"
+        assert states(client, site, roadmap) == {"/one": "dead", "/two": "alive"}
+
     def test_an_address_that_comes_back_is_alive_again(self, client: TestClient, site: Site, roadmap: str) -> None:
         site.pages |= {path: page(404) for path in ("/one", "/two", "/spare")}
         for _ in range(8):
