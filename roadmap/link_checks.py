@@ -63,9 +63,10 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
     if look and new:
         telling = {url: seen for url, seen in _visited(new, limit=WHILE_WRITING).items() if seen.status or seen.refused}
         with transaction():
-            for url, seen in telling.items():
-                _insert([url])
-                _save(CheckedLink.get_by_id(digest(url)), seen)
+            _insert(telling)
+            for url in sorted(telling, key=digest):  # in the same order for everybody, here as well
+                if (link := CheckedLink.get_or_none(CheckedLink.digest == digest(url))) is not None:
+                    _save(link, telling[url])
             links = known(urls)
     return tuple(url for url in urls if url in links and links[url].state == LinkState.dead)
 
