@@ -10,7 +10,8 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +62,7 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
         links = known(urls)
     new = [url for url in dict.fromkeys(urls) if url not in links or links[url].checked_at is None]
     if look and new:
-        telling = {url: seen for url, seen in _visited(new, limit=WHILE_WRITING).items() if seen.status or seen.refused}
+        telling = {url: seen for url, seen in _visited(new, within=WHILE_WRITING).items() if seen.status or seen.refused}
         with transaction():
             _insert(telling)
             for url in sorted(telling, key=digest):  # in the same order for everybody, here as well
@@ -152,8 +153,13 @@ def _put_off(digests: Collection[str], wait: timedelta) -> None:
     CheckedLink.update(due_at=clock.now() + wait).where(CheckedLink.digest.in_(digests)).execute()
 
 
-def _visited(urls: Sequence[str], limit: float = LIMIT) -> dict[str, Visit]:
-    ask = partial(visit, networks=settings.linked, limit=limit)
+def _visited(urls: Sequence[str], within: float = inf) -> dict[str, Visit]:
+    """`within` so many seconds, all of them: those for which no time is left come to nothing."""
+    until = monotonic() + within
+
+    def ask(url: str) -> Visit:
+        return visit(url, networks=settings.linked, limit=min(LIMIT, until - monotonic()))
+
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="Visit") as pool:
         return dict(zip(urls, pool.map(ask, urls), strict=True))
 
@@ -163,8 +169,9 @@ def _is_online(seen: Iterable[Visit]) -> bool:
     if any(found.status is not None or found.unwelcome for found in seen):
         return True
     answered = CheckedLink.select().where(CheckedLink.state == LinkState.alive, CheckedLink.status.is_null(False))
+    past = CheckedLink.checked_at <= clock.now()  # it may have been ahead
     with session():
-        latest = answered.order_by(CheckedLink.checked_at.desc()).first()
+        latest = answered.where(past).order_by(CheckedLink.checked_at.desc()).first()
     if latest is None:
         return False
     lately = latest.checked_at > clock.now() - SEEN_LATELY

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from roadmap.outline import ContentKind, Resource, Resources
 from tasks import content, upkeep
 from tasks.queues import content_queue
 from tests.servers import free_port
-from tests.site import Site, page, served
+from tests.site import Site, page, served, silent
 
 GOAL = "Become a backend engineer in Python"
 CONCEPT = "python-functions"
@@ -304,6 +305,18 @@ class TestFaults:
             later(days=2.1)
         assert {each["url"]: each["state"] for each in shown(client, roadmap)} == {nowhere: "dead", site.url("/two"): "alive"}
 
+    def test_nor_where_the_clock_was_ahead(self, client: TestClient, site: Site, roadmap: str) -> None:
+        nowhere, away = f"http://127.0.0.1:{free_port()}/", f"http://127.0.0.1:{free_port()}/away"
+        with transaction():
+            link_checks._insert([away])
+            ahead = {"state": "alive", "status": 200, "checked_at": clock.now() + timedelta(days=90)}
+            CheckedLink.update(**ahead, due_at=clock.now() + timedelta(days=90)).where(CheckedLink.url == away).execute()
+        _name(roadmap, nowhere)
+        for _ in range(4):
+            round_()
+            later(days=3)
+        assert [each["state"] for each in shown(client, roadmap)] == ["unchecked"]
+
     def test_a_private_address_is_dead_at_once_and_never_asked(self, client: TestClient, site: Site, roadmap: str) -> None:
         _name(roadmap, "http://192.168.7.7/", "http://169.254.169.254/latest")
         link_checks._note_new()
@@ -388,3 +401,13 @@ class TestWhileWriting:
         content.build_content(str(part.id))
         assert asked == [(), (site.url("/one"),)]
         assert states(client, site, roadmap) == {"/two": "alive"}
+
+    def test_many_addresses_take_no_longer_than_one(self, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        paths = [f"/silent/{number}" for number in range(30)]
+        site.pages |= dict.fromkeys(paths, silent)
+        resource = Resource(title="x", url="http://a/", type="article", language="en", why="It is.")
+        items = tuple(resource.model_copy(update={"url": site.url(path)}) for path in paths)
+        monkeypatch.setattr(link_checks, "WHILE_WRITING", 0.5)
+        began = monotonic()
+        assert link_checks.dead_among(Resources(items=items), look=True) == ()
+        assert monotonic() - began < 1.5
