@@ -454,6 +454,22 @@ BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
     "no front matter": (HERE, lambda text: text.replace("+++", "---"), "must begin with TOML between two lines of +++"),
     "a field too many": (HERE, replaced("hours = 4", "hours = 4\nlength = 5"), "length: Extra inputs are not permitted"),
     "a field is missing": (HERE, replaced("hours = 4\n", ""), "hours: Field required"),
+    "hours out of bounds": (HERE, replaced("hours = 4", "hours = 0"), "hours: Input should be greater than or equal to 1"),
+    "a number without end": (HERE, replaced("hours = 4", f"hours = {'9' * 5000}"), "is not TOML: Exceeds the limit"),
+    "lists without end": (HERE, replaced("hours = 4", f"hours = {'[' * 5000}"), "is not TOML: maximum recursion depth"),
+    "no resources": (
+        *(HERE, lambda text: text.replace("[[resources]]", "[[spares]]").replace("+++\n", "+++\nresources = []\n", 1)),
+        "resources: List should have at least 1 item",
+    ),
+    "no questions": (
+        *(
+            HERE,
+            lambda text: re.sub(r"\[\[questions\]\].*?(?=\n\+\+\+\n)", "", text, flags=re.DOTALL).replace(
+                "+++\n", "+++\nquestions = []\n", 1
+            ),
+        ),
+        "questions: List should have at least 1 item",
+    ),
     "a prerequisite that does not exist": (
         *(HERE, replaced('"asgi-and-starlette"', '"asgi-and-starlets"')),
         "prerequisites: 'asgi-and-starlets' is no concept of this track",
@@ -518,12 +534,21 @@ class TestBrokenFiles:
         (copied / HERE).write_bytes("+++\ntitle = 'é'\n+++\n".encode("latin-1"))
         assert f"{HERE}: is not UTF-8" in list(broken_files())
 
-    @pytest.mark.parametrize("text", ["id = ", 'id = "other"\n', ""])
-    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: str) -> None:
-        (copied / "devops" / "track.toml").write_text(text)
+    @pytest.mark.parametrize(
+        "text", [b"id = ", b'id = "other"\n', b"", b"id = '\xff'", b"id = " + b"9" * 5000, b"id = " + b"[" * 5000]
+    )
+    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: bytes) -> None:
+        (copied / "devops" / "track.toml").write_bytes(text)
         assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
         assert "devops" not in tracks()
         assert len(tracks()) == len(FOLDERS) - 1
+        assert find_track("Learn Django") is not None
+
+    def test_a_folder_in_place_of_a_head_or_of_a_concept_is_named(self, copied: Path) -> None:
+        for path in ("devops/track.toml", HERE):
+            (copied / path).unlink()
+            (copied / path).mkdir()
+        assert {each.split(":")[0] for each in broken_files()} == {"devops/track.toml", HERE}
         assert find_track("Learn Django") is not None
 
     def test_a_roadmap_of_a_broken_track_fails_with_the_reason_and_others_are_made(
