@@ -8,29 +8,20 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
-from snowballstemmer import stemmer
-
-from roadmap.goals import lexicon
+from roadmap.goals import lexicon, stem
 from roadmap.lesson import ASIAN
 from roadmap.outline import Question
 
 SHINGLE = 8  # words: long enough that common phrases are none, short enough that one copied sentence is many
 WORD = re.compile(r"[a-z0-9_]+(?:['\u2019][a-z]+)?", re.IGNORECASE)
-_english = stemmer("english")
 
 
 def terms(text: str) -> list[str]:
     """Stems of words in Latin letters without those that say nothing, and pairs of Chinese characters."""
     latin = [word for word in WORD.findall(text.lower()) if not lexicon().says_nothing(word)]
     runs = re.findall(rf"{ASIAN.pattern}+", text)
-    return [*map(_stem, latin), *(run[at : at + 2] for run in runs for at in range(max(1, len(run) - 1)))]
-
-
-@lru_cache(maxsize=50_000)
-def _stem(word: str) -> str:
-    return str(_english.stemWord(word))
+    return [*map(stem, latin), *(run[at : at + 2] for run in runs for at in range(max(1, len(run) - 1)))]
 
 
 def weights(tutorials: Iterable[str]) -> Mapping[str, float]:

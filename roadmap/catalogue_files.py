@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roadmap.goals import Match
 from roadmap.languages import script_of
-from roadmap.outline import Level, Question, Resource
+from roadmap.outline import Level, Question, Resource, Title
 
 TRACKS = Path(__file__).parent / "tracks"
 FENCE = "+++\n"
@@ -33,13 +33,13 @@ class Strict(BaseModel):
 
 
 class TrackModule(Strict):
-    title: str
+    title: Title
     description: str
     concepts: list[str] = Field(min_length=1)
 
 
 class TrackStage(Strict):
-    title: str
+    title: Title
     description: str
     modules: list[TrackModule] = Field(min_length=1)
 
@@ -47,7 +47,7 @@ class TrackStage(Strict):
 class Track(Strict):
     id: str
     position: int  # among the tracks
-    title: str
+    title: Title
     summary: str
     language: str
     match: Match
@@ -60,16 +60,16 @@ class Track(Strict):
 
 
 class CatalogueConcept(Strict):
-    title: str
+    title: Title
     description: str
-    hours: int
-    difficulty: int
+    hours: int = Field(ge=1, le=200)
+    difficulty: int = Field(ge=1, le=5)
     known_from: Level | None = None
     prerequisites: list[str]
     outcomes: list[str]
-    resources: list[Resource]
+    resources: list[Resource] = Field(min_length=1)
     spares: list[Resource] = []  # instead of a resource whose address is dead
-    questions: list[Question]
+    questions: list[Question] = Field(min_length=1)
     tutorial: str
     tutorial_language: str = ENGLISH
 
@@ -78,18 +78,18 @@ class CatalogueConcept(Strict):
 
 
 class TranslatedModule(Strict):
-    title: str
+    title: Title
     description: str
 
 
 class TranslatedStage(Strict):
-    title: str
+    title: Title
     description: str
     modules: list[TranslatedModule]
 
 
 class TranslatedTrack(Strict):
-    title: str
+    title: Title
     summary: str
     stages: list[TranslatedStage]
 
@@ -103,7 +103,7 @@ class TranslatedQuestion(Strict):
 class TranslatedConcept(Strict):
     """`whys` are those of the resources and then of the spares. Without a tutorial, there is the English one."""
 
-    title: str
+    title: Title
     description: str
     outcomes: list[str]
     whys: list[str]
@@ -249,12 +249,14 @@ def _text(file: Path) -> str:
         raise BrokenFile(f"{_place(file)}: is not there") from None
     except UnicodeDecodeError:
         raise BrokenFile(f"{_place(file)}: is not UTF-8") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise BrokenFile(f"{_place(file)}: cannot be read: {getattr(error, 'strerror', error)}") from None
 
 
 def _toml(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number may be too long, and lists too deep
         raise BrokenFile(f"{_place(file)}: is not TOML: {error}") from None
 
 

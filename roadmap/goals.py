@@ -6,8 +6,9 @@ is looked up once, by its stem, longer phrases before shorter ones.
 """
 
 import re
+import threading
 import tomllib
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is me
 ELSEWHERE = 5  # points that a subject of no track takes from all of them
 SHORTEST_TYPO = 6  # letters of a word in which one may be missing, too many, wrong or misplaced
 MOST_WORDS = 200  # of a goal that are looked at
+_one_at_a_time = threading.Lock()
 TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 REACH = 2  # words behind a denial that it denies
@@ -78,14 +80,17 @@ class Lexicon:
                 if CHINESE.search(word):
                     self._chinese.setdefault(_joined(word), set()).add(name)
                 else:
-                    self._phrases.setdefault(tuple(map(_stem, tokens(word))), set()).add(name)
+                    self._phrases.setdefault(tuple(map(stem, tokens(word))), set()).add(name)
                     self._typos |= {typo: token for token in tokens(word) for typo in (token, *_without_a_letter(token))}
         self._longest: dict[str, int] = {}  # phrase that begins with a word
         for phrase in self._phrases:
             self._longest[phrase[0]] = max(len(phrase), self._longest.get(phrase[0], 0))
         self._known = frozenset(stem for phrase in self._phrases for stem in phrase)
         longest_first = sorted(self._chinese, key=len, reverse=True)
-        self._found = re.compile("|".join(map(re.escape, longest_first)))
+        phrases = "|".join(map(re.escape, longest_first))
+        self._found = re.compile(phrases)
+        denials = "|".join(re.escape(word) for word in words.denials if CHINESE.search(word))
+        self._denied = re.compile(f"(?:{denials})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese punctuation
 
     @property
     def names(self) -> frozenset[str]:
@@ -102,7 +107,8 @@ class Lexicon:
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
         """And whether something is said that has none of these."""
-        found = {name for word in self._found.findall(_joined(text)) for name in self._chinese[word]}
+        chinese = self._denied.sub("", _joined(text))
+        found = {name for word in self._found.findall(chinese) for name in self._chinese[word]}
         words = [word if word in self._nothing else self._spelled(word) for word in tokens(text)[:MOST_WORDS]]
         at, says_more, denied_at = 0, False, -1 - REACH
         while at < len(words):
@@ -120,11 +126,11 @@ class Lexicon:
 
     def _spelled(self, word: str) -> str:
         """The stem of a word, or of the one that it was meant to be: one letter is missing, too many, wrong or misplaced."""
-        stem = _stem(word)
-        if stem in self._known or len(word) < SHORTEST_TYPO:
-            return stem
+        its = stem(word)
+        if its in self._known or len(word) < SHORTEST_TYPO:
+            return its
         meant = (self._typos.get(typo) for typo in (word, *_without_a_letter(word)))
-        return next((_stem(token) for token in meant if token is not None and token[0] == word[0]), stem)
+        return next((stem(token) for token in meant if token is not None and token[0] == word[0]), its)
 
 
 def tokens(text: str) -> list[str]:
@@ -138,11 +144,13 @@ def _joined(text: str) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def _stem(word: str) -> str:
-    return str(_stemmer().stemWord(word))
+def stem(word: str) -> str:
+    """Of an English word. For threads: a stemmer is one for all of them, and keeps what it works on."""
+    with _one_at_a_time:
+        return str(_stemmer().stemWord(word))
 
 
-@lru_cache(maxsize=1)
+@cache
 def _stemmer() -> Any:
     from snowballstemmer import stemmer  # 3 MB, for a service without a model alone
 

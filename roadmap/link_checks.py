@@ -7,10 +7,11 @@ others meanwhile: where there is no network, nothing is held against anybody.
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,7 @@ DUE_AT_ONCE = 200  # addresses, of which each host gives one
 VISITS = 30  # of a round
 AT_ONCE = 10  # visits
 REPLACED_AT_ONCE = 20  # parts
+CROWDED = timedelta(hours=1)  # for which those of a host step back that leave no room for others
 HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
 PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next one behind them makes an address dead
 OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches nobody
@@ -60,11 +62,12 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
         links = known(urls)
     new = [url for url in dict.fromkeys(urls) if url not in links or links[url].checked_at is None]
     if look and new:
-        telling = {url: seen for url, seen in _visited(new, limit=WHILE_WRITING).items() if seen.status or seen.refused}
+        telling = {url: seen for url, seen in _visited(new, within=WHILE_WRITING).items() if seen.status or seen.refused}
         with transaction():
-            for url, seen in telling.items():
-                _insert([url])
-                _save(CheckedLink.get_by_id(digest(url)), seen)
+            _insert(telling)
+            for url in sorted(telling, key=digest):  # in the same order for everybody, here as well
+                if (link := CheckedLink.get_or_none(CheckedLink.digest == digest(url))) is not None:
+                    _save(link, telling[url])
             links = known(urls)
     return tuple(url for url in urls if url in links and links[url].state == LinkState.dead)
 
@@ -86,11 +89,15 @@ def _note_new() -> None:
         query = ContentVersion.select(ContentVersion.content, ContentVersion.body).join(Content, on=its)
         urls_of = {id_: _urls(body) for id_, body in query.where(ContentVersion.content.in_(list(found))).tuples()}
         _insert({url for urls in urls_of.values() for url in urls})
+        uses = LinkUse.select(LinkUse.content).where(LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False))
+        anew = {id_ for (id_,) in uses.distinct().tuples()}
         for id_, version in found.items():
             named = [digest(url) for url in urls_of.get(id_, ())]
             LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
             if named:  # those that the version before had keep what was done about them
                 LinkUse.insert_many([{"content": id_, "link": link} for link in named]).on_conflict_ignore().execute()
+            if id_ in anew:  # what it names now was looked at: dead ones would be followed by others without end
+                _mark_replaced(id_)
             Content.update(links_noted=version).where(Content.id == id_, Content.version == version).execute()
 
 
@@ -134,17 +141,25 @@ def _claimed() -> list[CheckedLink]:
         if gone:
             CheckedLink.delete().where(CheckedLink.digest.in_(gone)).execute()
         by_host: dict[str, CheckedLink] = {}
-        for link in found:
-            if link.digest in named:
-                by_host.setdefault(host_of(link.url), link)
+        firsts = [by_host.setdefault(host_of(link.url), link) for link in found if link.digest in named]
         taken = list(by_host.values())[:VISITS]
-        held = [link.digest for link in taken]
-        CheckedLink.update(due_at=clock.now() + HELD).where(CheckedLink.digest.in_(held)).execute()
+        _put_off([link.digest for link in taken], HELD)
+        if len(found) == DUE_AT_ONCE:
+            _put_off(named.difference(link.digest for link in firsts), CROWDED)
     return taken
 
 
-def _visited(urls: Sequence[str], limit: float = LIMIT) -> dict[str, Visit]:
-    ask = partial(visit, networks=settings.linked, limit=limit)
+def _put_off(digests: Collection[str], wait: timedelta) -> None:
+    CheckedLink.update(due_at=clock.now() + wait).where(CheckedLink.digest.in_(digests)).execute()
+
+
+def _visited(urls: Sequence[str], within: float = inf) -> dict[str, Visit]:
+    """`within` so many seconds, all of them: those for which no time is left come to nothing."""
+    until = monotonic() + within
+
+    def ask(url: str) -> Visit:
+        return visit(url, networks=settings.linked, limit=min(LIMIT, until - monotonic()))
+
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="Visit") as pool:
         return dict(zip(urls, pool.map(ask, urls), strict=True))
 
@@ -154,8 +169,9 @@ def _is_online(seen: Iterable[Visit]) -> bool:
     if any(found.status is not None or found.unwelcome for found in seen):
         return True
     answered = CheckedLink.select().where(CheckedLink.state == LinkState.alive, CheckedLink.status.is_null(False))
+    past = CheckedLink.checked_at <= clock.now()  # it may have been ahead
     with session():
-        latest = answered.order_by(CheckedLink.checked_at.desc()).first()
+        latest = answered.where(past).order_by(CheckedLink.checked_at.desc()).first()
     if latest is None:
         return False
     lately = latest.checked_at > clock.now() - SEEN_LATELY

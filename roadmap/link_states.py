@@ -12,9 +12,9 @@ from pydantic import Field
 from core import clock
 from core.runtime import session, settings
 from models.link_checks import CheckedLink, LinkUse
-from models.roadmaps import Content, Roadmap
+from models.roadmaps import Concept, Content, Roadmap
 from roadmap.outline import Level, Resource
-from roadmap.statuses import FINAL, ContentStatus, LinkState, RoadmapStatus
+from roadmap.statuses import ContentStatus, LinkState, RoadmapStatus
 
 # As migration 0016 has indexed it: contents whose current version has addresses that are not among those to check.
 UNNOTED = peewee.SQL("kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)")
@@ -59,12 +59,15 @@ def dead_of(content_id: UUID) -> tuple[str, ...]:
 
 
 def replaceable() -> peewee.ModelSelect:
-    """Uses of dead addresses in parts that may be written anew, and for which nothing was done yet."""
+    """Uses of dead addresses in parts that may be written anew, and for which nothing was done yet. What is not in the plan any
+    more, and a roadmap that was cancelled, is left as it is.
+    """
     its = (Content.id == LinkUse.content) & (Content.status == ContentStatus.ready) & (Content.links_noted == Content.version)
-    at_rest = (*FINAL, RoadmapStatus.building)
+    at_rest = (RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.building)
     of = (Roadmap.id == Content.roadmap) & Roadmap.status.in_(at_rest) & Roadmap.trashed_at.is_null()
     query: peewee.ModelSelect = LinkUse.select(LinkUse.content, Roadmap.id, Roadmap.owner).join(CheckedLink)
     query = query.join(Content, on=its).join(Roadmap, on=of)
+    query = query.join(Concept, on=(Concept.id == Content.concept) & ~Concept.removed)
     return query.where(CheckedLink.state == LinkState.dead, LinkUse.replaced_at.is_null())
 
 

@@ -93,19 +93,23 @@ class ModelGenerator:
         return self._design("repair", design, facts)
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
-        lacks: list[str] = []
+        poor: list[Contents] = []  # one that lacks something is better than none
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
             if wrong := mismatch(content.text(), brief.request.language):
                 raise ValueError(wrong)
-            if isinstance(content, Tutorial) and not (brief.instruction or lacks):  # once: a poor tutorial is better than none
-                lacks.extend(lesson.faults(content.markdown))
-                if lacks:
-                    raise ValueError(" ".join(lacks))
+            if isinstance(content, Tutorial) and not (brief.instruction or poor) and (lacks := lesson.faults(content.markdown)):
+                poor.append(content)
+                raise ValueError(" ".join(lacks))
             return content
 
-        return self._ask(kind, DRAFTS[kind], _facts(brief), made)
+        try:
+            return self._ask(kind, DRAFTS[kind], _facts(brief), made)
+        except GeneratorFault:
+            if poor:  # it is paid for, and what came instead is not in the agreed form
+                return poor[0]
+            raise
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """What breaks a rule of an outline is not asked for again here: repairing it is a step of its own."""

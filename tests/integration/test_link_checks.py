@@ -21,7 +21,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, S
 from roadmap import building, catalogue_files, execution_log, link_checks, link_states
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import load_concept
-from roadmap.outline import ContentKind
+from roadmap.outline import ContentKind, Resources
 from tests.servers import Postgres
 from tests.site import Site, page, served
 
@@ -133,6 +133,22 @@ def test_workers_at_the_same_time_look_at_each_link_once(on_postgres: None, site
         assert {link.state for link in CheckedLink.select()} == {"alive"}
         assert LinkUse.select().count() == len(paths) * len(made)
     assert [path for path in paths if len(site.asked_for(path)) != 1] == []
+
+
+def test_writers_that_name_the_same_addresses_do_not_wait_for_each_other(on_postgres: None, site: Site) -> None:
+    resource = load_concept("python-backend", "caching").resources[0]
+    together = Barrier(2)
+
+    def write(paths: list[str]) -> None:
+        items = [resource.model_copy(update={"url": site.url(path)}) for path in paths]
+        together.wait()
+        assert len(link_checks.dead_among(Resources(items=tuple(items)), look=True)) == len(items)
+
+    for turn in range(8):
+        paths = [f"/{turn}/{number}" for number in range(40)]
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(write, each) for each in (paths, paths[::-1])]:
+                done.result()
 
 
 def test_what_is_deleted_while_it_is_looked_at_harms_nobody(on_postgres: None, site: Site) -> None:

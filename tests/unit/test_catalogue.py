@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue import Catalogue, _fitting, find_track
 from roadmap.catalogue_files import CHINESE, TRACKS, CatalogueConcept, Track, broken_files, languages, load_concept, tracks
 from roadmap.checks import problems
-from roadmap.goals import lexicon
+from roadmap.goals import lexicon, stem
 from roadmap.outline import ContentKind, Level, Outline, Quiz, Resource, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
@@ -295,6 +297,35 @@ class TestGoals:
         assert len(listed) >= 30
         assert 1 - len(wrong) / len(listed) >= ENOUGH_GOALS, wrong
 
+    @pytest.mark.parametrize(
+        ("goal", "expected"),
+        [
+            ("不想学前端，想学后端", "python-backend"),
+            ("I want to learn the backend, not the frontend", "python-backend"),
+            ("frontend without backend", "web-frontend"),
+            ("不要数据库，只学数据分析", "data-analysis"),
+        ],
+    )
+    def test_what_is_denied_is_not_meant(self, goal: str, expected: str) -> None:
+        found = find_track(goal)
+        assert found is not None
+        assert found.id == expected
+
+    def test_threads_that_read_goals_at_the_same_time_read_the_same(self) -> None:
+        listed = [goal for goal, _ in goals("tuned")]
+        expected = [(found := find_track(goal)) and found.id for goal in listed]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            for _ in range(3):
+                stem.cache_clear()
+                lexicon.cache_clear()
+                with ThreadPoolExecutor(4) as pool:
+                    every = list(pool.map(lambda _: [(found := find_track(goal)) and found.id for goal in listed], range(4)))
+                assert every == [expected] * 4
+        finally:
+            sys.setswitchinterval(interval)
+
     def test_what_is_long_is_read_in_bounds(self) -> None:
         assert find_track("backend " + "nothing at all that is known of " * 30) is not None
         assert find_track("和 " * 500) is None
@@ -480,6 +511,22 @@ BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
     "no front matter": (HERE, lambda text: text.replace("+++", "---"), "must begin with TOML between two lines of +++"),
     "a field too many": (HERE, replaced("hours = 4", "hours = 4\nlength = 5"), "length: Extra inputs are not permitted"),
     "a field is missing": (HERE, replaced("hours = 4\n", ""), "hours: Field required"),
+    "hours out of bounds": (HERE, replaced("hours = 4", "hours = 0"), "hours: Input should be greater than or equal to 1"),
+    "a number without end": (HERE, replaced("hours = 4", f"hours = {'9' * 5000}"), "is not TOML: Exceeds the limit"),
+    "lists without end": (HERE, replaced("hours = 4", f"hours = {'[' * 5000}"), "is not TOML: maximum recursion depth"),
+    "no resources": (
+        *(HERE, lambda text: text.replace("[[resources]]", "[[spares]]").replace("+++\n", "+++\nresources = []\n", 1)),
+        "resources: List should have at least 1 item",
+    ),
+    "no questions": (
+        *(
+            HERE,
+            lambda text: re.sub(r"\[\[questions\]\].*?(?=\n\+\+\+\n)", "", text, flags=re.DOTALL).replace(
+                "+++\n", "+++\nquestions = []\n", 1
+            ),
+        ),
+        "questions: List should have at least 1 item",
+    ),
     "a prerequisite that does not exist": (
         *(HERE, replaced('"asgi-and-starlette"', '"asgi-and-starlets"')),
         "prerequisites: 'asgi-and-starlets' is no concept of this track",
@@ -543,12 +590,21 @@ class TestBrokenFiles:
         (copied / HERE).write_bytes("+++\ntitle = 'é'\n+++\n".encode("latin-1"))
         assert f"{HERE}: is not UTF-8" in broken_files()
 
-    @pytest.mark.parametrize("text", [b"id = ", b'id = "other"\n', b"", b'id = "\xe9"\n'])
+    @pytest.mark.parametrize(
+        "text", [b"id = ", b'id = "other"\n', b"", b"id = '\xff'", b"id = " + b"9" * 5000, b"id = " + b"[" * 5000]
+    )
     def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: bytes) -> None:
         (copied / "devops" / "track.toml").write_bytes(text)
         assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
         assert "devops" not in tracks()
         assert len(tracks()) == len(FOLDERS) - 1
+        assert find_track("Learn Django") is not None
+
+    def test_a_folder_in_place_of_a_head_or_of_a_concept_is_named(self, copied: Path) -> None:
+        for path in ("devops/track.toml", HERE):
+            (copied / path).unlink()
+            (copied / path).mkdir()
+        assert {each.split(":")[0] for each in broken_files()} == {"devops/track.toml", HERE}
         assert find_track("Learn Django") is not None
 
     def test_a_roadmap_of_a_broken_track_fails_with_the_reason_and_others_are_made(

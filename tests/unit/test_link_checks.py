@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,11 +17,11 @@ from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap import building, catalogue_files, link_checks, link_states
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import CatalogueConcept
-from roadmap.outline import ContentKind, Resource
+from roadmap.outline import ContentKind, Resource, Resources
 from tasks import content, upkeep
 from tasks.queues import content_queue
 from tests.servers import free_port
-from tests.site import Site, page, served
+from tests.site import Site, page, served, silent
 
 GOAL = "Become a backend engineer in Python"
 CONCEPT = "python-functions"
@@ -155,6 +156,18 @@ class TestMarking:
                 CheckedLink.update(due_at=due).where(CheckedLink.url == url).execute()
         assert [link.url for link in link_checks._claimed()] == urls[: link_checks.VISITS]
 
+    def test_many_of_one_host_leave_room_for_others(self, client: TestClient, site: Site, roadmap: str) -> None:
+        _name(roadmap, *(f"http://a.invalid/{number}" for number in range(900)), site.url("/one"))
+        link_checks._note_new()
+        with transaction():
+            CheckedLink.update(due_at=clock.now() + timedelta(seconds=1)).where(CheckedLink.url == site.url("/one")).execute()
+        claimed = set()
+        for _ in range(6):
+            later(minutes=1)
+            claimed |= {link.url for link in link_checks._claimed()}
+        assert site.url("/one") in claimed
+        assert len(claimed) == 7  # one of the others each time
+
 
 class TestReplacing:
     def test_a_dead_one_gives_way_to_a_spare_in_a_new_version(self, client: TestClient, site: Site, roadmap: str) -> None:
@@ -184,6 +197,26 @@ class TestReplacing:
         assert _content(roadmap).version == before
         assert not link_states.is_anything_due()
 
+    def test_a_model_that_names_only_dead_ones_is_not_asked_again_and_again(
+        self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site.pages["/one"] = page(404)
+        asked: list[str] = []
+
+        class Wrong(Catalogue):
+            repairs = True
+
+            def write(self, kind: Any, brief: Any) -> Any:
+                asked.append(kind)
+                resource = Resource(title="x", url=site.url(f"/{len(asked)}"), type="article", language="en", why="It is.")
+                return Resources(items=(resource,))
+
+        monkeypatch.setattr(content, "_chosen", lambda: Wrong())
+        for _ in range(10):
+            content.send(link_checks.look_after(by_model=True))
+        assert (len(asked), _content(roadmap).version) == (2, 2)
+        assert not link_states.is_anything_due()
+
     def test_what_a_model_has_written_waits_for_a_model(self, client: TestClient, site: Site, roadmap: str) -> None:
         with transaction():
             ContentVersion.update(generator="model:x").where(ContentVersion.content == _content(roadmap).id).execute()
@@ -199,6 +232,26 @@ class TestReplacing:
             round_()
         assert _content(roadmap).version == 1
         assert not link_states.is_anything_due()
+
+    def test_what_is_not_in_the_plan_any_more_is_left_alone(self, client: TestClient, site: Site, roadmap: str) -> None:
+        remove = {"op": "remove", "what": "concept", "key": f"python-backend/{CONCEPT}"}
+        assert client.post(f"/api/v1/roadmaps/{roadmap}/edits", json={"operations": [remove]}).status_code == 202
+        site.pages["/one"] = page(404)
+        for _ in range(3):
+            round_()
+        assert (_content(roadmap).status, _content(roadmap).version) == ("ready", 1)
+        assert not link_states.is_anything_due()
+
+    def test_nor_is_anything_written_of_what_was_cancelled(self, client: TestClient, site: Site, roadmap: str) -> None:
+        with transaction():
+            mine = _content(roadmap).id
+            Content.update(status="cancelled").where(Content.roadmap == roadmap, Content.id != mine).execute()
+            Roadmap.update(status="cancelled").where(Roadmap.id == roadmap).execute()
+        site.pages["/one"] = page(404)
+        for _ in range(3):
+            round_()
+        assert client.get(f"/api/v1/roadmaps/{roadmap}").json()["status"] == "cancelled"
+        assert states(client, site, roadmap) == {"/one": "dead", "/two": "alive"}
 
     def test_an_address_that_comes_back_is_alive_again(self, client: TestClient, site: Site, roadmap: str) -> None:
         site.pages |= {path: page(404) for path in ("/one", "/two", "/spare")}
@@ -251,6 +304,18 @@ class TestFaults:
             link_checks._check_due()
             later(days=2.1)
         assert {each["url"]: each["state"] for each in shown(client, roadmap)} == {nowhere: "dead", site.url("/two"): "alive"}
+
+    def test_nor_where_the_clock_was_ahead(self, client: TestClient, site: Site, roadmap: str) -> None:
+        nowhere, away = f"http://127.0.0.1:{free_port()}/", f"http://127.0.0.1:{free_port()}/away"
+        with transaction():
+            link_checks._insert([away])
+            ahead = {"state": "alive", "status": 200, "checked_at": clock.now() + timedelta(days=90)}
+            CheckedLink.update(**ahead, due_at=clock.now() + timedelta(days=90)).where(CheckedLink.url == away).execute()
+        _name(roadmap, nowhere)
+        for _ in range(4):
+            round_()
+            later(days=3)
+        assert [each["state"] for each in shown(client, roadmap)] == ["unchecked"]
 
     def test_a_private_address_is_dead_at_once_and_never_asked(self, client: TestClient, site: Site, roadmap: str) -> None:
         _name(roadmap, "http://192.168.7.7/", "http://169.254.169.254/latest")
@@ -336,3 +401,13 @@ class TestWhileWriting:
         content.build_content(str(part.id))
         assert asked == [(), (site.url("/one"),)]
         assert states(client, site, roadmap) == {"/two": "alive"}
+
+    def test_many_addresses_take_no_longer_than_one(self, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        paths = [f"/silent/{number}" for number in range(30)]
+        site.pages |= dict.fromkeys(paths, silent)
+        resource = Resource(title="x", url="http://a/", type="article", language="en", why="It is.")
+        items = tuple(resource.model_copy(update={"url": site.url(path)}) for path in paths)
+        monkeypatch.setattr(link_checks, "WHILE_WRITING", 0.5)
+        began = monotonic()
+        assert link_checks.dead_among(Resources(items=items), look=True) == ()
+        assert monotonic() - began < 1.5
