@@ -325,12 +325,40 @@ class TestConnections:
 
     def test_many_threads_share_one_generator(self, llmock: LLMock) -> None:
         made, written = generator(llmock.base_url()), []
-        threads = [threading.Thread(target=lambda: written.append(made.write(ContentKind.tutorial, BRIEF))) for _ in range(8)]
+        brief = replace(BRIEF, instruction="As you like.")  # so that nothing is asked for twice
+        threads = [threading.Thread(target=lambda: written.append(made.write(ContentKind.tutorial, brief))) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert len(written) == len(llmock.requests) == 8
+
+
+class TestPoorTutorials:
+    """One without an exercise is asked for once more, and is better than none."""
+
+    POOR: ClassVar = {"markdown": "Knead the dough."}
+
+    def test_it_is_told_what_is_missing(self, llmock: LLMock) -> None:
+        llmock.add(Reply(text=json.dumps(self.POOR)))
+        llmock.add(Reply(text=json.dumps({"markdown": TUTORIAL})))
+        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(markdown=TUTORIAL)
+        told = json.loads(llmock.requests[-1].body["messages"][-1]["content"])
+        assert "an exercise, and its worked solution" in told["problems"][0]
+
+    @pytest.mark.parametrize("second", [json.dumps(POOR), "no JSON at all"])
+    def test_what_came_first_is_kept(self, llmock: LLMock, second: str) -> None:
+        llmock.add(Reply(text=json.dumps(self.POOR)))
+        llmock.add(Reply(text=second))
+        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(**self.POOR)
+        assert len(llmock.requests) == 2
+
+    def test_code_that_does_not_parse_is_told(self, llmock: LLMock) -> None:
+        llmock.add(Reply(text=json.dumps({"markdown": f"{TUTORIAL}\n\n```python\nprint(\n```"})))
+        llmock.add(Reply(text=json.dumps({"markdown": TUTORIAL})))
+        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(markdown=TUTORIAL)
+        told = json.loads(llmock.requests[-1].body["messages"][-1]["content"])
+        assert "The Python code in line" in told["problems"][0]
 
 
 NO_ANSWERS = {
