@@ -185,7 +185,9 @@ def _save(link: CheckedLink, seen: Visit) -> None:
     told = {"state": state, "status": seen.status, "reason": seen.wrong[:300], "failures": failures}
     CheckedLink.update(**told, checked_at=now, due_at=now + (wait or days)).where(CheckedLink.digest == link.digest).execute()
     if state == LinkState.alive and link.state == LinkState.dead:
-        LinkUse.update(replaced_at=None).where(LinkUse.link == link.digest).execute()
+        its = LinkUse.link == link.digest
+        free = skip_locked(LinkUse.select(LinkUse.content).where(its))  # whoever holds others writes or deletes their parts
+        LinkUse.update(replaced_at=None).where(its, LinkUse.content.in_([id_ for (id_,) in free.tuples()])).execute()
     if state == LinkState.dead and link.state != LinkState.dead:
         record("links", "check", f"A link is dead: {seen.wrong}", details={"url": link.url[:500], "status": seen.status})
 

@@ -151,6 +151,21 @@ def test_writers_that_name_the_same_addresses_do_not_wait_for_each_other(on_post
                 done.result()
 
 
+def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(on_postgres: None, site: Site) -> None:
+    parts = [roadmap_with(site.url("/gone"))[1] for _ in range(2)]
+    link_checks.look_after(by_model=True)
+    site.pages["/gone"] = page()
+    with transaction():
+        CheckedLink.update(due_at=clock.now()).execute()
+        LinkUse.update(replaced_at=clock.now()).execute()
+    with ThreadPoolExecutor(1) as pool, transaction():
+        LinkUse.update(replaced_at=clock.now()).where(LinkUse.content == parts[0]).execute()
+        pool.submit(link_checks._check_due).result(timeout=10)
+    with session():
+        waiting = {use.content_id for use in LinkUse.select().where(LinkUse.replaced_at.is_null())}
+        assert ({link.state for link in CheckedLink.select()}, waiting) == ({"alive"}, {parts[1]})
+
+
 def test_what_is_deleted_while_it_is_looked_at_harms_nobody(on_postgres: None, site: Site) -> None:
     paths = [f"/{number}" for number in range(6)]
     site.pages |= dict.fromkeys(paths, page())
