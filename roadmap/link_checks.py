@@ -1,8 +1,8 @@
 """Looks at the addresses that resources name, and has dead ones replaced.
 
 Every minute a few addresses are looked at, each host once, so that no site is asked often. An answer that says "gone" makes an
-address dead at once; other faults do when they come three times in a row over days, and only if this machine has reached
-others meanwhile: where there is no network, nothing is held against anybody.
+address dead at once; faults of its server or of the way there do when they come three times in a row over days, and only if this
+machine has reached others meanwhile: where there is no network, nothing is held against anybody.
 """
 
 import logging

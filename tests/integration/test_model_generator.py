@@ -334,13 +334,14 @@ class TestConnections:
         assert len(written) == len(llmock.requests) == 8
 
 
+POOR = {"markdown": "Knead the dough."}
+
+
 class TestPoorTutorials:
     """One without an exercise is asked for once more, and is better than none."""
 
-    POOR: ClassVar = {"markdown": "Knead the dough."}
-
     def test_it_is_told_what_is_missing(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=json.dumps(self.POOR)))
+        llmock.add(Reply(text=json.dumps(POOR)))
         llmock.add(Reply(text=json.dumps({"markdown": TUTORIAL})))
         assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(markdown=TUTORIAL)
         told = json.loads(llmock.requests[-1].body["messages"][-1]["content"])
@@ -348,9 +349,9 @@ class TestPoorTutorials:
 
     @pytest.mark.parametrize("second", [json.dumps(POOR), "no JSON at all"])
     def test_what_came_first_is_kept(self, llmock: LLMock, second: str) -> None:
-        llmock.add(Reply(text=json.dumps(self.POOR)))
+        llmock.add(Reply(text=json.dumps(POOR)))
         llmock.add(Reply(text=second))
-        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(**self.POOR)
+        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(**POOR)
         assert len(llmock.requests) == 2
 
     def test_code_that_does_not_parse_is_told(self, llmock: LLMock) -> None:
