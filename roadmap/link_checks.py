@@ -19,7 +19,7 @@ import peewee
 
 from core import clock
 from core.errors import RoadmapError
-from core.runtime import session, settings, skip_locked, transaction
+from core.runtime import keep_rows, session, settings, skip_locked, transaction
 from core.visiting import GONE, LIMIT, Visit, host_of, visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
@@ -93,6 +93,9 @@ def _note_new() -> None:
         anew = {id_ for (id_,) in uses.distinct().tuples()}
         for id_, version in found.items():
             named = [digest(url) for url in urls_of.get(id_, ())]
+            kept = keep_rows(CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named)))
+            if len(kept) < len(named):  # one was just forgotten, as nobody named it: it comes again
+                continue
             LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
             if named:  # those that the version before had keep what was done about them
                 LinkUse.insert_many([{"content": id_, "link": link} for link in named]).on_conflict_ignore().execute()

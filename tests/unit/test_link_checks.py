@@ -1,6 +1,6 @@
 """The addresses of resources: noted whichever version is current, looked at politely, marked, and replaced when they are dead."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from ipaddress import ip_network
 from time import monotonic
@@ -355,6 +355,22 @@ class TestKeeping:
         round_()
         with session():
             assert (CheckedLink.select().count(), LinkUse.select().count()) == (0, 0)
+
+    def test_one_that_is_forgotten_while_it_is_named_anew_is_noted_the_next_time(
+        self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        insert = link_checks._insert
+
+        def overtaken(urls: Iterable[str]) -> None:
+            insert(urls)
+            CheckedLink.delete().execute()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(link_checks, "_insert", overtaken)
+            link_checks._note_new()
+        link_checks._note_new()
+        with session():
+            assert LinkUse.select().count() == 2
 
     def test_the_clock_has_it_done_by_a_worker_of_contents(self, client: TestClient, site: Site, roadmap: str) -> None:
         upkeep._look_after_links()
