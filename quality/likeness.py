@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from roadmap.goals import lexicon, stem
+from roadmap.catalogue_files import lexicon
+from roadmap.goals import stem
 from roadmap.lesson import ASIAN
 from roadmap.outline import Question
 

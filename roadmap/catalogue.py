@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self, assert_never
 
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, Invalid, Unavailable
 from roadmap import catalogue_files as files
 from roadmap.briefs import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue_files import BrokenFile, CatalogueConcept, Track, TrackModule, TrackStage, language_of, tracks
-from roadmap.goals import ENOUGH, lexicon
+from roadmap.goals import ENOUGH
 from roadmap.metering import Meter
 from roadmap.outline import (
     Analysis,
@@ -135,8 +135,11 @@ def _says(text: str, word: str) -> bool:
 
 
 def find_track(goal: str) -> Track | None:
-    """The track that a goal is about, or None."""
-    meant = lexicon().read(goal)
+    """The track that a goal is about, or None. Raises Unavailable."""
+    try:
+        meant = files.lexicon().read(goal)
+    except BrokenFile as broken:
+        raise Unavailable(f"The built-in catalogue cannot be used: {broken}.") from None
     points = {track.id: meant.points(track.match) for track in tracks().values()}
     best = max(points, key=points.__getitem__, default="")
     return tracks()[best] if points.get(best, 0) >= ENOUGH else None

@@ -6,11 +6,11 @@ import tomllib
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from roadmap.goals import Match
+from roadmap.goals import Lexicon, Match, Words
 from roadmap.languages import script_of
 from roadmap.outline import Level, Question, Resource, Title
 
@@ -21,6 +21,7 @@ LANGUAGES = {ENGLISH: "English", CHINESE: "Simplified Chinese"}
 NOT_TRANSLATED = {CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n"}
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
+Named = Annotated[Title, Field(pattern="[A-Za-z0-9]")]  # its key is made of these
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -33,13 +34,13 @@ class Strict(BaseModel):
 
 
 class TrackModule(Strict):
-    title: Title
+    title: Named
     description: str
     concepts: list[str] = Field(min_length=1)
 
 
 class TrackStage(Strict):
-    title: Title
+    title: Named
     description: str
     modules: list[TrackModule] = Field(min_length=1)
 
@@ -144,6 +145,13 @@ def _heads() -> tuple[list[Track], list[str]]:
     return found, broken
 
 
+@lru_cache(maxsize=1)
+def lexicon() -> Lexicon:
+    """By which every goal is read. Raises BrokenFile."""
+    file = TRACKS / "words.toml"
+    return Lexicon(_read(file, Words, _toml(file, _text(file))))
+
+
 def languages(track: Track) -> list[str]:
     """In which it is there."""
     return [tag for tag in LANGUAGES if tag == ENGLISH or (TRACKS / track.id / tag / "track.toml").is_file()]
@@ -167,7 +175,8 @@ def load_track(track_id: str, language: str = ENGLISH) -> Track:
         _same_length(file, f"stages.{number}.modules", its.modules, stage.modules)
         pairs = zip(stage.modules, its.modules, strict=True)
         modules = [module.model_copy(update=translated.model_dump()) for module, translated in pairs]
-        stages.append(TrackStage(title=its.title, description=its.description, modules=modules))
+        told = {"title": its.title, "description": its.description, "modules": modules}
+        stages.append(stage.model_copy(update=told))
     return track.model_copy(update={"title": made.title, "summary": made.summary, "stages": stages, "language": language})
 
 
@@ -227,6 +236,7 @@ def broken_files() -> list[str]:
 
 
 def _loads() -> Iterator[Callable[[], object]]:
+    yield lexicon
     for track in tracks().values():
         for language in languages(track):
             yield partial(load_track, track.id, language)

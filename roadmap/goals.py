@@ -7,14 +7,11 @@ is looked up once, by its stem, longer phrases before shorter ones.
 
 import re
 import threading
-import tomllib
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-WORDS = Path(__file__).parent / "tracks" / "words.toml"
 ENOUGH = 4  # points that a track needs
 SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is meant
 ELSEWHERE = 5  # points that a subject of no track takes from all of them
@@ -163,9 +160,3 @@ def _without_a_letter(word: str) -> list[str]:
 
 def _whole_word(word: str) -> str:
     return re.escape(word) if CHINESE.search(word) else rf"\b{re.escape(word)}\b"
-
-
-@lru_cache(maxsize=1)
-def lexicon() -> Lexicon:
-    """That of the built-in catalogue."""
-    return Lexicon(Words.model_validate(tomllib.loads(WORDS.read_text("utf-8"))))

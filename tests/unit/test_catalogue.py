@@ -16,9 +16,19 @@ from core.errors import Invalid
 from roadmap import catalogue_files
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue import Catalogue, _fitting, find_track
-from roadmap.catalogue_files import CHINESE, TRACKS, CatalogueConcept, Track, broken_files, languages, load_concept, tracks
+from roadmap.catalogue_files import (
+    CHINESE,
+    TRACKS,
+    CatalogueConcept,
+    Track,
+    broken_files,
+    languages,
+    lexicon,
+    load_concept,
+    tracks,
+)
 from roadmap.checks import problems
-from roadmap.goals import lexicon, stem
+from roadmap.goals import stem
 from roadmap.outline import ContentKind, Level, Outline, Quiz, Resource, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
@@ -490,7 +500,8 @@ def forget_afterwards() -> Any:
 
 
 def forget() -> None:
-    for cached in (catalogue_files._heads, catalogue_files.tracks, catalogue_files.load_track, catalogue_files.load_concept):
+    files = catalogue_files
+    for cached in (files._heads, files.tracks, files.load_track, files.load_concept, files.lexicon):
         cached.cache_clear()
 
 
@@ -606,6 +617,22 @@ class TestBrokenFiles:
             (copied / path).mkdir()
         assert {each.split(":")[0] for each in broken_files()} == {"devops/track.toml", HERE}
         assert find_track("Learn Django") is not None
+
+    @pytest.mark.parametrize("text", ["meanings = ", "", "[meanings]\na = 1\n"])
+    def test_words_that_are_broken_are_named_and_no_goal_is_taken(self, copied: Path, client: TestClient, text: str) -> None:
+        (copied / "words.toml").write_text(text)
+        (named,) = broken_files()
+        assert named.startswith("words.toml: ")
+        answer = client.post("/api/v1/roadmaps", json={"goal": "Learn Django"})
+        assert answer.status_code == 503
+        assert named in answer.json()["detail"]
+
+    def test_a_stage_without_a_name_that_can_be_a_key_is_named(self, copied: Path) -> None:
+        path = copied / "devops" / "track.toml"
+        path.write_text(re.sub(r'(\[\[stages\]\]\ntitle = )"[^"]*"', r'\1"运维"', path.read_text("utf-8"), count=1), "utf-8")
+        assert [each.partition(":")[2] for each in broken_files()] == [
+            " stages.0.title: String should match pattern '[A-Za-z0-9]'"
+        ]
 
     def test_a_roadmap_of_a_broken_track_fails_with_the_reason_and_others_are_made(
         self, copied: Path, client: TestClient
