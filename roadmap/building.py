@@ -90,7 +90,8 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
 def _tutorial(concept: Concept) -> str:
     """What is written already: tutorials are begun before quizzes."""
     its = (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
-    written = read_content(Content.select().where(its).get())
+    tutorial = Content.get_or_none(its)
+    written = None if tutorial is None else read_content(tutorial)
     return written.markdown if isinstance(written, Tutorial) else ""
 
 

@@ -45,7 +45,24 @@ OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches 
 LONGEST_WAIT = timedelta(days=1)  # that a site can ask for
 JITTER = 0.1  # of the days between two checks, so that what was written together is not looked at together
 SEEN_LATELY = timedelta(hours=1)  # in which an answer of anybody shows that there is a network
+BLIND = 300.0  # seconds for which nobody is visited while something is written, after all visits have come to nothing
 WHILE_WRITING = 10.0  # seconds for the addresses that a model has just named, all at once
+
+
+class Blind:
+    """Where nobody is reached, parts that are being written do not wait for visits, each of which would come to nothing."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def note(self) -> None:
+        self._until = monotonic() + BLIND
+
+    def is_so(self) -> bool:
+        return monotonic() < self._until
+
+
+blind = Blind()
 
 
 def look_after(*, by_model: bool) -> list[Step]:
@@ -61,8 +78,11 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
     with session():
         links = known(urls)
     new = [url for url in dict.fromkeys(urls) if url not in links or links[url].checked_at is None]
-    if look and new:
-        telling = {url: seen for url, seen in _visited(new, within=WHILE_WRITING).items() if seen.status or seen.refused}
+    if look and new and not blind.is_so():
+        seen_of = _visited(new, within=WHILE_WRITING)
+        telling = {url: seen for url, seen in seen_of.items() if seen.status or seen.refused}
+        if not telling and not any(seen.unwelcome for seen in seen_of.values()):
+            blind.note()
         with transaction():
             _insert(telling)
             for url in sorted(telling, key=digest):  # in the same order for everybody, here as well

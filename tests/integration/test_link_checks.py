@@ -47,6 +47,7 @@ def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator
     for module in (building, link_checks, link_states):
         monkeypatch.setattr(module, "settings", mine)
     monkeypatch.setattr(visiting, "robots", Robots())
+    monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
     yield
     execution_log.buffer.flush()
     database.close_all()

@@ -158,7 +158,7 @@ def test_what_the_units_say_does_the_main_job_and_ends_in_time(stack_of_units: S
         def steps() -> set[str]:
             return {record["step"] for record in stack.get(f"{path}/logs?limit=100").json()["items"]}
 
-        wait_until(lambda: {"accept", "outline", "quiz"} <= steps(), reason="the records are stored")
+        wait_until(lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored")
         for name, service_type in SERVICES.items():
             ended = stack.services[service_type].stop(int(one(name, "TimeoutStopSec")))
             assert ended in (0, -signal.SIGTERM), name  # both are success for systemd

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from core import clock, visiting
 from core.runtime import session, settings, transaction
-from core.visiting import Robots
+from core.visiting import Robots, Visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap import building, catalogue_files, link_checks, link_states
@@ -50,6 +50,7 @@ def roadmap(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(catalogue_files, "load_concept", changed)
     monkeypatch.setattr(visiting, "robots", Robots())
+    monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
     networks = (str(ip_network("127.0.0.0/8")),)
     mine = settings.model_copy(update={"link_check_days": 30, "link_networks": networks})
     for module in MODULES:
@@ -427,3 +428,20 @@ class TestWhileWriting:
         began = monotonic()
         assert link_checks.dead_among(Resources(items=items), look=True) == ()
         assert monotonic() - began < 1.5
+
+
+def test_where_nobody_is_reached_what_is_written_does_not_wait_again_and_again(
+    client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits: list[str] = []
+
+    def unreached(url: str, **_: Any) -> Visit:
+        visits.append(url)
+        return Visit(None, "it did not answer in time")
+
+    monkeypatch.setattr(link_checks, "visit", unreached)
+    monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
+    resource = Resource(title="x", url="https://a.example.org/", type="article", language="en", why="It is.")
+    named = [Resources(items=(resource.model_copy(update={"url": f"https://{name}.example.org/"}),)) for name in "abc"]
+    assert [link_checks.dead_among(each, look=True) for each in named] == [(), (), ()]
+    assert visits == ["https://a.example.org/"]

@@ -111,7 +111,12 @@ def _environment(language: str) -> "Environment":
     )
     environment.filters.update(
         with_code=with_code,
-        instant=_instant, moment=_moment, moment_exact=_moment_exact, amount=_amount, host=_host, pretty=_pretty
+        instant=_instant,
+        moment=_moment,
+        moment_exact=_moment_exact,
+        amount=_amount,
+        host=_host,
+        pretty=_pretty,
     )
     return environment
 
