@@ -33,7 +33,10 @@ REFUSED = {
     "change_password": "the same",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
-NEEDS_A_MODEL = {"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"}
+NEEDS_A_MODEL = {
+    **{"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"},
+    "upgrade_concept": "the catalogue has written it",
+}
 LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}
 ACCEPTED = {  # data which do not fit and may be accepted all the same
     "in header - object with unexpected properties": "a header that nobody knows is no mistake",
@@ -226,6 +229,7 @@ DECISIONS = (
     "retry_roadmap",
     "retry_part",
     "regenerate_part",
+    "upgrade_concept",
     "restore_version",
     "change_webhook",
 )

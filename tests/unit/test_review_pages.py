@@ -227,10 +227,10 @@ class TestHome:
 
         for _ in range(2):
             made(person)
-        few = queries()
+        few = min(queries() for _ in range(3))  # a thread of the process may ask for a roadmap at the same time
         for _ in range(4):
             made(person)
-        assert queries() == few <= 20
+        assert min(queries() for _ in range(3)) == few <= 20
 
 
 class TestPace:
