@@ -46,6 +46,11 @@ class Visit:
     unwelcome: bool = False
     retry_after: float | None = None
 
+    @property
+    def is_gone(self) -> bool:
+        """Surely: an error of a server or of the way to it may pass."""
+        return self.refused or self.status in GONE
+
 
 class Robots:
     """What sites want of programs, by their origin. For threads."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import sleep
 
 from core.runtime import settings
-from core.visiting import GONE, Visit, host_of, visit
+from core.visiting import Visit, host_of, visit
 
 HOSTS = Path(__file__).parent / "official_hosts.toml"
 AT_ONCE = 8  # hosts
@@ -60,8 +60,3 @@ def _one_after_the_other(urls: list[str], probed: Mapping[str, Visit], on_visit:
 
 def _visited(url: str) -> Visit:
     return visit(url, networks=settings.linked)
-
-
-def is_dead(found: Visit) -> bool:
-    """Surely: an error of a server or of the way to it may pass."""
-    return found.refused or found.status in GONE

@@ -112,7 +112,7 @@ def _resources(urls: Sequence[str], seen: Mapping[str, Visit] | None) -> dict[st
     facts: dict[str, Any] = {"resources": len(urls), "unofficial": tuple(url for url in urls if not links.is_official(url))}
     if seen is not None:
         found = {url: seen[url] for url in urls if url in seen}
-        facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in found.items() if links.is_dead(visit))
+        facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in found.items() if visit.is_gone)
         facts["alive"] = sum(1 for visit in found.values() if not visit.wrong)
     return facts
 

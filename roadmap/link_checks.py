@@ -20,7 +20,7 @@ import peewee
 from core import clock
 from core.errors import RoadmapError
 from core.runtime import keep_rows, session, settings, skip_locked, transaction
-from core.visiting import GONE, LIMIT, Visit, host_of, visit
+from core.visiting import LIMIT, Visit, host_of, visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap import decisions, link_states
@@ -219,7 +219,7 @@ def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta |
     """What an address is now, its faults in a row, and when it is looked at again if that is not the usual time."""
     if seen.status is not None and not seen.wrong:
         return LinkState.alive, 0, None
-    if seen.status in GONE or seen.refused:
+    if seen.is_gone:
         return LinkState.dead, 0, None
     if seen.unwelcome or (seen.status is not None and seen.status < 500):
         wait = None if seen.retry_after is None else min(timedelta(seconds=seen.retry_after), LONGEST_WAIT)

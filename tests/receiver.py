@@ -129,12 +129,19 @@ def gate(opened: threading.Event, then: Answer) -> Answer:
 @contextmanager
 def receiving(*answers: Answer) -> Iterator[Receiver]:
     receiver = Receiver(*answers)
-    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    with at_work(receiver.server, receiver.gone):
+        yield receiver
+
+
+@contextmanager
+def at_work(server: ThreadingHTTPServer, gone: threading.Event) -> Iterator[None]:
+    """In a thread of its own; `gone` is set at the end, for answers that wait."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield receiver
+        yield
     finally:
-        receiver.gone.set()
-        receiver.server.shutdown()
-        receiver.server.server_close()
+        gone.set()
+        server.shutdown()
+        server.server_close()
         thread.join()

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.receiver import at_work
+
 Answer = Callable[["Handler"], None]
 
 
@@ -94,12 +96,5 @@ def silent(handler: Handler) -> None:
 @contextmanager
 def served() -> Iterator[Site]:
     made = Site()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with at_work(made.server, made.gone):
         yield made
-    finally:
-        made.gone.set()
-        made.server.shutdown()
-        made.server.server_close()
-        thread.join()

@@ -23,6 +23,7 @@ from roadmap.llm import ModelGenerator
 from roadmap.outline import Analysis, ContentKind, Outline, Quiz, Resources, Tutorial
 from roadmap.requests import RoadmapRequest, accepted_request
 from tests.chaos.model import TUTORIAL
+from tests.chaos.model import WRITTEN as FITTING
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.servers import free_port
 
@@ -55,26 +56,8 @@ def outline(*concepts: dict[str, Any], **changes: Any) -> str:
     return json.dumps({"title": "Baking bread", "stages": [stage], **changes})
 
 
-WRITTEN = {
-    ContentKind.tutorial: {"markdown": f"\n{TUTORIAL}\n"},
-    ContentKind.resources: {
-        "items": [
-            {
-                "title": "Dough",
-                "url": "https://example.org/dough",
-                "type": "book",
-                "level": "beginner",
-                "language": "en",
-                "why": "To know.",
-            }
-        ]
-    },
-    ContentKind.quiz: {
-        "questions": [
-            {"prompt": "Why?", "right_options": ["Gluten"], "wrong_options": ["Salt", "Luck"], "explanation": "It holds."}
-        ]
-    },
-}
+WRITTEN = {ContentKind(kind): form for kind, form in FITTING.items()}
+WRITTEN[ContentKind.tutorial] = {"markdown": f"\n{TUTORIAL}\n"}
 SOUND = outline(concept("flour"), concept("dough", "flour"), concept("oven", "dough"))
 
 

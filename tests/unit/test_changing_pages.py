@@ -9,7 +9,6 @@ import pytest
 from starlette.testclient import TestClient
 
 import web.api.decisions
-import web.pages.roadmap
 from roadmap import decisions, revisions
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import GeneratorFault
@@ -28,7 +27,7 @@ API = "/api/v1"
 @pytest.fixture
 def plan(person: TestClient, designer: Designer, monkeypatch: pytest.MonkeyPatch) -> UUID:
     """A finished roadmap of a generator that follows words: a module with flour and dough, which needs it."""
-    monkeypatch.setattr(web.pages.roadmap, "generator", lambda: designer)
+    monkeypatch.setattr(web.api.decisions, "generator", lambda: designer)
     return created(person)
 
 
@@ -286,7 +285,7 @@ class TestPlans:
     def test_a_plan_that_waits_says_what_is_different(
         self, person: TestClient, designer: Designer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(web.pages.roadmap, "generator", lambda: designer)
+        monkeypatch.setattr(web.api.decisions, "generator", lambda: designer)
         roadmap_id = created(person, review=True)
         assert "What is different from the plan before" not in text_of(person.get(f"/roadmaps/{roadmap_id}"))
         designer.designs = [outline(concept_("flour"))]

@@ -92,12 +92,12 @@ def upgrade_concept(call: Call) -> Reply:
     """Those of its parts that are from the built-in catalogue are written by the model, for this person. What is there now stays
     as earlier versions, and is shown until then.
     """
-    made = decisions.upgrade(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=_has_model())
+    made = decisions.upgrade(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=follows_words())
     return _decided(call, "Asked a model for a concept", made)
 
 
-def _has_model() -> bool:
-    """Whether somebody is there who could write it otherwise."""
+def follows_words() -> bool:
+    """Whether a model is there: somebody who understands what should be different."""
     try:
         generator().check_feedback("/instructions")
     except Invalid:

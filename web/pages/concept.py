@@ -21,6 +21,7 @@ from roadmap.outline import ContentKind
 from roadmap.picture.marks import mark_of
 from roadmap.reading import ConceptDetail
 from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
+from web.api.decisions import follows_words
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
@@ -28,7 +29,6 @@ from web.pages.look import language_of
 from web.pages.on_demand import prose
 from web.pages.page import AnyQuery, Form, filled, is_part, see_other
 from web.pages.rendering import page
-from web.pages.roadmap import follows_words
 from web.pages.start import CHOICES
 
 RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change

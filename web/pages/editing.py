@@ -16,14 +16,13 @@ from roadmap import reading
 from roadmap.decisions import EDITABLE, NOTHING
 from roadmap.reading import ModuleNode, RoadmapTree, StageNode
 from web.api import decisions
-from web.api.decisions import EditRequest
+from web.api.decisions import EditRequest, follows_words
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.rendering import page
-from web.pages.roadmap import follows_words
 
 RULES = {  # by the last part of a field's name
     "title": gettext_noop("1 to 200 characters, and no control characters."),

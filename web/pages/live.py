@@ -20,13 +20,14 @@ from core.errors import InTrash, NotFound, TooMany, Unavailable
 from roadmap import reading
 from roadmap.events import Event, EventType
 from roadmap.statuses import RoadmapStatus
+from web.api.decisions import follows_words
 from web.api.roadmaps import LARGEST_SEQ, last_event_id
 from web.callers import Caller
 from web.endpoint import Call
 from web.events import RETRY, STILL_HERE, poller, streamed
 from web.pages.page import AnyQuery
 from web.pages.rendering import rendered
-from web.pages.roadmap import follows_words, view_of
+from web.pages.roadmap import view_of
 from web.pages.sentences import OF_PART
 from web.turns import in_turn
 

@@ -22,8 +22,8 @@ from roadmap.requests import ApproveRequest, ReviseRequest
 from roadmap.rescheduling import ScheduleRequest, read_schedule
 from roadmap.schedule import Schedule, schedule_of
 from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
-from tasks.content import generator
 from web.api import decisions, learning
+from web.api.decisions import follows_words
 from web.endpoint import Call, NoBody
 from web.errors import status_of
 from web.pages import problems
@@ -130,15 +130,6 @@ def reschedule(call: Call) -> Response:
     except Invalid as error:
         return _page(call, pace_error=error)
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}#pace")
-
-
-def follows_words() -> bool:
-    """Whether somebody is there who understands what should be different."""
-    try:
-        generator().check_feedback("/feedback")
-    except Invalid:
-        return False
-    return True
 
 
 def cancel(call: Call) -> Response:
