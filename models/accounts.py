@@ -23,9 +23,12 @@ class LoginSession(Identified):
     created_at = UtcDateTimeField()
     expires_at = UtcDateTimeField(index=True)
     seen_at = UtcDateTimeField()  # to within a minute
-    ended_at = UtcDateTimeField(null=True, index=True)
+    ended_at = UtcDateTimeField(null=True)
     user_agent = peewee.CharField(max_length=200, default="")
     address = peewee.CharField(max_length=45, default="")
+
+    class Meta:
+        indexes = ((("ended_at", "id"), False),)
 
 
 class ApiKey(Identified):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import peewee
 from pydantic import BaseModel, Field
 
 from core import clock
@@ -93,9 +94,8 @@ def ended_since(moment: datetime) -> set[UUID]:
         found |= {row.id for row in rows}
         if len(rows) < MOST_AT_ONCE:
             return found
-        last = rows[-1]
-        behind = (LoginSession.ended_at > last.ended_at) | (LoginSession.id > last.id)
-        after = (LoginSession.ended_at >= last.ended_at) & behind  # the first half is where the index begins to be read
+        there = [peewee.Value(getattr(rows[-1], column.name), column.db_value) for column in columns]
+        after = peewee.Tuple(*columns) > peewee.Tuple(*there)  # where the index begins to be read
 
 
 def note_seen(session_ids: Collection[UUID]) -> None:

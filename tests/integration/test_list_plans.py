@@ -18,7 +18,7 @@ from benchmarks.growth.plans import most_rows, scanned_whole
 from core import clock
 from core.ids import new_id
 from core.runtime import database, session, transaction
-from models.accounts import Account
+from models.accounts import Account, LoginSession
 from models.roadmaps import Roadmap
 from roadmap import overseeing, reading, sessions, trash
 from roadmap.overseeing import Sought
@@ -113,9 +113,16 @@ def test_the_trash_is_found_without_reading_what_is_not_in_it(filling: Filling, 
             Roadmap.update(trashed_at=None).where(Roadmap.id == mine).execute()
 
 
-def test_each_page_of_ended_logins_begins_where_the_one_before_ended(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("are_at_once", [False, True], ids=["one after the other", "at once, as upkeep ends them"])
+def test_each_page_of_ended_logins_begins_where_the_one_before_ended(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch, are_at_once: bool
+) -> None:
     monkeypatch.setattr(sessions, "MOST_AT_ONCE", 500)
-    found = plans(lambda: sessions.ended_since(clock.now() - timedelta(days=3)), monkeypatch)
+    with session(), database.atomic() as changed:
+        if are_at_once:
+            LoginSession.update(ended_at=clock.now()).where(LoginSession.ended_at.is_null(False)).execute()
+        found = plans(lambda: sessions.ended_since(clock.now() - timedelta(days=3)), monkeypatch)
+        changed.rollback()
     assert len(found) > 5
     assert max(map(most_rows, found)) <= 2 * 500
 

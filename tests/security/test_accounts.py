@@ -412,6 +412,19 @@ class TestSessions:
             works(client, who["headers"])
         assert set(asked) <= {"Standing"}
 
+    def test_all_that_have_ended_are_found_page_by_page_also_those_of_one_moment(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        who, began = registered(client), clock.now()
+        for _ in range(7):
+            log_in(client, who)
+        with session():
+            ids = [row.id for row in LoginSession.select().order_by(LoginSession.created_at)]
+            for several in (ids[:1], ids[1:6], ids[6:7]):  # the last one stays open
+                LoginSession.update(ended_at=clock.now()).where(LoginSession.id.in_(several)).execute()
+        monkeypatch.setattr(sessions, "MOST_AT_ONCE", 2)
+        assert sessions.ended_since(began) == set(ids[:7])
+
     @pytest.mark.parametrize("end", ["log out", "shut out", "revoke the key"])
     def test_an_export_of_the_log_ends_with_the_right_to_it(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, end: str
