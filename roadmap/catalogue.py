@@ -1,7 +1,7 @@
 """The built-in generator: tracks written by people, in files (`catalogue_files.py`), found by what a goal means (`goals.py`)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self, assert_never
 
@@ -21,6 +21,7 @@ from roadmap.outline import (
     OutlineModule,
     OutlineStage,
     Quiz,
+    Resource,
     Resources,
     Tutorial,
 )
@@ -34,6 +35,12 @@ LIKED = {  # types of resources by what people say of how they like to learn
     "documentation": ("documentation", "docs", "manual", "文档", "手册"),
     "article": ("article", "short text", "文章"),
 }
+STOPS = re.compile("[.,;:!?，。；：！？]")  # noqa: RUF001 -- Chinese punctuation
+DENIED = re.compile(  # just before what is not liked
+    r"(?:\b(?:no|not(?! only)|never|without|except|avoid|hate|dislike|rather than|instead of)\b|n['\u2019]t\b)(?:\W+\w+){0,3}\W*$"
+    r"|(?:不(?![错仅只])|别|没|除了).{0,4}$",
+    re.IGNORECASE | re.ASCII,
+)
 NEEDS_A_MODEL = {  # by where it stands in a request
     "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
     "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
@@ -55,17 +62,20 @@ class Catalogue:
     def metered(self, meter: Meter) -> Self:
         return self
 
-    def check(self, request: RoadmapRequest) -> None:
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         track = find_track(request.goal)
         if track is None:
             titles = ", ".join(f"'{track.title}'" for track in tracks().values())
             rule = f"no built-in track fits this goal; there is: {titles}. With OPENAI_API_KEY set, any goal works"
             raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
         written_in = files.languages(track)
-        if language_of(request.language) not in written_in:
+        if language_of(request.language) in written_in:
+            return request
+        if "language" in request.model_fields_set:
             there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
             rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
+        return request.model_copy(update={"language": files.ENGLISH})
 
     def check_feedback(self, pointer: str) -> None:
         raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),))
@@ -122,16 +132,25 @@ def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
 
 
 def _fitting(resources: Resources, request: RoadmapRequest) -> Resources:
-    """What the person likes to use comes first, and then what is for people of this level."""
-    liked = [kind for kind, words in LIKED.items() if any(_says(request.preferences, word) for word in words)]
-    ordered = sorted(resources.items, key=lambda item: (item.type not in liked, item.level is not request.level))
-    return Resources(items=tuple(ordered))
+    """What the person likes to use comes first, and then what is for people of this level; what is not liked comes last."""
+    said = {kind: [is_liked for word in words for is_liked in _said(request.preferences, word)] for kind, words in LIKED.items()}
+    liked = {kind for kind, opinions in said.items() if any(opinions)}
+    disliked = {kind for kind, opinions in said.items() if opinions} - liked
+
+    def place(item: Resource) -> tuple[bool, bool, bool]:
+        return item.type in disliked, item.type not in liked, item.level is not request.level
+
+    return Resources(items=tuple(sorted(resources.items, key=place)))
 
 
-def _says(text: str, word: str) -> bool:
-    """As a word of its own, in the plural or otherwise; Chinese has nothing between its words."""
+def _said(text: str, word: str) -> Iterator[bool]:
+    """Whether it is liked, wherever it is said: as a word of its own, in the plural or otherwise; Chinese has nothing between its
+    words.
+    """
     pattern = rf"\b{word}(?:e?s|ing)?\b" if word.isascii() else word
-    return re.search(pattern, text, re.IGNORECASE | re.ASCII) is not None
+    for clause in STOPS.split(text):
+        for found in re.finditer(pattern, clause, re.IGNORECASE | re.ASCII):
+            yield DENIED.search(clause[: found.start()]) is None
 
 
 def find_track(goal: str) -> Track | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from core.errors import NotFound
 from core.runtime import session
 from models.roadmaps import Concept, Content, ContentVersion
-from roadmap.outline import ContentKind, Contents, Question, QuestionType, Quiz, Resources, Tutorial
+from roadmap.outline import ContentKind, Contents, Question, QuestionType, Quiz, Resource, Resources, Tutorial
 from roadmap.ownership import owned
 from roadmap.word_diff import Line, lines
 
@@ -115,11 +115,15 @@ def _text(content: Tutorial | Resources | QuizDetail) -> str:
         case Tutorial():
             return content.markdown
         case Resources():
-            items = ([item.title, item.url, f"{item.type} · {item.language}", item.why, ""] for item in content.items)
+            items = ([item.title, item.url, _kind(item), item.why, ""] for item in content.items)
             return "\n".join(line for item in items for line in item)
         case QuizDetail():
             questions = ([each.prompt, *(f"- {option}" for option in each.options), ""] for each in content.questions)
             return "\n".join(line for question in questions for line in question)
+
+
+def _kind(item: Resource) -> str:
+    return " · ".join(part for part in (item.type, item.level, item.language) if part)
 
 
 def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:

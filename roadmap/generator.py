@@ -23,8 +23,10 @@ class Generator(Protocol):
     def prompt_version(self, step: str) -> str:
         """Which words a model is asked with at this step; empty when no model is asked."""
 
-    def check(self, request: RoadmapRequest) -> None:
-        """Raise Invalid when this request can never be served. Quick: runs before the answer."""
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
+        """As it is served: one that names no language may be in another. Raise Invalid when it can never be. Quick: runs before
+        the answer.
+        """
 
     def check_feedback(self, pointer: str) -> None:
         """Raise Invalid, for the field at `pointer`, when it cannot make something else than it has made. Quick."""

@@ -97,6 +97,8 @@ INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}|\t)[^\n]*(?:\n(?: {4}|\t)[^\n]*)
 MATH = re.compile(r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[.{1,2000}?\\\]|\\\(.{1,500}?\\\)", re.DOTALL)
 INLINE_CODE = re.compile(r"(?<!`)(`{1,9})(?!`)[^\n]*?(?<!`)\1(?!`)")  # bounded: text of a model may be made to take for ever
 URL = re.compile(r"(?:https?://|www\.)[!-~]+")  # a Chinese sentence goes on after it without a space
+HAN, KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3040-\u30ff]")
+HAN_OR_WORD = re.compile(rf"{HAN.pattern}|[^\W\d_\u3400-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,17 @@ def speaks(text: str, tag: str) -> bool:
     words = own / (2 if wanted.script in TERSE else LETTERS_OF_A_WORD)
     others = (letters.total() - own) / LETTERS_OF_A_WORD
     return words >= OWN_SHARE * (words + others) and not _is_other_chinese(letters, wanted.kind)
+
+
+def chinese_of(text: str) -> str | None:
+    """Which Chinese a text is in that is mostly Chinese, as a BCP 47 tag, else None. In Chinese there are words in Latin letters,
+    too: where there are as many of these as characters, the first of all tells.
+    """
+    are_chinese = [bool(HAN.match(word)) for word in HAN_OR_WORD.findall(text)]
+    if KANA.search(text) or not are_chinese or 2 * sum(are_chinese) + are_chinese[0] <= len(are_chinese):
+        return None
+    traditional, simplified = (sum(letter in kind for letter in text) for kind in (TRADITIONAL, SIMPLIFIED))
+    return "zh-Hant" if traditional > simplified else "zh-Hans"
 
 
 def script_of(tag: str) -> str | None:

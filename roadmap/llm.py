@@ -63,8 +63,9 @@ class ModelGenerator:
     def prompt_version(self, step: str) -> str:
         return prompt(step).version
 
-    def check(self, request: RoadmapRequest) -> None:
-        """A model takes any goal."""
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
+        """A model takes any goal, in any language."""
+        return request
 
     def check_feedback(self, pointer: str) -> None:
         """A model takes any words."""

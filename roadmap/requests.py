@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from core import clock
 from core.numbers import WHOLE
 from core.text import Rule
+from roadmap.languages import chinese_of
 from roadmap.outline import Level
 
 SHORTEST_GOAL = 2  # characters
@@ -59,6 +60,10 @@ LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
+def _language_of_goal(values: dict[str, Any]) -> str:
+    return chinese_of(values.get("goal", "")) or "en"
+
+
 class RoadmapRequest(BaseModel):
     """A goal, and what the plan should respect. Only the goal is required."""
 
@@ -73,7 +78,10 @@ class RoadmapRequest(BaseModel):
     background: Text = Field("", description="What the person has done so far.")
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")
-    language: LanguageTag = Field("en", description="Language of the roadmap, as a BCP 47 tag.")
+    language: LanguageTag = Field(
+        default_factory=_language_of_goal,
+        description="Language of the roadmap, as a BCP 47 tag. Absent: that of a goal in Chinese, where it is there; else `en`.",
+    )
     resource_language: LanguageTag | None = Field(
         None, description="A second language in which resources may be, as a BCP 47 tag."
     )

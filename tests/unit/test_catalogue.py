@@ -342,7 +342,7 @@ class TestGoals:
 
     def test_a_goal_that_fits_no_track_is_refused_with_the_tracks_there_are_and_the_way_out(self) -> None:
         with pytest.raises(Invalid) as refused:
-            Catalogue().check(RoadmapRequest(goal="Bake sourdough bread"))
+            Catalogue().fit(RoadmapRequest(goal="Bake sourdough bread"))
         (field,) = refused.value.fields
         assert field.pointer == "/goal"
         assert "OPENAI_API_KEY" in field.detail
@@ -360,7 +360,7 @@ class TestGoals:
     @pytest.mark.parametrize("language", ["de", "pt-BR", "zh-Hant-TW", "zh-TW", "eng"])
     def test_a_language_without_texts_is_refused(self, language: str) -> None:
         with pytest.raises(Invalid) as refused:
-            Catalogue().check(RoadmapRequest(goal="Learn Django", language=language))
+            Catalogue().fit(RoadmapRequest(goal="Learn Django", language=language))
         (field,) = refused.value.fields
         assert field.pointer == "/language"
         assert "English (en) and Simplified Chinese (zh-Hans)" in field.detail
@@ -368,14 +368,25 @@ class TestGoals:
 
     def test_a_track_that_is_not_translated_says_so(self) -> None:
         with pytest.raises(Invalid) as refused:
-            Catalogue().check(RoadmapRequest(goal="学习网络安全", language="zh-Hans"))
+            Catalogue().fit(RoadmapRequest(goal="学习网络安全", language="zh-Hans"))
         (field,) = refused.value.fields
         assert "'Cyber security engineer' is written in English (en)" in field.detail
+
+    @pytest.mark.parametrize(
+        ("goal", "language"),
+        [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "en"), ("Learn Django", "en")],
+    )
+    def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(self, goal: str, language: str) -> None:
+        assert Catalogue().fit(RoadmapRequest(goal=goal)).language == language
+
+    def test_what_is_asked_for_is_not_changed(self) -> None:
+        request = RoadmapRequest(goal="学习后端开发", language="en-GB")
+        assert Catalogue().fit(request) == request
 
     @pytest.mark.parametrize("language", ["en", "EN", "en-GB", "en-us"])
     def test_english_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="Learn Django", language=language)
-        Catalogue().check(request)
+        Catalogue().fit(request)
         assert problems(Catalogue().outline(design(request))) == []
 
     def test_an_outline_for_a_goal_without_a_track_is_a_lasting_fault(self) -> None:
@@ -421,6 +432,12 @@ class TestWriting:
             ("我喜欢视频", "video"),
             ("看video或者textbooks", "video"),
             ("classical music, notebooks", "article"),
+            ("I have no time to read, so videos", "video"),
+            ("books rather than videos", "book"),
+            ("Not only books", "book"),
+            ("videos, not books", "video"),
+            ("不错的视频", "video"),
+            ("不喜欢看书, 喜欢视频", "video"),
         ],
     )
     def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:
@@ -429,6 +446,25 @@ class TestWriting:
         resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
         ordered = _fitting(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
         assert ordered.items[0].type == first
+
+    @pytest.mark.parametrize(
+        ("preferences", "last"),
+        [
+            ("No videos please", "video"),
+            ("I don't like watching videos.", "video"),
+            ("I do not want to read books", "book"),
+            ("courses rather than books", "book"),
+            ("no videos or books", "book"),
+            ("不要视频", "video"),
+            ("我不喜欢看视频", "video"),
+        ],
+    )
+    def test_what_is_not_liked_comes_last(self, preferences: str, last: str) -> None:
+        named = {"title": "t", "language": "en", "why": "w"}
+        kinds = ("video", "book", "article", "course")
+        resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
+        ordered = _fitting(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
+        assert ordered.items[-1].type == last
 
 
 FIRST_FOUR = ("python-backend", "web-frontend", "data-analysis", "devops")
@@ -464,7 +500,7 @@ class TestLanguages:
     @pytest.mark.parametrize("language", ["zh", "zh-CN", "zh-Hans", "zh-SG", "ZH-hans-CN"])
     def test_simplified_chinese_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="学习后端开发", language=language)
-        Catalogue().check(request)
+        Catalogue().fit(request)
         assert is_chinese(Catalogue().outline(design(request)).title)
 
     def test_a_tutorial_that_is_translated_has_the_same_code(self) -> None:

@@ -28,6 +28,7 @@ from roadmap.outline import (
     Analysis,
     ContentKind,
     Contents,
+    Level,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -82,8 +83,9 @@ class Designer:
     def prompt_version(self, step: str) -> str:
         return f"{step}-1"
 
-    def check(self, request: RoadmapRequest) -> None:
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         """Any goal."""
+        return request
 
     def check_feedback(self, pointer: str) -> None:
         """Any words."""
@@ -117,7 +119,8 @@ class Designer:
         if kind is ContentKind.tutorial:
             return Tutorial(markdown=text)
         if kind is ContentKind.resources:
-            item = Resource(title=text, url="https://example.org", type="book", language="en", why="To know.")
+            facts = {"type": "book", "level": Level.advanced, "language": "en", "why": "To know."}
+            item = Resource(title=text, url="https://example.org", **facts)
             return Resources(items=(item,))
         question = Question(type="single", prompt=text, options=("yes", "no"), answers=(0,), explanation="It is so.")
         return Quiz(questions=(question,))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadmap.languages import PAIRS, SIMPLIFIED, TRADITIONAL, mismatch, speaks
+from roadmap.languages import PAIRS, SIMPLIFIED, TRADITIONAL, chinese_of, mismatch, speaks
 
 TEXTS = {
     "en": "Knead the dough until it is smooth and elastic.",
@@ -203,3 +203,24 @@ def test_a_text_that_was_made_to_take_long_does_not() -> None:
     growing = " ".join("`" * length for length in range(1, 340))
     assert len(growing) > 50_000
     assert speaks(growing + "生地がなめらかになるまで", "ja")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("我想成为后端工程师", "zh-Hans"),
+        ("學習後端開發", "zh-Hant"),
+        ("学 Docker 和 Kubernetes", "zh-Hans"),
+        ("Python 后端开发", "zh-Hans"),
+        ("Learn Chinese 中文", None),
+        ("Learn to write 汉字 by hand", None),
+        ("パン作りを習いたい", None),
+        ("日本語を学ぶ", None),
+        ("Brot backen", None),
+        ("Печь хлеб", None),
+        ("1 2 3", None),
+        ("", None),
+    ],
+)
+def test_a_text_tells_whether_it_is_chinese(text: str, language: str | None) -> None:
+    assert chinese_of(text) == language

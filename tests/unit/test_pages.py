@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import httpx2
@@ -19,6 +19,7 @@ from core.runtime import database, session, settings, transaction
 from core.texts import ENGLISH, texts
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEvent
 from roadmap import execution_log
+from roadmap.drafts import ResourceDraft
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind
 from roadmap.statuses import ContentStatus, RoadmapStatus
@@ -630,6 +631,13 @@ def test_every_event_has_its_sentence(kind: EventType) -> None:
     said = Sentences(ENGLISH).happened(event, {concept: "Baking"})
     assert ("Baking" in said) == kind.startswith(("content.ready", "content.failed", "content.restored"))
     assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != said
+
+
+@pytest.mark.parametrize("kind", get_args(ResourceDraft.model_fields["type"].annotation))
+def test_every_type_of_resource_has_its_word(kind: str) -> None:
+    said = Sentences(ENGLISH).resource_type(kind)
+    assert said.lower() == kind
+    assert Sentences(texts("zh-Hans")).resource_type(kind) not in (said, kind, "")
 
 
 def test_an_event_of_a_newer_version_is_told_of(person: TestClient, roadmap: str) -> None:

@@ -122,7 +122,7 @@ class TestCompared:
         assert [line.text for line in made.lines][1:] == ["- yes", "- no"]
         assert "It is so." not in made.model_dump_json()
         listed = contents.compare_versions(LOCAL_OWNER, *twice, ContentKind.resources, 1, before=None)
-        assert [line.text for line in listed.lines][1:] == ["https://example.org", "book · en", "To know."]
+        assert [line.text for line in listed.lines][1:] == ["https://example.org", "book · advanced · en", "To know."]
 
     def test_over_http(self, client: TestClient, twice: tuple[UUID, UUID]) -> None:
         base = f"/api/v1/roadmaps/{twice[0]}/concepts/{twice[1]}/tutorial/versions"

@@ -29,6 +29,17 @@ LEVELS = {
     Level.intermediate: gettext_noop("Intermediate"),
     Level.advanced: gettext_noop("Advanced"),
 }
+RESOURCE_TYPES = {
+    "article": gettext_noop("Article"),
+    "book": gettext_noop("Book"),
+    "course": gettext_noop("Course"),
+    "documentation": gettext_noop("Documentation"),
+    "reference": gettext_noop("Reference"),
+    "specification": gettext_noop("Specification"),
+    "tool": gettext_noop("Tool"),
+    "tutorial": gettext_noop("Tutorial"),
+    "video": gettext_noop("Video"),
+}
 LINKS = {
     LinkState.alive: gettext_noop("The link works:"),
     LinkState.unclear: gettext_noop("The link could not be checked:"),
@@ -123,6 +134,10 @@ class Sentences:
 
     def level(self, of: str) -> str:
         return self._said(LEVELS[Level(of)])
+
+    def resource_type(self, of: str) -> str:
+        """Empty for one that came from elsewhere."""
+        return self._said(RESOURCE_TYPES[of]) if of in RESOURCE_TYPES else ""
 
     def progress(self, of: ConceptProgress) -> str:
         return self._said(PROGRESS[of])

@@ -90,7 +90,7 @@ async def create(call: Call) -> Response:
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error)
     try:
-        await in_turn(call.owner, _remember, call, request)
+        request = await in_turn(call.owner, _remember, call, request)
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
@@ -116,10 +116,11 @@ async def _accepted(call: Call, new: NewRoadmap) -> Response:
     return idempotency.replayed(call.named, earlier) if earlier is not None else response
 
 
-def _remember(call: Call, request: RoadmapRequest) -> None:
-    """For the next one. Raises Invalid when the generator cannot serve this one."""
-    generator().check(request)
-    learning.save_profile(call.owner, Profile(**{name: getattr(request, name) for name in REMEMBERED}))
+def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
+    """For the next one; as it is served. Raises Invalid when the generator cannot serve this one."""
+    fitted = generator().fit(request)
+    learning.save_profile(call.owner, Profile(**{name: getattr(fitted, name) for name in REMEMBERED}))
+    return fitted
 
 
 def _defaults(call: Call) -> dict[str, Any]:
