@@ -106,6 +106,15 @@ class TestStart:
         tree = tree_of(person, made(person))
         assert (tree["goal"], tree["level"], tree["hours_per_week"], tree["language"]) == (GOAL, "beginner", 8, "en")
 
+    @pytest.mark.parametrize(("goal", "language"), [("学习后端开发", "zh-Hans"), ("学习网络安全", "en")])
+    def test_without_a_language_it_is_that_of_the_goal_as_over_the_api(
+        self, person: TestClient, goal: str, language: str
+    ) -> None:
+        answer = person.post(f"{API}/roadmaps", json={"goal": goal})
+        for path in (made(person, goal=goal), answer.headers["location"].removeprefix(API)):
+            tree = tree_of(person, path)
+            assert (tree["language"], tree["status"]) == (language, "ready")
+
     def test_programs_still_get_the_index(self, client: TestClient) -> None:
         assert client.get("/", headers={"Accept": "*/*"}).json()["service"] == "roadmap"
 
