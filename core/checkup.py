@@ -16,7 +16,7 @@ import peewee
 import redis
 
 from core import clock
-from core.migrate import pending, unknown
+from core.migrate import known, pending, unknown
 from core.postgres import identity, limit_waiting
 from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble, direct_database_trouble
 from core.settings import SHORTEST_KEY, Settings
@@ -138,6 +138,8 @@ def _migrations(database: peewee.Database) -> Check:
         return warning("migrations", told, "a newer version was here", "run that version, or restore a backup of before")
     if missing:
         told = f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        if missing == known():
+            return failed("migrations", told, "nothing is in this database yet", "start the service, or run `roadmap migrate`")
         return failed("migrations", told, "the schema is older than this version", "run `roadmap migrate`")
     return well("migrations", "nothing is pending")
 

@@ -10,6 +10,7 @@ from roadmap import catalogue_files as files
 from roadmap.briefs import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue_files import BrokenFile, CatalogueConcept, Track, TrackModule, TrackStage, language_of, tracks
 from roadmap.goals import ENOUGH
+from roadmap.languages import script_of
 from roadmap.metering import Meter
 from roadmap.outline import (
     Analysis,
@@ -29,16 +30,20 @@ from roadmap.requests import RoadmapRequest
 
 LIKED = {  # types of resources by what people say of how they like to learn
     "video": ("video", "watch", "视频"),
-    "book": ("book", "textbook", "handbook", "ebook", "读书", "书籍"),
+    "book": ("book", "textbook", "handbook", "ebook", "读书", "看书", "书籍", "书本", "教材"),
     "course": ("course", "lecture", "class", "课程", "上课"),
-    "tutorial": ("hands-on", "hands on", "practice", "practical", "by doing", "tutorial", "练习", "动手", "实践"),
+    "tutorial": ("hands-on", "hands on", "practice", "practical", "by doing", "tutorial", "教程", "练习", "动手", "实践"),
     "documentation": ("documentation", "docs", "manual", "文档", "手册"),
     "article": ("article", "short text", "文章"),
 }
 STOPS = re.compile("[.,;:!?，。；：！？]")  # noqa: RUF001 -- Chinese punctuation
-DENIED = re.compile(  # just before what is not liked
+DENIED_BEFORE = re.compile(  # what is said of a thing that is not liked
     r"(?:\b(?:no|not(?! only)|never|without|except|avoid|hate|dislike|rather than|instead of)\b|n['\u2019]t\b)(?:\W+\w+){0,3}\W*$"
-    r"|(?:不(?![错仅只])|别|没|除了).{0,4}$",
+    r"|\bprefer\w*\b.*\bover\W+$|(?:不(?![错仅只])|(?<!特)别|没|除了|讨厌|避免|拒绝)[^只]{0,4}$",
+    re.IGNORECASE | re.ASCII,
+)
+DENIED_BEHIND = re.compile(
+    r"\W+(?:bores?|annoys?|(?:is|are) (?:not|boring)|(?:do|does) not|(?:is|are|do|does)n['\u2019]t)\b|(?:看)?不(?!错)|太(?!好)",
     re.IGNORECASE | re.ASCII,
 )
 NEEDS_A_MODEL = {  # by where it stands in a request
@@ -71,11 +76,12 @@ class Catalogue:
         written_in = files.languages(track)
         if language_of(request.language) in written_in:
             return request
-        if "language" in request.model_fields_set:
+        if request.names_language:
             there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
             rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
-        return request.model_copy(update={"language": files.ENGLISH})
+        is_near = script_of(request.language) == "Hant" and files.CHINESE in written_in
+        return request.wishing(files.CHINESE if is_near else files.ENGLISH)
 
     def check_feedback(self, pointer: str) -> None:
         raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),))
@@ -150,7 +156,7 @@ def _said(text: str, word: str) -> Iterator[bool]:
     pattern = rf"\b{word}(?:e?s|ing)?\b" if word.isascii() else word
     for clause in STOPS.split(text):
         for found in re.finditer(pattern, clause, re.IGNORECASE | re.ASCII):
-            yield DENIED.search(clause[: found.start()]) is None
+            yield not (DENIED_BEFORE.search(clause[: found.start()]) or DENIED_BEHIND.match(clause, found.end()))
 
 
 def find_track(goal: str) -> Track | None:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 ENOUGH = 4  # points that a track needs
 SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is meant
 ELSEWHERE = 5  # points that a subject of no track takes from all of them
+NAMED = 5  # points of a track that a goal names; what it is for ("in biology"), or a worry ("my maths is weak"), takes none then
+INTENT = "intent"  # the meaning that says nothing of a subject
 SHORTEST_TYPO = 6  # letters of a word in which one may be missing, too many, wrong or misplaced
 MOST_WORDS = 200  # of a goal that are looked at
 _one_at_a_time = threading.Lock()
@@ -33,8 +35,8 @@ class Match(BaseModel):
 
 
 class Words(BaseModel):
-    """What `tracks/words.toml` says. `elsewhere` are the subjects of no track; behind what is `wanted` stands the aim; words of
-    `nothing` say nothing of a subject.
+    """What `tracks/words.toml` says. `elsewhere` are the subjects of no track, and so are `fields`, in which one may use what a
+    track teaches; behind what is `wanted` stands the aim; words of `nothing` say nothing of a subject.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,20 +45,23 @@ class Words(BaseModel):
     nothing: list[str]
     meanings: dict[str, list[str]]
     elsewhere: dict[str, list[str]]
+    fields: dict[str, list[str]]
 
 
 class Goal:
-    """The meanings of a goal, and whether it says more than those."""
+    """The meanings of a goal, how many of its aim are `elsewhere` and in other `fields`, and whether it says more than those."""
 
-    def __init__(self, meanings: frozenset[str], elsewhere: int, says_more: bool) -> None:
-        self.meanings, self.elsewhere, self.says_more = meanings, elsewhere, says_more
+    def __init__(self, meanings: frozenset[str], elsewhere: int, fields: int, says_more: bool) -> None:
+        self.meanings, self.elsewhere, self.fields, self.says_more = meanings, elsewhere, fields, says_more
 
     def points(self, match: Match) -> int:
         """How well it fits; below ENOUGH it does not."""
         said = sum(match.points.get(meaning, 0) for meaning in self.meanings)
         if said == 0:
             return 0
-        against = sum(match.against.get(meaning, 0) for meaning in self.meanings) + ELSEWHERE * self.elsewhere
+        is_named = said - (match.points.get(INTENT, 0) if INTENT in self.meanings else 0) >= NAMED
+        others = self.elsewhere + (0 if is_named else self.fields)
+        against = sum(match.against.get(meaning, 0) for meaning in self.meanings) + ELSEWHERE * others
         if not self.meanings.isdisjoint(match.despite):
             against = 0
         return said - against + (0 if self.says_more else SAYS_NO_MORE)
@@ -66,13 +71,13 @@ class Lexicon:
     """From words to meanings."""
 
     def __init__(self, words: "Words") -> None:
-        self._elsewhere = frozenset(words.elsewhere)
-        self._nothing, self._denials = frozenset(words.nothing), frozenset(words.denials)
+        self._elsewhere, self._fields = frozenset(words.elsewhere), frozenset(words.fields)
+        self._nothing, self._denials = frozenset(words.nothing), frozenset(map(stem, words.denials))
         self._wanted = re.compile("|".join(map(_whole_word, words.wanted)), re.IGNORECASE)
         self._phrases: dict[tuple[str, ...], set[str]] = {}
         self._chinese: dict[str, set[str]] = {}
         self._typos: dict[str, str] = {}
-        for name, forms in [*words.meanings.items(), *words.elsewhere.items()]:
+        for name, forms in [*words.meanings.items(), *words.elsewhere.items(), *words.fields.items()]:
             for word in forms:
                 if CHINESE.search(word):
                     self._chinese.setdefault(_joined(word), set()).add(name)
@@ -94,13 +99,13 @@ class Lexicon:
         return frozenset(name for names in (*self._phrases.values(), *self._chinese.values()) for name in names)
 
     def says_nothing(self, word: str) -> bool:
-        return word in self._nothing or word in self._denials
+        return word in self._nothing or stem(word) in self._denials
 
     def read(self, text: str) -> Goal:
         said, says_more = self._meanings(text)
         wanted = self._wanted.split(text)
         aim = said if len(wanted) == 1 else self._meanings(wanted[-1])[0]  # who one is says little of what one wants
-        return Goal(said, len(aim & self._elsewhere), says_more)
+        return Goal(said, len(aim & self._elsewhere), len(aim & self._fields), says_more)
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
         """And whether something is said that has none of these."""

@@ -53,10 +53,16 @@ class Blind:
     """Where nobody is reached, parts that are being written do not wait for visits, each of which would come to nothing."""
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._until, self._is_known = 0.0, False
 
-    def note(self) -> None:
+    def note(self) -> bool:
+        """That nobody is reached; whether that is news."""
+        is_news, self._is_known = not self._is_known, True
         self._until = monotonic() + BLIND
+        return is_news
+
+    def is_over(self) -> None:
+        self._until, self._is_known = 0.0, False
 
     def is_so(self) -> bool:
         return monotonic() < self._until
@@ -149,8 +155,10 @@ def _check_due() -> None:
                 CheckedLink.update(due_at=clock.now() + OFFLINE).where(CheckedLink.digest == link.digest).execute()
             else:
                 _save(link, found)
-    if not online:
-        logger.warning("no link could be looked at: this machine reaches none of %d hosts", len(links))
+    if online:
+        blind.is_over()
+    elif blind.note():
+        logger.warning("no link could be looked at: this machine reaches none of %d hosts; it is not told again", len(links))
 
 
 def _claimed() -> list[CheckedLink]:

@@ -87,6 +87,14 @@ class RoadmapRequest(BaseModel):
     )
     review: bool = Field(False, description="Wait for approval of the outline before its contents are written.")
 
+    @property
+    def names_language(self) -> bool:
+        return "language" in self.model_fields_set
+
+    def wishing(self, language: str) -> "RoadmapRequest":
+        """In this language, which nobody insists on."""
+        return self.model_construct(_fields_set=self.model_fields_set, **{**self.__dict__, "language": language})
+
 
 class ApproveRequest(BaseModel):
     """With a revision, only that one is approved: not one that came meanwhile."""

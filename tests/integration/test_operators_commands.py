@@ -188,13 +188,20 @@ def test_a_broker_that_drops_queues_is_found(server: dict[str, str], own_broker:
     assert (said.code, found["broker"]["state"], found["broker"]["fix"]) == (0, "warning", "set appendonly to yes")
 
 
+def change(environment: dict[str, str], sql: str) -> None:
+    with closing(psycopg2.connect(environment["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
 def test_what_is_pending_or_newer_is_found(server: dict[str, str]) -> None:
-    before = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
-    assert (before["state"], before["fix"]) == ("failed", "run `roadmap migrate`")
+    empty = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
+    assert (empty["state"], empty["fix"]) == ("failed", "start the service, or run `roadmap migrate`")
     assert "roadmap migrate" in refused(server, "users", "list")
     succeeded(server, "migrate")
-    with closing(psycopg2.connect(server["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_the_future', now())")
+    change(server, "DELETE FROM schema_migration WHERE name = '0017_ended_logins'")
+    before = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
+    assert (before["state"], before["fix"]) == ("failed", "run `roadmap migrate`")
+    change(server, "INSERT INTO schema_migration (name, applied) VALUES ('0017_ended_logins', now()), ('9999_the_future', now())")
     after = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (after["state"], "9999_the_future" in after["told"]) == ("warning", True)
 

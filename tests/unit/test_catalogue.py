@@ -29,7 +29,7 @@ from roadmap.catalogue_files import (
 )
 from roadmap.checks import problems
 from roadmap.goals import stem
-from roadmap.outline import ContentKind, Level, Outline, Quiz, Resource, Resources, Tutorial, total_weeks
+from roadmap.outline import ContentKind, Level, Outline, Question, Quiz, Resource, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
@@ -190,6 +190,20 @@ class TestConcepts:
         assert re.findall(r"</?[A-Za-z!][^\n]*", text) == []
         assert re.findall(r"!?\[[^\]\n]*\](?:\(|\[|:)", text) == []
         assert re.findall(r"\w+://\S+", text) == []
+
+
+class TestGuessing:
+    @pytest.mark.parametrize(("track_id", "language"), [(id_, tag) for id_ in FOLDERS for tag in languages(tracks()[id_])])
+    def test_a_right_answer_is_not_given_away_by_its_length(self, track_id: str, language: str) -> None:
+        concepts = [load_concept(track_id, id_, language) for id_ in tracks()[track_id].concept_ids]
+        questions = [question for concept in concepts for question in concept.questions if question.type == "single"]
+        longest = [question for question in questions if longest_alone(question) == question.answers]
+        assert len(longest) <= len(questions) / 3
+
+
+def longest_alone(question: Question) -> tuple[int, ...]:
+    lengths = [len(option) for option in question.options]
+    return tuple(at for at, length in enumerate(lengths) if length == max(lengths)) if lengths.count(max(lengths)) == 1 else ()
 
 
 class TestLevels:
@@ -374,7 +388,7 @@ class TestGoals:
 
     @pytest.mark.parametrize(
         ("goal", "language"),
-        [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "en"), ("Learn Django", "en")],
+        [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "zh-Hans"), ("Learn Django", "en")],
     )
     def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(self, goal: str, language: str) -> None:
         assert Catalogue().fit(RoadmapRequest(goal=goal)).language == language
@@ -438,6 +452,10 @@ class TestWriting:
             ("videos, not books", "video"),
             ("不错的视频", "video"),
             ("不喜欢看书, 喜欢视频", "video"),
+            ("不看视频只看书", "book"),
+            ("我特别喜欢看视频", "video"),
+            ("看书不错", "book"),
+            ("I prefer videos over books", "video"),
         ],
     )
     def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:
@@ -457,6 +475,14 @@ class TestWriting:
             ("no videos or books", "book"),
             ("不要视频", "video"),
             ("我不喜欢看视频", "video"),
+            ("讨厌视频", "video"),
+            ("我最讨厌看书", "book"),
+            ("避免课程", "course"),
+            ("书籍看不懂", "book"),
+            ("视频太慢", "video"),
+            ("books bore me", "book"),
+            ("I prefer videos over books", "book"),
+            ("Videos don\u2019t work for me", "video"),
         ],
     )
     def test_what_is_not_liked_comes_last(self, preferences: str, last: str) -> None:

@@ -286,7 +286,9 @@ class TestFaults:
             later(days=40)
         assert set(states(client, site, roadmap).values()) == {"unclear"}
 
-    def test_without_a_network_nothing_is_held_against_anybody(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_without_a_network_nothing_is_held_against_anybody_and_it_is_told_once(
+        self, client: TestClient, site: Site, roadmap: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         with transaction():
             CheckedLink.delete().execute()
         nowhere = f"http://127.0.0.1:{free_port()}/"
@@ -296,6 +298,14 @@ class TestFaults:
             later(days=3)
         (link,) = shown(client, roadmap)
         assert (link["state"], link["checked_at"]) == ("unchecked", None)
+        assert caplog.text.count("this machine reaches none of") == 1
+        _name(roadmap, site.url("/two"))
+        round_()
+        with transaction():
+            CheckedLink.delete().execute()
+        _name(roadmap, nowhere)
+        round_()
+        assert caplog.text.count("this machine reaches none of") == 2
 
     def test_a_host_that_is_gone_is_dead_when_others_answer(self, client: TestClient, site: Site, roadmap: str) -> None:
         nowhere = f"http://127.0.0.1:{free_port()}/"

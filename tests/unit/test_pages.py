@@ -30,6 +30,7 @@ from web.pages.sentences import Sentences
 from web.routes import PAGES
 
 HTML = {"Accept": "text/html"}
+AUTOMATIC = '<option value="" selected>'
 CHINESE = {**HTML, "Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
 PART = {**HTML, "HX-Request": "true"}
 LARGEST = 60_000  # bytes of a page as it is sent
@@ -154,13 +155,43 @@ class TestStart:
         page = person.get("/?goal=" + "Say+%22hi%22+%3Cb%3E&utm_source=letter").text
         assert "Say &#34;hi&#34; &lt;b&gt;</textarea>" in page
 
-    def test_a_built_in_roadmap_is_asked_for_in_the_language_in_which_it_is_named(self, person: TestClient) -> None:
+    def test_a_built_in_roadmap_comes_in_the_language_in_which_it_is_named(self, person: TestClient) -> None:
+        """Whatever was chosen before, and no choice is made of it."""
+        person.put(f"{API}/profile", json={"language": "de"})
         links = re.findall(r'class="chip" href="([^"]+)" lang="([^"]+)"', person.get("/", headers=CHINESE).text)
         assert {language for _, language in links} == {"en", "zh-Hans"}
-        for link, language in links:
-            page = person.get(html.unescape(link), headers=CHINESE).text
-            assert f'<option value="{language}" lang="{language}" selected>' in page
-        assert '<option value="en" lang="en" selected>' in person.get("/?language=xx").text
+        for link, language in links[:1] + links[-1:]:
+            page = person.get(html.unescape(link), headers=CHINESE)
+            assert AUTOMATIC in page.text
+            goal = re.search(r"<textarea id=\"goal\"[^>]*>([^<]+)</textarea>", page.text)
+            assert goal is not None
+            answer = person.post("/roadmaps", data={"goal": goal[1], "language": ""}, headers=CHINESE)
+            assert tree_of(person, answer.headers["location"])["language"] == language
+        assert person.get(f"{API}/profile").json()["language"] is None
+
+    @pytest.mark.parametrize("language", ["", "xx"])
+    def test_a_link_may_leave_the_language_open(self, person: TestClient, language: str) -> None:
+        person.put(f"{API}/profile", json={"language": "de"})
+        assert '<option value="de" lang="de" selected>' in person.get("/").text
+        assert AUTOMATIC in person.get(f"/?language={language}").text
+        assert '<option value="fr" lang="fr" selected>' in person.get("/?language=fr").text
+
+    @pytest.mark.parametrize(
+        ("goal", "language", "is_told"),
+        [
+            ("Kubernetes", "en", False),
+            ("Django", "zh-Hans", False),
+            ("学习网络安全", "en", True),
+            ("我想學 Python 後端", "zh-Hans", False),
+        ],
+    )
+    def test_a_chinese_page_gives_chinese_where_it_is_there_and_says_where_it_is_not(
+        self, person: TestClient, goal: str, language: str, is_told: bool
+    ) -> None:
+        made = person.post("/roadmaps", data={"goal": goal, "language": ""}, headers=CHINESE).headers["location"]
+        assert tree_of(person, made)["language"] == language
+        assert ("只有英文版" in text_of(person.get(made, headers=CHINESE))) == is_told
+        assert "there in English only" not in text_of(person.get(made)) or is_told
 
     def test_a_full_backlog_keeps_what_was_typed(self, person: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("web.backlog.settings", settings.model_copy(update={"most_queued_roadmaps": 0}))

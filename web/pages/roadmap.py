@@ -11,9 +11,11 @@ from starlette.responses import Response
 from core import clock
 from core.errors import Invalid
 from core.texts import gettext_noop, texts
-from roadmap import events, reading, revisions
+from roadmap import catalogue_files, events, reading, revisions
 from roadmap.activity import Activity, activity
+from roadmap.briefs import BUILT_IN
 from roadmap.events import Event
+from roadmap.languages import chinese_of
 from roadmap.outline import ContentKind
 from roadmap.picture.drawing import inlined
 from roadmap.picture.marks import next_of
@@ -55,6 +57,15 @@ class View:
     @property
     def seq(self) -> int:
         return self.activity.seq
+
+    @property
+    def is_untranslated(self) -> bool:
+        """Whether its goal is in Chinese, and what is built in for it is not."""
+        concept = next(iter(self.concepts), None)
+        if concept is None or self.tree.generator != BUILT_IN or chinese_of(self.tree.goal) is None:
+            return False
+        track = catalogue_files.tracks().get(concept.key.partition("/")[0])
+        return track is not None and catalogue_files.CHINESE not in catalogue_files.languages(track)
 
     @property
     def is_finished(self) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.texts import gettext_noop
 from roadmap.activity import Activity
+from roadmap.briefs import BUILT_IN
 from roadmap.events import Event, EventType
 from roadmap.outbox import TEST
 from roadmap.outline import ContentKind, Level
@@ -117,6 +118,7 @@ DELIVERIES = {
     DeliveryStatus.delivered: gettext_noop("Delivered"),
     DeliveryStatus.failed: gettext_noop("Failed"),
 }
+MADE_HERE = gettext_noop("Ready-made")
 TESTED = gettext_noop("A test")
 ANOTHER = gettext_noop("Something else has happened")  # of a newer version, of which this process does not know
 
@@ -138,6 +140,10 @@ class Sentences:
     def resource_type(self, of: str) -> str:
         """Empty for one that came from elsewhere."""
         return self._said(RESOURCE_TYPES[of]) if of in RESOURCE_TYPES else ""
+
+    def maker(self, of: str) -> str:
+        """Of a plan or a text: a model has its own name."""
+        return self._said(MADE_HERE) if of == BUILT_IN else of
 
     def progress(self, of: ConceptProgress) -> str:
         return self._said(PROGRESS[of])

@@ -14,6 +14,7 @@ from roadmap import catalogue_files, learning, reading, reviewing
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import BrokenFile, Track
 from roadmap.creating import NewRoadmap, new_roadmap
+from roadmap.languages import chinese_of
 from roadmap.learning import Profile
 from roadmap.onward import Onward, onward
 from roadmap.outline import Level
@@ -56,7 +57,7 @@ CHOICES = {  # what the lists of languages offer; each in its own words
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop("Without a model key there are only the roadmaps named here. With one, any goal works."),
     "language": gettext_noop(
-        "Without a model key this roadmap is not there in this language. Choose English; with a key, any language works."
+        "Without a model key this roadmap is not there in this language. Choose “Automatic”; with a key, any language works."
     ),
 }
 NOTHING: Mapping[str, str] = {}
@@ -65,10 +66,10 @@ ASKED = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferenc
 
 
 class StartQuery(AnyQuery):
-    """`language` is that of the roadmap; without one that is offered it is what was chosen last, or that of the page."""
+    """`language` is that of the roadmap, as it was chosen last where none stands; one that is not offered is automatic."""
 
     goal: str = ""
-    language: str = ""
+    language: str | None = None
 
 
 class ListQuery(AnyQuery):
@@ -77,8 +78,9 @@ class ListQuery(AnyQuery):
 
 def show(call: Call) -> Response:
     profile = learning.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
-    asked = {"language": call.query.language} if call.query.language in CHOICES else {}
-    values = {**_defaults(call), **profile, **asked, "goal": call.query.goal[:1000]}
+    chosen = call.query.language
+    asked = {} if chosen is None else {"language": chosen if chosen in CHOICES else ""}
+    values = {**_defaults(), **profile, **asked, "goal": call.query.goal[:1000]}
     return _shown(call, values, going_on=onward(call.owner, limit=GOING_ON), due=reviewing.count_due(call.owner))
 
 
@@ -89,6 +91,8 @@ async def create(call: Call) -> Response:
         request = filled(RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))})
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error)
+    if not request.names_language:
+        request = request.wishing(chinese_of(request.goal) or language_of(call.request))
     try:
         request = await in_turn(call.owner, _remember, call, request)
     except Invalid as error:
@@ -117,17 +121,15 @@ async def _accepted(call: Call, new: NewRoadmap) -> Response:
 
 
 def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
-    """For the next one; as it is served. Raises Invalid when the generator cannot serve this one."""
+    """For the next one what was chosen; as it is served. Raises Invalid when the generator cannot serve this one."""
     fitted = generator().fit(request)
-    learning.save_profile(call.owner, Profile(**{name: getattr(fitted, name) for name in REMEMBERED}))
+    chosen = {name: getattr(request, name) for name in REMEMBERED if name != "language" or request.names_language}
+    learning.save_profile(call.owner, Profile(**chosen))
     return fitted
 
 
-def _defaults(call: Call) -> dict[str, Any]:
-    language = language_of(call.request)
-    if _has_catalogue():
-        language = catalogue_files.language_of(language) or catalogue_files.ENGLISH
-    return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {"language": language}
+def _defaults() -> dict[str, Any]:
+    return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {"language": ""}
 
 
 def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING) -> Response:
@@ -136,7 +138,7 @@ def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING
     errors = problems.of_fields(words, error.fields)
     errors |= {name: words.gettext(instead[name]) for name in errors.keys() & instead.keys()}
     form: Form = call.body
-    values = _defaults(call) | {name: form.text(name) for name in (*ASKED, "review", "form")}  # the same form: it may be done
+    values = _defaults() | {name: form.text(name) for name in (*ASKED, "review", "form")}  # the same form: it may be done
     return _shown(call, values, status=status_of(error), errors=errors, problem=problems.said(words, error))
 
 
