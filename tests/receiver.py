@@ -30,14 +30,18 @@ class Got:
         return told
 
 
+class ServerOfMany(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # clients that come at once: who finds no room asks again after a whole second
+
+
 class Receiver:
     """`answers` are given one after the other, and the last of them from then on."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers: list[Answer] = list(answers) or [status(204)]
         self.got: list[Got] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = ServerOfMany(("127.0.0.1", 0), Handler)
         self.server.receiver = self  # type: ignore[attr-defined]
         self.gone = threading.Event()  # set at the end, for answers that wait
 

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
-from tests.receiver import at_work
+from tests.receiver import ServerOfMany, at_work
 
 Answer = Callable[["Handler"], None]
 
@@ -17,8 +17,7 @@ class Site:
         self.pages: dict[str, Answer] = {}
         self.asked: list[tuple[str, str]] = []
         self.agents: set[str] = set()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = ServerOfMany(("127.0.0.1", 0), Handler)
         self.server.site = self  # type: ignore[attr-defined]
         self.gone = threading.Event()  # set at the end, for answers that wait
 

@@ -55,8 +55,9 @@ def arguments() -> argparse.Namespace:
         "--only", nargs="+", choices=list(STACKS), metavar="STACK", help=", ".join(f"'{name}'" for name in STACKS)
     )
     parser.add_argument("--quick", action="store_true", help="shorter, to look at something")
-    for name in Effort.model_fields:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="instead of those of the form that is run")
+    for name, each in Effort.model_fields.items():
+        option, kind = f"--{name.replace('_', '-')}", float if each.annotation is float else int
+        parser.add_argument(option, type=kind, metavar="N", help="instead of those of the form that is run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     return parser.parse_args()
 

@@ -9,6 +9,7 @@ FILE = Path(__file__).with_suffix(".json")
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Form(BaseModel):
@@ -70,7 +71,7 @@ class Effort(Form):
     idle_seconds: Count
     roadmaps: Count
     requests: Count
-    call_seconds: Count = 1
+    call_seconds: Seconds = 1
 
 
 class Measured(Form):

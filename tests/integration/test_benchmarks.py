@@ -82,7 +82,7 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
 def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path) -> None:
     """Of the stack that has the most to it, as long as it takes to see that each figure is taken."""
     file = tmp_path / "measured.json"
-    effort = Effort(idle_seconds=1, roadmaps=2, requests=8)
+    effort = Effort(idle_seconds=1, roadmaps=2, requests=8, call_seconds=0.1)
     command = [sys.executable, "-m", "benchmarks.usage", "--only", WITH_MODEL, "--quick", "--json", str(file)]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in effort]
     ended = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=100, check=False)

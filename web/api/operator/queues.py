@@ -34,7 +34,9 @@ def _narrowing(given: str) -> str:
     raise ValueError("has no words in it: leave it out to mean all")
 
 
-NARROWING = Rule(_narrowing, CLEAN.pattern.replace("^[", r"^(?=.*\S)["))
+_ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
+_BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s"))
+NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")  # without looking ahead, which programs that make examples cannot
 
 
 class QueueInfo(BaseModel):
