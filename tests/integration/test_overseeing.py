@@ -102,8 +102,12 @@ def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
     assert totals["retries"] == 2
     assert 0 < totals["waited"] < totals["seconds"]
 
-    for path in (f"{LIST}/{tree['id']}/trace",):
-        assert operator(path).json()["spans"] == trace["spans"]
+    def is_the_same() -> bool:
+        """Records of the log may come meanwhile."""
+        theirs, own = operator(f"{LIST}/{tree['id']}/trace").json(), model_stack.get(tree["links"]["trace"]).json()
+        return bool(theirs["spans"] == own["spans"])
+
+    wait_until(is_the_same, reason="the operator sees the timeline of its owner")
     page = model_stack.request("GET", f"/roadmaps/{tree['id']}/trace", headers=HTML)
     seen = operator(f"/admin/roadmaps/{tree['id']}", headers=HTML)
     assert (page.status_code, seen.status_code) == (200, 200)
