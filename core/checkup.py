@@ -139,7 +139,7 @@ def _migrations(database: peewee.Database) -> Check:
     if missing:
         told = f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
         if missing == known():
-            return failed("migrations", told, "nothing is in this database yet", "start the service, or run `roadmap migrate`")
+            return failed("migrations", told, "none has been applied yet", "start the service, or run `roadmap migrate`")
         return failed("migrations", told, "the schema is older than this version", "run `roadmap migrate`")
     return well("migrations", "nothing is pending")
 

@@ -14,6 +14,7 @@ from core.storage import open_migration_database
 DIRECTORY = Path(__file__).resolve().parent.parent / "migrations"
 LOCK = 7_201_944_127_113  # any number; the same in every version of this service
 LOCK_WAIT = 60_000  # milliseconds that one migration waits for another to end
+TABLE_WAIT = 2_000  # and for a table that others use; who asks for that meanwhile waits behind it, so it is asked again instead
 
 
 class MigrationFailed(Exception):
@@ -44,12 +45,14 @@ def apply_pending(database: peewee.Database, last: str | None = None) -> list[st
             break
         with alone(database):
             if name in pending(database):  # still, now that nobody else migrates
-                _apply(runner, name)
+                _apply(database, runner, name)
                 applied.append(name)
     return applied
 
 
-def _apply(runner: Runner, name: str) -> None:
+def _apply(database: peewee.Database, runner: Runner, name: str) -> None:
+    if isinstance(database, peewee.PostgresqlDatabase):
+        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (str(TABLE_WAIT),))
     try:
         runner.up(name)
     except peewee.PeeweeException as error:

@@ -1,7 +1,7 @@
 """The built-in generator: tracks written by people, in files (`catalogue_files.py`), found by what a goal means (`goals.py`)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self, assert_never
 
@@ -11,6 +11,7 @@ from roadmap.briefs import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue_files import BrokenFile, CatalogueConcept, Track, TrackModule, TrackStage, language_of, tracks
 from roadmap.goals import ENOUGH
 from roadmap.languages import script_of
+from roadmap.likings import likings
 from roadmap.metering import Meter
 from roadmap.outline import (
     Analysis,
@@ -28,24 +29,6 @@ from roadmap.outline import (
 )
 from roadmap.requests import RoadmapRequest
 
-LIKED = {  # types of resources by what people say of how they like to learn
-    "video": ("video", "watch", "视频"),
-    "book": ("book", "textbook", "handbook", "ebook", "读书", "看书", "书籍", "书本", "教材"),
-    "course": ("course", "lecture", "class", "课程", "上课"),
-    "tutorial": ("hands-on", "hands on", "practice", "practical", "by doing", "tutorial", "教程", "练习", "动手", "实践"),
-    "documentation": ("documentation", "docs", "manual", "文档", "手册"),
-    "article": ("article", "short text", "文章"),
-}
-STOPS = re.compile("[.,;:!?，。；：！？]")  # noqa: RUF001 -- Chinese punctuation
-DENIED_BEFORE = re.compile(  # what is said of a thing that is not liked
-    r"(?:\b(?:no|not(?! only)|never|without|except|avoid|hate|dislike|rather than|instead of)\b|n['\u2019]t\b)(?:\W+\w+){0,3}\W*$"
-    r"|\bprefer\w*\b.*\bover\W+$|(?:不(?![错仅只])|(?<!特)别|没|除了|讨厌|避免|拒绝)[^只]{0,4}$",
-    re.IGNORECASE | re.ASCII,
-)
-DENIED_BEHIND = re.compile(
-    r"\W+(?:bores?|annoys?|(?:is|are) (?:not|boring)|(?:do|does) not|(?:is|are|do|does)n['\u2019]t)\b|(?:看)?不(?!错)|太(?!好)",
-    re.IGNORECASE | re.ASCII,
-)
 NEEDS_A_MODEL = {  # by where it stands in a request
     "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
     "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
@@ -139,24 +122,12 @@ def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
 
 def _fitting(resources: Resources, request: RoadmapRequest) -> Resources:
     """What the person likes to use comes first, and then what is for people of this level; what is not liked comes last."""
-    said = {kind: [is_liked for word in words for is_liked in _said(request.preferences, word)] for kind, words in LIKED.items()}
-    liked = {kind for kind, opinions in said.items() if any(opinions)}
-    disliked = {kind for kind, opinions in said.items() if opinions} - liked
+    liked, disliked = likings(request.preferences)
 
     def place(item: Resource) -> tuple[bool, bool, bool]:
         return item.type in disliked, item.type not in liked, item.level is not request.level
 
     return Resources(items=tuple(sorted(resources.items, key=place)))
-
-
-def _said(text: str, word: str) -> Iterator[bool]:
-    """Whether it is liked, wherever it is said: as a word of its own, in the plural or otherwise; Chinese has nothing between its
-    words.
-    """
-    pattern = rf"\b{word}(?:e?s|ing)?\b" if word.isascii() else word
-    for clause in STOPS.split(text):
-        for found in re.finditer(pattern, clause, re.IGNORECASE | re.ASCII):
-            yield not (DENIED_BEFORE.search(clause[: found.start()]) or DENIED_BEHIND.match(clause, found.end()))
 
 
 def find_track(goal: str) -> Track | None:

@@ -7,6 +7,8 @@ is looked up once, by its stem, longer phrases before shorter ones.
 
 import re
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
@@ -15,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 ENOUGH = 4  # points that a track needs
 SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is meant
 ELSEWHERE = 5  # points that a subject of no track takes from all of them
-NAMED = 5  # points of a track that a goal names; what it is for ("in biology"), or a worry ("my maths is weak"), takes none then
 INTENT = "intent"  # the meaning that says nothing of a subject
 SHORTEST_TYPO = 6  # letters of a word in which one may be missing, too many, wrong or misplaced
 MOST_WORDS = 200  # of a goal that are looked at
@@ -36,32 +37,40 @@ class Match(BaseModel):
 
 class Words(BaseModel):
     """What `tracks/words.toml` says. `elsewhere` are the subjects of no track, and so are `fields`, in which one may use what a
-    track teaches; behind what is `wanted` stands the aim; words of `nothing` say nothing of a subject.
+    track teaches; behind what is `wanted` stands the aim, behind `complaints` why; words of `nothing` say nothing of a subject.
     """
 
     model_config = ConfigDict(extra="forbid")
     wanted: list[str]
     denials: list[str]
+    complaints: list[str]
     nothing: list[str]
     meanings: dict[str, list[str]]
     elsewhere: dict[str, list[str]]
     fields: dict[str, list[str]]
 
 
+@dataclass(frozen=True, slots=True)
 class Goal:
-    """The meanings of a goal, how many of its aim are `elsewhere` and in other `fields`, and whether it says more than those."""
+    """The meanings of a goal, those of its `aim`, and those that are only complained of; how many of the aim are `elsewhere` and
+    in other `fields`; and whether it says more than all these.
+    """
 
-    def __init__(self, meanings: frozenset[str], elsewhere: int, fields: int, says_more: bool) -> None:
-        self.meanings, self.elsewhere, self.fields, self.says_more = meanings, elsewhere, fields, says_more
+    meanings: frozenset[str]
+    aim: frozenset[str]
+    complained: frozenset[str]
+    elsewhere: int
+    fields: int
+    says_more: bool
 
     def points(self, match: Match) -> int:
         """How well it fits; below ENOUGH it does not."""
         said = sum(match.points.get(meaning, 0) for meaning in self.meanings)
         if said == 0:
             return 0
-        is_named = said - (match.points.get(INTENT, 0) if INTENT in self.meanings else 0) >= NAMED
+        is_named = sum(match.points.get(meaning, 0) for meaning in self.aim if meaning != INTENT) >= ENOUGH
         others = self.elsewhere + (0 if is_named else self.fields)
-        against = sum(match.against.get(meaning, 0) for meaning in self.meanings) + ELSEWHERE * others
+        against = sum(match.against.get(meaning, 0) for meaning in self.meanings - self.complained) + ELSEWHERE * others
         if not self.meanings.isdisjoint(match.despite):
             against = 0
         return said - against + (0 if self.says_more else SAYS_NO_MORE)
@@ -91,8 +100,10 @@ class Lexicon:
         longest_first = sorted(self._chinese, key=len, reverse=True)
         phrases = "|".join(map(re.escape, longest_first))
         self._found = re.compile(phrases)
-        denials = "|".join(re.escape(word) for word in words.denials if CHINESE.search(word))
-        self._denied = re.compile(f"(?:{denials})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese punctuation
+        self._denied = _said_of(words.denials, phrases)
+        english = "|".join(_whole_word(word) for word in words.complaints if not CHINESE.search(word))
+        complained = re.compile(rf"(?:{english})(?:[ \t]+[\w+#.]+){{1,2}}", re.IGNORECASE)
+        self._complained = complained, _said_of(words.complaints, phrases)
 
     @property
     def names(self) -> frozenset[str]:
@@ -105,7 +116,12 @@ class Lexicon:
         said, says_more = self._meanings(text)
         wanted = self._wanted.split(text)
         aim = said if len(wanted) == 1 else self._meanings(wanted[-1])[0]  # who one is says little of what one wants
-        return Goal(said, len(aim & self._elsewhere), len(aim & self._fields), says_more)
+        content = text
+        for complained in self._complained:
+            content = complained.sub(" ", content)
+        complained_of = said - self._meanings(content)[0] if content != text else frozenset()
+        others = aim - complained_of
+        return Goal(said, aim, complained_of, len(others & self._elsewhere), len(others & self._fields), says_more)
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
         """And whether something is said that has none of these."""
@@ -133,6 +149,12 @@ class Lexicon:
             return its
         meant = (self._typos.get(typo) for typo in (word, *_without_a_letter(word)))
         return next((stem(token) for token in meant if token is not None and token[0] == word[0]), its)
+
+
+def _said_of(words: Sequence[str], phrases: str) -> re.Pattern[str]:
+    """Those of the words that are Chinese, shortly before one of the phrases."""
+    chinese = "|".join(re.escape(word) for word in words if CHINESE.search(word))
+    return re.compile(f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese punctuation
 
 
 def tokens(text: str) -> list[str]:

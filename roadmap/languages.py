@@ -97,7 +97,7 @@ INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}|\t)[^\n]*(?:\n(?: {4}|\t)[^\n]*)
 MATH = re.compile(r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[.{1,2000}?\\\]|\\\(.{1,500}?\\\)", re.DOTALL)
 INLINE_CODE = re.compile(r"(?<!`)(`{1,9})(?!`)[^\n]*?(?<!`)\1(?!`)")  # bounded: text of a model may be made to take for ever
 URL = re.compile(r"(?:https?://|www\.)[!-~]+")  # a Chinese sentence goes on after it without a space
-HAN, KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3040-\u30ff]")
+HAN, KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30fa]")
 HAN_OR_WORD = re.compile(rf"{HAN.pattern}|[^\W\d_\u3400-\u9fff]+")
 
 
@@ -128,7 +128,7 @@ def speaks(text: str, tag: str) -> bool:
 
 def chinese_of(text: str) -> str | None:
     """Which Chinese a text is in that is mostly Chinese, as a BCP 47 tag, else None. In Chinese there are words in Latin letters,
-    too: where there are as many of these as characters, the first of all tells.
+    too: where there are as many of these as characters, the first of all tells. Japanese without kana passes for Chinese.
     """
     are_chinese = [bool(HAN.match(word)) for word in HAN_OR_WORD.findall(text)]
     if KANA.search(text) or not are_chinese or 2 * sum(are_chinese) + are_chinese[0] <= len(are_chinese):

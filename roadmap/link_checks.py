@@ -53,16 +53,19 @@ class Blind:
     """Where nobody is reached, parts that are being written do not wait for visits, each of which would come to nothing."""
 
     def __init__(self) -> None:
-        self._until, self._is_known = 0.0, False
+        self._until, self._is_told = 0.0, False
 
-    def note(self) -> bool:
-        """That nobody is reached; whether that is news."""
-        is_news, self._is_known = not self._is_known, True
+    def note(self) -> None:
         self._until = monotonic() + BLIND
-        return is_news
 
-    def is_over(self) -> None:
-        self._until, self._is_known = 0.0, False
+    def tell(self, hosts: int) -> None:
+        """Once, until somebody is reached."""
+        if not self._is_told:
+            logger.warning("no link could be looked at: this machine reaches none of %d hosts; this is told once", hosts)
+        self._is_told = True
+
+    def ended(self) -> None:
+        self._until, self._is_told = 0.0, False
 
     def is_so(self) -> bool:
         return monotonic() < self._until
@@ -155,10 +158,10 @@ def _check_due() -> None:
                 CheckedLink.update(due_at=clock.now() + OFFLINE).where(CheckedLink.digest == link.digest).execute()
             else:
                 _save(link, found)
-    if online:
-        blind.is_over()
-    elif blind.note():
-        logger.warning("no link could be looked at: this machine reaches none of %d hosts; it is not told again", len(links))
+    if any(found.status is not None for found in seen.values()):
+        blind.ended()
+    elif not online:
+        blind.tell(len(links))
 
 
 def _claimed() -> list[CheckedLink]:

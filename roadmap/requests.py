@@ -56,12 +56,9 @@ Number = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
 Text = Annotated[str, Field(max_length=2000), PRINTABLE]
 
 
+DEFAULT_LANGUAGE = "en"
 LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
-
-
-def _language_of_goal(values: dict[str, Any]) -> str:
-    return chinese_of(values.get("goal", "")) or "en"
 
 
 class RoadmapRequest(BaseModel):
@@ -79,7 +76,7 @@ class RoadmapRequest(BaseModel):
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")
     language: LanguageTag = Field(
-        default_factory=_language_of_goal,
+        default_factory=lambda: DEFAULT_LANGUAGE,  # what it is depends on more than the API's document can say
         description="Language of the roadmap, as a BCP 47 tag. Absent: that of a goal in Chinese, where it is there; else `en`.",
     )
     resource_language: LanguageTag | None = Field(
@@ -90,6 +87,10 @@ class RoadmapRequest(BaseModel):
     @property
     def names_language(self) -> bool:
         return "language" in self.model_fields_set
+
+    def spoken(self, otherwise: str = DEFAULT_LANGUAGE) -> "RoadmapRequest":
+        """In the language of its goal, as far as its script tells that, or in another one; unless it names one."""
+        return self if self.names_language else self.wishing(chinese_of(self.goal) or otherwise)
 
     def wishing(self, language: str) -> "RoadmapRequest":
         """In this language, which nobody insists on."""

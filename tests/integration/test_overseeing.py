@@ -124,7 +124,7 @@ def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
     provider.state.scenarios.add(Fail(401, match=Match(model="analysis"), times=None))
     failed = model_stack.finished(model_stack.create("Learn the hurdy-gurdy, 100% by ear"))
     provider.writes()
-    ready = model_stack.finished(model_stack.create("我想学会烤面包 and Brotbacken"))
+    ready = model_stack.finished(model_stack.create("我想学会烤面包 and Brotbacken", language="en"))
     owner = operator(f"{LIST}/{ready['id']}").json()["owner"]
 
     def ids(**query: str) -> set[str]:

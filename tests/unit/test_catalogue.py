@@ -28,7 +28,7 @@ from roadmap.catalogue_files import (
     tracks,
 )
 from roadmap.checks import problems
-from roadmap.goals import stem
+from roadmap.goals import INTENT, stem
 from roadmap.outline import ContentKind, Level, Outline, Question, Quiz, Resource, Resources, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
@@ -335,6 +335,10 @@ class TestGoals:
         assert found is not None
         assert found.id == expected
 
+    def test_what_says_nothing_of_a_subject_has_the_name_that_the_code_knows(self) -> None:
+        assert INTENT in lexicon().names
+        assert all(INTENT in track.match.points for track in tracks().values())
+
     def test_threads_that_read_goals_at_the_same_time_read_the_same(self) -> None:
         listed = [goal for goal, _ in goals("tuned")]
         expected = [(found := find_track(goal)) and found.id for goal in listed]
@@ -391,7 +395,7 @@ class TestGoals:
         [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "zh-Hans"), ("Learn Django", "en")],
     )
     def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(self, goal: str, language: str) -> None:
-        assert Catalogue().fit(RoadmapRequest(goal=goal)).language == language
+        assert Catalogue().fit(RoadmapRequest(goal=goal).spoken()).language == language
 
     def test_what_is_asked_for_is_not_changed(self) -> None:
         request = RoadmapRequest(goal="学习后端开发", language="en-GB")
@@ -456,6 +460,24 @@ class TestWriting:
             ("我特别喜欢看视频", "video"),
             ("看书不错", "book"),
             ("I prefer videos over books", "video"),
+            ("I prefer books to videos", "book"),
+            ("I hate books but like videos", "video"),
+            ("I hate reading but love videos", "video"),
+            ("not books but videos", "video"),
+            ("no books - videos", "video"),
+            ("No books only videos", "video"),
+            ("no theory just videos", "video"),
+            ("I can't get enough of videos", "video"),
+            ("I don't mind videos", "video"),
+            ("Not just videos", "video"),
+            ("视频太棒了", "video"),
+            ("不过视频更好", "video"),
+            ("不看书看视频", "video"),
+            ("不看书而看视频", "video"),
+            ("不少视频", "video"),
+            ("分别看视频和做练习", "video"),
+            ("不管视频还是书都可以", "video"),
+            ("没问题视频可以", "video"),
         ],
     )
     def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:

@@ -214,6 +214,7 @@ def test_a_text_that_was_made_to_take_long_does_not() -> None:
         ("Python 后端开发", "zh-Hans"),
         ("Learn Chinese 中文", None),
         ("Learn to write 汉字 by hand", None),
+        ("学习 哈利・波特", "zh-Hans"),
         ("パン作りを習いたい", None),
         ("日本語を学ぶ", None),
         ("Brot backen", None),

@@ -299,12 +299,17 @@ class TestFaults:
         (link,) = shown(client, roadmap)
         assert (link["state"], link["checked_at"]) == ("unchecked", None)
         assert caplog.text.count("this machine reaches none of") == 1
+        link_checks.blind.note()
+        assert link_checks.blind.is_so()
         _name(roadmap, site.url("/two"))
         round_()
+        assert not link_checks.blind.is_so()
         with transaction():
             CheckedLink.delete().execute()
         _name(roadmap, nowhere)
+        link_checks.blind.note()
         round_()
+        assert link_checks.blind.is_so()
         assert caplog.text.count("this machine reaches none of") == 2
 
     def test_a_host_that_is_gone_is_dead_when_others_answer(self, client: TestClient, site: Site, roadmap: str) -> None:

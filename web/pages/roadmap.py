@@ -58,11 +58,11 @@ class View:
     def seq(self) -> int:
         return self.activity.seq
 
-    @property
-    def is_untranslated(self) -> bool:
-        """Whether its goal is in Chinese, and what is built in for it is not."""
+    def lacks_translation(self, language: str) -> bool:
+        """Whether it is built in, and not there in Chinese, in which its goal is or which its reader reads."""
+        is_wanted = language == catalogue_files.CHINESE or chinese_of(self.tree.goal) is not None
         concept = next(iter(self.concepts), None)
-        if concept is None or self.tree.generator != BUILT_IN or chinese_of(self.tree.goal) is None:
+        if concept is None or self.tree.generator != BUILT_IN or not is_wanted:
             return False
         track = catalogue_files.tracks().get(concept.key.partition("/")[0])
         return track is not None and catalogue_files.CHINESE not in catalogue_files.languages(track)

@@ -14,7 +14,6 @@ from roadmap import catalogue_files, learning, reading, reviewing
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import BrokenFile, Track
 from roadmap.creating import NewRoadmap, new_roadmap
-from roadmap.languages import chinese_of
 from roadmap.learning import Profile
 from roadmap.onward import Onward, onward
 from roadmap.outline import Level
@@ -91,16 +90,13 @@ async def create(call: Call) -> Response:
         request = filled(RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))})
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error)
-    if not request.names_language:
-        request = request.wishing(chinese_of(request.goal) or language_of(call.request))
+    asked = request.model_dump_json().encode()  # the same for the same form, in whichever language it is sent
     try:
-        request = await in_turn(call.owner, _remember, call, request)
+        request = await in_turn(call.owner, _remember, call, request.spoken(language_of(call.request)))
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
-        return await _accepted(
-            replace(call, named=once.name_of(call, request.model_dump_json().encode())), new_roadmap(call.owner, request)
-        )
+        return await _accepted(replace(call, named=once.name_of(call, asked)), new_roadmap(call.owner, request))
     except (TooMany, Unavailable) as error:
         return await in_turn(call.owner, _again, call, error)
 

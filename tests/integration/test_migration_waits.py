@@ -1,0 +1,53 @@
+"""A migration that waits for a table lets others read it: whoever asks for it meanwhile would wait behind the migration."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import peewee
+import psycopg2
+import pytest
+
+from core import migrate
+from core.reaching import is_away
+from tests.integration.logbook import own_database
+from tests.servers import Postgres
+from tests.waiting import wait_until
+
+LAST = "0017_ended_logins"
+PATIENT = "SET lock_timeout = '20s'; SELECT count(*) FROM login_session"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+def test_who_reads_meanwhile_is_not_held_up(tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "TABLE_WAIT", 1_000)
+    with own_database(tmp_path, postgres, migrated=False) as mine:
+        url = mine.database_url.get_secret_value()
+        with migrate.connected(mine) as database:
+            migrate.apply_pending(database, last=sorted(set(migrate.known()) - {LAST})[-1])
+            assert migrate.pending(database) == [LAST]
+        with (
+            closing(psycopg2.connect(url)) as holder,
+            closing(psycopg2.connect(url)) as reader,
+            closing(psycopg2.connect(url)) as watcher,
+            ThreadPoolExecutor() as beside,
+        ):
+            watcher.autocommit = True
+            holder.cursor().execute("SELECT count(*) FROM login_session")  # a backup: its transaction goes on
+            migrated = beside.submit(migrate.migrate, mine)
+            wait_until(lambda: _asked(watcher), reason="the migration waits for the table")
+            reader.cursor().execute(PATIENT)
+            with pytest.raises(peewee.OperationalError) as busy:
+                migrated.result(timeout=30)
+            assert is_away(busy.value)  # so that a service that starts tries again
+            holder.rollback()
+        with migrate.connected(mine) as database:
+            assert migrate.pending(database) == [LAST]
+        assert migrate.migrate(mine) == [LAST]
+
+
+def _asked(watcher: "psycopg2.extensions.connection") -> bool:
+    with watcher.cursor() as cursor:
+        cursor.execute(WAITING)
+        [(waiting,)] = cursor.fetchall()
+    return bool(waiting)
