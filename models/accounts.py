@@ -28,7 +28,7 @@ class LoginSession(Identified):
     address = peewee.CharField(max_length=45, default="")
 
     class Meta:
-        indexes = ((("ended_at", "id"), False),)
+        indexes = ((("ended_at", "id"), False),)  # and one of those that are open, by seen_at: migration 0017
 
 
 class ApiKey(Identified):

@@ -64,7 +64,7 @@ class Catalogue:
             rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
             raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
         is_near = script_of(request.language) == "Hant" and files.CHINESE in written_in
-        return request.wishing(files.CHINESE if is_near else files.ENGLISH)
+        return request.in_language(files.CHINESE if is_near else files.ENGLISH)
 
     def check_feedback(self, pointer: str) -> None:
         raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),))

@@ -6,7 +6,7 @@ No defaults and no length limits here: structured output allows neither. The dom
 import math
 import random
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -23,6 +23,7 @@ from roadmap.outline import (
     Quiz,
     Resource,
     Resources,
+    ResourceType,
     Tutorial,
 )
 
@@ -100,7 +101,7 @@ class TutorialDraft(Draft):
 class ResourceDraft(Draft):
     title: Line
     url: Annotated[Line, Field(description="its address, beginning with https://")]
-    type: Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
+    type: ResourceType
     level: Level
     language: Line
     why: Line

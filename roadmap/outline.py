@@ -109,12 +109,15 @@ class Tutorial(Frozen):
         return self.markdown
 
 
+ResourceType = Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
+
+
 class Resource(Frozen):
     title: Annotated[str, Field(min_length=1, max_length=500)] = Field(description="As it stands there.")
     url: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)] = Field(
         description="Where it is."
     )
-    type: str = Field(description="What kind of thing it is, such as a book.")
+    type: str = Field(description="What kind of thing it is, such as a book.")  # a ResourceType, unless it was imported
     level: Level | None = Field(None, description="For whom it is; null: it is not said.", exclude_if=is_none)
     language: str = Field(description="Its language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")

@@ -88,11 +88,11 @@ class RoadmapRequest(BaseModel):
     def names_language(self) -> bool:
         return "language" in self.model_fields_set
 
-    def spoken(self, otherwise: str = DEFAULT_LANGUAGE) -> "RoadmapRequest":
+    def in_language_of_goal(self, otherwise: str = DEFAULT_LANGUAGE) -> "RoadmapRequest":
         """In the language of its goal, as far as its script tells that, or in another one; unless it names one."""
-        return self if self.names_language else self.wishing(chinese_of(self.goal) or otherwise)
+        return self if self.names_language else self.in_language(chinese_of(self.goal) or otherwise)
 
-    def wishing(self, language: str) -> "RoadmapRequest":
+    def in_language(self, language: str) -> "RoadmapRequest":
         """In this language, which nobody insists on."""
         return self.model_construct(_fields_set=self.model_fields_set, **{**self.__dict__, "language": language})
 

@@ -31,6 +31,7 @@ BEFORE_RECORDS = 1  # priority
 FOLLOW_UPS = (20, 40)  # seconds; Huey's own clock knows minutes only
 
 
+# What is overdue, and all else that runs by the clock.
 @logs_queue.periodic_task(crontab(minute="*"), priority=BEFORE_RECORDS)  # type: ignore[untyped-decorator]
 def rescue_overdue() -> None:
     try:

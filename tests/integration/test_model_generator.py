@@ -122,7 +122,8 @@ class TestAnswers:
         assert isinstance(generator(llmock.base_url()).write(kind, BRIEF), shape)
 
     def test_a_model_takes_any_goal_and_any_language(self) -> None:
-        for request in (RoadmapRequest(goal="Brot backen", language="de"), RoadmapRequest(goal="学习烤面包").spoken()):
+        german, chinese = RoadmapRequest(goal="Brot backen", language="de"), RoadmapRequest(goal="学习烤面包")
+        for request in (german, chinese.in_language_of_goal()):
             assert generator("http://127.0.0.1:9/v1").fit(request) == request
 
     def test_the_name_tells_the_model_and_the_version_tells_the_prompts(self) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from starlette.testclient import TestClient
@@ -29,12 +29,12 @@ from roadmap.catalogue_files import (
 )
 from roadmap.checks import problems
 from roadmap.goals import INTENT, stem
-from roadmap.outline import ContentKind, Level, Outline, Question, Quiz, Resource, Resources, Tutorial, total_weeks
+from roadmap.outline import ContentKind, Level, Outline, Question, Quiz, Resource, Resources, ResourceType, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
 CONCEPTS = [(folder, path.stem) for folder in FOLDERS for path in sorted((TRACKS / folder / "concepts").iterdir())]
-RESOURCE_TYPES = {"documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"}
+RESOURCE_TYPES = set(get_args(ResourceType))
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BLOCK = re.compile(r"^```([\w+-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
@@ -395,7 +395,7 @@ class TestGoals:
         [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "zh-Hans"), ("Learn Django", "en")],
     )
     def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(self, goal: str, language: str) -> None:
-        assert Catalogue().fit(RoadmapRequest(goal=goal).spoken()).language == language
+        assert Catalogue().fit(RoadmapRequest(goal=goal).in_language_of_goal()).language == language
 
     def test_what_is_asked_for_is_not_changed(self) -> None:
         request = RoadmapRequest(goal="学习后端开发", language="en-GB")

@@ -19,9 +19,8 @@ from core.runtime import database, session, settings, transaction
 from core.texts import ENGLISH, texts
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEvent
 from roadmap import execution_log
-from roadmap.drafts import ResourceDraft
 from roadmap.events import Event, EventType
-from roadmap.outline import ContentKind
+from roadmap.outline import ContentKind, ResourceType
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from tests.copies import Copies
 from tests.stack import GOAL
@@ -682,7 +681,7 @@ def test_every_event_has_its_sentence(kind: EventType) -> None:
     assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != said
 
 
-@pytest.mark.parametrize("kind", get_args(ResourceDraft.model_fields["type"].annotation))
+@pytest.mark.parametrize("kind", get_args(ResourceType))
 def test_every_type_of_resource_has_its_word(kind: str) -> None:
     said = Sentences(ENGLISH).resource_type(kind)
     assert said.lower() == kind

@@ -71,7 +71,7 @@ async def create_roadmap(call: Call) -> Response:
     """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer: wait=N`, it comes when there is
     an outline (201, with the whole roadmap), or after N seconds (202 as well).
     """
-    new = new_roadmap(call.owner, generator().fit(call.body.spoken()))
+    new = new_roadmap(call.owner, generator().fit(call.body.in_language_of_goal()))
     links = links_of(new.id)
     headers = {"Location": links.self, "Retry-After": "1"}
     response = answered(call.request, Reply(Accepted(id=new.id, links=links), headers=headers), 202)

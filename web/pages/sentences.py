@@ -30,7 +30,7 @@ LEVELS = {
     Level.intermediate: gettext_noop("Intermediate"),
     Level.advanced: gettext_noop("Advanced"),
 }
-RESOURCE_TYPES = {
+RESOURCE_TYPES: Mapping[str, str] = {
     "article": gettext_noop("Article"),
     "book": gettext_noop("Book"),
     "course": gettext_noop("Course"),

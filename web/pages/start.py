@@ -92,7 +92,7 @@ async def create(call: Call) -> Response:
         return await in_turn(call.owner, _again, call, error)
     asked = request.model_dump_json().encode()  # the same for the same form, in whichever language it is sent
     try:
-        request = await in_turn(call.owner, _remember, call, request.spoken(language_of(call.request)))
+        request = await in_turn(call.owner, _remember, call, request.in_language_of_goal(language_of(call.request)))
     except Invalid as error:
         return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
