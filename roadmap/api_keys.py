@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -165,7 +165,12 @@ def note_used(key_ids: Collection[UUID]) -> None:
         ApiKey.update(used_at=clock.now()).where(ApiKey.id.in_(list(key_ids))).execute()
 
 
-def _mine(account_id: UUID) -> object:
+def valid_of(account_id: UUID) -> object:
+    """Those of an account that are neither revoked nor expired."""
+    return _mine(account_id) & (ApiKey.expires_at.is_null() | (ApiKey.expires_at > clock.now()))
+
+
+def _mine(account_id: UUID) -> Any:
     return (ApiKey.account == account_id) & ApiKey.revoked_at.is_null()
 
 

@@ -9,6 +9,7 @@ import peewee
 from core import clock
 from core.errors import Conflict, InTrash, NotFound
 from core.runtime import change_rows
+from models.accounts import Account
 from models.roadmaps import Roadmap
 
 LAST = UUID(int=2**128 - 1)  # after every id
@@ -37,6 +38,14 @@ def owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Road
     if row.trashed_at is not None and not with_trash:
         raise InTrash("This roadmap is in the trash. Restore it first.")
     return row
+
+
+def lock_account(account_id: UUID) -> Account | None:
+    """The account, whose row is held until the commit; None when there is none. Needs a transaction.
+
+    First of all rows: whoever takes an account after a roadmap, and whoever takes them the other way, wait for each other.
+    """
+    return next(iter(change_rows(Account.select().where(Account.id == account_id))), None)
 
 
 def held(owner_id: UUID, roadmap_id: UUID) -> None:

@@ -59,26 +59,26 @@ def begin(account: Account, device: Device) -> Login:
     times = {"created_at": now, "seen_at": now, "expires_at": now + timedelta(seconds=settings.token_ttl_seconds)}
     place = {"user_agent": device.user_agent, "address": device.address}
     LoginSession.insert(id=session_id, account=account.id, **times, **place).execute()
-    kept = LoginSession.select(LoginSession.id).where(_open(account.id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
-    LoginSession.update(ended_at=now).where(_open(account.id), LoginSession.id.not_in(kept)).execute()
+    kept = LoginSession.select(LoginSession.id).where(open_of(account.id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
+    LoginSession.update(ended_at=now).where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
 def end(account_id: UUID, session_id: UUID) -> None:
     """Raises NotFound for one that is not theirs or has ended."""
     with transaction():
-        if LoginSession.update(ended_at=clock.now()).where(_open(account_id), LoginSession.id == session_id).execute() == 0:
+        if LoginSession.update(ended_at=clock.now()).where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
             raise NotFound("There is no such session.")
 
 
 def end_all(account_id: UUID) -> None:
     """In the caller's transaction."""
-    LoginSession.update(ended_at=clock.now()).where(_open(account_id)).execute()
+    LoginSession.update(ended_at=clock.now()).where(open_of(account_id)).execute()
 
 
 def list_open(account_id: UUID, current: UUID | None) -> SessionList:
     with session():
-        rows = LoginSession.select().where(_open(account_id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
+        rows = LoginSession.select().where(open_of(account_id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
         return SessionList(items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows])
 
 
@@ -114,6 +114,7 @@ def end_idle() -> int:
     return ended
 
 
-def _open(account_id: UUID) -> object:
+def open_of(account_id: UUID) -> object:
+    """Those of an account that have neither ended nor expired."""
     mine = (LoginSession.account == account_id) & LoginSession.ended_at.is_null()
     return mine & (LoginSession.expires_at > clock.now())

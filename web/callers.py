@@ -2,7 +2,6 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from hmac import compare_digest
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from core.runtime import settings
 from roadmap import api_keys
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.api_keys import Scope
+from roadmap.principals import Principal
 from roadmap.sessions import Login
 from web import limits, origins, tokens
 from web.standing import standing
@@ -24,19 +24,9 @@ EVERYTHING = frozenset(Scope)
 ACCOUNTS = {Scope.admin: "the account of an administrator", Scope.observe: "the account of an administrator or an observer"}
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """An account, what may be done for it now, and by what it was shown: a login has a session, a key has none."""
-
-    account_id: UUID
-    scopes: frozenset[Scope]
-    session_id: UUID | None = None
-    key_id: UUID | None = None
-
-
-NOBODY = Caller(UUID(int=0), frozenset())
-MONITOR = Caller(UUID(int=0), frozenset())  # who shows METRICS_TOKEN: for the counts and nothing else
-LOCAL = Caller(LOCAL_OWNER, EVERYTHING)
+NOBODY = Principal(UUID(int=0), frozenset())
+MONITOR = Principal(UUID(int=0), frozenset())  # who shows METRICS_TOKEN: for the counts and nothing else
+LOCAL = Principal(LOCAL_OWNER, EVERYTHING)
 
 
 def is_monitor(request: Request) -> bool:
@@ -48,7 +38,7 @@ def is_monitor(request: Request) -> bool:
     return compare_digest(given.encode(), token.get_secret_value().encode())
 
 
-async def identify(request: Request) -> Caller:
+async def identify(request: Request) -> Principal:
     """Raises Unauthenticated, Forbidden, and Unavailable when nobody can say whether a login has ended."""
     if settings.embedded:
         origins.check_same_site(request)
@@ -73,7 +63,7 @@ def login_in_cookie(request: Request) -> Login | None:
     return None
 
 
-def check_scope(caller: Caller, scope: Scope, *, login_only: bool) -> None:
+def check_scope(caller: Principal, scope: Scope, *, login_only: bool) -> None:
     """Raises Forbidden."""
     if login_only and settings.embedded:
         raise Forbidden(
@@ -86,19 +76,19 @@ def check_scope(caller: Caller, scope: Scope, *, login_only: bool) -> None:
         raise Forbidden(f"This needs {who or f'a key with the scope {scope}'}.")
 
 
-async def _with_token(token: str) -> Caller:
+async def _with_token(token: str) -> Principal:
     login = tokens.read_access_token(token)
     await standing.check_login(login)
-    return Caller(login.account_id, api_keys.scopes_of(login), login.session_id)
+    return Principal(login.account_id, api_keys.scopes_of(login), login.session_id)
 
 
-async def _with_key(request: Request, key: str) -> Caller:
+async def _with_key(request: Request, key: str) -> Principal:
     bearer = standing.known_key(key)
     if bearer is None:
         limits.count_stranger(request, count=False)  # it costs a query to find out that there is no such key
         bearer = await run_in_threadpool(standing.look_up_key, key)
     await standing.check_key(bearer)
-    return Caller(bearer.account_id, bearer.scopes, key_id=bearer.key_id)
+    return Principal(bearer.account_id, bearer.scopes, key_id=bearer.key_id)
 
 
 def _cookie(request: Request) -> str:

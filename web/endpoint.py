@@ -17,9 +17,10 @@ from starlette.types import Scope as Connection
 from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
 from core.runtime import Overtaken, transaction
 from roadmap.api_keys import Scope
+from roadmap.principals import Principal, confirm
 from web import idempotency, limits
 from web.answering import Answer, answered, tag_of
-from web.callers import MONITOR, NOBODY, Caller, check_scope, identify, is_monitor
+from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
 from web.conditional import check_match
 from web.idempotency import Named
 from web.origins import check_host, check_same_site
@@ -46,7 +47,7 @@ class NoBody(BaseModel):
 class Call:
     """A request, read and checked: who calls, with which body, query, places of the path, and name (Idempotency-Key)."""
 
-    caller: Caller
+    caller: Principal
     body: Any
     query: Any
     ids: Mapping[str, Any]
@@ -78,6 +79,7 @@ class Endpoint:
     is_async: bool = False
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
+    grants: bool = False  # its answer lets somebody in: a credential, a link, an invitation; the caller is confirmed with it
     unlimited: bool = False  # probes are not counted
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
     at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
@@ -126,7 +128,7 @@ class Endpoint:
                 return await self._read(request, caller)
         return await self._read(request, caller)
 
-    async def _read(self, request: Request, caller: Caller) -> Response:
+    async def _read(self, request: Request, caller: Principal) -> Response:
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
         named = await self._aside(caller, idempotency.named, request, caller.account_id, received) if self.takes_key else None
         call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
@@ -140,7 +142,7 @@ class Endpoint:
             response = earlier
         return await self.afterwards(call, response) if self.afterwards is not None else response
 
-    async def _aside(self, caller: Caller, function: Callable[..., Result], *given: Any) -> Result:
+    async def _aside(self, caller: Principal, function: Callable[..., Result], *given: Any) -> Result:
         """At once, but where it may take long: then in a thread, so that the loop goes on."""
         return await in_turn(caller.account_id, function, *given) if self.may_be_large else function(*given)
 
@@ -157,7 +159,7 @@ class Endpoint:
     def _run(self, call: Call) -> Response:
         """In a thread."""
         has_condition = self._has_condition(call.request)
-        if call.named is None and not has_condition:
+        if call.named is None and not has_condition and not self.grants:
             return self._done(call)
         for _ in range(TRIES):  # what it was overtaken by is seen then: it may be the same request
             with suppress(Overtaken):
@@ -167,6 +169,8 @@ class Endpoint:
     def _run_as_one(self, call: Call, has_condition: bool) -> Response:
         """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
         with transaction(as_it_was=has_condition or self.of_one_moment):
+            if self.grants:
+                confirm(call.caller)
             if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
                 return earlier
             if has_condition:
@@ -200,7 +204,7 @@ class Endpoint:
         """What it means. Raises Malformed, Invalid."""
         return body_of(self.body, received) if self.body else None
 
-    async def _admit(self, request: Request) -> Caller:
+    async def _admit(self, request: Request) -> Principal:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
         if self.public:
             check_same_site(request)

@@ -19,7 +19,7 @@ from starlette.responses import StreamingResponse
 
 from core.errors import TooMany, Unavailable
 from roadmap.events import Event, events_after, last_seqs
-from web.callers import Caller
+from roadmap.principals import Principal
 from web.standing import standing
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ MOST_OF_ONE = 100  # of these, for one account
 
 @dataclass(eq=False, slots=True)
 class Watcher:
-    caller: Caller
+    caller: Principal
     roadmap_id: UUID
     after: int  # the number of the last event that this client has
     queue: asyncio.Queue[Event | None]
@@ -87,7 +87,7 @@ class EventPoller:
             self._thread = None
 
     async def watch(
-        self, caller: Caller, roadmap_id: UUID, after: int, last_seq: int, *, silence: float = HEARTBEAT
+        self, caller: Principal, roadmap_id: UUID, after: int, last_seq: int, *, silence: float = HEARTBEAT
     ) -> AsyncGenerator[list[Event]]:
         """What one client gets, from the event after number `after` to the roadmap's last one: whatever is there together;
         after so many seconds of silence, nothing. It was finished before if it has been changed since: an end of which
@@ -109,7 +109,7 @@ class EventPoller:
             with self._lock:
                 self._watchers.discard(watcher)
 
-    def check_room(self, caller: Caller) -> None:
+    def check_room(self, caller: Principal) -> None:
         """Raises Unavailable, TooMany."""
         with self._lock:
             watchers = [watcher.caller.account_id for watcher in self._watchers]
@@ -207,7 +207,7 @@ async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]
             yield b"".join(encode(event) for event in events) or STILL_HERE
 
 
-def stream(caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
+def stream(caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
     """`last_seq` is the number of the newest event so far. Raises Unavailable and TooMany, while the answer can still be one
     of those, when too many watch already.
     """

@@ -19,10 +19,10 @@ from starlette.responses import Response
 from core.errors import InTrash, NotFound, TooMany, Unavailable
 from roadmap import reading
 from roadmap.events import Event, EventType
+from roadmap.principals import Principal
 from roadmap.statuses import RoadmapStatus
 from web.api.decisions import follows_words
 from web.api.roadmaps import LARGEST_SEQ, last_event_id
-from web.callers import Caller
 from web.endpoint import Call
 from web.events import RETRY, STILL_HERE, poller, streamed
 from web.pages.page import AnyQuery
@@ -63,7 +63,7 @@ async def watch(call: Call) -> Response:
     return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
 
 
-async def _messages(request: Request, caller: Caller, roadmap_id: UUID, after: int, last_seq: int) -> AsyncGenerator[bytes]:
+async def _messages(request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> AsyncGenerator[bytes]:
     """When what is needed is away, the stream ends: the browser comes back, and has lost nothing."""
     yield RETRY
     last = b""
