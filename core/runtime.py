@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, cast
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
 from psycopg2.errors import LockNotAvailable, QueryCanceled, SerializationFailure
 
+from core import clock
 from core.errors import Unavailable
 from core.logging_setup import set_up_logging
 from core.reaching import AWAY, first_of, is_full
@@ -151,6 +154,19 @@ def limited(*, statement: float, lock: float) -> Iterator[None]:
 
 def is_postgres() -> bool:
     return isinstance(database.obj, peewee.PostgresqlDatabase)
+
+
+def database_time() -> Any:
+    """The time of the database as a value of a column: one clock for all processes. SQLite, which one machine uses, has none."""
+    return peewee.fn.timezone("UTC", peewee.fn.clock_timestamp()) if is_postgres() else clock.now()
+
+
+def read_database_time() -> datetime:
+    with session():
+        if not is_postgres():
+            return clock.now()
+        (now,) = database.execute_sql("SELECT clock_timestamp()").fetchone()
+        return cast(datetime, now)
 
 
 def skip_locked(query: peewee.Select) -> peewee.Select:

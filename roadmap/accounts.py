@@ -12,13 +12,15 @@ from core import clock
 from core.addresses import Email, in_one_spelling
 from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
 from core.ids import new_id
-from core.runtime import session, settings, transaction
+from core.runtime import database_time, session, settings, transaction
 from core.settings import Admission
 from core.strength import SHORTEST
 from core.text import CLEAN
 from models.accounts import Account
 from roadmap import api_keys, invitations, passwords, sessions
 from roadmap.api_keys import Scope
+from roadmap.ownership import lock_account
+from roadmap.principals import Principal, confirm
 from roadmap.sessions import Device, Login
 
 logger = logging.getLogger(__name__)
@@ -113,21 +115,22 @@ def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
     return _begin(account, device, passwords.rehashed(account.password_hash, credentials.password.get_secret_value()))
 
 
-def change_password(account_id: UUID, change: PasswordChange, device: Device) -> tuple[User, Login]:
-    """End all sessions of the account and begin a new one. Slow by design. Raises Invalid, Unauthenticated."""
-    account = _get(account_id)
-    if not passwords.matches(account.password_hash, change.current_password.get_secret_value()):
+def change_password(principal: Principal, change: PasswordChange, device: Device) -> tuple[User, Login]:
+    """End all sessions of the account and begin a new one. Slow by design. Raises Invalid, Unauthenticated, Conflict."""
+    before = _get(principal.account_id)
+    if not passwords.matches(before.password_hash, change.current_password.get_secret_value()):
         raise Unauthenticated("The current password is wrong.")
     password = change.new_password.get_secret_value()
-    passwords.check(password, account.email, account.name, pointer="/new_password")
-    digest, verified = passwords.hashed(password), Account.password_hash == account.password_hash
+    passwords.check(password, before.email, before.name, pointer="/new_password")
+    digest = passwords.hashed(password)
     with transaction():
-        if Account.update(password_hash=digest).where(Account.id == account_id, verified).execute() == 0:
+        account = confirm(principal)
+        if account.password_hash != before.password_hash:
             raise Conflict("The password has been changed meanwhile. Log in again.")
-        sessions.end_all(account_id)
+        Account.update(password_hash=digest).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
         if change.revoke_keys:
-            api_keys.revoke_all(account_id)
-        account.password_hash = digest
+            api_keys.revoke_all(account.id)
         return _user(account), sessions.begin(account, device)
 
 
@@ -171,11 +174,12 @@ def add(email: str, password: str, *, name: str = "", is_admin: bool = False) ->
 
 
 def set_password(email: str, password: str, *, revoke_keys: bool = False) -> None:
-    """For operators, when it is forgotten: ends all sessions. Raises Invalid, NotFound."""
-    account = by_email(email)
-    passwords.check(password, account.email, account.name)
+    """For operators, when it is forgotten: ends all sessions, and enables the account. Raises Invalid, NotFound."""
+    known = by_email(email)
+    passwords.check(password, known.email, known.name)
     digest = passwords.hashed(password)
     with transaction():
+        account = _locked(email)
         Account.update(password_hash=digest, disabled_at=None).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
         if revoke_keys:
@@ -184,15 +188,14 @@ def set_password(email: str, password: str, *, revoke_keys: bool = False) -> Non
 
 def end_all_logins(email: str) -> None:
     """For operators: ends all sessions of the account. Raises NotFound."""
-    account = by_email(email)
     with transaction():
-        sessions.end_all(account.id)
+        sessions.end_all(_locked(email).id)
 
 
 def set_admin(email: str, *, is_admin: bool) -> None:
     """Its sessions end: what one may do stands in its token. With the rank, the keys end that need it. Raises NotFound."""
-    account = by_email(email)
     with transaction():
+        account = _locked(email)
         Account.update(is_admin=is_admin).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
         if not is_admin:
@@ -203,8 +206,8 @@ def set_admin(email: str, *, is_admin: bool) -> None:
 
 def set_observer(email: str, *, is_observer: bool) -> None:
     """The same for who may only look at the operator's room. Raises NotFound."""
-    account = by_email(email)
     with transaction():
+        account = _locked(email)
         Account.update(is_observer=is_observer).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
         if not is_observer and not account.is_admin:
@@ -213,9 +216,9 @@ def set_observer(email: str, *, is_observer: bool) -> None:
 
 def disable(email: str) -> None:
     """Nobody can act as this account any more; what it made stays. Raises NotFound."""
-    account = by_email(email)
     with transaction():
-        Account.update(disabled_at=clock.now()).where(Account.id == account.id).execute()
+        account = _locked(email)
+        Account.update(disabled_at=database_time()).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
         api_keys.revoke_all(account.id)
 
@@ -235,13 +238,23 @@ def list_all(limit: int) -> list[User]:
         return [_user(account) for account in Account.select().order_by(Account.id).limit(limit)]
 
 
-def _begin(account: Account, device: Device, digest: str) -> tuple[User, Login]:
-    """The session of a verified password, unless that has been changed in the same moment. Its hash may be a newer one."""
-    same = (Account.id == account.id) & (Account.password_hash == account.password_hash) & Account.disabled_at.is_null()
+def _begin(verified: Account, device: Device, digest: str) -> tuple[User, Login]:
+    """Begin a session of a verified password, unless the account has changed meanwhile. Its hash may be a newer one."""
     with transaction():
-        if Account.update(password_hash=digest).where(same).execute() == 0:
+        account = lock_account(verified.id)
+        if account is None or account.disabled_at is not None or account.password_hash != verified.password_hash:
             raise Unauthenticated("The address or the password is wrong.")
+        if digest != account.password_hash:
+            Account.update(password_hash=digest).where(Account.id == account.id).execute()
         return _user(account), sessions.begin(account, device)
+
+
+def _locked(email: str) -> Account:
+    """The account, whose row is held until the commit. Raises NotFound."""
+    account = lock_account(by_email(email).id)
+    if account is None:
+        raise NotFound(f"There is no account with the address {email.lower()}.")
+    return account
 
 
 def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Account:

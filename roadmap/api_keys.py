@@ -15,9 +15,10 @@ from core import clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.ids import new_id
 from core.numbers import WHOLE
-from core.runtime import session, transaction
+from core.runtime import database_time, session, transaction
 from core.text import CLEAN
 from models.accounts import Account, ApiKey
+from roadmap.ownership import lock_account
 from roadmap.sessions import Login
 
 PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
@@ -98,9 +99,10 @@ def create(account_id: UUID, request: KeyRequest) -> NewKey:
         **{"created_at": now, "expires_at": now + timedelta(days=request.expires_in_days), "used_at": None},
     }
     with transaction():
-        account = Account.update(name=Account.name).where(Account.id == account_id).returning(Account)  # one at a time
-        holder = next(iter(account.execute()), None)
-        if missing := set(request.scopes) - (scopes_of(holder) if holder else set()):
+        account = lock_account(account_id)
+        if account is None or account.disabled_at is not None:
+            raise Conflict("The account is disabled. Set a new password to enable it.")
+        if missing := set(request.scopes) - scopes_of(account):
             who = "an administrator" if Scope.admin in missing else "an administrator or an observer"
             raise Forbidden(f"Only {who} can make a key with the scope {min(missing)}.")
         if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
@@ -127,14 +129,14 @@ def read(account_id: UUID, key_id: UUID) -> KeyInfo:
 def revoke(account_id: UUID, key_id: UUID) -> None:
     """Raises NotFound."""
     with transaction():
-        if ApiKey.update(revoked_at=clock.now()).where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
+        if ApiKey.update(revoked_at=database_time()).where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
             raise NotFound("There is no such key.")
 
 
 def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
     """All keys, or those with this scope. In the caller's transaction."""
     ids = [row.id for row in ApiKey.select().where(_mine(account_id)) if scope is None or scope in row.scopes]
-    ApiKey.update(revoked_at=clock.now()).where(ApiKey.id.in_(ids)).execute()
+    ApiKey.update(revoked_at=database_time()).where(ApiKey.id.in_(ids)).execute()
 
 
 def find(key: str) -> Bearer | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from core import clock
 from core.errors import NotFound
 from core.ids import new_id
-from core.runtime import session, settings, transaction
+from core.runtime import database_time, session, settings, transaction
 from models.accounts import Account, LoginSession
 
 MOST_SESSIONS = 50  # of one account; the oldest end when there are more
@@ -60,20 +60,20 @@ def begin(account: Account, device: Device) -> Login:
     place = {"user_agent": device.user_agent, "address": device.address}
     LoginSession.insert(id=session_id, account=account.id, **times, **place).execute()
     kept = LoginSession.select(LoginSession.id).where(open_of(account.id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
-    LoginSession.update(ended_at=now).where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
+    LoginSession.update(ended_at=database_time()).where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
 def end(account_id: UUID, session_id: UUID) -> None:
     """Raises NotFound for one that is not theirs or has ended."""
     with transaction():
-        if LoginSession.update(ended_at=clock.now()).where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
+        if LoginSession.update(ended_at=database_time()).where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
             raise NotFound("There is no such session.")
 
 
 def end_all(account_id: UUID) -> None:
     """In the caller's transaction."""
-    LoginSession.update(ended_at=clock.now()).where(open_of(account_id)).execute()
+    LoginSession.update(ended_at=database_time()).where(open_of(account_id)).execute()
 
 
 def list_open(account_id: UUID, current: UUID | None) -> SessionList:
@@ -108,7 +108,7 @@ def end_idle() -> int:
     now = clock.now()
     idle = LoginSession.ended_at.is_null() & (LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds))
     with transaction():
-        ended: int = LoginSession.update(ended_at=now).where(idle).execute()
+        ended: int = LoginSession.update(ended_at=database_time()).where(idle).execute()
         old = LoginSession.select(LoginSession.id).where(LoginSession.expires_at < now - KEPT).limit(MOST_AT_ONCE)
         LoginSession.delete().where(LoginSession.id.in_(old)).execute()
     return ended

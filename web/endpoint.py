@@ -26,6 +26,7 @@ from web.idempotency import Named
 from web.origins import check_host, check_same_site
 from web.parsing import LARGEST_BODY, body_of, ids_of, query_of, read_json
 from web.request import IndexedRequest
+from web.standing import standing
 from web.turns import few_at_once, in_turn
 
 Result = TypeVar("Result")
@@ -136,7 +137,7 @@ class Endpoint:
             call = Call(caller, await self._aside(caller, self._understood, received), query, ids, request, named)
             response = await self._answer(call)
         except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
-            earlier = await in_turn(caller.account_id, idempotency.earlier, named) if named is not None else None
+            earlier = await in_turn(caller, idempotency.earlier, named) if named is not None else None
             if earlier is None:
                 raise
             response = earlier
@@ -144,17 +145,18 @@ class Endpoint:
 
     async def _aside(self, caller: Principal, function: Callable[..., Result], *given: Any) -> Result:
         """At once, but where it may take long: then in a thread, so that the loop goes on."""
-        return await in_turn(caller.account_id, function, *given) if self.may_be_large else function(*given)
+        return await in_turn(caller, function, *given) if self.may_be_large else function(*given)
 
     async def _answer(self, call: Call) -> Response:
         """A coroutine sees to its names itself."""
         handler: Any = self.handler
         if self.is_async:
+            standing.check_still(call.caller)  # its body may have come slowly
             return answered(call.request, await handler(call), self.status)
         if self.public:
             return await run_in_threadpool(self._run, call)
         with idempotency.one_at_a_time(call.named):
-            return await in_turn(call.owner, self._run, call)
+            return await in_turn(call.caller, self._run, call)
 
     def _run(self, call: Call) -> Response:
         """In a thread."""

@@ -13,14 +13,15 @@ from uuid import UUID
 from core import clock
 from core.errors import Unauthenticated, Unavailable
 from core.refreshing import Refresher
-from core.runtime import settings
+from core.runtime import read_database_time, settings
 from roadmap import api_keys, sessions
 from roadmap.api_keys import Bearer
+from roadmap.principals import Principal
 from roadmap.sessions import Login
 
 OLDEST = 5.0  # seconds; a request that finds older knowledge, after a silence, waits for newer
 PATIENCE = 2.0  # seconds
-OVERLAP = timedelta(seconds=30)  # a commit may come later than its time says, and clocks differ
+OVERLAP = timedelta(seconds=30)  # a commit may come later than its time says
 KEY_SECONDS = 60.0  # for which a key that was looked up is known
 MOST_KEYS = 10_000
 NOTES_EVERY = 30.0  # seconds between two notes of who was seen
@@ -62,7 +63,8 @@ class Standing:
     async def check_key(self, bearer: Bearer) -> None:
         """Raises Unauthenticated, Unavailable."""
         await self._be_current()
-        if bearer.expires_at is not None and bearer.expires_at <= clock.now():
+        expired = bearer.expires_at is not None and bearer.expires_at <= clock.now()
+        if expired or bearer.key_id in self._ended:  # it may have been looked up before it was revoked, and kept after
             raise _no_key()
         self._used.add(bearer.key_id)
 
@@ -82,6 +84,12 @@ class Standing:
                 self._keys.popitem(last=False)
         return bearer
 
+    def check_still(self, principal: Principal) -> None:
+        """For a request that has waited since it was checked. Raises Unauthenticated."""
+        proof = principal.session_id or principal.key_id
+        if proof is not None and self.has_ended(proof):
+            raise Unauthenticated("The login or API key has ended meanwhile. Log in again.")
+
     def has_ended(self, *proofs: UUID | None) -> bool:
         """Whether one of these logins or keys is known to have ended. Quick, and for what goes on after it was checked."""
         self._refresher.ask()
@@ -96,7 +104,7 @@ class Standing:
             self._learn()
 
     def _learn(self) -> None:
-        now, over = clock.now(), monotonic() - self._loaded_at > START_OVER
+        now, over = read_database_time(), monotonic() - self._loaded_at > START_OVER
         since = now - timedelta(seconds=settings.token_ttl_seconds) if over else self._known_until - OVERLAP
         ended, revoked = sessions.ended_since(since), api_keys.revoked_since(since)
         with self._lock:

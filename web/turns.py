@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from core.errors import TooMany
 from core.runtime import settings
 from core.storage import API_HANDLERS
+from roadmap.principals import Principal
+from web.standing import standing
 
 Result = TypeVar("Result")
 
@@ -56,11 +58,15 @@ async def few_at_once(account_id: UUID) -> AsyncIterator[None]:
             del _large[account_id]
 
 
-async def in_turn(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:
-    """Run it in a thread, when it is this account's turn. One person at one machine need not wait. Raises TooMany."""
+async def in_turn(principal: Principal, function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread, when it is this account's turn. One person at one machine need not wait.
+
+    Raises TooMany, and Unauthenticated when the login or key has ended while it waited.
+    """
     if settings.embedded:
         return await run_in_threadpool(function, *given)
-    async with turn(account_id):
+    async with turn(principal.account_id):
+        standing.check_still(principal)
         return await run_in_threadpool(function, *given)
 
 

@@ -18,25 +18,20 @@ from starlette.types import Message, Receive, Scope, Send
 from core import clock
 from core.errors import Unauthenticated
 from core.ids import new_id
-from core.migrate import migrate
-from core.runtime import database, session, settings
+from core.runtime import session, settings
 from core.settings import Admission
-from core.storage import open_database
 from core.strength import COMMON, weakness
 from models.accounts import Account, ApiKey, Invitation, LoginSession
-from roadmap import accounts, api_keys, invitations, log_search, passwords, sessions
-from roadmap.accounts import Credentials
+from roadmap import accounts, api_keys, invitations, log_search, passwords, principals, sessions
 from roadmap.log_search import LogFilter
-from roadmap.sessions import Device
 from roadmap_app import app
-from tests.servers import Postgres
 from web import callers, limits, noting, origins, standing, tokens
 from web.tokens import Purpose
 
 PASSWORD = "a long enough passphrase"
 ANOTHER = "quite another passphrase"
 AUTH, KEYS, INVITATIONS, ROADMAPS = "/api/v1/auth", "/api/v1/api-keys", "/api/v1/invitations", "/api/v1/roadmaps"
-FOR_SETTINGS = (callers, limits, origins, accounts, sessions, standing, tokens)
+FOR_SETTINGS = (callers, limits, origins, accounts, principals, sessions, standing, tokens)
 
 SHA256 = {"digest_method": hashlib.sha256}
 
@@ -787,36 +782,3 @@ class TestFirstAdministrator:
         accounts.ensure_first_admin()
         assert client.get(INVITATIONS, headers=log_in(client, who)).status_code == 403
         assert "is no administrator" in caplog.text
-
-
-class TestRaces:
-    """On PostgreSQL, where transactions run beside each other."""
-
-    @pytest.fixture
-    def server(self, postgres: Postgres) -> Iterator[None]:
-        url = SecretStr(postgres.create_database(f"accounts_{new_id().hex}"))
-        mine, its_own = settings.model_copy(update={"database_url": url}), database.obj
-        migrate(mine)
-        database.initialize(open_database(mine))
-        yield
-        database.close_all()
-        database.initialize(its_own)
-
-    def test_a_login_with_the_old_password_does_not_outlive_its_change(
-        self, server: None, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The password is verified, then changed by its owner, then the session would begin."""
-        user = accounts.add("someone@example.org", PASSWORD)
-        credentials = Credentials(email=user.email, password=SecretStr(PASSWORD))
-        verify = passwords.matches
-
-        def and_then_it_changes(digest: str | None, password: str) -> bool:
-            found = verify(digest, password)
-            monkeypatch.setattr(passwords, "matches", verify)
-            accounts.set_password(user.email, ANOTHER)
-            return found
-
-        monkeypatch.setattr(passwords, "matches", and_then_it_changes)
-        with pytest.raises(Unauthenticated):
-            accounts.log_in(credentials, Device())
-        assert sessions.list_open(user.id, None).items == []

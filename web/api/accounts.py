@@ -110,7 +110,7 @@ def _end_former(request: Request) -> None:
 
 
 def _change_password(call: Call) -> tuple[User, Login]:
-    begun = accounts.change_password(call.owner, call.body, _device(call.request))
+    begun = accounts.change_password(call.caller, call.body, _device(call.request))
     standing.refresh()
     return begun
 

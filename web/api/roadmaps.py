@@ -100,7 +100,7 @@ async def wait_for_outline(call: Call, accepted: Response) -> Response:
 
     try:
         async with asyncio.timeout(seconds):
-            return await in_turn(call.owner, tell) if await _is_outlined(call, roadmap_id) else accepted
+            return await in_turn(call.caller, tell) if await _is_outlined(call, roadmap_id) else accepted
     except (TimeoutError, RoadmapError):
         return accepted
 

@@ -99,7 +99,7 @@ async def change_password(call: Call) -> Response:
         change = filled(PasswordChange, {**form.given("current_password", "new_password"), "cookie": True})
         begun = await api.change_password(replace(call, body=change))
     except REFUSALS as error:
-        return await in_turn(call.owner, _again, call, _account, error, PASSWORD, {})
+        return await in_turn(call.caller, _again, call, _account, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 

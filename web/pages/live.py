@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import InTrash, NotFound, TooMany, Unavailable
+from core.errors import InTrash, NotFound, TooMany, Unauthenticated, Unavailable
 from roadmap import reading
 from roadmap.events import Event, EventType
 from roadmap.principals import Principal
@@ -70,14 +70,14 @@ async def _messages(request: Request, caller: Principal, roadmap_id: UUID, after
     try:
         async with aclosing(poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)) as batches:
             async for events in batches:
-                message = await in_turn(caller.account_id, _message, request, caller.account_id, roadmap_id, events)
+                message = await in_turn(caller, _message, request, caller.account_id, roadmap_id, events)
                 yield STILL_HERE if message in (last, b"") else message
                 last = b"" if events else message
                 if events and events[-1].is_terminal and events[-1].seq >= last_seq:
                     yield END
                     return
                 await asyncio.sleep(CALM)
-    except (NotFound, TooMany, Unavailable) as error:
+    except (NotFound, TooMany, Unauthenticated, Unavailable) as error:
         logger.warning("a page is not told of its roadmap any more: %s", error)
 
 

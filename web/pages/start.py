@@ -89,16 +89,16 @@ async def create(call: Call) -> Response:
     try:
         request = filled(RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))})
     except Invalid as error:
-        return await in_turn(call.owner, _again, call, error)
+        return await in_turn(call.caller, _again, call, error)
     asked = request.model_dump_json().encode()  # the same for the same form, in whichever language it is sent
     try:
-        request = await in_turn(call.owner, _remember, call, request.in_language_of_goal(language_of(call.request)))
+        request = await in_turn(call.caller, _remember, call, request.in_language_of_goal(language_of(call.request)))
     except Invalid as error:
-        return await in_turn(call.owner, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
+        return await in_turn(call.caller, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
     try:
         return await _accepted(replace(call, named=once.name_of(call, asked)), new_roadmap(call.owner, request))
     except (TooMany, Unavailable) as error:
-        return await in_turn(call.owner, _again, call, error)
+        return await in_turn(call.caller, _again, call, error)
 
 
 def list_(call: Call) -> Response:

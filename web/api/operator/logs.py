@@ -89,7 +89,7 @@ async def export_logs(call: Call) -> Response:
     _exports.enter()
     try:
         pages = log_search.export(call.query.wanted)
-        first = await in_turn(call.owner, next, pages, b"")  # so that what does not fit is said before the answer begins
+        first = await in_turn(call.caller, next, pages, b"")  # so that what does not fit is said before the answer begins
     except BaseException:
         _exports.leave()
         raise
@@ -132,7 +132,6 @@ async def _sent(call: Call, first: bytes, pages: Iterator[bytes]) -> AsyncIterat
     """Raises Unauthenticated when the login or key has ended meanwhile, and whatever reading does."""
     page = first
     while page:
-        if standing.has_ended(call.caller.session_id, call.caller.key_id):
-            raise Unauthenticated("The login or the key has ended.")
+        standing.check_still(call.caller)
         yield page
-        page = await in_turn(call.owner, next, pages, b"")
+        page = await in_turn(call.caller, next, pages, b"")
