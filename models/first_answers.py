@@ -14,5 +14,6 @@ class FirstAnswer(Table):
     fingerprint = peewee.CharField(max_length=64)  # of what was asked: SHA-256, hex
     status = peewee.IntegerField(null=True)
     headers = peewee.JSONField(null=True)
-    content = peewee.BlobField(null=True)  # sealed: only who knows the key can read it
+    content = peewee.BlobField(null=True)
+    is_repeatable = peewee.BooleanField(default=False)  # false: the answer had a secret, or an earlier version encrypted it
     created_at = UtcDateTimeField(index=True)

@@ -33,12 +33,12 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A whole answer; its content is sealed."""
+    """A whole answer; its content is None when it had a secret, which is not kept."""
 
     name: Name
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes | None
 
 
 def begin(name: Name) -> Answered | None:
@@ -124,9 +124,10 @@ def _row(name: Name, now: datetime) -> dict[str, Any]:
 
 
 def _told(answer: Answered) -> dict[str, Any]:
-    return {"status": answer.status, "headers": dict(answer.headers), "content": answer.content}
+    kept = {"content": answer.content or b"", "is_repeatable": answer.content is not None}
+    return {"status": answer.status, "headers": dict(answer.headers), **kept}
 
 
 def _answered(row: FirstAnswer) -> Answered:
     name = Name(row.owner_id, row.key_hash, row.fingerprint)
-    return Answered(name, row.status, row.headers, bytes(row.content))
+    return Answered(name, row.status, row.headers, bytes(row.content) if row.is_repeatable else None)

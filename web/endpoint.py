@@ -17,12 +17,12 @@ from starlette.types import Scope as Connection
 from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
 from core.runtime import Overtaken, transaction
 from roadmap.api_keys import Scope
+from roadmap.first_answers import Name
 from roadmap.principals import Principal, confirm
 from web import idempotency, limits
 from web.answering import Answer, answered, tag_of
 from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
 from web.conditional import check_match
-from web.idempotency import Named
 from web.origins import check_host, check_same_site
 from web.parsing import LARGEST_BODY, body_of, ids_of, query_of, read_json
 from web.request import IndexedRequest
@@ -53,7 +53,7 @@ class Call:
     query: Any
     ids: Mapping[str, Any]
     request: Request
-    named: Named | None = None
+    named: Name | None = None
 
     @property
     def owner(self) -> UUID:
@@ -178,7 +178,9 @@ class Endpoint:
             if has_condition:
                 self._check_match(call)
             response = self._done(call)
-            return idempotency.keep(call.named, response) if call.named is not None else response
+            if call.named is None:
+                return response
+            return idempotency.keep(call.named, response, has_secret=self.grants)
 
     def _done(self, call: Call) -> Response:
         handler: Any = self.handler

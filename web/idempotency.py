@@ -1,6 +1,7 @@
 """The Idempotency-Key of a request (an IETF draft): sent again with the same key, it is answered as it was, and done once.
 
-The key is the caller's. What was answered is sealed with it, so that nobody else can read it, and kept for a day.
+The key is the caller's. An answer is kept for a day, in the transaction of what was done. One that has a secret is not kept: a
+repeated request is answered with 409 and the address of what the first has made.
 """
 
 import hashlib
@@ -9,17 +10,12 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid, KeyInUse
-from core.runtime import settings
-from core.sealing import opened, sealed
-from core.storage import signing_keys
 from roadmap import first_answers
 from roadmap.first_answers import Answered, Name, check_same
 
@@ -32,15 +28,7 @@ _running: set[str] = set()  # hashes of the names of requests that this process 
 _ended = threading.Condition()  # one of them is not any more
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The key as it was given, and what it names."""
-
-    key: str
-    name: Name
-
-
-def named(request: Request, owner_id: UUID, content: bytes) -> Named | None:
+def named(request: Request, owner_id: UUID, content: bytes) -> Name | None:
     """None without a key. Raises Invalid."""
     given = request.headers.getlist(HEADER)
     if not given:
@@ -51,26 +39,26 @@ def named(request: Request, owner_id: UUID, content: bytes) -> Named | None:
     return name_of(_unquoted(given[0]), owner_id, request, content)
 
 
-def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Named:
+def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
     """The same request has the same name: method, address, query, and what is sent, however it is written in JSON."""
     query = request.scope["query_string"].decode("latin-1")
     asked = "\n".join((request.method, request.scope["path"], query, _same_json(content)))
-    return Named(key, Name(owner_id, _hash(f"{owner_id.hex} {key}"), _hash(asked)))
+    return Name(owner_id, _hash(f"{owner_id.hex} {key}"), _hash(asked))
 
 
-def earlier(of: Named) -> Response | None:
+def earlier(of: Name) -> Response | None:
     """The first answer, if there is one already. Raises KeyReused, Conflict, Unavailable."""
-    found = first_answers.earlier([of.name]).get(of.name.key_hash)
+    found = first_answers.earlier([of]).get(of.key_hash)
     return replayed(of, found) if found is not None else None
 
 
 @contextmanager
-def one_at_a_time(of: Named | None, *, patience: float = 0.0) -> Iterator[None]:
+def one_at_a_time(of: Name | None, *, patience: float = 0.0) -> Iterator[None]:
     """For a `with` around the answering. Whoever runs in a thread may wait so many seconds for another. Raises KeyInUse."""
     if of is None:
         yield
         return
-    hash_ = of.name.key_hash
+    hash_ = of.key_hash
     with _ended:
         if not _ended.wait_for(lambda: hash_ not in _running, patience):
             raise KeyInUse("A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1)
@@ -83,31 +71,31 @@ def one_at_a_time(of: Named | None, *, patience: float = 0.0) -> Iterator[None]:
             _ended.notify_all()
 
 
-def begin(of: Named) -> Response | None:
+def begin(of: Name) -> Response | None:
     """The first answer, if there is one. In the transaction that does what is asked. Raises KeyReused."""
-    earlier = first_answers.begin(of.name)
+    earlier = first_answers.begin(of)
     return replayed(of, earlier) if earlier is not None else None
 
 
-def keep(of: Named, response: Response) -> Response:
+def keep(of: Name, response: Response, *, has_secret: bool = False) -> Response:
     """The response, which whoever repeats the request will get. In the same transaction."""
-    first_answers.keep(answered_as(of, response))
+    first_answers.keep(answered_as(of, response, has_secret=has_secret))
     return response
 
 
-def answered_as(of: Named, response: Response) -> Answered:
+def answered_as(of: Name, response: Response, *, has_secret: bool = False) -> Answered:
     headers = {name: value for name, value in response.headers.items() if name not in OWN}
-    return Answered(of.name, response.status_code, headers, sealed(bytes(response.body), _keys()[0], of.key))
+    return Answered(of, response.status_code, headers, None if has_secret else bytes(response.body))
 
 
-def replayed(of: Named, earlier: Answered) -> Response:
+def replayed(of: Name, earlier: Answered) -> Response:
     """Raises KeyReused, Conflict."""
-    kept = check_same(of.name, earlier)
-    found = (opened(kept.content, ours, of.key) for ours in _keys())
-    content = next((each for each in found if each is not None), None)
-    if content is None:
-        raise Conflict("This was done, and its answer cannot be read any more: SECRET_KEY has changed. Look for what it made.")
-    return Response(content, kept.status, {**kept.headers, **REPLAYED})
+    kept = check_same(of, earlier)
+    if kept.content is None:
+        made = f" What it made is at {kept.headers['location']}." if "location" in kept.headers else ""
+        again = "For another secret, send the request with a new Idempotency-Key."
+        raise Conflict(f"This request was carried out before; its answer is not kept, as it may have a secret.{made} {again}")
+    return Response(kept.content, kept.status, {**kept.headers, **REPLAYED})
 
 
 def _unquoted(key: str) -> str:
@@ -120,11 +108,6 @@ def _same_json(content: bytes) -> str:
         return json.dumps(json.loads(content), sort_keys=True)
     except (ValueError, RecursionError):
         return content.decode("utf-8", "backslashreplace")
-
-
-@cache
-def _keys() -> tuple[str, ...]:
-    return signing_keys(settings)
 
 
 def _hash(text: str) -> str:

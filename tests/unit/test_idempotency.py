@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -16,10 +15,11 @@ from starlette.testclient import TestClient
 from core import clock
 from core.errors import TooMany, Unavailable
 from core.runtime import session, settings, transaction
-from core.sealing import opened, sealed
 from models.first_answers import FirstAnswer
 from models.learning import QuizAttempt
-from models.roadmaps import Roadmap
+from models.links import SecretLink
+from models.roadmaps import Revision, Roadmap
+from models.webhooks import Webhook
 from roadmap import first_answers
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.creating import NewRoadmap, create_many, new_roadmap
@@ -63,7 +63,7 @@ def roadmap(client: TestClient, copies: Copies) -> str:
 def named(letter: str) -> NewRoadmap:
     """A new roadmap whose request has this name."""
     new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
-    return replace(new, answer=Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"sealed"))
+    return replace(new, answer=Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"{}"))
 
 
 class TestCreating:
@@ -189,7 +189,7 @@ class TestCreating:
 
         def named() -> Any:
             new = new_roadmap(LOCAL_OWNER, request)
-            return type(new)(new.owner_id, new.request, new.id, Answered(name, 202, {"location": str(new.id)}, b"sealed"))
+            return type(new)(new.owner_id, new.request, new.id, Answered(name, 202, {"location": str(new.id)}, b"{}"))
 
         one, other, unnamed = create_many([named(), named(), new_roadmap(LOCAL_OWNER, request)])
         assert isinstance(other, Answered)
@@ -387,34 +387,58 @@ MOST = AT_ONCE * ROUNDS
 
 
 class TestKeeping:
-    def test_nobody_reads_an_answer_without_its_key(self, client: TestClient) -> None:
+    def test_the_key_is_kept_as_a_hash_only(self, client: TestClient) -> None:
         client.post(ROADMAPS, json={"goal": GOAL}, headers=key("only-mine"))
         with session():
-            row = FirstAnswer.get()
-        assert b"queued" not in bytes(row.content)
-        assert "only-mine" not in repr(row.__data__)
+            assert "only-mine" not in repr(FirstAnswer.get().__data__)
 
-    @pytest.mark.parametrize(("ours", "theirs"), [("k", "other"), ("other", "t")])
-    def test_what_is_sealed_is_opened_by_the_same_keys_only(self, ours: str, theirs: str) -> None:
-        content = sealed(b"a secret", "k", "t")
-        assert opened(content, "k", "t") == b"a secret"
-        assert opened(content, ours, theirs) is None
-        assert sealed(b"a secret", "k", "t") != content
-
-    @pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: c[:-1] + bytes([c[-1] ^ 1]), lambda c: b"", lambda c: c[:20]])
-    def test_what_was_changed_is_not_opened(self, change: Callable[[bytes], bytes]) -> None:
-        assert opened(change(sealed(b"a secret", "k", "t")), "k", "t") is None
-
-    def test_nothing_is_sealed_as_nothing(self) -> None:
-        assert opened(sealed(b"", "k", "t"), "k", "t") == b""
-
-    def test_another_secret_key_reads_no_answer_and_says_so(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("path", ["/links", "webhooks", "secret"])
+    def test_an_answer_with_a_secret_is_not_kept_and_a_repeated_request_makes_no_second(
+        self, client: TestClient, roadmap: str, path: str
+    ) -> None:
+        hook = {"url": "https://example.org/hook", "events": ["roadmap.ready"]}
+        where, body, secret, table = {
+            "/links": (f"{roadmap}/links", {"purpose": "reading"}, "url", SecretLink),
+            "webhooks": (f"{API}/webhooks", hook, "secret", Webhook),
+            "secret": ("", {}, "secret", Webhook),
+        }[path]
+        if path == "secret":
+            where = client.post(f"{API}/webhooks", json=hook).headers["location"] + "/secret"
         headers = key()
-        client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-        monkeypatch.setattr(idempotency, "_keys", lambda: ("another secret key of 32 characters",))
-        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
-        assert count(Roadmap) == 1
+        first = client.post(where, json=body, headers=headers)
+        assert first.is_success, first.text
+        again = client.post(where, json=body, headers=headers)
+        assert (again.status_code, again.json()["type"]) == (409, "/problems/conflict")
+        assert first.headers.get("location", "") in again.json()["detail"]
+        assert "new Idempotency-Key" in again.json()["detail"]
+        assert count(table) == 1
+        with session():
+            kept = repr(FirstAnswer.get().__data__) + repr(bytes(FirstAnswer.get().content))
+        assert first.json()[secret] not in kept
+        assert client.post(where, json=body, headers=key()).is_success
+
+    def test_what_has_a_secret_in_its_answer_is_marked(self) -> None:
+        def names(model: Any) -> set[str]:
+            return set(model.model_fields) if model is not None else set()
+
+        secret = {"key", "invitation", "secret", "access_token"}
+        marked = {(e.method, e.path) for e in ENDPOINTS if e.grants}
+        assert {(e.method, e.path) for e in ENDPOINTS if e.takes_key and names(e.response) & secret} <= marked
+
+    @pytest.mark.parametrize("path", [ROADMAPS, "edits"])
+    def test_what_the_version_before_has_encrypted_is_done_once_and_its_address_is_told(
+        self, client: TestClient, roadmap: str, path: str
+    ) -> None:
+        headers = key()
+        where, body = (path, {"goal": GOAL}) if path == ROADMAPS else (f"{roadmap}/edits", a_change(client, roadmap))
+        first = client.post(where, json=body, headers=headers)
+        with transaction():
+            FirstAnswer.update(content=b"\x00encrypted", is_repeatable=False).execute()
+        before = count(Roadmap), count(Revision)
+        again = client.post(where, json=body, headers=headers)
+        assert (again.status_code, again.json()["type"]) == (409, "/problems/conflict")
+        assert first.headers["location"] in again.json()["detail"]
+        assert (count(Roadmap), count(Revision)) == before
 
     def test_yesterdays_are_forgotten_so_many_at_a_time(self, client: TestClient) -> None:
         rows = [

@@ -7,10 +7,10 @@ from typing import TypeVar
 from starlette.responses import Response
 
 from core.runtime import transaction
+from roadmap.first_answers import Name
 from roadmap.reading import RoadmapSummary
 from web import idempotency
 from web.endpoint import Call
-from web.idempotency import Named
 from web.pages.page import see_other
 
 Document = TypeVar("Document")
@@ -18,7 +18,7 @@ Document = TypeVar("Document")
 PATIENCE = 10.0  # seconds for which a second click waits for the first
 
 
-def name_of(call: Call, content: bytes) -> Named | None:
+def name_of(call: Call, content: bytes) -> Name | None:
     """Of the form with what is sent in it; with other words it is another one. None: it has no name."""
     if not (form := call.body.text("form")):
         return None
