@@ -78,7 +78,8 @@ PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
 REQUEST_HEADERS = {
     "Idempotency-Key": (
         {"type": "string", "pattern": r'^([!#-~][!-~]{0,199}|"([ !#-\[\]-~]|\\["\\]){1,200}")$'},
-        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once.",
+        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once. "
+        "An answer with a secret is not repeated: 409 says where that is which the first request has made.",
     ),
     "If-Match": ({"type": "string"}, "An ETag: change it only while it is still that."),
     "If-None-Match": ({"type": "string"}, "An ETag that is known: 304 while it is still that."),
@@ -297,7 +298,7 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
         yield "Link"
     if "Prefer" in endpoint.reads and status == HTTPStatus.CREATED:
         yield "Preference-Applied"
-    if endpoint.takes_key:
+    if endpoint.takes_key and not endpoint.grants:
         yield "Idempotency-Replayed"
     if not endpoint.unlimited:
         yield from ("RateLimit", "RateLimit-Policy")

@@ -54,14 +54,14 @@ class Keys(RuleBasedStateMachine):
     def repeat(self, key: str) -> None:
         what, body, first = self.first[key]
         if first.status < 300:
-            check_same(first, self._send(key, what, body))
+            self._check_again(what, first, self._send(key, what, body))
 
     @rule(key=keys)
     def repeat_in_other_words(self, key: str) -> None:
         """The order of its fields, and what is left to its default, change nothing of a request."""
         what, body, first = self.first[key]
         if first.status < 300:
-            check_same(first, self._send(key, what, dict(reversed(body.items()))))
+            self._check_again(what, first, self._send(key, what, dict(reversed(body.items()))))
 
     @rule(key=keys, number=st.integers(1, 80))
     def reuse(self, key: str, number: int) -> None:
@@ -83,14 +83,21 @@ class Keys(RuleBasedStateMachine):
         good = [answer for answer in answers if answer.status < 300]
         assert good, [answer.status for answer in answers]
         assert {answer.status for answer in answers if answer.status >= 300} <= {409}, [answer.status for answer in answers]
-        for answer in good[1:]:
-            check_same(good[0], answer)
-        check_same(good[0], self._send(key, what, body))
+        for answer in [*good[1:], self._send(key, what, body)]:
+            self._check_again(what, good[0], answer)
 
     @invariant()
     def one_roadmap_a_key(self) -> None:
         twice = {key: ids for key, ids in self.asker.watch.accepted.items() if key and len(ids) > 1}
         assert not twice, twice
+
+    def _check_again(self, what: str, first: Seen, again: Seen) -> None:
+        """An invitation is a secret, which is shown once: whoever repeats the request is told where it is."""
+        if what != "create_invitation":
+            check_same(first, again)
+            return
+        assert again.status == 409, f"{again.status} {again.text[:200]}"
+        assert first.headers["location"] in json.loads(again.content)["detail"]
 
     def _body(self, what: str, number: int) -> dict[str, Any]:
         if what == "create_roadmap":
