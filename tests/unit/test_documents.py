@@ -33,7 +33,6 @@ RUN_BY = {  # each page with commands, and the test that runs them or looks at w
     "RELIABILITY.md": "unit/test_reliability_page.py",
     "ROADMAPS.md": "integration/test_readme.py",
     "SCALING.md": "integration/test_scaling_page.py",
-    "SECURITY.md": "security/test_security_page.py",
     "WEBHOOKS.md": "integration/test_webhooks.py",  # the same request, as a test sends it
 }
 # Of the README: which test does what a command does.
