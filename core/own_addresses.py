@@ -4,7 +4,8 @@ An address of the network is the service's own when an interface of this machine
 reached leads to it, which behind NAT or a proxy is the public address of another machine.
 
 Loopback is decided by the port. Where the operator allows it, and always in embedded mode, a receiver on the same machine is a
-legitimate use; what listens on the service's own port is the service.
+legitimate use; what listens on the service's own port is the service. Another address of loopback than 127.0.0.1 and ::1 to
+which a name of the service leads is the service's on every port.
 """
 
 import errno
@@ -37,9 +38,9 @@ def names_to_look_up() -> list[str]:
 def is_own(address: Address, port: int, named: Iterable[Address]) -> bool:
     """`named` are the addresses to which the names of the service lead now. IPv4 inside of IPv6 counts as what it is."""
     written = [found for name in settings.own_hosts if (found := address_in(name)) is not None]
-    known = {each for own in (*named, *written) for each in _all_of(own)}
+    known = {each for own in (*named, *written) for each in _all_of(own)} - {address_in(host) for host in LOOPBACK}
     return any(
-        port == settings.port if each.is_loopback else each in known or _is_of_an_interface(each) for each in _all_of(address)
+        each in known or (port == settings.port if each.is_loopback else _is_of_an_interface(each)) for each in _all_of(address)
     )
 
 

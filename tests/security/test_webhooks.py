@@ -246,11 +246,16 @@ class TestTheServiceItself:
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
     def test_a_name_of_loopback_is_decided_by_the_port(self, address: str, connected: list[Any]) -> None:
-        with leading({"roadmap.example": ["127.0.1.1"], "receiver.example": [address]}):
+        with leading({"roadmap.example": ["127.0.0.1", "::1"], "receiver.example": [address]}):
             assert refused(f"https://receiver.example:{self.PORT}/", networks=self.HERE) == NOWHERE
             assert connected == []
             refused("https://receiver.example:8124/", networks=self.HERE)
         assert connected == [(str(ip_address(address)), 8124)]
+
+    def test_but_what_its_own_name_leads_to_beside_the_usual_addresses_is_its_own(self, connected: list[Any]) -> None:
+        with leading({"roadmap.example": ["127.0.0.7"], "receiver.example": ["127.0.0.7"]}):
+            assert refused("https://receiver.example:8124/", networks=self.HERE) == NOWHERE
+        assert connected == []
 
     @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
     def test_this_host_is_no_loopback(self, address: str, connected: list[Any]) -> None:
