@@ -51,6 +51,7 @@ const FOR_ALL = [
   "STARTUP_WAIT_SECONDS",
 ] as const;
 const FOR_API_AND_CONTENT = [
+  "ALLOWED_HOSTS", // content calls webhooks and checks links, and never the service itself
   "OPENAI_API_KEY",
   "OPENAI_BASE_URL",
   "OPENAI_MODEL",
@@ -65,7 +66,6 @@ const FOR_API_AND_CONTENT = [
 const FOR_THE_API = [
   "ADMIN_EMAIL",
   "ADMIN_PASSWORD",
-  "ALLOWED_HOSTS",
   "API_WORKERS",
   "CLIENT_ADDRESS_HEADER",
   "CORS_ORIGINS",
@@ -134,7 +134,15 @@ export default defineRailway((ctx) => {
     build,
     replicas: REPLICAS.content,
     deploy,
-    env: { ...servers, SERVICE_TYPE: "huey_content", ...asIn(api, FOR_ALL), ...asIn(api, FOR_API_AND_CONTENT) },
+    env: {
+      ...servers,
+      SERVICE_TYPE: "huey_content",
+      ...asIn(api, FOR_ALL),
+      ...asIn(api, FOR_API_AND_CONTENT),
+      // Beside ALLOWED_HOSTS, the names under which the api is reached.
+      API_PUBLIC_DOMAIN: api.env.RAILWAY_PUBLIC_DOMAIN,
+      API_PRIVATE_DOMAIN: api.env.RAILWAY_PRIVATE_DOMAIN,
+    },
   });
 
   return project(ctx.projectName ?? "roadmap", {

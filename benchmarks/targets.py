@@ -1,8 +1,10 @@
 """What is promised: each row of the table of results, with its target. The report and `make bench-smoke` read it here.
 
 A row compares two contenders within each round (a ratio), or the figure itself with a bound. Seconds and figures a second
-depend on the machine: such a bound is told beside a control that was measured in the same run, and the short form, which is
-to fail on every machine or on none, does not judge it.
+depend on the machine: such a bound is told beside a control that was measured in the same run.
+
+A missed target fails nothing. The short form compares each ratio with the `usual` one, which is committed here: typical of some
+of its runs on a quiet machine of two cores. Whoever makes the service faster or slower on purpose measures and commits it anew.
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Sample, Spread, ratio, spread, values_of
 
-LEAST_OF_TARGET = 0.6  # below which the short form fails
+WORSE = 0.25  # of the usual ratio: by how much more a ratio must be worse to fail the short form
 
 # Contenders
 OURS, NO_KEY, WATCHED, ALONE = "Roadmap", "Roadmap, no key", "Roadmap, 500 streams", "Roadmap, no streams"
@@ -55,10 +57,7 @@ BESIDE = frozenset({GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE})  # measures
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`peer` None: a bound for the figure of `contender`; otherwise for its ratio to that of `peer`. `control` is told beside it.
-
-    `is_judged`: by the short form, too; by what is `enough` instead of `wanted`, of which the table tells in any case.
-    """
+    """A bound for the figure of `contender`, or with a `peer` for its ratio to that of `peer`. `control` is told beside it."""
 
     title: str
     subject: str
@@ -68,8 +67,7 @@ class Target:
     peer: str | None = None
     at_most: bool = False
     control: str | None = None
-    is_judged: bool = True
-    enough: float | None = None
+    usual: float | None = None
 
     def found(self, samples: Sequence[Sample]) -> Spread | None:
         """None when it was not measured."""
@@ -82,38 +80,38 @@ class Target:
     def is_met(self, found: Spread) -> bool:
         return found.median <= self.wanted if self.at_most else found.median >= self.wanted
 
-    def is_far_off(self, found: Spread) -> bool:
-        """By the median: less than such a share of what is wanted, or that much more than is allowed."""
-        bound = self.wanted if self.enough is None else self.enough
-        return found.median * LEAST_OF_TARGET > bound if self.at_most else found.median < bound * LEAST_OF_TARGET
+    def is_worse(self, found: Spread) -> bool:
+        """By the median, and by more than a quarter of the usual ratio."""
+        if self.usual is None:
+            return False
+        by = found.median - self.usual if self.at_most else self.usual - found.median
+        return by > self.usual * WORSE
 
 
 TARGETS = (
-    # 6 is enough with the profile that says what costs the rest: docs/PERFORMANCE.md, "What a goal costs".
-    Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI, enough=6),
-    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI),
-    # Known to be missed, and so near to the short form's limit that it would fail by chance.
-    Target("accepting a goal, everything on", ACCEPT, POSTS, 1, peer=BY_HAND, is_judged=False),
-    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND),
-    Target("accepting at 100/s, 99 %, no error", ACCEPT, SLOW_POSTS, 10, at_most=True, control=BARE, is_judged=False),
-    Target("accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE),
-    Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI),
-    Target("reading one that has not changed (304)", READ, UNCHANGED, 10, peer=FASTAPI),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI, usual=3.8),
+    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI, usual=5.3),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 1, peer=BY_HAND, usual=0.45),
+    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND, usual=0.65),
+    Target("accepting at 100/s, 99 %, no error", ACCEPT, SLOW_POSTS, 10, at_most=True, control=BARE),
+    Target("accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.85),
+    Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI, usual=7.5),
+    Target("reading one that has not changed (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=7),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
     Target("memory of API and both consumers, in one instance", MEMORY, PSS, 130, at_most=True),
-    Target("memory, of FastAPI + Celery, prefork", MEMORY, PSS, round(1 / 3, 2), peer=PREFORK, at_most=True),
+    Target("memory, of FastAPI + Celery, prefork", MEMORY, PSS, round(1 / 3, 2), peer=PREFORK, at_most=True, usual=0.3),
     Target("memory with the model client loaded", MEMORY, PSS, 160, WITH_MODEL, at_most=True),
     Target("memory after many roadmaps", MEMORY, PSS, 190, AFTER_MANY, at_most=True),
-    Target("memory, growth over the last half of them", MEMORY, GROWTH, 1.03, AFTER_MANY, at_most=True, is_judged=False),
-    Target("a consumer's start to its first task", START, TO_TASK, 0.4, at_most=True, control=STOCK, is_judged=False),
-    Target("the API's start to its first 202", START, TO_ANSWER, 0.6, at_most=True, control=BARE, is_judged=False),
-    Target("tasks at least once", QUEUE, TASKS, 6, peer=CELERY),
-    Target("tasks at least once", QUEUE, TASKS, 2, peer=STOCK),
-    Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE),
-    Target("from enqueueing to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW, is_judged=False),
-    Target("writing records of the log, once each", LOGS, WRITTEN, 0.65, peer=COPY),
-    Target("record(), all of them stored", LOGS, RECORDED, 100_000, control=LOGGING, is_judged=False),
+    Target("memory, growth over the last half of them", MEMORY, GROWTH, 1.03, AFTER_MANY, at_most=True),
+    Target("a consumer's start to its first task", START, TO_TASK, 0.4, at_most=True, control=STOCK),
+    Target("the API's start to its first 202", START, TO_ANSWER, 0.6, at_most=True, control=BARE),
+    Target("tasks at least once", QUEUE, TASKS, 6, peer=CELERY, usual=8),
+    Target("tasks at least once", QUEUE, TASKS, 2, peer=STOCK, usual=2),
+    Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE, usual=1.4),
+    Target("from enqueueing to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW),
+    Target("writing records of the log, once each", LOGS, WRITTEN, 0.65, peer=COPY, usual=0.65),
+    Target("record(), all of them stored", LOGS, RECORDED, 100_000, control=LOGGING),
     Target("records that found no room meanwhile", LOGS, DROPPED, 0, at_most=True),
     Target("what requirements.txt installs", SIZE, INSTALLED, 125, at_most=True),
-    Target("embedded: from a goal to all of its contents", EMBEDDED, TO_READY, 2, at_most=True, is_judged=False),
+    Target("embedded: from a goal to all of its contents", EMBEDDED, TO_READY, 2, at_most=True),
 )

@@ -1,9 +1,10 @@
 """Requests to addresses that other people have named: to the public internet only, or to networks that the operator allows.
 
 A name is looked up once, every address that it has must be allowed, and the connection goes to the very address that was
-checked, so that a name which changes in between (DNS rebinding) leads nowhere else. No redirect is followed here:
-`visiting.py` asks anew, by the same rules, where one leads. No proxy of the environment is asked, and of an answer no more
-is kept than was asked for.
+checked, so that a name which changes in between (DNS rebinding) leads nowhere else. The names of the service itself are looked
+up in the same moment, and what they lead to is not called (`own_addresses.py`). No redirect is followed here: `visiting.py`
+asks anew, by the same rules, where one leads. No proxy of the environment is asked, and of an answer no more is kept than was
+asked for.
 """
 
 import re
@@ -17,6 +18,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from core.own_addresses import is_own, is_own_name, names_to_look_up
 from core.public_addresses import Address, Networks, address_in, is_allowed, is_in
 
 LIMIT = 15.0  # seconds for all of it: name, connection, handshake, request, answer
@@ -33,9 +35,11 @@ NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, 
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 LOCATION = re.compile(rb"^location:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)  # one way to match: blanks are taken off later
 RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+NO_ADDRESS = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))  # of the errors of a lookup
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 
-NOWHERE = "the name was not found, or it leads to an address that is not on the public internet"
+NOWHERE = "the name was not found, or it leads to this service or to an address that is not on the public internet"
+OWN = "must not lead to this service itself"
 PLAIN = "http is for networks that the operator allows; use https"
 UNREACHED = "the receiver could not be reached"
 TOO_SLOW = "it did not answer in time"
@@ -110,10 +114,14 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     if literal is not None:
         if not is_allowed(literal, networks):
             raise ValueError("must not name an address that is not on the public internet")
+        if is_own(literal, number, ()):
+            raise ValueError(OWN)
         if scheme == "http" and not plain and not is_in(literal, networks):
             raise ValueError("must begin with https://")
     elif parts.netloc.startswith("[") or len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
         raise ValueError("must name a host by its name, in ASCII letters, or by its address in the usual form")
+    if is_own_name(host, number):
+        raise ValueError(OWN)
     return target
 
 
@@ -174,35 +182,42 @@ def _head(lines: list[str], target: Target, headers: dict[str, str]) -> bytes:
 
 
 def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) -> list[Address]:
-    """Every address of the host, all of them allowed. Raises Unreachable, in the same words for none and for a private one."""
-    found = [target.literal] if target.literal is not None else _looked_up(target, until)
-    addresses = [address for address in found if address is not None]
-    if not addresses or not all(is_allowed(address, networks) for address in addresses):
+    """Every address of the host, all of them allowed. Raises Unreachable, in the same words for none, private and own ones."""
+    literal, own_names = target.literal, names_to_look_up()
+    found = _looked_up([*([target.host] if literal is None else []), *own_names], target.port, until)
+    addresses = found[target.host] if literal is None else [literal]
+    own = [address for name in own_names for address in found[name]]
+    if not addresses or not all(is_allowed(each, networks) and not is_own(each, target.port, own) for each in addresses):
         raise Unreachable(NOWHERE)
     if target.scheme == "http" and not plain and not all(is_in(address, networks) for address in addresses):
         raise Unreachable(PLAIN)
     return addresses[:MOST_ADDRESSES]
 
 
-def _looked_up(target: Target, until: float) -> list[Address | None]:
-    """In a thread, since nothing else can end a lookup that takes too long; it is left behind and ends by itself."""
-    found: list[Address | None] = []
+def _looked_up(names: list[str], port: int, until: float) -> dict[str, list[Address]]:
+    """All at once, each in a thread, since nothing else can end a lookup that takes too long; it is left behind and ends by
+    itself. Raises Unreachable when one of them is not answered: to have no address is an answer.
+    """
+    found: dict[str, list[Address | None]] = {}
 
-    def ask() -> None:
+    def ask(name: str) -> None:
         try:
-            told = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
+            told = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, UnicodeError) or error.errno in NO_ADDRESS:
+                found[name] = []
             return
-        found.extend(address_in(str(address[0])) for *_, address in told)
+        found[name] = list(dict.fromkeys(address_in(str(address[0])) for *_, address in told))
 
-    thread = threading.Thread(target=ask, name="Lookup", daemon=True)
-    thread.start()
-    thread.join(max(0.0, until - monotonic()))
-    if thread.is_alive():
-        raise Unreachable(NOWHERE)  # whoever serves a name could tell by slowness what is inside
-    if None in found:  # an address of a kind that nobody has checked
-        raise Unreachable(NOWHERE)
-    return list(dict.fromkeys(found))
+    threads = [threading.Thread(target=ask, args=[name], name="Lookup", daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - monotonic()))
+    answers = {name: found.get(name, [None]) for name in names}
+    if any(None in addresses for addresses in answers.values()):  # an address of a kind that cannot be checked, or no answer
+        raise Unreachable(NOWHERE)  # in time: in the same words, since a server of names could tell by slowness what is inside
+    return {name: [each for each in addresses if each is not None] for name, addresses in answers.items()}
 
 
 class _Connection:

@@ -23,7 +23,7 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return False
-        inside = _embedded(address)
+        inside = embedded(address)
         if inside:
             return all(is_public(each) for each in inside)
         special = address.is_site_local or address in LOCAL_NAT64
@@ -33,8 +33,10 @@ def is_public(address: Address) -> bool:
     return address.is_global and not (closed or special)
 
 
-def _embedded(address: IPv6Address) -> list[Address]:
-    """The IPv4 addresses to which packets for this one may go in the end."""
+def embedded(address: Address) -> list[Address]:
+    """The IPv4 addresses to which packets for this one may go in the end; none of an IPv4 address."""
+    if isinstance(address, IPv4Address):
+        return []
     if address.ipv4_mapped is not None:
         return [address.ipv4_mapped]
     if address.sixtofour is not None:

@@ -23,7 +23,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
-RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN")  # variables that it sets
+# Variables that it sets, and those by which .railway/railway.ts passes the api's on to the content consumer.
+RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN", "API_PUBLIC_DOMAIN", "API_PRIVATE_DOMAIN")
 RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
 BROKER_OPTIONS = (  # that an address may have: what the driver knows beside them is no text, or changes what a queue reads
     *("db", "username", "password", "protocol", "client_name", "max_connections", "health_check_interval", "socket_keepalive"),
@@ -240,7 +241,7 @@ class Settings(BaseModel):
     registration: Admission = Field(Admission.invite, description="Who may make an account: anybody (open), who was invited by an administrator (invite), nobody (closed).")  # fmt: skip
     admin_email: AdminEmail = Field("", description="The first administrator, made at the start of the API unless the account is there.")  # fmt: skip
     admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
-    allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives.")  # fmt: skip
+    allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives. No webhook and no check of a link goes there: the content consumer needs them, too.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
     client_address_header: str = Field("X-Forwarded-For", pattern=HEADER_NAME, description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
     trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
@@ -266,6 +267,12 @@ class Settings(BaseModel):
         """The first signs, all verify. Empty in embedded mode until `core.storage` has made one."""
         given = self.secret_key.get_secret_value() if self.secret_key else ""
         return tuple(key.strip() for key in given.split(",") if key.strip())
+
+    @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """Names and addresses by which the service is reached: *.example.org stands for all below."""
+        given = (*self.allowed_hosts, self.host.lower())
+        return tuple(host for host in given if host not in ("", RAILWAY_HEALTH_CHECK))
 
     @property
     def receivers(self) -> tuple[IPv4Network | IPv6Network, ...]:

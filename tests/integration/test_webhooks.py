@@ -114,6 +114,16 @@ def verified(got: Got, webhook: dict[str, Any]) -> None:
     assert got.verified(webhook["secret"])["data"]["webhook_id"] == webhook["id"]
 
 
+def test_the_service_itself_is_never_told(telling: Stack, receiver: Receiver) -> None:
+    for host in ("127.0.0.1", "127.1.2.3", "localhost", "[::ffff:127.0.0.1]"):
+        answer = telling.post(BASE, json={"url": f"http://{host}:{telling.port}/hook"})
+        assert answer.json()["errors"] == [{"pointer": "#/url", "detail": "must not lead to this service itself"}], answer.text
+    webhook = webhook_to(telling, receiver, "roadmap.ready")
+    change = {"url": f"http://127.0.0.1:{telling.port}/", "events": ["roadmap.ready"], "enabled": True}
+    assert telling.request("PUT", f"{BASE}/{webhook['id']}", json=change).status_code == 422
+    assert telling.request("DELETE", f"{BASE}/{webhook['id']}").status_code == 204
+
+
 def test_in_server_mode_this_machine_is_nowhere_unless_the_operator_says_so(shared_server: Stack, receiver: Receiver) -> None:
     answer = shared_server.post(BASE, json={"url": receiver.url})
     assert answer.status_code == 422

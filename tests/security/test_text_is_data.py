@@ -629,6 +629,7 @@ HTTP_CLIENTS = {
 CLIENTS = {("roadmap/model_client.py", "httpx2"), ("roadmap/model_client.py", "openai")}
 OWN_ADDRESS = {("core/announce.py", "http.client")}  # asks whether this very service answers
 WEBHOOKS = {("core/outbound.py", "socket")}  # to addresses that are checked: tests/security/test_webhooks.py
+OWN_INTERFACES = {("core/own_addresses.py", "socket")}  # binds, to see whether an address is this machine's
 LISTENS = {("core/preflight.py", "socket")}  # tries whether the address of the API is free
 
 
@@ -655,7 +656,7 @@ def test_nothing_but_the_model_client_webhooks_and_links_can_ask_another_server(
         for client in HTTP_CLIENTS
         if f"{name}.".startswith(f"{client}.")
     }
-    assert found == CLIENTS | OWN_ADDRESS | WEBHOOKS | LISTENS
+    assert found == CLIENTS | OWN_ADDRESS | WEBHOOKS | OWN_INTERFACES | LISTENS
 
 
 def test_the_announcement_asks_this_machine_and_nobody_else() -> None:

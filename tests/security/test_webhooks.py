@@ -1,11 +1,12 @@
 """Webhooks go where the public goes, and nowhere inside; their secrets are told to their owner once, and to nobody else."""
 
+import errno
 import io
 import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -13,14 +14,16 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from core import outbound
-from core.outbound import NOWHERE, UNREACHED, Unreachable, parse
+from core import outbound, own_addresses, visiting
+from core.outbound import NOWHERE, OWN, UNREACHED, Unreachable, parse
 from core.public_addresses import is_public
-from core.runtime import database, session
+from core.runtime import database, session, settings
 from core.settings import SettingsError, from_environment
+from core.visiting import Visit, visit
 from roadmap import execution_log
 from tests.receiver import receiving, status
 from tests.servers import free_port
+from tests.site import page, served
 from tests.stack import GOAL
 
 BASE = "/api/v1/webhooks"
@@ -87,6 +90,21 @@ def named(*answers: list[str]) -> Iterator[Names]:
         yield names
 
 
+@contextmanager
+def leading(addresses: dict[str, Any]) -> Iterator[None]:
+    """What each name leads to, or the error with which it is answered; others are not there."""
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        found = addresses.get(host, [])
+        if isinstance(found, OSError):
+            raise found
+        return Names([found]).getaddrinfo(host, port)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbound.socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
 def refused(url: str, **options: Any) -> str:
     with pytest.raises(Unreachable) as caught:
         outbound.post(url, b"{}", {}, **options)
@@ -132,6 +150,154 @@ class TestAddresses:
             refused("https://receiver.example/")
             assert refused("https://receiver.example/") == NOWHERE
         assert connected == [(PUBLIC, 443)]
+
+
+class TestTheServiceItself:
+    """Neither its names nor an address to which they lead, nor one of this machine; on loopback its port."""
+
+    OWN, PORT = "93.184.215.99", 8123
+    HERE = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+    @pytest.fixture(autouse=True)
+    def reached(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Reached under two names, an address and every name below a third."""
+        hosts = ("roadmap.example", "xn--lernplne-5za.example", "*.team.example", "localhost", "93.184.215.98")
+        mine = settings.model_copy(update={"allowed_hosts": hosts, "port": self.PORT})
+        monkeypatch.setattr(own_addresses, "settings", mine)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *(
+                "https://roadmap.example/",
+                "https://ROADMAP.Example:8443/a",
+                "https://a.team.example/",
+                "https://A.b.team.example/",
+            ),
+            *("https://xn--lernplne-5za.example/", "https://XN--LERNPLNE-5ZA.example/", "https://93.184.215.98/"),
+            *("https://[::ffff:93.184.215.98]/", "https://[64:ff9b::93.184.215.98]:8443/", "https://localhost:8123/"),
+            *("https://127.0.0.1:8123/", "https://127.9.9.9:8123/", "http://[::1]:8123/", "https://[::ffff:127.0.0.1]:8123/"),
+        ],
+    )
+    def test_what_names_it_cannot_be_stored_and_is_never_visited(self, url: str, connected: list[Any]) -> None:
+        with pytest.raises(ValueError, match="must not lead to this service"):
+            parse(url, self.HERE)
+        assert "must not lead to this service" in refused(url, networks=self.HERE)
+        assert visit(url, networks=self.HERE) == Visit(None, f"its address {OWN}", refused=True)
+        assert connected == []
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("https://roadmap.example./", "https://roadmap\u3002example/", "https://\uff32oadmap.example/"),
+            *("https://LERNPL\u00c4NE.example/", "https://lernpla\u0308ne.example/", "https://%72oadmap.example/"),
+        ],
+    )
+    def test_nor_is_another_spelling_of_its_name_visited(self, url: str, connected: list[Any]) -> None:
+        with named([PUBLIC]):
+            assert visit(url).refused
+        assert connected == []
+
+    @pytest.mark.parametrize("url", ["https://team.example/", "https://roadmap.example.org/", "http://127.0.0.1:8124/"])
+    def test_what_is_like_it_can_be(self, url: str) -> None:
+        parse(url, self.HERE)
+
+    @pytest.mark.parametrize("of_its_name", [OWN, f"64:ff9b::{OWN}", f"::ffff:{OWN}"])
+    @pytest.mark.parametrize("found", [[OWN], [f"::ffff:{OWN}"], [f"64:ff9b::{OWN}"], ["2002:5db8:d763::1"], [PUBLIC, OWN]])
+    def test_another_name_of_an_address_to_which_its_own_lead_is_nowhere(
+        self, found: list[str], of_its_name: str, connected: list[Any]
+    ) -> None:
+        addresses = {"roadmap.example": [of_its_name], "receiver.example": found}
+        with leading(addresses):
+            assert refused("https://receiver.example/") == NOWHERE
+            assert visit("https://receiver.example/") == Visit(None, NOWHERE)
+        assert connected == []
+
+    def test_its_address_is_nowhere_when_it_is_written_out(self, connected: list[Any]) -> None:
+        with leading({"roadmap.example": [self.OWN]}):
+            assert refused(f"https://{self.OWN}/") == NOWHERE
+        assert connected == []
+
+    def test_so_is_what_every_name_below_one_of_its_own_leads_to(self, connected: list[Any]) -> None:
+        with leading({"any.team.example": [self.OWN], "receiver.example": [self.OWN]}):
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == []
+
+    def test_nothing_opens_it(self, connected: list[Any]) -> None:
+        with leading({"roadmap.example": ["10.0.0.7"], "receiver.example": ["10.0.0.7"]}):
+            assert refused("https://receiver.example/", networks=(ip_network("10.0.0.0/8"),)) == NOWHERE
+            refused("https://10.0.0.8/", networks=(ip_network("10.0.0.0/8"),))
+        assert connected == [("10.0.0.8", 443)]
+
+    def test_its_names_are_looked_up_each_time(self, connected: list[Any]) -> None:
+        addresses = {"roadmap.example": [PUBLIC], "receiver.example": [self.OWN]}
+        with leading(addresses):
+            refused("https://receiver.example/")
+            assert connected == [(self.OWN, 443)]
+            addresses["roadmap.example"] = [self.OWN]
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == [(self.OWN, 443)]
+
+    @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_AGAIN, "Try again"), OSError("no more files")])
+    def test_while_nobody_answers_where_its_names_lead_nothing_is_called(self, error: OSError, connected: list[Any]) -> None:
+        with leading({"roadmap.example": error, "receiver.example": [PUBLIC]}):
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == []
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+    def test_a_name_of_loopback_is_decided_by_the_port(self, address: str, connected: list[Any]) -> None:
+        with leading({"roadmap.example": ["127.0.0.1", "::1"], "receiver.example": [address]}):
+            assert refused(f"https://receiver.example:{self.PORT}/", networks=self.HERE) == NOWHERE
+            assert connected == []
+            refused("https://receiver.example:8124/", networks=self.HERE)
+        assert connected == [(str(ip_address(address)), 8124)]
+
+    def test_but_what_its_own_name_leads_to_beside_the_usual_addresses_is_its_own(self, connected: list[Any]) -> None:
+        with leading({"roadmap.example": ["127.0.0.7"], "receiver.example": ["127.0.0.7"]}):
+            assert refused("https://receiver.example:8124/", networks=self.HERE) == NOWHERE
+        assert connected == []
+
+    @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+    def test_this_host_is_no_loopback(self, address: str, connected: list[Any]) -> None:
+        with leading({"receiver.example": [address]}):
+            assert refused("https://receiver.example:8124/", networks=[ip_network(address)]) == NOWHERE
+        assert connected == []
+
+    @pytest.mark.parametrize("found", [[PUBLIC], [f"::ffff:{PUBLIC}"], ["8.8.8.8", PUBLIC], ["2606:4700:4700::1111"]])
+    def test_a_public_address_of_an_interface_is_nowhere(
+        self, found: list[str], connected: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = (PUBLIC, "2606:4700:4700::1111")
+
+        def bind(_: Any, address: tuple[str, int]) -> None:
+            if address[0] not in here:
+                raise OSError(errno.EADDRNOTAVAIL, "not here")
+
+        monkeypatch.setattr(own_addresses.socket.socket, "bind", bind, raising=False)
+        with leading({"receiver.example": found}):
+            assert refused("https://receiver.example/") == NOWHERE
+        assert connected == []
+        with pytest.raises(ValueError, match="must not lead to this service"):
+            parse(f"https://{PUBLIC}/", ())
+
+    def test_an_address_of_an_interface_of_this_machine_is_known(self) -> None:
+        """Whatever this machine has: the address from which it would ask others."""
+        for family, other in ((socket.AF_INET, "192.0.2.200"), (socket.AF_INET6, "2001:db8::200")):
+            with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((other, 9))  # sends nothing
+                assert own_addresses.is_own(ip_address(probe.getsockname()[0]), 443, ())
+        assert not own_addresses.is_own(ip_address("8.8.8.8"), self.PORT, ())
+
+    def test_a_redirect_to_it_is_not_followed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(visiting, "robots", visiting.Robots())
+        with receiving() as itself, served() as site:
+            mine = settings.model_copy(update={"allowed_hosts": ("roadmap.example",), "port": itself.port})
+            monkeypatch.setattr(own_addresses, "settings", mine)
+            for place in (itself.url, f"//localhost:{itself.port}/", "https://Roadmap.example/", f"http://[::1]:{itself.port}/"):
+                site.pages["/a"] = page(302, Location=place)
+                found = visit(site.url("/a"), networks=self.HERE)
+                assert found == Visit(None, f"the address to which it redirects {OWN}", refused=True)
+            assert itself.got == []
 
 
 class TestUrls:

@@ -21,11 +21,12 @@ SERVICES: dict[str, Any] = {each["name"]: each for each in GRAPH["resources"] if
 PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
 # What is nobody else's. A setting that is new belongs to all unless it is named here.
 API_ALONE = {
-    *("ADMIN_EMAIL", "ADMIN_PASSWORD", "ALLOWED_HOSTS", "API_WORKERS", "CLIENT_ADDRESS_HEADER", "CORS_ORIGINS", "LOGIN_ATTEMPTS"),
+    *("ADMIN_EMAIL", "ADMIN_PASSWORD", "API_WORKERS", "CLIENT_ADDRESS_HEADER", "CORS_ORIGINS", "LOGIN_ATTEMPTS"),
     *("METRICS_TOKEN", "MOST_QUEUED_ROADMAPS", "MOST_UNFINISHED_ROADMAPS", "REGISTRATION", "REQUESTS_PER_MINUTE"),
     *("SESSION_IDLE_SECONDS", "TOKEN_TTL_SECONDS", "TRUSTED_PROXIES"),
 }
 API_AND_CONTENT = {
+    "ALLOWED_HOSTS",  # which webhooks and checks of links never call
     *("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "MODEL_CONCURRENCY", "MODEL_MAX_TOKENS", "MODEL_PRICES"),
     *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH", "REPAIR_ROUNDS"),
 }
@@ -60,7 +61,10 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
     told = {
         name: value for name, value in variables.items() if value["type"] == "reference" and value["resource"] == "service.api"
     }
-    assert {name: value["output"] for name, value in told.items()} == {name: name for name in told}
+    domains = {"API_PUBLIC_DOMAIN": "RAILWAY_PUBLIC_DOMAIN", "API_PRIVATE_DOMAIN": "RAILWAY_PRIVATE_DOMAIN"}
+    named = {name: domains.get(name, name) if service == "content" else name for name in told}
+    assert {name: value["output"] for name, value in told.items()} == named
+    assert set(domains) <= set(told) or service == "logs"
     known = {name.upper() for name in Settings.model_fields}
     assert known - variables.keys() - PLATFORM == API_ALONE | (set() if service == "content" else API_AND_CONTENT)
     assert [name for name, value in variables.items() if value["type"] == "preserve"] == []
