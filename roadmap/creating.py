@@ -1,8 +1,9 @@
-"""Accepting roadmaps: many requests, one transaction."""
+"""Accepting roadmaps: many requests, one transaction; and the limits on roadmaps that are being made."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import peewee
@@ -10,8 +11,9 @@ import peewee
 from core import clock, tracing
 from core.errors import TooMany, Unauthenticated, Unavailable
 from core.ids import new_id
-from core.runtime import session, settings, transaction
+from core.runtime import is_postgres, session, settings, transaction
 from core.tracing import Trace
+from models.accounts import Account
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap
 from roadmap import events, first_answers
@@ -21,6 +23,8 @@ from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.steps import Step, StepName
 
+CLOSE = 16  # roadmaps beside half of the limit of an account
+COME_BACK = 30  # seconds, when too many wait for a worker
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")  # in the words of the index, which SQLite compares
 
 
@@ -39,37 +43,72 @@ def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
     return NewRoadmap(owner_id=owner_id, request=request, id=new_id())
 
 
-def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception]:
+class AccountBusy(Exception):
+    """Another transaction may start work of this account, which is close to its limit: try it alone, and wait for that."""
+
+
+def create_many(batch: Sequence[NewRoadmap], *, waits: bool = False) -> list[Step | Answered | Exception]:
     """Commit all of them together; a row that breaks the batch is tried alone, so that it fails alone.
 
-    A request that was answered before gets that answer.
+    A request that was answered before gets that answer. Without `waits` nobody waits for what an account does elsewhere:
+    AccountBusy is the result.
     """
     try:
-        room, before = _insert(batch)
+        room, before, busy = _insert(batch, waits)
     except peewee.IntegrityError:
         if len(batch) == 1:
             return [Unauthenticated("The account of this token does not exist any more. Log in again.")]
-        return [result for new in batch for result in create_many([new])]
+        return [result for new in batch for result in create_many([new], waits=waits)]
     except Unavailable as error:
         return [error] * len(batch)
-    return [_result(new, room, before) for new in batch]
+    return [AccountBusy() if new.owner_id in busy else _result(new, room, before) for new in batch]
 
 
-def count_queued(most: int) -> int:
+def count_queued(most: int, *conditions: Any) -> int:
     """Roadmaps that wait for a worker; counted no further than to `most`."""
-    waiting = Roadmap.select(peewee.SQL("1")).where(Roadmap.status == RoadmapStatus.queued).limit(most)
+    waiting = Roadmap.select(peewee.SQL("1")).where(Roadmap.status == RoadmapStatus.queued, *conditions).limit(most)
     with session():
         return int(waiting.count())
 
 
-def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]]:
-    """Those for which there was room: no account may have more than so many under way; and what was answered before."""
+def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Raise TooMany or Unavailable unless this roadmap may be made beside the others.
+
+    Decisions call it in the transaction that starts the work, which holds the account's row: those of an account come one
+    after the other.
+    """
+    most, others = settings.most_queued_roadmaps, Roadmap.id != roadmap_id
+    if Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others).count() >= settings.most_unfinished_roadmaps:
+        raise _too_many()
+    if (waiting := count_queued(most, others)) >= most:
+        raise too_long_a_queue(waiting)
+
+
+def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Check that there is room, and have every transaction overtaken that began before and counts later.
+
+    One that sees everything as it was at its beginning (If-Match) would not see this roadmap: it fails at the changed row.
+    """
+    check_room(owner_id, roadmap_id)
+    Account.update(name=Account.name).where(Account.id == owner_id).execute()
+
+
+def too_long_a_queue(waiting: int) -> Unavailable:
+    return Unavailable(f"{waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK)
+
+
+def _insert(batch: Sequence[NewRoadmap], waits: bool) -> tuple[set[UUID], dict[str, Answered], set[UUID]]:
+    """Those for which there was room: no account may have more than so many under way; what was answered before; and the
+    accounts of which nothing was done, since they are busy.
+    """
     now = clock.now()
     common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
-    named = [new for new in batch if new.answer is not None]
     before: dict[str, Answered] = {}
     with transaction():
-        fit = _fitting(list(_first_of_each(batch)))
+        under_way, busy = _counted(batch, waits)
+        batch = [new for new in batch if new.owner_id not in busy]
+        named = [new for new in batch if new.answer is not None]
+        fit = _fitting(_first_of_each(batch), under_way)
         kept = first_answers.keep_all(_answers(fit))
         made = [new for new in fit if new.answer is None or _hash(new) in kept]  # whose answer is kept is made, whatever follows
         if len(made) < len(fit):  # some were answered before: these need no room, and others may have theirs
@@ -77,7 +116,7 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]
             before = {key_hash: answer for key_hash, answer in known.items() if key_hash not in kept}
             ids = {new.id for new in made}
             others = [new for new in _first_of_each(batch) if new.id not in ids and _hash(new) not in before]
-            more = _fitting(others, beside=made)
+            more = _fitting(others, under_way, beside=made)
             kept = first_answers.keep_all(_answers(more))
             made += [new for new in more if new.answer is None or _hash(new) in kept]
         fit = made
@@ -86,7 +125,7 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]
         ids = {new.id for new in fit}
         late = [new for new in named if new.id not in ids and _hash(new) not in before]
         before |= first_answers.earlier(_names(late))  # of what came twice at once, here or in another process
-    return ids, before
+    return ids, before, busy
 
 
 def _first_of_each(batch: Iterable[NewRoadmap]) -> Iterator[NewRoadmap]:
@@ -116,18 +155,47 @@ def _hash(new: NewRoadmap) -> str:
     return new.answer.name.key_hash if new.answer is not None else ""
 
 
-def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
-    """Those for which there is room `beside` others. Processes that commit at once may each let in a batch more."""
-    owners = {new.owner_id for new in batch}
-    mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(Roadmap.owner.in_(list(owners)), UNDER_WAY)
-    under_way = Counter(dict(mine.group_by(Roadmap.owner).tuples()))
-    under_way.update(new.owner_id for new in beside)
+def _fitting(batch: Iterable[NewRoadmap], counted: Counter[UUID], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
+    """Those for which there is room `beside` others and what was counted."""
+    under_way = counted + Counter(new.owner_id for new in beside)
     fit = []
     for new in batch:
         if under_way[new.owner_id] < settings.most_unfinished_roadmaps:
             under_way[new.owner_id] += 1
             fit.append(new)
     return fit
+
+
+def _counted(batch: Iterable[NewRoadmap], waits: bool) -> tuple[Counter[UUID], set[UUID]]:
+    """Count what each account has under way; also return those that are busy.
+
+    Exact for accounts that are close to their limit, whose rows are taken. Of others, processes that commit at once do not
+    count each other's: three of them could let in too many when each brings a third of the limit.
+    """
+    asked, most = Counter(new.owner_id for new in batch), settings.most_unfinished_roadmaps
+    under_way = _under_way(asked)
+    close = {id_ for id_ in asked if under_way[id_] < most < 2 * (under_way[id_] + asked[id_] + CLOSE)}
+    if not (close and is_postgres()):  # SQLite lets nobody else write meanwhile
+        return under_way, set()
+    taken = _take(close, waits)
+    again = _under_way(taken)
+    under_way.update({id_: again[id_] - under_way[id_] for id_ in taken})
+    return under_way, close - taken
+
+
+def _take(owners: Collection[UUID], waits: bool) -> set[UUID]:
+    """Hold the rows of accounts, without `waits` of those that nobody else holds. A batch has all kinds of accounts: they would
+    all have to wait.
+    """
+    rows = Account.select(Account.id).where(Account.id.in_(list(owners)))
+    rows = rows.for_update("FOR NO KEY UPDATE" if waits else "FOR NO KEY UPDATE SKIP LOCKED")
+    changed = Account.update(name=Account.name).where(Account.id.in_(rows)).returning(Account.id)  # as `take_room` does
+    return {account.id for account in changed.execute()}
+
+
+def _under_way(owners: Collection[UUID]) -> Counter[UUID]:
+    mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(Roadmap.owner.in_(list(owners)), UNDER_WAY)
+    return Counter(dict(mine.group_by(Roadmap.owner).tuples()))
 
 
 def _too_many() -> TooMany:

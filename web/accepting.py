@@ -6,24 +6,33 @@ from functools import partial
 from core.batching import Batcher
 from core.runtime import database
 from core.tracing import entered
-from roadmap.creating import NewRoadmap, create_many
+from roadmap.creating import AccountBusy, NewRoadmap, create_many
 from roadmap.execution_log import record
 from roadmap.first_answers import Answered
 from roadmap.steps import Step
 from tasks.sending import Sender
 from web.backlog import backlog
+from web.turns import in_turn
 
 sender = Sender()
 
 
-def _commit(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception]:
-    results = create_many(batch)
+def _commit(batch: Sequence[NewRoadmap], *, waits: bool = False) -> list[Step | Answered | Exception]:
+    results = create_many(batch, waits=waits)
     steps = [result for result in results if isinstance(result, Step)]
     for step in steps:  # before a worker can have anything to say about it
         with entered(step.trace):
             record("api", "accept", "Accepted the goal", roadmap_id=step.id)
     sender.submit(steps)
     return results
+
+
+def _commit_alone(new: NewRoadmap) -> Step | Answered:
+    """In a thread for handlers, which may wait. Raises TooMany, Unauthenticated, Unavailable."""
+    (result,) = _commit([new], waits=True)
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 accepted: Batcher[NewRoadmap, Step | Answered] = Batcher(_commit, name="Writer")
@@ -35,7 +44,10 @@ async def accept(new: NewRoadmap) -> Answered | None:
     Raises Unavailable, TooMany, Unauthenticated.
     """
     backlog.check()
-    result = await accepted.submit(new)
+    try:
+        result = await accepted.submit(new)
+    except AccountBusy:
+        result = await in_turn(new.owner_id, _commit_alone, new)
     return result if isinstance(result, Answered) else None
 
 
