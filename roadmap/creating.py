@@ -1,4 +1,4 @@
-"""Accepting roadmaps: many requests, one transaction; and the limits on roadmaps that are being made."""
+"""Accept roadmaps, many requests in one transaction; limit the roadmaps that are being made."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -44,14 +44,17 @@ def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
 
 
 class AccountBusy(Exception):
-    """Another transaction may start work of this account, which is close to its limit: try it alone, and wait for that."""
+    """Another transaction holds the row of the account, which is close to its limit.
+
+    The request is to be tried alone, where it may wait.
+    """
 
 
 def create_many(batch: Sequence[NewRoadmap], *, waits: bool = False) -> list[Step | Answered | Exception]:
     """Commit all of them together; a row that breaks the batch is tried alone, so that it fails alone.
 
-    A request that was answered before gets that answer. Without `waits` nobody waits for what an account does elsewhere:
-    AccountBusy is the result.
+    A request that was answered before gets that answer. Without `waits`, requests of an account
+    whose row is held elsewhere get AccountBusy instead of making all others wait.
     """
     try:
         room, before, busy = _insert(batch, waits)
@@ -74,8 +77,7 @@ def count_queued(most: int, *conditions: Any) -> int:
 def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
     """Raise TooMany or Unavailable unless this roadmap may be made beside the others.
 
-    Decisions call it in the transaction that starts the work, which holds the account's row: those of an account come one
-    after the other.
+    Exact in a transaction that holds the account's row.
     """
     most, others = settings.most_queued_roadmaps, Roadmap.id != roadmap_id
     if Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others).count() >= settings.most_unfinished_roadmaps:
@@ -85,9 +87,10 @@ def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
 
 
 def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Check that there is room, and have every transaction overtaken that began before and counts later.
+    """Check that there is room for one more, in the transaction that starts its work.
 
-    One that sees everything as it was at its beginning (If-Match) would not see this roadmap: it fails at the changed row.
+    The account's row is written: a transaction with an older snapshot (If-Match) would not count
+    this roadmap, and fails at that row instead.
     """
     check_room(owner_id, roadmap_id)
     Account.update(name=Account.name).where(Account.id == owner_id).execute()
@@ -98,8 +101,10 @@ def too_long_a_queue(waiting: int) -> Unavailable:
 
 
 def _insert(batch: Sequence[NewRoadmap], waits: bool) -> tuple[set[UUID], dict[str, Answered], set[UUID]]:
-    """Those for which there was room: no account may have more than so many under way; what was answered before; and the
-    accounts of which nothing was done, since they are busy.
+    """Insert those for which there is room in their account's limit.
+
+    Return their ids, what was answered before, and the accounts that are busy, for which nothing
+    was done.
     """
     now = clock.now()
     common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
@@ -167,10 +172,11 @@ def _fitting(batch: Iterable[NewRoadmap], counted: Counter[UUID], beside: Sequen
 
 
 def _counted(batch: Iterable[NewRoadmap], waits: bool) -> tuple[Counter[UUID], set[UUID]]:
-    """Count what each account has under way; also return those that are busy.
+    """Count what each account has under way; also return the accounts that are busy.
 
-    Exact for accounts that are close to their limit, whose rows are taken. Of others, processes that commit at once do not
-    count each other's: three of them could let in too many when each brings a third of the limit.
+    Exact for accounts that are close to their limit: their rows are held. For others, processes
+    that commit at once do not count each other's, and three that each bring a third of the limit
+    could exceed it.
     """
     asked, most = Counter(new.owner_id for new in batch), settings.most_unfinished_roadmaps
     under_way = _under_way(asked)
@@ -184,9 +190,7 @@ def _counted(batch: Iterable[NewRoadmap], waits: bool) -> tuple[Counter[UUID], s
 
 
 def _take(owners: Collection[UUID], waits: bool) -> set[UUID]:
-    """Hold the rows of accounts, without `waits` of those that nobody else holds. A batch has all kinds of accounts: they would
-    all have to wait.
-    """
+    """Hold the rows of these accounts and return their ids; without `waits`, skip the rows that are held elsewhere."""
     rows = Account.select(Account.id).where(Account.id.in_(list(owners)))
     rows = rows.for_update("FOR NO KEY UPDATE" if waits else "FOR NO KEY UPDATE SKIP LOCKED")
     changed = Account.update(name=Account.name).where(Account.id.in_(rows)).returning(Account.id)  # as `take_room` does

@@ -2,8 +2,10 @@
 part written anew.
 
 Each is one transaction that first takes the roadmap's row if its status allows the decision, so that of two at once the
-second sees what the first has done. It returns what the roadmap is then, and what comes next. One that may start work takes
-the account's row before that, and raises TooMany or Unavailable when there is no room for a roadmap more.
+second sees what the first has done. It returns what the roadmap is then, and what comes next.
+
+A decision that may start work locks the account's row before that, and raises TooMany or
+Unavailable when the limits leave no room for one more roadmap (`creating.py: take_room`).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -294,14 +296,17 @@ def _invalid(*rules: str) -> Invalid:
 
 @contextmanager
 def _one_at_a_time(owner_id: UUID) -> Iterator[None]:
-    """A transaction for a decision that may start work: others of this account wait for its end."""
+    """Run a decision that may start work in a transaction; others of the account wait for its end."""
     with transaction():
         lock_account(owner_id)
         yield
 
 
 def _decided(row: Roadmap, steps: list[Step], designing: int | None = None) -> Decided:
-    """As it is at the end of the transaction, which holds the row; `row` is as it was. Raises TooMany, Unavailable."""
+    """Return the roadmap as it is at the end of the transaction; `row` is as it was before.
+
+    Raises TooMany and Unavailable when work begins and there is no room for it.
+    """
     now = Roadmap.get_by_id(row.id)
     if now.status in BEING_MADE and row.status not in BEING_MADE:
         creating.take_room(row.owner_id, row.id)

@@ -56,7 +56,8 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
     """Make a new roadmap of this owner. The document keeps to the rules: it is a `RoadmapFile`, or made by `portable`. `missing`
     is said of the parts that it does not have.
 
-    One without all its parts is unfinished, and needs room for its retry: raises TooMany, Unavailable.
+    One without all its parts is unfinished: raises TooMany or Unavailable when the limits leave no
+    room for it.
     """
     outline, request = document.outline, document.request
     now = clock.now()

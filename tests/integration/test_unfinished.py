@@ -1,4 +1,4 @@
-"""Limits on roadmaps that are being made, for whatever starts work, on both databases: one by one, and several at once."""
+"""Limits on roadmaps that are being made, for whatever starts work, on both databases."""
 
 import threading
 from collections import Counter

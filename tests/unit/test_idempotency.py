@@ -240,7 +240,7 @@ class TestCreating:
     def test_a_full_account_is_still_told_what_it_was_told(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-        monkeypatch.setattr("roadmap.creating._fitting", lambda batch: [])
+        monkeypatch.setattr("roadmap.creating._fitting", lambda batch, counted: [])
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() == first.json()
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=key()).status_code == 429
 
