@@ -10,6 +10,7 @@ from cli.telling import Failed, json_option, show
 from core.errors import Unavailable
 from core.settings import from_environment
 from roadmap import backups
+from roadmap.audit import Action, Actor, audited
 from roadmap.backups import Summary
 from tasks.inspection import queue_states
 
@@ -28,7 +29,8 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
     """
     waiting = _waiting()
     try:
-        made = backups.write(from_environment(os.environ), file, with_logs=not no_logs, replace=force)
+        act = audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
+        made = backups.write(from_environment(os.environ), file, act, with_logs=not no_logs, replace=force)
     except FileExistsError:
         raise Failed(f"{file} is there already; name another file, or say --force to replace it.") from None
     except OSError as error:

@@ -59,7 +59,7 @@ class Actor:
 
 
 class Action(StrEnum):
-    """What operators do, at whatever door: a page, the API, the command line."""
+    """Acts of operators, on pages, over the API and at the command line: changes and full copies."""
 
     queue_pause = "queue.pause"
     queue_resume = "queue.resume"
@@ -68,6 +68,8 @@ class Action(StrEnum):
     message_revoke = "message.revoke"
     dead_retry = "dead.retry"
     dead_delete = "dead.delete"
+    backup_make = "backup.make"
+    logs_export = "logs.export"
     roadmap_cancel = "roadmap.cancel"
     roadmap_retry = "roadmap.retry"
     invitation_create = "invitation.create"

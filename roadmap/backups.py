@@ -10,7 +10,7 @@ import json
 import math
 import pkgutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -75,8 +75,13 @@ def kind_of(field: peewee.Field) -> str:
     return KINDS[field.rel_field.field_type if isinstance(field, peewee.ForeignKeyField) else field.field_type]
 
 
-def write(settings: Settings, path: Path, *, with_logs: bool = True, replace: bool = False) -> Summary:
-    """Back the database up. Raises Conflict, OSError, and what the driver raises."""
+def write(
+    settings: Settings, path: Path, act: AbstractContextManager[object], *, with_logs: bool = True, replace: bool = False
+) -> Summary:
+    """Back the database up inside of `act`, an entry of the audit log that is not in the file.
+
+    Raises Conflict, OSError, Unavailable, and what the driver raises.
+    """
     left_out = () if with_logs else LOGS
     with connected(settings) as database:
         if not database.table_exists(HISTORY):
@@ -96,7 +101,7 @@ def write(settings: Settings, path: Path, *, with_logs: bool = True, replace: bo
                 left_out=left_out,
                 tables=tuple(_head(each) for each in kept),
             )
-            with new_file(path, replace=replace) as sink:
+            with act, new_file(path, replace=replace) as sink:
                 writer = Writer(sink, manifest)
                 for table in kept:
                     writer.begin(table._meta.table_name)

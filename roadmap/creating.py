@@ -1,8 +1,9 @@
-"""Accepting roadmaps: many requests, one transaction."""
+"""Accept roadmaps, many requests in one transaction; limit the roadmaps that are being made."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import peewee
@@ -12,6 +13,7 @@ from core.errors import TooMany, Unauthenticated, Unavailable
 from core.ids import new_id
 from core.runtime import session, settings, transaction
 from core.tracing import Trace
+from models.accounts import Account
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap
 from roadmap import events, first_answers
@@ -21,6 +23,7 @@ from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.steps import Step, StepName
 
+COME_BACK = 30  # seconds, when too many wait for a worker
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")  # in the words of the index, which SQLite compares
 
 
@@ -55,11 +58,37 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception
     return [_result(new, room, before) for new in batch]
 
 
-def count_queued(most: int) -> int:
+def count_queued(most: int, *conditions: Any) -> int:
     """Roadmaps that wait for a worker; counted no further than to `most`."""
-    waiting = Roadmap.select(peewee.SQL("1")).where(Roadmap.status == RoadmapStatus.queued).limit(most)
+    waiting = Roadmap.select(peewee.SQL("1")).where(Roadmap.status == RoadmapStatus.queued, *conditions).limit(most)
     with session():
         return int(waiting.count())
+
+
+def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Raise TooMany or Unavailable unless this roadmap may be made beside the others.
+
+    Exact in a transaction that holds the account's row.
+    """
+    most, others = settings.most_queued_roadmaps, Roadmap.id != roadmap_id
+    if Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others).count() >= settings.most_unfinished_roadmaps:
+        raise _too_many()
+    if (waiting := count_queued(most, others)) >= most:
+        raise too_long_a_queue(waiting)
+
+
+def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Check that there is room for one more, in the transaction that starts its work.
+
+    The account's row is written: a transaction with an older snapshot (If-Match) would not count
+    this roadmap, and fails at that row instead.
+    """
+    check_room(owner_id, roadmap_id)
+    Account.update(name=Account.name).where(Account.id == owner_id).execute()
+
+
+def too_long_a_queue(waiting: int) -> Unavailable:
+    return Unavailable(f"{waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK)
 
 
 def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]]:

@@ -3,9 +3,13 @@ part written anew.
 
 Each is one transaction that first takes the roadmap's row if its status allows the decision, so that of two at once the
 second sees what the first has done. It returns what the roadmap is then, and what comes next.
+
+A decision that may start work locks the account's row before that, and raises TooMany or
+Unavailable when the limits leave no room for one more roadmap (`creating.py: take_room`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +18,7 @@ from core import clock
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.runtime import transaction
 from models.roadmaps import Content, ContentVersion, Roadmap
-from roadmap import cards, editing, events, finishing, revisions
+from roadmap import cards, creating, editing, events, finishing, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
 from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys, taken_up
 from roadmap.briefs import BUILT_IN
@@ -25,9 +29,9 @@ from roadmap.events import EventType
 from roadmap.finishing import OPEN
 from roadmap.leases import NOBODYS
 from roadmap.outline import ContentKind, Outline
-from roadmap.ownership import taken
+from roadmap.ownership import lock_account, taken
 from roadmap.requests import accepted_request
-from roadmap.statuses import FINAL, ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
+from roadmap.statuses import BEING_MADE, FINAL, ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 
 ENDED = tuple(FINAL)
@@ -53,7 +57,7 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
 
     Raises NotFound, Conflict.
     """
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved")
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
@@ -63,7 +67,7 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
     """Have the plan designed anew as the feedback says. Raises NotFound, Conflict."""
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, REVISABLE, "revised")
         _expect_plan(row)
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
@@ -77,7 +81,7 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
 
     Raises NotFound, Conflict, and Invalid when the result would not hold together.
     """
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, EDITABLE, "edited")
         _expect_plan(row)
         _expect(row, base)
@@ -91,7 +95,7 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
     """Make an earlier revision the plan again, as a new one. Raises NotFound, Conflict."""
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, EDITABLE, "restored")
         outline = revisions.outline_of(row, number)
         if number == row.revision:
@@ -124,7 +128,7 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
     Raises NotFound, Conflict.
     """
     ended = [RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled]
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False)
         if row.revision or row.title:
             undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
@@ -136,7 +140,7 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
 
 def retry_part(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Decided:
     """Try one part again that failed or was cancelled, and no other. Raises NotFound, Conflict."""
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "retried", **AFRESH, over_budget=False)
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
@@ -149,7 +153,7 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
 
     Raises NotFound, Conflict.
     """
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
@@ -164,7 +168,7 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bo
 
     Raises NotFound, Conflict.
     """
-    with transaction():
+    with _one_at_a_time(owner_id):
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
         contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
         if not has_model:
@@ -290,7 +294,20 @@ def _invalid(*rules: str) -> Invalid:
     return Invalid("The plan would not hold together; nothing was changed.", fields=fields)
 
 
+@contextmanager
+def _one_at_a_time(owner_id: UUID) -> Iterator[None]:
+    """Run a decision that may start work in a transaction; others of the account wait for its end."""
+    with transaction():
+        lock_account(owner_id)
+        yield
+
+
 def _decided(row: Roadmap, steps: list[Step], designing: int | None = None) -> Decided:
-    """As it is at the end of the transaction, which holds the row."""
+    """Return the roadmap as it is at the end of the transaction; `row` is as it was before.
+
+    Raises TooMany and Unavailable when work begins and there is no room for it.
+    """
     now = Roadmap.get_by_id(row.id)
+    if now.status in BEING_MADE and row.status not in BEING_MADE:
+        creating.take_room(row.owner_id, row.id)
     return Decided(RoadmapStatus(now.status), now.revision, steps, designing)

@@ -16,7 +16,7 @@ from core.runtime import transaction
 from models.bulk import insert_rows
 from models.learning import QuizAttempt, ReviewCard
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
-from roadmap import events, finishing, reading, revisions
+from roadmap import creating, events, finishing, reading, revisions
 from roadmap.adopting import adopt_outline
 from roadmap.applying import ROWS, subject
 from roadmap.checks import doubts
@@ -55,6 +55,9 @@ class Imported:
 def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE) -> Imported:
     """Make a new roadmap of this owner. The document keeps to the rules: it is a `RoadmapFile`, or made by `portable`. `missing`
     is said of the parts that it does not have.
+
+    One without all its parts is unfinished: raises TooMany or Unavailable when the limits leave no
+    room for it.
     """
     outline, request = document.outline, document.request
     now = clock.now()
@@ -65,6 +68,8 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
         **{"status": RoadmapStatus.building, "last_seq": 1, "due_at": now, "created_at": now, "updated_at": now},
     }
     with transaction():
+        if not _is_complete(document):
+            creating.check_room(owner_id, roadmap_id)
         Roadmap.insert({**facts, "id": roadmap_id, "owner": owner_id}).execute()
         events.append_first([roadmap_id], EventType.imported)
         row = Roadmap.get_by_id(roadmap_id)
@@ -80,6 +85,11 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
         status = RoadmapStatus.partial if row.contents_failed else RoadmapStatus.ready
         steps += finishing.finish(roadmap_id, status, lacking=missing.parts)
         return Imported(reading.summary(owner_id, roadmap_id), steps)
+
+
+def _is_complete(document: PortableRoadmap) -> bool:
+    contents = [document.concepts.get(concept.key, NOTHING).contents for concept in document.outline.concepts()]
+    return all(each.of(kind) is not None for each in contents for kind in ContentKind)
 
 
 def _write(

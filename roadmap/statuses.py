@@ -16,6 +16,9 @@ class RoadmapStatus(StrEnum):
     cancelled = "cancelled"
 
 
+BEING_MADE = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
+
+
 class ContentStatus(StrEnum):
     pending = "pending"
     building = "building"

@@ -21,12 +21,11 @@ from roadmap import decisions
 from roadmap.execution_log import record
 from roadmap.ownership import taken
 from roadmap.reading import Page, RoadmapSummary, summary_of
-from roadmap.statuses import RoadmapStatus
+from roadmap.statuses import BEING_MADE, RoadmapStatus
 from roadmap.steps import Step
 
 KEPT = timedelta(days=30)
 AT_ONCE, ROUNDS = 5, 10  # roadmaps that are deleted in one transaction, with thousands of rows each, and how often in a minute
-WORKED_ON = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
 
 
 class Trashed(BaseModel):
@@ -47,7 +46,7 @@ def put(owner_id: UUID, roadmap_id: UUID) -> list[Step]:
     """
     with transaction():
         row = taken(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
-        steps = decisions.cancel(owner_id, roadmap_id).steps if row.status in WORKED_ON else []
+        steps = decisions.cancel(owner_id, roadmap_id).steps if row.status in BEING_MADE else []
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()
         _tell(roadmap_id, "Put into the trash")
     return steps

@@ -1,11 +1,8 @@
 """How many roadmaps wait for a worker, counted beside the requests: a queue that nobody empties must not grow for ever."""
 
-from core.errors import Unavailable
 from core.refreshing import Refresher
 from core.runtime import settings
 from roadmap import creating
-
-COME_BACK = 30  # seconds
 
 
 class Backlog:
@@ -20,7 +17,7 @@ class Backlog:
         """Raises Unavailable when new roadmaps would wait too long. What is known may be a second old."""
         self._refresher.ask()
         if self._waiting >= settings.most_queued_roadmaps:
-            raise Unavailable(f"{self._waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK)
+            raise creating.too_long_a_queue(self._waiting)
 
     def _count(self) -> None:
         self._waiting = creating.count_queued(settings.most_queued_roadmaps)

@@ -189,6 +189,18 @@ def test_only_its_owner_may_read_it_and_nothing_is_replaced_unasked(made: Any, t
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_that_it_was_made_is_in_the_audit_log(made: Any, tmp_path: Path, mode: str) -> None:
+    source, _ = made[mode]
+    file = tmp_path / "b.gz"
+    succeeded(source.environment, "backup", file, "--no-logs")
+    assert roadmap(source.environment, "backup", file).code == 1
+    query = "SELECT actor, outcome, details FROM audit_record WHERE action = 'backup.make' AND target = '{}' ORDER BY id"
+    done, refused = asked(source, query.format(file))
+    assert (done[0][:14], done[1], refused[1]) == ("command line (", "done", "failed")
+    assert (json.loads(done[2]) if isinstance(done[2], str) else done[2]) == {"logs": False}
+
+
 def spoiled(kind: str, good: bytes) -> bytes:
     plain = gzip.decompress(good)
     first, _, rest = plain.partition(b"\n")

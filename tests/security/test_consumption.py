@@ -4,7 +4,9 @@ import logging
 import re
 import socket
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from ipaddress import ip_network
 from typing import Any
@@ -30,6 +32,8 @@ from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
 from roadmap import creating
 from roadmap.accounts import LOCAL_OWNER
+from roadmap.statuses import BEING_MADE
+from tests.portables import small
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
@@ -40,6 +44,7 @@ from web.parsing import LARGEST_BODY
 Factory = pytest.TempPathFactory
 
 ROADMAPS = "/api/v1/roadmaps"
+FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
 
 
 class Clock:
@@ -280,6 +285,24 @@ class TestRoadmapsUnderWay:
             Roadmap.delete().execute()
         wait_until(lambda: self.create(client) == 202, reason="there is room again")
 
+    @pytest.mark.parametrize(("setting", "status"), [("most_unfinished_roadmaps", 429), ("most_queued_roadmaps", 503)])
+    def test_a_page_and_an_operator_are_refused_as_programs_are(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
+    ) -> None:
+        path = client.post("/api/v1/imports", json=small()).headers["location"]
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        assert self.create(client) == 202
+        monkeypatch.setattr(creating, "settings", settings.model_copy(update={setting: 1}))
+        roadmap_id = path.rpartition("/")[2]
+        answers = [
+            client.post(f"{path}/retry"),
+            client.post(f"/api/v1/admin/roadmaps/{roadmap_id}/retry"),
+            *(client.post(f"{place}/{roadmap_id}/retry", data={}, headers=FORM) for place in ("/roadmaps", "/admin/roadmaps")),
+        ]
+        assert [answer.status_code for answer in answers] == [status] * 4
+        assert client.get(path).json()["status"] == "partial"
+        assert {each["outcome"] for each in client.get("/api/v1/admin/audit").json()["items"]} <= {"refused", "failed"}
+
     def test_the_count_looks_at_those_under_way_alone(self, client: TestClient) -> None:
         """By the index of these, or by that of an account's roadmaps in one state."""
         with session():
@@ -503,6 +526,50 @@ class TestStreams:
             assert any(line == "event: roadmap.awaiting_review" for line in lines)  # and nothing comes after it by itself
             assert stack.post("/api/v1/auth/logout", headers=headers).status_code == 204
             assert "data" not in "".join(line for line in lines if line.startswith("event"))  # it ends
+
+
+@pytest.fixture(scope="module")
+def narrow(postgres: Postgres, module_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
+    """Two processes of the API, and no worker."""
+    few = {"MOST_UNFINISHED_ROADMAPS": "1", "API_WORKERS": "2"}
+    with running(server_stack(tmp_path_factory.mktemp("narrow"), postgres, module_broker, **few), "api") as stack:
+        yield stack
+
+
+class TestUnfinishedRoadmaps:
+    """Whatever starts work has the limits of new roadmaps, whichever process is asked."""
+
+    @pytest.fixture
+    def imported(self, narrow: Stack) -> list[str]:
+        """Roadmaps of a new account, with parts that are not written."""
+        narrow.headers = narrow.register()
+        answers = [narrow.post("/api/v1/imports", json=small()) for _ in range(8)]
+        assert [answer.status_code for answer in answers] == [201] * 8
+        return [answer.headers["location"] for answer in answers]
+
+    def made_now(self, stack: Stack) -> list[str]:
+        found = [stack.get(f"{ROADMAPS}?status={status}&limit=100").json()["items"] for status in BEING_MADE]
+        return [item["id"] for items in found for item in items]
+
+    def asked_at_once(self, stack: Stack, *requests: tuple[str, dict[str, Any]]) -> list[int]:
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(lambda each: stack.post(each[0], **each[1]).status_code, requests))
+
+    def test_of_eight_imports_one_is_retried_at_once(self, narrow: Stack, imported: list[str]) -> None:
+        found = self.asked_at_once(narrow, *((f"{path}/retry", {}) for path in imported))
+        assert Counter(found) == {202: 1, 429: 7}
+        assert len(self.made_now(narrow)) == 1
+        refused = narrow.post(f"{imported[found.index(429)]}/retry")
+        assert refused.json()["type"] == "/problems/too-many-requests"
+        assert int(refused.headers["retry-after"]) > 0
+
+    def test_conditions_and_names_are_no_way_around_it(self, narrow: Stack, imported: list[str]) -> None:
+        tags = [narrow.get(path).headers["etag"] for path in imported]
+        heads = [{"If-Match": tag, "Idempotency-Key": path} for path, tag in zip(imported, tags, strict=True)]
+        paths = [f"{path}/retry" for path in imported]
+        found = self.asked_at_once(narrow, *((path, {"headers": head}) for path, head in zip(paths, heads, strict=True)))
+        assert (found.count(202), set(found) <= {202, 412, 429}) == (1, True)
+        assert len(self.made_now(narrow)) == 1
 
 
 class TestRealServer:

@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,8 +14,12 @@ from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from core import clock
+from core.errors import Unavailable
 from core.ids import new_id
-from roadmap import log_search
+from models.audit import AuditRecord
+from roadmap import audit, log_search
+from roadmap.accounts import LOCAL_OWNER
+from roadmap.audit import AuditEntry
 from roadmap.execution_log import store_batch
 from roadmap.log_search import LogFilter
 from tests.integration.logbook import document
@@ -50,6 +55,10 @@ def note(*messages: str, trace: str | None = None, **fields: Any) -> None:
         store_batch([document(message=message, category="noted", **fields)], source)
 
 
+def away(*given: Any) -> None:
+    raise Unavailable("The database does not answer at the moment.")
+
+
 def messages_of(items: list[dict[str, Any]]) -> list[str]:
     return [item["message"] for item in items]
 
@@ -67,6 +76,31 @@ class TestSearching:
             seen += messages_of(answer.json()["items"])
             path = answer.links.get("next", {}).get("url", "")
         assert seen == list(reversed(said))
+
+    def test_an_export_is_in_the_audit_log_before_anything_is_sent(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[AuditEntry] = []
+
+        def export(wanted: Any) -> Iterator[bytes]:
+            yield b"one\n"
+            seen.extend(audit.records(limit=10).items)
+
+        monkeypatch.setattr(log_search, "export", export)
+        client.head(EXPORT)
+        assert client.get(f"{EXPORT}?level=error&text=word").text == "one\n"
+        (entry,) = seen
+        assert (entry.action, entry.outcome, entry.account_id) == ("logs.export", "done", LOCAL_OWNER)
+        assert entry.details == {"level": "error", "text": "word"}
+        assert "Exported the execution log" in client.get("/admin/audit").text
+        assert "导出了执行日志" in client.get("/admin/audit", headers={"Accept-Language": "zh"}).text
+
+    def test_while_that_cannot_be_written_nothing_is_sent(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        note("secret")
+        monkeypatch.setattr(AuditRecord, "insert", away)
+        answer = client.get(EXPORT)
+        assert (answer.status_code, "secret" in answer.text) == (503, False)
+        assert logs._exports.count == 0
 
     def test_every_filter_is_passed_on(self, client: TestClient) -> None:
         roadmap_id, trace_id = uuid4(), uuid4()

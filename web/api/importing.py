@@ -33,7 +33,10 @@ def made(roadmap: RoadmapSummary) -> Reply:
 
 
 def take_in(call: Call, document: PortableRoadmap, missing: Missing = IN_FILE) -> RoadmapSummary:
-    """Of one that keeps to the rules; `missing` is said of the parts that it does not have. Raises TooMany."""
+    """Of one that keeps to the rules; `missing` is said of the parts that it does not have.
+
+    Raises TooMany, Unavailable.
+    """
     limits.count_import(call.owner)
     made = importing.imported(call.owner, document, missing)
     send(made.steps)

@@ -44,7 +44,7 @@ def create_link(call: Call) -> Reply:
 
 
 def list_links(call: Call) -> LinkList:
-    """With their addresses."""
+    """With their addresses, which open the roadmap to others: they are not for keys that may only read."""
     return LinkList(items=[link_of(call.request, each) for each in secret_links.list_links(call.owner, call.ids["roadmap_id"])])
 
 

@@ -12,8 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from core.errors import TooMany, Unauthenticated
 from core.text import CLEAN, Rule
 from roadmap import log_search
+from roadmap.audit import Action, audited
 from roadmap.execution_log import LogLevel
 from roadmap.log_search import LONGEST_TEXT, LogFilter
+from web.acting import actor_of
 from web.answering import Reply
 from web.api.operator.moments import Moment
 from web.endpoint import Call
@@ -88,13 +90,23 @@ async def export_logs(call: Call) -> Response:
         return Response(media_type=NDJSON)
     _exports.enter()
     try:
-        pages = log_search.export(call.query.wanted)
-        first = await in_turn(call.caller, next, pages, b"")  # so that what does not fit is said before the answer begins
+        first, pages = await in_turn(call.caller, _begun, call)
     except BaseException:
         _exports.leave()
         raise
     headers = {"Content-Disposition": 'attachment; filename="execution-log.ndjson"'}
     return _Export(_sent(call, first, pages), headers=headers, media_type=NDJSON)
+
+
+def _begun(call: Call) -> tuple[bytes, Iterator[bytes]]:
+    """Write the export into the audit log; return its first page, and the others.
+
+    A filter that does not fit is refused with the first page, before the answer begins.
+    """
+    query: FilterQuery = call.query
+    with audited(actor_of(call), Action.logs_export, "execution_log", query.model_dump(mode="json", exclude_defaults=True)):
+        pages = log_search.export(query.wanted)
+        return next(pages, b""), pages
 
 
 class _Exports:

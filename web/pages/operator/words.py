@@ -39,6 +39,8 @@ ACTIONS = {
     Action.invitation_withdraw: gettext_noop("Withdrew an invitation"),
     Action.key_create: gettext_noop("Made an API key"),
     Action.key_revoke: gettext_noop("Revoked an API key"),
+    Action.backup_make: gettext_noop("Made a backup"),
+    Action.logs_export: gettext_noop("Exported the execution log"),
     Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
     Action.roadmap_retry: gettext_noop("Retried a roadmap"),
     Action.user_add: gettext_noop("Made an account"),
