@@ -25,7 +25,7 @@ from web.idempotency import Named
 from web.origins import address_of, check_host, check_same_site
 from web.parsing import LARGEST_BODY, body_of, ids_of, query_of, read_json
 from web.request import IndexedRequest
-from web.turns import few_at_once, in_public_thread, in_turn
+from web.turns import few_at_once, in_public_thread, in_turn, one_at_once
 
 Result = TypeVar("Result")
 
@@ -81,6 +81,7 @@ class Endpoint:
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
     grants: bool = False  # its answer lets somebody in: a credential, a link, an invitation; the caller is confirmed with it
+    is_probe: bool = False  # does not wait behind the visitors of public pages
     unlimited: bool = False  # probes are not counted
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
     at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
@@ -152,6 +153,8 @@ class Endpoint:
         handler: Any = self.handler
         if self.is_async:
             return answered(call.request, await handler(call), self.status)
+        if self.is_probe:
+            return await one_at_once(self._run, call)
         if self.public:
             return await in_public_thread(address_of(call.request), self._run, call)
         with idempotency.one_at_a_time(call.named):

@@ -100,7 +100,7 @@ ENDPOINTS = (
     Endpoint("GET", "/", health.show_index, "What this is", health.Index, public=True, is_async=True),
     Endpoint("GET", "/health", health.show_alive, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
     Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
-    Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True, is_async=True),
+    Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True, is_probe=True),
     Endpoint("GET", "/openapi.json", documentation.show_openapi, "Read this description", None, public=True),
     Endpoint("GET", "/problems", documentation.list_problem_types, "List the types of problems", documentation.ProblemMeanings, public=True),
     Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),

@@ -44,8 +44,15 @@ class _Large:
 _large: dict[UUID, _Large] = {}  # by account
 
 
+_probing = anyio.CapacityLimiter(1)
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
 _strangers: Counter[str] = Counter()  # public requests that run or wait, by address
+
+
+async def one_at_once(function: Callable[..., Result], *given: Any) -> Result:
+    """Run a probe in a thread: probes of anybody keep one thread of the accounts busy at most."""
+    async with _probing:
+        return await run_in_threadpool(function, *given)
 
 
 async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:

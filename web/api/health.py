@@ -2,16 +2,12 @@
 
 from typing import Literal
 
-import anyio
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from core.runtime import settings
 from roadmap.operations import check_database
 from tasks.queues import check_brokers
 from web.endpoint import Call
-
-_checking = anyio.CapacityLimiter(1)  # of the threads for accounts: a probe does not wait behind the visitors of public pages
 
 
 class Alive(BaseModel):
@@ -40,10 +36,10 @@ async def show_alive(call: Call) -> Alive:
     return Alive()
 
 
-async def show_ready(call: Call) -> Ready:
+def show_ready(call: Call) -> Ready:
     """Answers 503 when the database, its schema or the broker is not there. What they hold is counted at `/metrics`."""
-    async with _checking:
-        await run_in_threadpool(_check)
+    check_database()
+    check_brokers()
     return Ready(mode=_mode())
 
 
@@ -57,11 +53,6 @@ async def show_index(call: Call) -> Index:
         "ready": "/health/ready",
     }
     return Index(mode=_mode(), links=links)
-
-
-def _check() -> None:
-    check_database()
-    check_brokers()
 
 
 def _mode() -> Literal["embedded", "server"]:
