@@ -1,12 +1,18 @@
 """Whoever has no account: takes no thread from accounts, is counted on every path, and breaks nothing by an odd request."""
 
+import http.client
 import itertools
 import logging
 import re
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import anyio
@@ -17,8 +23,9 @@ from starlette.testclient import TestClient
 from core.errors import TooMany, Unavailable
 from core.limiting import Limit, Limiter
 from core.runtime import settings
+from tests.portables import large
 from tests.servers import Postgres, Redis
-from tests.stack import Stack, running, server_stack
+from tests.stack import ROOT, Stack, running, server_stack
 from web import callers, errors, limits, origins, turns
 from web.routes import PAGES
 
@@ -216,6 +223,78 @@ class TestLog:
 def server(postgres: Postgres, module_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
     with running(server_stack(tmp_path_factory.mktemp("strangers"), postgres, module_broker), "api") as stack:
         yield stack
+
+
+VISITORS, ASKED = 8, 300
+MOST_TIMES, ENOUGH = 3, 0.1  # what an account may wait for because of them: so many times as long, or seconds
+LOOKS = 3  # what else the machine does adds to it
+
+
+def worst(stack: Stack) -> float:
+    """Seconds within which 99 of 100 requests of an account are answered."""
+    seconds = []
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
+    for _ in range(ASKED):
+        began = time.perf_counter()
+        connection.request("GET", ME, headers=stack.headers)
+        answer = connection.getresponse()
+        answer.read()
+        seconds.append(time.perf_counter() - began)
+        assert answer.status == 200
+    connection.close()
+    return sorted(seconds)[ASKED * 99 // 100 - 1]
+
+
+@contextmanager
+def visited(stack: Stack, *told: str) -> Iterator[None]:
+    command = [sys.executable, "-m", "tests.security.visitors", str(stack.port), str(VISITORS), *told]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as visitors:
+        assert visitors.stdout is not None
+        assert visitors.stdout.readline() == b"begun\n"
+        try:
+            yield
+        finally:
+            visitors.communicate()
+
+
+@pytest.fixture(scope="module")
+def links(server: Stack) -> dict[str, str]:
+    """The path of what opens a plan of 200 concepts, by purpose, and of one of its concepts."""
+    made = server.post("/api/v1/imports", json=large())
+    assert made.status_code == 201, made.text
+    path = made.headers["location"]
+    concept = server.get(path).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
+    urls = [server.post(f"{path}/links", json={"purpose": each}).json()["url"] for each in ("reading", "calendar")]
+    reading, calendar = (urlsplit(url).path for url in urls)
+    return {"reading": reading, "calendar": calendar, "concept": f"{reading}/concepts/{concept}"}
+
+
+@pytest.mark.long
+class TestStarvation:
+    """Eight strangers who ask without a pause do not keep an account waiting."""
+
+    @pytest.mark.timeout(300)
+    @pytest.mark.parametrize(
+        "told",
+        [
+            ("{reading}", "Accept:text/html", "Accept-Encoding:gzip"),
+            ("{concept}", "{reading}", "/docs/roadmaps", "Accept:text/html"),
+            ("/api/v1{reading}", "{calendar}"),
+            ("/nothing", "/roadmaps/x/approve", "/api/v1/auth/me", "Accept:text/html"),
+        ],
+        ids=["a page", "pages", "documents", "errors"],
+    )
+    def test_an_account_is_served_beside_strangers(self, server: Stack, links: dict[str, str], told: tuple[str, ...]) -> None:
+        looks = []
+        for _ in range(LOOKS):
+            alone = worst(server)
+            with visited(server, *(each.format(**links) for each in told)):
+                beside = worst(server)
+            looks.append(f"{alone * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside them")
+            print(looks[-1])
+            if beside <= max(MOST_TIMES * alone, ENOUGH):
+                return
+        pytest.fail(f"99 % of the answers to an account: {'; '.join(looks)}")
 
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PROPFIND")
