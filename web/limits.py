@@ -67,12 +67,12 @@ def count_nothing(request: Request) -> None:
 
 
 def is_counted(request: Request) -> bool:
-    return "counted" in request.scope["state"]
+    return "counted" in request.scope.get("state", {})
 
 
 def is_of_account(request: Request) -> bool:
     """Whether it was counted for an account, and not for an address."""
-    return request.scope["state"].get("counted", (None, ""))[0] is REQUESTS
+    return request.scope.get("state", {}).get("counted", (None, ""))[0] is REQUESTS
 
 
 def told(state: Mapping[str, Any]) -> dict[bytes, bytes]:
