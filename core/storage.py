@@ -24,9 +24,10 @@ from delivery.sqlite_storage import ReliableSqliteStorage
 
 POOL_WAIT = 2  # seconds that a request waits for a connection before it is told to come back
 API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
+PUBLIC_HANDLERS = 2  # threads beside them for whoever has no account: all share one interpreter
 HASHES_AT_ONCE = 2  # threads that hash passwords, 19 MiB each
 API_CONNECTIONS = (
-    API_HANDLERS + HASHES_AT_ONCE + 5
+    API_HANDLERS + PUBLIC_HANDLERS + HASHES_AT_ONCE + 5
 )  # and the writers of roadmaps and counts, the readers of events, logins and the backlog
 # A server that has gone silent is given up after about 10 s, a transaction that waits or idles before that.
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 10_000}

@@ -27,6 +27,8 @@ class Rule(AfterValidator):
 
 def plain(text: str) -> str:
     """Without control characters, but for the ends of lines and tabs, and without what turns the direction of writing."""
+    if text.isprintable():  # as most are
+        return text
     kept = (c for c in text.translate(BIDI) if c in "\n\t" or unicodedata.category(c) != "Cc")
     return "".join(kept)
 

@@ -236,6 +236,14 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
     return hashlib.sha256(repr(row).encode()).digest()
 
 
+def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:
+    """As `concept_detail` tells them."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    its = (Content.concept == concept_id, Content.roadmap == roadmap_id, Content.kind == ContentKind.resources)
+    with session():
+        return _resources(ContentVersion.select(ContentVersion).join(Content, on=current).where(*its).first())
+
+
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
     """Raises NotFound."""
     with session():

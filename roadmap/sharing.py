@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from core.runtime import session
 from roadmap import reading
 from roadmap.contents import QuizDetail
 from roadmap.link_states import CheckedResource
@@ -73,6 +74,19 @@ class SharedConceptDetail(SharedConcept):
 def shared_tree(link: Opened) -> RoadmapTree:
     """The roadmap as it would be for somebody who has just begun it, for pictures and pages. Raises NotFound."""
     return for_others(reading.roadmap_tree(link.owner_id, link.roadmap_id))
+
+
+def tree_state(link: Opened) -> bytes:
+    """Another one after every change of what `shared_tree` tells. Raises NotFound."""
+    return reading.tree_state(link.owner_id, link.roadmap_id)
+
+
+def concept_state(link: Opened, concept_id: UUID) -> bytes:
+    """Another one after every change of what `shared_concept` tells: of the roadmap, or of what was found at the addresses of
+    its resources. Raises NotFound.
+    """
+    with session():
+        return tree_state(link) + repr(reading.resources_of(link.roadmap_id, concept_id)).encode()
 
 
 def for_others(tree: RoadmapTree) -> RoadmapTree:

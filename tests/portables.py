@@ -98,3 +98,26 @@ def whole() -> dict[str, Any]:
     parts = document["concepts"][FIRST]["contents"]
     document["concepts"][SECOND]["contents"] = {kind: deepcopy(part) for kind, part in parts.items()}
     return document
+
+
+def large(concepts: int = 200) -> dict[str, Any]:
+    """A plan with so many concepts, each after the three before it, with all that is written of the first."""
+    document, keys = small(), [f"concept-{number}" for number in range(concepts)]
+    told = {"description": "What it is and what it is good for.", "hours": 2, "difficulty": 1, "outcomes": ["choose flour"]}
+    planned = [
+        {**told, "key": key, "title": f"Concept {number} of bread", "prerequisites": keys[max(number - 3, 0) : number]}
+        for number, key in enumerate(keys)
+    ]
+    head = {"description": "Of bread."}
+    modules = [
+        {**head, "key": f"module-{first}", "title": f"Module {first}", "concepts": planned[first : first + 8]}
+        for first in range(0, concepts, 8)
+    ]
+    document["outline"]["stages"] = [
+        {**head, "key": f"stage-{first}", "title": f"Stage {first}", "modules": modules[first : first + 5]}
+        for first in range(0, len(modules), 5)
+    ]
+    learner = {"progress": "todo", "progress_at": None, "notes": "", "attempts": [], "cards": []}
+    contents = document["concepts"][FIRST]["contents"]
+    document["concepts"] = {key: {**learner, "contents": deepcopy(contents)} for key in keys}
+    return document

@@ -22,10 +22,12 @@ class Reply:
 
 
 class Document:
-    """What a GET answers, in whole. Its tag and its short form are made once, however often it is sent."""
+    """What a GET answers, in whole, with headers of its own. Its tag and its short form are made once, however often it is
+    sent.
+    """
 
-    def __init__(self, content: bytes) -> None:
-        self.content = content
+    def __init__(self, content: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.content, self.headers = content, headers or {}
 
     @cached_property
     def tag(self) -> str:
@@ -65,7 +67,7 @@ def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, Document):
-        return represented(request, answer, "application/json", {}, may_be_kept=may_be_kept)
+        return represented(request, answer, "application/json", answer.headers, may_be_kept=may_be_kept)
     reply = as_reply(answer)
     if reply.body is None:
         return Response(status_code=204, headers=dict(reply.headers))

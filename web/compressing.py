@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 SHORTEST = 1000  # bytes; below that it is not worth it
 LEVEL = 6
+ZIPPED = {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
 GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[0-9.]+\s*)?(?=,|$)", re.IGNORECASE)
 
 
@@ -20,10 +21,7 @@ def is_compressed(request: Request, content: bytes) -> bool:
 
 def compressed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
     """The content, and the headers that say how it is sent. Takes time: for a thread."""
-    vary = {"Vary": "Accept-Encoding"}
-    if not is_compressed(request, content):
-        return content, vary
-    return shortened(content), {**vary, "Content-Encoding": "gzip"}
+    return (shortened(content), ZIPPED) if is_compressed(request, content) else (content, {"Vary": "Accept-Encoding"})
 
 
 def shortened(content: bytes) -> bytes:

@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from core.errors import PreconditionFailed, RoadmapError, Unauthenticated
+from core.errors import PreconditionFailed, RoadmapError
 from core.runtime import Overtaken, transaction
 from roadmap.api_keys import Scope
 from roadmap.first_answers import Name
@@ -23,11 +22,11 @@ from web import idempotency, limits
 from web.answering import Answer, answered, tag_of
 from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
 from web.conditional import check_match
-from web.origins import check_host, check_same_site
+from web.origins import address_of, check_host, check_same_site
 from web.parsing import LARGEST_BODY, body_of, ids_of, query_of, read_json
 from web.request import IndexedRequest
 from web.standing import standing
-from web.turns import few_at_once, in_turn
+from web.turns import few_at_once, in_public_thread, in_turn, one_at_once
 
 Result = TypeVar("Result")
 
@@ -66,7 +65,9 @@ Handler = Callable[[Call], Answer] | Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One route. `handler` is a plain function that runs in the thread pool, or, with `is_async`, a coroutine."""
+    """One route. `handler` is a plain function that runs in a thread, which for strangers is one of theirs, or, with `is_async`,
+    a coroutine.
+    """
 
     method: str
     path: str
@@ -81,6 +82,7 @@ class Endpoint:
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
     grants: bool = False  # its answer lets somebody in: a credential, a link, an invitation; the caller is confirmed with it
+    is_probe: bool = False  # does not wait behind the visitors of public pages
     unlimited: bool = False  # probes are not counted
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
     at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
@@ -153,8 +155,10 @@ class Endpoint:
         if self.is_async:
             standing.check_still(call.caller)  # its body may have come slowly
             return answered(call.request, await handler(call), self.status)
+        if self.is_probe:
+            return await one_at_once(self._run, call)
         if self.public:
-            return await run_in_threadpool(self._run, call)
+            return await in_public_thread(address_of(call.request), self._run, call)
         with idempotency.one_at_a_time(call.named):
             return await in_turn(call.caller, self._run, call)
 
@@ -209,19 +213,18 @@ class Endpoint:
         return body_of(self.body, received) if self.body else None
 
     async def _admit(self, request: Request) -> Principal:
-        """Raises Unauthenticated, Forbidden, TooMany, Unavailable."""
+        """Raises Unauthenticated, Forbidden, TooMany, Unavailable. Whatever is refused before it is counted here is counted
+        by web/errors.py.
+        """
         if self.public:
-            check_same_site(request)
             if not self.unlimited:
                 limits.count_stranger(request)
+            check_same_site(request)
             return NOBODY
         if self.for_monitors and is_monitor(request):
+            limits.count_nothing(request)
             return MONITOR
-        try:
-            caller = await identify(request)
-        except Unauthenticated:
-            limits.count_stranger(request)
-            raise
+        caller = await identify(request)
         limits.count_request(request, caller.account_id)
         check_scope(caller, self.needs, login_only=self.login_only)
         return caller

@@ -1,25 +1,37 @@
 """Handlers raise; only this file answers: programs by a problem document (RFC 9457), people by a page."""
 
 import logging
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match
 
-from core.errors import FieldError, Malformed, NotFound, RoadmapError
+from core.errors import FieldError, Malformed, NotFound, RoadmapError, TooMany
+from core.limiting import Limit, Limiter
+from core.runtime import settings
+from web.callers import count_once
+from web.limits import is_of_account
 from web.middleware import CAREFUL
 from web.noting import note_refusal
+from web.origins import address_of
 from web.pages.page import is_part, login_path, page_of, see_other, wants_page
 from web.pages.problems import problem_page
 from web.problem_types import INTERNAL, NOT_A_METHOD, PROBLEMS, ProblemType
+from web.routing import IndexedRouter
+from web.turns import in_public_thread
+from web.urls import quoted_path, shorten
 
 logger = logging.getLogger(__name__)
 
 OPTIONS = "OPTIONS"
 MEDIA_TYPE = "application/problem+json"
+UNEXPECTED = Limit("unexpected", 10, 60)  # tracebacks of one place that are written down in a minute
+_unexpected_errors = Limiter()
 
 
 class Wrong(BaseModel):
@@ -62,17 +74,75 @@ def status_of(error: RoadmapError) -> int:
     return _kind_of(error).status
 
 
-def answer_expected(request: Request, error: Exception) -> Response:
+async def answer_expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoadmapError)
+    return await _answered(request, _expected, _counted(request) or error)
+
+
+async def answer_http(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such route, no such method."""
+    if (refused := _counted(request)) is not None:
+        return await _answered(request, _expected, refused)
+    return await _answered(request, _http, error)
+
+
+async def answer_unexpected(request: Request, error: Exception) -> Response:
+    """A mistake of ours: the details go to the log, the request id to the caller."""
+    request_id = request.scope.get("state", {}).get("request_id")
+    if _unexpected_errors.hit(UNEXPECTED, _place_of(error)) == 0:
+        logger.error("request %s failed: %s %r", request_id, request.method, _path_told(request), exc_info=error)
+    return await _answered(request, _unexpected, error)
+
+
+async def answer_nobody(request: Request, error: Exception) -> Response:
+    """The client went away while its body was read."""
+    return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
+
+
+HANDLERS: dict[Any, Any] = {  # coroutines: Starlette would run functions in the threads for accounts
+    RoadmapError: answer_expected,
+    HTTPException: answer_http,
+    ClientDisconnect: answer_nobody,
+    Exception: answer_unexpected,
+}
+
+
+def _counted(request: Request) -> RoadmapError | None:
+    """Every request counts, whatever is answered: this one now, unless it has been counted. Returns the refusal when it was one
+    too many.
+    """
+    try:
+        count_once(request)
+    except TooMany as refused:
+        return refused
+    return None
+
+
+async def _answered(request: Request, make: Callable[[Request, Any], Response], error: Exception) -> Response:
+    """A page takes time, and is made in a thread; when the line before those is full, a document takes its place."""
+    if not wants_page(request):
+        return make(request, error)
+    try:
+        if settings.embedded or is_of_account(request):
+            return await run_in_threadpool(make, request, error)
+        return await in_public_thread(address_of(request), make, request, error)
+    except RoadmapError as full:
+        return _refused(request, full)
+
+
+def _expected(request: Request, error: RoadmapError) -> Response:
     kind = _kind_of(error)
     if kind.status == 401 and request.method in ("GET", "HEAD") and wants_page(request) and not is_part(request):
         return see_other(login_path(request))
     if kind.status in (401, 403, 429):
         note_refusal(request, kind.status)
-    if wants_page(request):
-        response = problem_page(request, kind.status, error)
-    else:
-        response = problem(request, kind, error.detail, error.fields)
+    return _refused(request, error, problem_page(request, kind.status, error) if wants_page(request) else None)
+
+
+def _refused(request: Request, error: RoadmapError, page: Response | None = None) -> Response:
+    """The page, or else a document, with the headers that belong to the error."""
+    kind = _kind_of(error)
+    response = page or problem(request, kind, error.detail, error.fields)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if kind.status == 401:
@@ -82,10 +152,9 @@ def answer_expected(request: Request, error: Exception) -> Response:
     return response
 
 
-def answer_http(request: Request, error: Exception) -> Response:
-    """Starlette's own: no such route, no such method. What may be asked of a route is no error."""
-    assert isinstance(error, HTTPException)
-    allowed = ", ".join(sorted(_methods(request)))
+def _http(request: Request, error: HTTPException) -> Response:
+    """What may be asked of a route is no error."""
+    allowed = ", ".join(sorted(_methods(request, request.scope["path"])))
     if error.status_code == 405 and request.method == OPTIONS:
         return Response(status_code=204, headers={"Allow": allowed})
     if wants_page(request):
@@ -99,13 +168,10 @@ def answer_http(request: Request, error: Exception) -> Response:
     return response
 
 
-def answer_unexpected(request: Request, error: Exception) -> Response:
-    """A mistake of ours: the details go to the log, the request id to the caller."""
-    request_id = request.scope.get("state", {}).get("request_id")
-    logger.error("request %s failed: %s %r", request_id, request.method, _path_told(request), exc_info=error)
+def _unexpected(request: Request, error: Exception) -> Response:
     if wants_page(request):
         response = problem_page(request, 500, error)
-        response.headers["X-Request-ID"] = request_id or ""
+        response.headers["X-Request-ID"] = request.scope.get("state", {}).get("request_id", "")
     else:
         response = problem(request, INTERNAL, "An unexpected error; the request id finds it in the log.")
     for name, value in CAREFUL.items():  # it passes by the middleware that sets them otherwise
@@ -113,26 +179,21 @@ def answer_unexpected(request: Request, error: Exception) -> Response:
     return response
 
 
-def answer_nobody(request: Request, error: Exception) -> Response:
-    """The client went away while its body was read."""
-    return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
-
-
-HANDLERS: dict[Any, Any] = {
-    RoadmapError: answer_expected,
-    HTTPException: answer_http,
-    ClientDisconnect: answer_nobody,
-    Exception: answer_unexpected,
-}
+def _place_of(error: Exception) -> str:
+    """Where it was raised: one fault does not keep another out of the log."""
+    lines = list(traceback.walk_tb(error.__traceback__))
+    frame, line = lines[-1] if lines else (None, 0)
+    return f"{type(error).__name__} {frame.f_code.co_filename if frame else ''}:{line}"
 
 
 def _not_here(request: Request, allowed: str) -> str:
     """What was asked for, and what there is instead."""
-    asked = f"{request.method} {request.url.path}"
+    path = request.scope["path"]
+    asked = f"{request.method} {shorten(quoted_path(path))}"
     if allowed != OPTIONS:
         return f"{asked} is not part of this service; this address takes {allowed}."
-    without = request.url.path.rstrip("/")
-    if without != request.url.path and _methods(request, without) != {OPTIONS}:
+    without = path.rstrip("/")
+    if without != path and _methods(request, without) != {OPTIONS}:
         return f"{asked} is not part of this service; without the slash at its end it is."
     return f"{asked} is not part of this service. GET /docs tells what is."
 
@@ -144,8 +205,8 @@ def _kind_of(error: RoadmapError) -> ProblemType:
 
 def _path_told(request: Request) -> str:
     """Without the token of a link: who reads the log shall not have it."""
-    token = request.path_params.get("token")
-    return request.url.path.replace(token, "{token}") if token else request.url.path
+    token, path = request.path_params.get("token"), request.scope["path"]
+    return shorten(path.replace(token, "{token}") if token else path)
 
 
 def _wrong(field: FieldError) -> Wrong:
@@ -154,8 +215,7 @@ def _wrong(field: FieldError) -> Wrong:
     return Wrong(pointer="#" + field.pointer, detail=field.detail)
 
 
-def _methods(request: Request, path: str = "") -> set[str]:
-    """Every method of this path; Starlette names those of one route only."""
-    asked = {**request.scope, "path": path or request.url.path}
-    matching = (route for route in request.app.routes if route.matches(asked)[0] is not Match.NONE)
-    return {method for route in matching for method in route.methods} | {OPTIONS}
+def _methods(request: Request, path: str) -> set[str]:
+    """Every method of this path."""
+    router: IndexedRouter = request.app.router
+    return router.methods(request.scope, path) | {OPTIONS}

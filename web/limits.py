@@ -47,16 +47,32 @@ def count_request(request: Request, account_id: UUID) -> None:
         _hit(REQUESTS, account_id.hex)
 
 
-def count_stranger(request: Request, *, count: bool = True) -> None:
-    """Nobody has shown who they are, or not yet: then without `count`. Raises TooMany."""
-    if settings.embedded:
-        return
-    address = address_of(request)
-    request.scope["state"]["counted"] = (STRANGERS, address)
-    if count:
+def count_stranger(request: Request) -> None:
+    """Count it for the address: nobody has shown who they are. Raises TooMany."""
+    if not settings.embedded:
+        address = address_of(request)
+        request.scope["state"]["counted"] = (STRANGERS, address)
         _hit(STRANGERS, address)
-    else:
-        _refuse(STRANGERS, limiter.wait(STRANGERS, address))
+
+
+def check_stranger(request: Request) -> None:
+    """Without counting it: nobody has shown who they are yet. Raises TooMany."""
+    if not settings.embedded:
+        _refuse(STRANGERS, limiter.wait(STRANGERS, address_of(request)))
+
+
+def count_nothing(request: Request) -> None:
+    """Whatever is answered to it."""
+    request.scope["state"]["counted"] = (None, "")
+
+
+def is_counted(request: Request) -> bool:
+    return "counted" in request.scope.get("state", {})
+
+
+def is_of_account(request: Request) -> bool:
+    """Whether it was counted for an account, and not for an address."""
+    return request.scope.get("state", {}).get("counted", (None, ""))[0] is REQUESTS
 
 
 def told(state: Mapping[str, Any]) -> dict[bytes, bytes]:

@@ -56,8 +56,9 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
 
 def own_address(request: Request) -> str:
     """Of this service, as its caller knows it; that the Host is ours was looked at before. Beyond this machine it has TLS."""
-    scheme = request.url.scheme if request.url.hostname in LOOPBACK else "https"
-    return f"{scheme}://{request.url.netloc}"
+    host = request.headers["host"]
+    scheme = request.scope["scheme"] if _name(host) in LOOPBACK else "https"
+    return f"{scheme}://{host}"
 
 
 def address_of(request: Request) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from web.answering import Reply
 from web.endpoint import Call
+from web.urls import quoted_path
 
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
 CURSOR = Field(None, description="`next_cursor` of the page before.")
@@ -18,4 +19,4 @@ def paged(call: Call, page: BaseModel) -> Reply:
     if cursor is None:
         return Reply(page)
     following = {**call.query.model_dump(mode="json", exclude_none=True), "cursor": cursor}
-    return Reply(page, headers={"Link": f'<{call.request.url.path}?{urlencode(following)}>; rel="next"'})
+    return Reply(page, headers={"Link": f'<{quoted_path(call.request.scope["path"])}?{urlencode(following)}>; rel="next"'})

@@ -35,6 +35,13 @@ def _word(value: str) -> str:
     return value
 
 
+def _id(value: str) -> UUID:
+    """`UUID` itself forgives braces, spaces, underscores and digits of other scripts."""
+    if not re.fullmatch(r"[0-9A-Fa-f-]{32,36}", value):
+        raise ValueError
+    return UUID(value)
+
+
 PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
     "number": (_number, "is not a number from 1"),
     "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
@@ -54,7 +61,7 @@ CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
 def ids_of(request: Request) -> dict[str, Any]:
     ids = {}
     for name, value in request.path_params.items():
-        read, rule = PLACES.get(name, (UUID, "is not a UUID"))
+        read, rule = PLACES.get(name, (_id, "is not a UUID"))
         try:
             ids[name] = read(value)
         except ValueError:

@@ -90,12 +90,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class FewComplaints(logging.Filter):
-    """uvicorn has a line for each request that is none: who sends thousands shall not fill the log."""
+    """uvicorn has a line for each request that is none, and a traceback for each that failed: who sends thousands shall not
+    fill the log.
+    """
 
     _limiter = Limiter()
 
     def filter(self, record: logging.LogRecord) -> Any:
-        return record.levelno != logging.WARNING or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
+        return record.levelno < logging.WARNING or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
 
 
 logging.getLogger("uvicorn.error").addFilter(FewComplaints())

@@ -100,7 +100,7 @@ ENDPOINTS = (
     Endpoint("GET", "/", health.show_index, "What this is", health.Index, public=True, is_async=True),
     Endpoint("GET", "/health", health.show_alive, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
     Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
-    Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True),
+    Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True, is_probe=True),
     Endpoint("GET", "/openapi.json", documentation.show_openapi, "Read this description", None, public=True),
     Endpoint("GET", "/problems", documentation.list_problem_types, "List the types of problems", documentation.ProblemMeanings, public=True),
     Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),
@@ -308,7 +308,7 @@ PAGES = (
     Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),
     Page("GET", "/problems", docs.list_problem_types, "Look at the types of problems", public=True, for_programs=BY_PATH["/problems"]),
     Page("GET", "/problems/{slug}", docs.show_problem_type, "Look at what a problem means", public=True, for_programs=BY_PATH["/problems/{slug}"]),
-    Page("GET", "/static/{file}", files.serve, "A style sheet, script or icon", public=True, unlimited=True),
+    Page("GET", "/static/{file}", files.serve, "A style sheet, script or icon", public=True, is_async=True, unlimited=True),
 )  # fmt: skip
 
 ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]

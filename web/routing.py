@@ -24,6 +24,14 @@ class IndexedRouter(Router):
             self._starts[slashes].add(len(start))
             self._found[slashes, start].append((number, route))
 
+        self.most_slashes = max(slashes for slashes, _ in self._found)
+
+    def methods(self, scope: Scope, path: str) -> set[str]:
+        """Of every route that fits this path: Starlette names those of one only."""
+        asked = {**scope, "path": path}
+        fitting = (route for route in self.candidates(path) if route.matches(asked)[0] is not Match.NONE)
+        return {method for route in fitting for method in route.methods or ()}
+
     def candidates(self, path: str) -> list[Route]:
         """Those that may fit it, in their order."""
         slashes = path.count("/")

@@ -1,16 +1,21 @@
-"""The threads that run handlers are few: no account may keep all of them busy; its requests wait for each other."""
+"""The threads that run handlers are few: no account may keep all of them busy; its requests wait for each other. Requests
+without an account have threads of their own, and a bounded line before them.
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
+import anyio
+import anyio.to_thread
 from starlette.concurrency import run_in_threadpool
 
-from core.errors import TooMany
+from core.errors import TooMany, Unavailable
 from core.runtime import settings
-from core.storage import API_HANDLERS
+from core.storage import API_HANDLERS, PUBLIC_HANDLERS
 from roadmap.principals import Principal
 from web.standing import standing
 
@@ -18,6 +23,9 @@ Result = TypeVar("Result")
 
 AT_ONCE = max(API_HANDLERS // 2, 1)  # of one account
 WAITING = 100  # of one account, beside those
+PUBLIC_LINE = 120  # public requests that run or wait, of all addresses
+PUBLIC_OF_ONE = 40  # of one address
+PUBLIC_SECONDS = 10.0  # for which one waits
 LARGE_AT_ONCE = 4  # accounts whose bodies may be large
 LARGE_OF_ONE = 2  # of one account: one is read, and another waits
 
@@ -36,6 +44,38 @@ class _Large:
 
 
 _large: dict[UUID, _Large] = {}  # by account
+
+
+_probing = anyio.CapacityLimiter(1)
+_public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
+_strangers: Counter[str] = Counter()  # public requests that run or wait, by address
+
+
+async def one_at_once(function: Callable[..., Result], *given: Any) -> Result:
+    """Run a probe in a thread: probes of anybody keep one thread of the accounts busy at most."""
+    async with _probing:
+        return await run_in_threadpool(function, *given)
+
+
+async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread of those that no account's request waits for. Raises TooMany, Unavailable."""
+    if _strangers[address] >= PUBLIC_OF_ONE:
+        raise TooMany("Too many requests from this address are waiting already. Wait for their answers.", retry_after=2)
+    if _strangers.total() >= PUBLIC_LINE:
+        raise _busy()
+    _strangers[address] += 1
+    try:
+        with anyio.move_on_after(PUBLIC_SECONDS):  # what has begun ends
+            return await anyio.to_thread.run_sync(function, *given, limiter=_public)
+        raise _busy()
+    finally:
+        _strangers[address] -= 1
+        if not _strangers[address]:
+            del _strangers[address]
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Too many visitors at once. Try again in a moment.", retry_after=5)
 
 
 @asynccontextmanager

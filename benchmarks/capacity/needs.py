@@ -16,7 +16,7 @@ from core.settings import Settings
 
 API, LOGS, POSTGRES, REDIS, POOLER = "api", "huey_logs", "postgres", "redis", "pgbouncer"
 LOGS_THREADS: int = Settings.model_fields["logs_workers"].default
-API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 11, 2, 3  # of the pools in core/storage.py, which a test compares
+API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 13, 2, 3  # of the pools in core/storage.py, which a test compares
 HELD = 0.003  # seconds for which a transaction holds a connection of a pooler
 MESSAGE = 450  # bytes in Redis
 # Commands of Redis. Of a call's message, which is claimed with the acknowledgement of the one before it, and enqueued with

@@ -101,15 +101,23 @@ def _picture(
     yield from (_label(card.label, "p-quiet p-over") for card in cards)
     yield from (_stage_head(block, ours) for block in layout.stages)
     names = {concept.id: concept.title for concept in concepts_of(tree)}
+    traced = _curves_of_concepts(layout, prefix)
     for block in layout.stages:
         for card in block.cards:
             for pill in card.pills:
-                traced = [
-                    f"{prefix}-{n}" for n, curve in enumerate(layout.curves) if pill.concept.id in (curve.source, curve.target)
-                ]
                 desc = f"<desc{ours}>{_text(_desc(pill.concept, block, card, names, texts))}</desc>"
-                yield _concept(pill, f"<title>{_text(_title(pill, texts))}</title>{desc}", traced, href)
+                words = f"<title>{_text(_title(pill, texts))}</title>{desc}"
+                yield _concept(pill, words, traced.get(pill.concept.id, []), href)
     yield "</g>" + "".join(map(_key, layout.legend)) + "</svg>"
+
+
+def _curves_of_concepts(layout: Layout, prefix: str) -> dict[UUID, list[str]]:
+    """The ids of the curves from and to each concept."""
+    found: dict[UUID, list[str]] = {}
+    for number, curve in enumerate(layout.curves):
+        for concept_id in {curve.source, curve.target}:
+            found.setdefault(concept_id, []).append(f"{prefix}-{number}")
+    return found
 
 
 def _heading(layout: Layout, ours: str) -> Iterator[str]:

@@ -61,6 +61,19 @@ PREFERENCES = (
     ",;=",
     "wait=1e1",
 )
+ODD_PLACES = (  # in a path, as they are written there
+    *("%E4%B8%AD", "%00", "%0d%0aX-Injected:1", "%ff", "%c0%af", "%ed%a0%80", "%F0%9F%92%A9", "%", "%zz", "%2e%2e", "%2f", "%5c"),
+    *("%3f", "%23", "%25", "%22", "%7f", "%85", "{x}", "<b>", "'", "a" * 3000, "%E4%B8%AD" * 2000),
+    *("0%EF%BC%91a2249fe2b676ffbb66508704318150", "%0a1a2249fe2b676ffbb66508704318150", "1_a2249fe2b676ffbb66508704318150"),
+)
+PAGE_PATHS = (  # which no description names
+    *("/", "/{anything}", "/login", "/look", "/docs/{tag}", "/static/{file}", "/review/{card_id}", "/webhooks/{webhook_id}/test"),
+    *("/roadmaps/{roadmap_id}", "/roadmaps/{roadmap_id}/{what}", "/roadmaps/{roadmap_id}/approve"),
+    *("/roadmaps/{roadmap_id}/concepts/{concept_id}", "/roadmaps/{roadmap_id}/concepts/{concept_id}/{kind}/retry"),
+    *("/roadmaps/{roadmap_id}/concepts/{concept_id}/{kind}/versions", "/roadmaps/{roadmap_id}/revisions/{number}"),
+    *("/shared/{token}", "/shared/{token}/concepts/{concept_id}", "/shared/{token}/copy", "/calendars/{token}/roadmap.ics"),
+    *("/admin/queues/{queue}", "/admin/queues/{queue}/messages/{message}/retry"),
+)
 HOSTS = (
     "",
     "localhost",
@@ -269,6 +282,19 @@ def random_addresses(asker: Asker, people: People, draw: Draw) -> None:
         assert told.content == b""
 
 
+def odd_pages(asker: Asker, people: People, draw: Draw) -> None:
+    """Pages and forms at addresses that are written strangely: what comes back in a header is ASCII in one line."""
+    ids = st.sampled_from([str(each) for each in people.mine.values() if each] or ["x"])
+    place = st.one_of(st.sampled_from(ODD_PLACES), ids.map(lambda each: quote(each, safe="")))
+    path = re.sub(r"{\w+}", lambda _: str(draw(place)), str(draw(st.sampled_from(PAGE_PATHS))))
+    query = draw(st.one_of(st.just(""), st.sampled_from(ODD_PLACES)))
+    target = path + (f"?next={query}&{query}" if query else "")
+    headers = {"Accept": "text/html", **({"HX-Request": "true"} if draw(st.booleans()) else {})}
+    told = asker.ask(str(draw(st.sampled_from(("GET", "HEAD", "OPTIONS", "PUT", "PROPFIND")))), target, headers=headers)
+    assert "x-injected" not in told.headers
+    assert re.fullmatch("[!-~]*", told.headers.get("location", "")), told.headers["location"]
+
+
 def nothing_of_http(asker: Asker, people: People, draw: Draw) -> None:
     """Bytes that are no request, or a strange one: the answer is a problem or none, and the next request is served."""
     host = "{}:{}".format(*asker.place).encode()
@@ -344,4 +370,10 @@ def nothing_of_http(asker: Asker, people: People, draw: Draw) -> None:
     assert asker.ask("GET", "/health").status == 200
 
 
-WILD: tuple[Callable[[Asker, People, Draw], None], ...] = (raw_bodies, random_headers, random_addresses, nothing_of_http)
+WILD: tuple[Callable[[Asker, People, Draw], None], ...] = (
+    raw_bodies,
+    random_headers,
+    random_addresses,
+    odd_pages,
+    nothing_of_http,
+)

@@ -470,7 +470,10 @@ class TestHeads:
         taken = [protocol.FewComplaints().filter(complaint) for _ in range(2 * protocol.COMPLAINTS.most)]
         assert taken.count(True) == protocol.COMPLAINTS.most
         failure = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None)
-        assert all(protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most))
+        taken = [protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most)]
+        assert taken.count(True) == protocol.COMPLAINTS.most
+        told = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, "Started server process", (), None)
+        assert all(protocol.FewComplaints().filter(told) for _ in range(2 * protocol.COMPLAINTS.most))
 
 
 class TestEmbedded:

@@ -1,13 +1,16 @@
 """Documents are remembered as long as what they are made of is in the same state, and only so many bytes of them."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.stack import GOAL
 from web.answering import Document
 from web.api.roadmaps import trees
-from web.remembering import Remembered
+from web.remembering import Remembered, Source
 
 KEYS = [UUID(int=number) for number in range(5)]
 
@@ -46,6 +49,38 @@ def test_room_that_was_given_back_can_be_used_again() -> None:
     for number in range(100):
         remembered.keep(KEYS[number % 3], str(number).encode(), Document(b"x" * 10))
     assert all(remembered.get(KEYS[number % 3], str(number).encode()) is not None for number in (97, 98, 99))
+
+
+def test_those_who_ask_for_the_same_at_once_have_it_made_once(schema: None) -> None:
+    remembered, made, begun, gate = Remembered(), [], threading.Event(), threading.Event()
+
+    def write(facts: str) -> Document:
+        made.append(facts)
+        begun.set()
+        assert gate.wait(30)
+        return Document(facts.encode())
+
+    source = Source(lambda: b"1", lambda: "facts")
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(remembered.look_up, KEYS[0], source, write) for _ in range(4)]
+        assert begun.wait(30)
+        gate.set()
+        assert len({id(each.result(30)) for each in asked}) == 1
+    assert made == ["facts"]
+
+
+def test_what_could_not_be_made_is_tried_again_by_the_next(schema: None) -> None:
+    remembered, source = Remembered(), Source(lambda: b"1", lambda: 0)
+    with pytest.raises(ZeroDivisionError):
+        remembered.look_up(KEYS[0], source, lambda facts: Document(b"x" * (1 // facts)))
+    assert remembered.look_up(KEYS[0], source, lambda _: Document(b"x")).content == b"x"
+
+
+def test_what_is_found_in_another_state_is_made_again(schema: None) -> None:
+    remembered, states = Remembered(), iter([b"1", b"1", b"1", b"1", b"2", b"2", b"2"])
+    source = Source(lambda: next(states), lambda: None)
+    made = [remembered.look_up(KEYS[0], source, lambda _: Document(b"x")) for _ in range(3)]
+    assert made[0] is made[1] is not made[2]
 
 
 def test_a_roadmap_that_is_read_again_is_not_made_again_and_is_new_after_every_change(client: TestClient) -> None:

@@ -6,6 +6,7 @@ import string
 import threading
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from icalendar import Calendar
@@ -14,13 +15,18 @@ from starlette.testclient import TestClient
 from core import clock
 from core.runtime import session, transaction
 from models.accounts import Account
+from models.link_checks import CheckedLink
 from models.links import SecretLink
-from models.roadmaps import Content, Roadmap
+from models.roadmaps import Concept, Content, Roadmap
 from roadmap import importing
+from roadmap.link_states import digest
+from roadmap.picture.drawing import inlined
+from roadmap.reading import resources_of
 from roadmap.secret_links import MOST
 from tests.copies import Copies
 from tests.waiting import wait_until
 from web import idempotency
+from web.remembering import Remembered
 
 API = "/api/v1"
 ANY_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -227,7 +233,7 @@ class TestRefused:
         self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         link = linked(client, roadmap)
-        monkeypatch.setattr("roadmap.sharing.shared_roadmap", lambda tree: 1 / 0)
+        monkeypatch.setattr("roadmap.sharing.tree_state", lambda link: 1 / 0)
         quiet = TestClient(client.app, raise_server_exceptions=False, base_url=str(client.base_url))
         assert quiet.get(f"{API}/shared/{token_of(link)}").status_code == 500
         assert "/shared/{token}" in caplog.text
@@ -380,6 +386,119 @@ class TestCalendar:
         assert (answer.status_code, answer.json()["type"]) == (410, "/problems/gone")
 
 
+class TestKept:
+    """What was rendered for one is sent to all, as long as nothing of it changes and the link is good."""
+
+    @pytest.fixture
+    def drawn(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        """The pictures that were drawn since."""
+        pictures: list[Any] = []
+
+        def draw(tree: Any, *more: Any) -> str:
+            pictures.append(tree)
+            return inlined(tree, *more)
+
+        monkeypatch.setattr("web.pages.sharing.inlined", draw)
+        monkeypatch.setattr("web.pages.rendering._pages", Remembered())
+        monkeypatch.setattr("web.api.sharing.documents", Remembered())
+        return pictures
+
+    @pytest.fixture
+    def page(self, client: TestClient, roadmap: str) -> str:
+        """The path of one, for a stranger."""
+        client.headers.update({"Accept": "text/html"})
+        return f"/shared/{token_of(linked(client, roadmap))}"
+
+    def test_a_page_is_rendered_once_however_it_is_asked_for(self, client: TestClient, drawn: list[Any], page: str) -> None:
+        first = html_of(client.get(page))
+        for number in range(3):
+            told = {"Accept-Language": f"en-GB, x-{number}", "User-Agent": str(number), "Cookie": f"a={number}; theme=x{number}"}
+            again = client.get(f"{page}?utm={number}", headers={**told, "Accept-Encoding": ("gzip", "br", "identity")[number]})
+            assert unnamed(html_of(again)) == unnamed(first)
+        assert len(drawn) == 1
+
+    def test_each_look_is_a_page_of_its_own(self, client: TestClient, drawn: list[Any], page: str) -> None:
+        looks = [{}, {"Accept-Language": "zh"}, {"Cookie": "theme=dark"}, {"Cookie": "language=zh-Hans; theme=light"}]
+        pages = [html_of(client.get(page, headers=look)) for look in looks * 2]
+        assert list(map(unnamed, pages[:4])) == list(map(unnamed, pages[4:]))
+        assert len(set(pages[:4])) == len(drawn) == 4
+        assert 'data-theme="dark"' in pages[2]
+        assert 'lang="zh-Hans"' in pages[3]
+
+    def test_it_is_for_a_stranger_or_for_somebody(
+        self, client: TestClient, drawn: list[Any], page: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert f'action="{page}/copy"' in html_of(client.get(page))
+        monkeypatch.setattr("web.pages.rendering._standing", lambda request: (False, False))
+        assert "/login?next=" in html_of(client.get(page))
+        assert len(drawn) == 2
+
+    def test_a_form_has_a_name_of_its_own_in_each_answer(self, client: TestClient, drawn: list[Any], page: str) -> None:
+        names = {re.findall(r'name="form" value="([\w-]{22})"', html_of(client.get(page)))[0] for _ in range(3)}
+        assert len(names) == 3
+
+    @pytest.mark.parametrize("below", ["", "/concepts/{concept}"])
+    @pytest.mark.parametrize("at", ["/shared", f"{API}/shared"])
+    def test_a_change_is_seen_at_once(self, client: TestClient, roadmap: str, page: str, at: str, below: str) -> None:
+        concept = concept_of(client, roadmap).rpartition("/")[2]
+        path = at + page.removeprefix("/shared") + below.format(concept=concept)
+        assert "Another name" not in client.get(path).text
+        with transaction():
+            Concept.update(title="Another name").where(Concept.id == concept).execute()
+            Roadmap.update(revision=Roadmap.revision + 1).execute()  # a plan changes with it
+        assert "Another name" in client.get(path).text
+
+    @pytest.mark.parametrize("at", ["/shared", f"{API}/shared"])
+    def test_what_was_found_at_an_address_is_seen_at_once(self, client: TestClient, roadmap: str, page: str, at: str) -> None:
+        concept = concept_of(client, roadmap).rpartition("/")[2]
+        path = at + page.removeprefix("/shared") + f"/concepts/{concept}"
+        before = unnamed(client.get(path).text)
+        with session():
+            url = resources_of(UUID(roadmap.rpartition("/")[2]), UUID(concept))[0].url  # type: ignore[index]
+            facts = {"state": "dead", "reason": "answered 404", "checked_at": clock.now(), "due_at": clock.now()}
+            CheckedLink.insert(digest=digest(url), url=url, **facts).execute()
+        after = unnamed(client.get(path).text)
+        with session():
+            CheckedLink.delete().execute()
+        assert after != before
+        assert unnamed(client.get(path).text) == before
+
+    @pytest.mark.parametrize("how", ["revoked", "expired", "trashed", "disabled"])
+    def test_who_has_a_page_by_a_link_that_is_over_is_refused(
+        self, client: TestClient, roadmap: str, drawn: list[Any], how: str
+    ) -> None:
+        reading, calendar = (linked(client, roadmap, purpose=each, expires_in_days=1) for each in ("reading", "calendar"))
+        ics = f"/calendars/{calendar['url'].split('/')[-2]}/roadmap.ics"
+        paths = [f"/shared/{token_of(reading)}", f"{API}/shared/{token_of(reading)}", ics]
+        paths += [f"{path}/concepts/{concept_of(client, roadmap).rpartition('/')[2]}" for path in paths[:2]]
+        client.headers.update({"Accept": "text/html"})
+        assert [client.get(path).status_code for path in paths] == [200] * 5
+        row = roadmap_row(roadmap)
+        with transaction():
+            if how == "revoked":
+                SecretLink.delete().execute()
+            elif how == "expired":
+                clock.travel(timedelta(days=1))
+            elif how == "trashed":
+                Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == row.id).execute()
+            else:
+                Account.update(disabled_at=clock.now()).where(Account.id == row.owner_id).execute()
+        assert [client.get(path).status_code for path in paths] == [410] * 5
+
+    def test_the_calendar_is_that_of_the_day_and_of_the_name_that_was_called(self, client: TestClient, roadmap: str) -> None:
+        path = f"/calendars/{linked(client, roadmap, purpose='calendar')['url'].split('/')[-2]}/roadmap.ics"
+        first, again = client.get(path), client.get(path)
+        assert (first.content, dict(first.headers) | {"x-request-id": ""}) == (
+            again.content,
+            dict(again.headers) | {"x-request-id": ""},
+        )
+        elsewhere = client.get(path, headers={"Host": "localhost:81"})
+        assert b"localhost:81" in elsewhere.content
+        assert b"localhost:81" not in client.get(path).content
+        clock.travel(timedelta(days=30))
+        assert client.get(path).content != first.content
+
+
 class TestPage:
     def test_links_are_made_and_revoked_without_a_script(self, client: TestClient, roadmap: str) -> None:
         client.headers.update({"Accept": "text/html"})
@@ -402,6 +521,11 @@ class TestPage:
         assert 'role="alert"' in html_of(client.post(path, data={"purpose": "reading", "expires_in_days": "x"}), 422)
         with session():
             assert SecretLink.select().count() == 0
+
+
+def unnamed(page: str) -> str:
+    """Without what is another one in each answer."""
+    return re.sub(r'name="form" value="[^"]+"', "", page)
 
 
 def concepts(tree: dict[str, Any]) -> list[dict[str, Any]]:

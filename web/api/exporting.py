@@ -1,8 +1,8 @@
 """A roadmap to take along, in the forms that other programs read."""
 
+from datetime import datetime
 from gettext import NullTranslations
 from urllib.parse import quote
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -76,19 +76,24 @@ def export_archive(call: Call) -> Response:
 
 def export_calendar(call: Call) -> Response:
     """iCalendar: the days for each concept that is left, as your plan has them today, and the deadline."""
-    return calendar_file(call, call.owner, call.ids["roadmap_id"])
+    tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    return sent_calendar(call, calendar_file(call, tree, today()))
 
 
-def calendar_file(call: Call, owner_id: UUID, roadmap_id: UUID, *, is_shared: bool = False) -> Response:
-    """The same all day long, unless something of the roadmap changes; one that is shared is not called what its owner wants to
-    be able to do, which it would be while it has no plan. Raises NotFound.
-    """
-    today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    tree = reading.roadmap_tree(owner_id, roadmap_id)
-    tree = tree.model_copy(update={"goal": ""}) if is_shared else tree
+def today() -> datetime:
+    """Its beginning."""
+    return clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def calendar_file(call: Call, tree: RoadmapTree, day: datetime) -> Document:
+    """The same all day long, unless something of the roadmap changes."""
     words, told = _words(call, tree)
-    calendar = calendar_of(tree, schedule_of(tree, today.date()), url=own_address(call.request), now=today, texts=words)
-    return _file(call, calendar, tree.title, "ics", told)
+    calendar = calendar_of(tree, schedule_of(tree, day.date()), url=own_address(call.request), now=day, texts=words)
+    return Document(calendar, _headers(tree.title, "ics", told))
+
+
+def sent_calendar(call: Call, calendar: Document) -> Response:
+    return represented(call.request, calendar, MEDIA_TYPES["ics"], calendar.headers)
 
 
 def export_cards(call: Call) -> Response:
@@ -115,14 +120,17 @@ def _words(call: Call, tree: RoadmapTree) -> tuple[NullTranslations, dict[str, s
 
 
 def _file(call: Call, content: bytes, title: str, ending: str, told: dict[str, str]) -> Response:
+    return represented(call.request, Document(content), MEDIA_TYPES[ending], _headers(title, ending, told))
+
+
+def _headers(title: str, ending: str, told: dict[str, str]) -> dict[str, str]:
     """To be kept; the picture shows in a browser, where no file may do anything."""
     way = "inline" if ending == "svg" else "attachment"
-    headers = {
+    return {
         **told,
         "Content-Security-Policy": POLICY,
         "Content-Disposition": f"{way}; filename=\"roadmap.{ending}\"; filename*=UTF-8''{_file_name(title)}.{ending}",
     }
-    return represented(call.request, Document(content), MEDIA_TYPES[ending], headers)
 
 
 def _file_name(title: str) -> str:

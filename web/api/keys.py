@@ -15,6 +15,7 @@ from web.endpoint import Call
 from web.noting import note
 from web.paging import CURSOR, Limit, paged
 from web.standing import standing
+from web.urls import quoted_path
 
 FOR_OPERATORS = {Scope.observe, Scope.admin}
 
@@ -36,7 +37,7 @@ def create_key(call: Call) -> Reply:
     limits.count_new_key(call.owner)
     made = _made_key(call)
     note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
-    return Reply(made, headers={"Location": f"{call.request.url.path}/{made.id}"})
+    return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
 def read_key(call: Call) -> KeyInfo:
@@ -63,7 +64,7 @@ def create_invitation(call: Call) -> Reply:
         act.found["invitation"] = str(made.id)
     note(call.request, "invited", account=call.owner, invitation=made.id)
     body = NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id))
-    return Reply(body, headers={"Location": f"{call.request.url.path}/{made.id}"})
+    return Reply(body, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
 def read_invitation(call: Call) -> InvitationInfo:

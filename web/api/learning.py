@@ -10,6 +10,7 @@ from roadmap.schedule import Schedule
 from web.answering import Reply
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
+from web.urls import quoted_path
 
 
 class AttemptsQuery(BaseModel):
@@ -31,7 +32,7 @@ def set_notes(call: Call) -> LearnerConcept:
 def answer_quiz(call: Call) -> Reply:
     """Graded here; the answer says what was right, and why."""
     made = learning.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
-    return Reply(made, headers={"Location": f"{call.request.url.path}/{made.id}"})
+    return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
 def list_attempts(call: Call) -> Reply:

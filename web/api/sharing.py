@@ -1,25 +1,30 @@
 """Links that open a roadmap to others, and what they open."""
 
+from functools import partial
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roadmap import secret_links, sharing
+from core.texts import negotiated
+from roadmap import reading, secret_links, sharing
 from roadmap.importing import IN_SHARED
 from roadmap.learning import read_profile
 from roadmap.portable import PortableRoadmap, portable
-from roadmap.reading import RoadmapSummary
+from roadmap.reading import RoadmapSummary, RoadmapTree
 from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
 from web import tokens
-from web.answering import Reply
-from web.api.exporting import calendar_file
+from web.answering import Document, Reply, content_of
+from web.api.exporting import calendar_file, sent_calendar, today
 from web.api.importing import made, take_in
 from web.endpoint import Call
 from web.origins import own_address
+from web.remembering import Remembered, Source
+from web.urls import quoted_path
 
 UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # a link may be told to a few, and is not for search engines
+documents = Remembered()
 PLACES = {LinkPurpose.reading: "/shared/{token}", LinkPurpose.calendar: "/calendars/{token}/roadmap.ics"}
 
 
@@ -40,7 +45,7 @@ def create_link(call: Call) -> Reply:
     its owner they see nothing.
     """
     link = secret_links.create_link(call.owner, call.ids["roadmap_id"], call.body)
-    return Reply(link_of(call.request, link), headers={"Location": f"{call.request.url.path}/{link.id}"})
+    return Reply(link_of(call.request, link), headers={"Location": f"{quoted_path(call.request.scope['path'])}/{link.id}"})
 
 
 def list_links(call: Call) -> LinkList:
@@ -58,14 +63,18 @@ def revoke_link(call: Call) -> None:
     secret_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
 
-def read_shared(call: Call) -> Reply:
+def read_shared(call: Call) -> Document:
     """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
-    return Reply(sharing.shared_roadmap(sharing.shared_tree(opened(call))), headers=UNLISTED)
+    link = opened(call)
+    source = Source(partial(sharing.tree_state, link), partial(sharing.shared_tree, link))
+    return documents.look_up(link.roadmap_id, source, lambda tree: _unlisted(sharing.shared_roadmap(tree)))
 
 
-def read_shared_concept(call: Call) -> Reply:
+def read_shared_concept(call: Call) -> Document:
     """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
-    return Reply(sharing.shared_concept(opened(call), call.ids["concept_id"]), headers=UNLISTED)
+    link, concept_id = opened(call), call.ids["concept_id"]
+    source = Source(partial(sharing.concept_state, link, concept_id), partial(sharing.shared_concept, link, concept_id))
+    return documents.look_up((link.roadmap_id, concept_id), source, _unlisted)
 
 
 def copy_shared(call: Call) -> Reply:
@@ -92,8 +101,16 @@ def take_copy_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
 
 def follow_calendar(call: Call) -> Response:
     """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
-    link = opened(call, LinkPurpose.calendar)
-    response = calendar_file(call, link.owner_id, link.roadmap_id, is_shared=True)
+    link, day = opened(call, LinkPurpose.calendar), today()
+    day_and_host = f"{day} {own_address(call.request)}".encode()
+    key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
+    source = Source(lambda: sharing.tree_state(link) + day_and_host, lambda: reading.roadmap_tree(link.owner_id, link.roadmap_id))
+
+    def write(tree: RoadmapTree) -> Document:
+        """While it has no plan it would be called what its owner wants to be able to do: nobody else is told."""
+        return calendar_file(call, tree.model_copy(update={"goal": ""}), day)
+
+    response = sent_calendar(call, documents.look_up(key, source, write))
     response.headers.update(UNLISTED)
     return response
 
@@ -101,6 +118,10 @@ def follow_calendar(call: Call) -> Response:
 def opened(call: Call, purpose: LinkPurpose = LinkPurpose.reading) -> Opened:
     """What the token of the path opens. Raises NotFound, Gone."""
     return secret_links.opened(tokens.read_link_token(purpose, call.ids["token"]), purpose)
+
+
+def _unlisted(body: BaseModel) -> Document:
+    return Document(content_of(body), UNLISTED)
 
 
 def link_of(request: Request, info: LinkInfo) -> Link:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from core.errors import Conflict, Forbidden, Invalid, RoadmapError, TooMany, Unauthenticated, Unavailable
@@ -19,12 +18,13 @@ from web.answering import Reply
 from web.api import accounts as api
 from web.endpoint import Call, NoBody
 from web.errors import status_of
+from web.origins import address_of
 from web.pages import problems
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, local_path, see_other
 from web.pages.rendering import page
 from web.pages.start import CHOICES, REMEMBERED
-from web.turns import in_turn
+from web.turns import in_public_thread, in_turn
 
 REFUSALS = (Conflict, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable)
 Sentences = Mapping[type[RoadmapError], str]
@@ -63,7 +63,7 @@ async def log_in(call: Call) -> Response:
         begun = await api.log_in(replace(call, body=credentials))
     except REFUSALS as error:
         kept = {"email": form.text("email"), "next": form.text("next")}
-        return await run_in_threadpool(_again, call, _login, error, LOGIN, kept)
+        return await in_public_thread(address_of(call.request), _again, call, _login, error, LOGIN, kept)
     return _welcome(begun, form.text("next"))
 
 
@@ -80,7 +80,7 @@ async def register(call: Call) -> Response:
         begun = await api.register(replace(call, body=registration))
     except REFUSALS as error:
         kept = {name: form.text(name) for name in ("email", "name", "invitation", "next")}
-        return await run_in_threadpool(_again, call, _registration, error, REGISTRATION, kept)
+        return await in_public_thread(address_of(call.request), _again, call, _registration, error, REGISTRATION, kept)
     return _welcome(begun, form.text("next"))
 
 

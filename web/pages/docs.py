@@ -1,5 +1,8 @@
 """What programmers read: the description of the API, chapter by chapter, and what its problems mean."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -10,36 +13,41 @@ from web.endpoint import Call
 from web.origins import own_address
 from web.pages import reference
 from web.pages.on_demand import prose
-from web.pages.rendering import page
+from web.pages.rendering import public_page
+from web.remembering import Source
 
 
 def show(call: Call) -> Response:
     """Whoever asks gets the page, also a program: the description for those is /openapi.json."""
-    return page(
-        call.request,
+    return _page(
+        call,
         "docs.html",
-        introduction=reference.introduction(),
-        headers_of_answers=reference.headers(),
-        chapters=reference.chapters(),
-        origin=own_address(call.request),
+        "/docs",
+        lambda: {
+            "introduction": reference.introduction(),
+            "headers_of_answers": reference.headers(),
+            "chapters": reference.chapters(),
+        },
     )
 
 
 def show_chapter(call: Call) -> Response:
     chapter = reference.chapter(call.ids["tag"])
-    return page(
-        call.request,
+    return _page(
+        call,
         "chapter.html",
-        chapter=chapter,
-        chapters=reference.chapters(),
-        operations=reference.operations(chapter.name),
-        origin=own_address(call.request),
-        with_token=not settings.embedded,
+        f"/docs/{call.ids['tag']}",
+        lambda: {
+            "chapter": chapter,
+            "chapters": reference.chapters(),
+            "operations": reference.operations(chapter.name),
+            "with_token": not settings.embedded,
+        },
     )
 
 
 def list_problem_types(call: Call) -> Response:
-    return page(call.request, "problem_types.html", problems=_problems(call))
+    return _page(call, "problem_types.html", "/problems", lambda: {"problems": _problems(call)})
 
 
 def _problems(call: Call) -> list[tuple[ProblemMeaning, Markup]]:
@@ -49,4 +57,16 @@ def _problems(call: Call) -> list[tuple[ProblemMeaning, Markup]]:
 
 def show_problem_type(call: Call) -> Response:
     kind = documentation.meaning_of(documentation.problem_type(call.ids["slug"]))
-    return page(call.request, "problem_type.html", kind=kind, meaning=prose(kind.meaning), remedy=prose(kind.remedy))
+    return _page(
+        call,
+        "problem_type.html",
+        kind.type,
+        lambda: {"kind": kind, "meaning": prose(kind.meaning), "remedy": prose(kind.remedy)},
+    )
+
+
+def _page(call: Call, template: str, path: str, context: Callable[[], Mapping[str, Any]]) -> Response:
+    """It changes with the name that the service is called by, and with nothing else."""
+    origin = own_address(call.request)
+    source = Source(origin.encode, lambda: origin, is_stored=False)
+    return public_page(call.request, template, path, source, lambda origin: {**context(), "origin": origin})

@@ -47,7 +47,7 @@ def files() -> dict[str, File]:
     return dict(_files())
 
 
-def serve(call: Call) -> Response:
+async def serve(call: Call) -> Response:
     file = files().get(call.ids["file"])
     if file is None:
         raise NotFound("There is no such file.")

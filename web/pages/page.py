@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
 
 from core.errors import Invalid, Malformed, Unsupported
 from web.endpoint import Endpoint
 from web.pages import upload
 from web.parsing import field_errors, read_body
+from web.routing import IndexedRouter
+from web.urls import path_and_query, quoted_path, quoted_url
 
 MOST_FIELDS = 1000
 
@@ -86,7 +87,7 @@ class Page(Endpoint):
 
 def wants_page(request: Request) -> bool:
     """Whether the answer is for a person who looks at it."""
-    return not request.url.path.startswith("/api/") and bool(ACCEPTED.search(request.headers.get("accept", "")))
+    return not request.scope["path"].startswith("/api/") and bool(ACCEPTED.search(request.headers.get("accept", "")))
 
 
 def is_part(request: Request) -> bool:
@@ -104,26 +105,24 @@ def filled(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 def see_other(path: str, headers: Mapping[str, str] | None = None) -> Response:
     """To a page of ours, by GET."""
-    return Response(status_code=303, headers={**(headers or {}), "Location": path})
+    return Response(status_code=303, headers={**(headers or {}), "Location": quoted_url(path)})
 
 
 def login_path(request: Request) -> str:
     """Of the page where one logs in, and from there comes back to this one."""
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path = path_and_query(request)
     return "/login" if path == "/" else "/login?" + urlencode({"next": path})
 
 
 def page_of(request: Request) -> str:
-    """The path of the page on which it was asked for: the nearest one, at its own path or above, that can be looked at."""
-    path = request.url.path
-    while path and not _can_be_looked_at(request, path):
+    """The path of the page on which it was asked for: the nearest one, at its own path or above, that can be looked at.
+    Percent-encoded.
+    """
+    router: IndexedRouter = request.app.router
+    path = "/".join(request.scope["path"].split("/")[: router.most_slashes + 1])
+    while path and "GET" not in router.methods(request.scope, path):
         path = path.rpartition("/")[0]
-    return path or "/"
-
-
-def _can_be_looked_at(request: Request, path: str) -> bool:
-    asked = {**request.scope, "path": path, "method": "GET"}
-    return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
+    return quoted_path(path) or "/"
 
 
 def local_path(path: str) -> str:

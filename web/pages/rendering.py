@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -18,12 +19,15 @@ from core.runtime import settings
 from core.texts import LANGUAGES, texts
 from roadmap.picture.drawing import SHAPES
 from roadmap.picture.marks import Mark, mark_of
+from web.answering import Document
 from web.callers import login_in_cookie
-from web.compressing import compressed
+from web.compressing import ZIPPED, compressed, is_compressed
 from web.pages import files, sentences
 from web.pages.look import THEMES, language_of, theme_of
 from web.pages.pace_said import Pace
 from web.pages.page import page_of
+from web.remembering import Facts, Remembered, Source
+from web.urls import path_and_query
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,11 +37,15 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+MOST_BYTES = 8 * 1024 * 1024  # of pages for everybody
+FORM = secrets.token_urlsafe(16)  # in place of the name of a form, which is another one in each answer (once.py)
 CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "same-origin",  # without one, browsers hide the origin of a form from us as well
 }
+
+_pages = Remembered(MOST_BYTES)
 
 
 def with_code(text: str) -> Markup:
@@ -58,30 +66,70 @@ def page(
     """The template as a whole answer. Takes time: for a thread."""
     content = rendered(request, template, **context).encode()
     content, sent = (content, {}) if holds_secret else compressed(request, content)
+    return _sent(request, content, {**sent, **(headers or {})}, status)
+
+
+def public_page(
+    request: Request,
+    template: str,
+    path: str,
+    source: Source[Facts],
+    context: Callable[[Facts], Mapping[str, Any]],
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One that shows everybody the same: rendered once for each state of what it shows, and each look that one can choose.
+    `context` makes of what the source has what the template shows; `path` is its only address. Takes time: for a thread.
+    """
+
+    def write(facts: Facts) -> Document:
+        return Document(rendered(request, template, current_path=path, form=FORM, **context(facts)).encode())
+
+    key = (path, language_of(request), theme_of(request), *_standing(request))
+    document = _pages.look_up(key, source, write)
+    if FORM.encode() in document.content:
+        content, sent = compressed(request, document.content.replace(FORM.encode(), secrets.token_urlsafe(16).encode()))
+    elif is_compressed(request, document.content):
+        content, sent = document.shortened, ZIPPED
+    else:
+        content, sent = document.content, {}
+    return _sent(request, content, {**sent, **(headers or {})})
+
+
+def _sent(request: Request, content: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
     vary = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Content-Language": language_of(request)}
-    return Response(content, status, {**HEADERS, **sent, **vary, **(headers or {})}, media_type="text/html")
+    return Response(content, status, {**HEADERS, **vary, **headers}, media_type="text/html")
 
 
-def rendered(request: Request, template: str, **context: Any) -> str:
+def rendered(request: Request, template: str, *, current_path: str = "", **context: Any) -> str:
+    """`current_path`: its address in place of the one that was asked for, which may be written in many ways."""
     language = language_of(request)
-    login = login_in_cookie(request)
+    is_known, may_observe = _standing(request)
     around = {
         "request": request,
-        "here": _here(request) if context.get("code") is None else "/",
+        "current_path": current_path or request.scope["path"],
+        "here": "/" if context.get("code") is not None else current_path or _here(request),
         "language": language,
         "theme": theme_of(request),
         "embedded": settings.embedded,
-        "is_known": settings.embedded or login is not None,
-        "may_observe": settings.embedded or (login is not None and (login.is_admin or login.is_observer)),
+        "is_known": is_known,
+        "may_observe": may_observe,
     }
     return _environment(language).get_template(template).render(**around, **context)
+
+
+def _standing(request: Request) -> tuple[bool, bool]:
+    """Whether a page is for somebody with an account, and for one who may see what operators see."""
+    login = login_in_cookie(request)
+    is_known = settings.embedded or login is not None
+    return is_known, settings.embedded or (login is not None and (login.is_admin or login.is_observer))
 
 
 def _here(request: Request) -> str:
     """To come back to after another language or other colours were chosen."""
     if request.method != "GET":
         return page_of(request)
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return path_and_query(request)
 
 
 @cache

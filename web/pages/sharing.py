@@ -1,7 +1,8 @@
 """Links to a roadmap: the page of its owner, and what others see who have one."""
 
-import secrets
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from markupsafe import Markup
@@ -14,6 +15,7 @@ from roadmap.outline import ContentKind
 from roadmap.picture.drawing import inlined
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.secret_links import LinkPurpose, LinkRequest
+from roadmap.sharing import SharedConceptDetail
 from web.api.sharing import UNLISTED, copy_of, link_of, opened, take_copy_in
 from web.endpoint import Call
 from web.errors import status_of
@@ -22,8 +24,9 @@ from web.pages.look import language_of
 from web.pages.on_demand import prose
 from web.pages.once import made_once
 from web.pages.page import filled, see_other
-from web.pages.rendering import page
+from web.pages.rendering import page, public_page
 from web.pages.start import CHOICES
+from web.remembering import Source
 
 LIVES = (7, 30, 365)  # days that are offered
 
@@ -63,35 +66,42 @@ def revoke(call: Call) -> Response:
 
 
 def show_shared(call: Call) -> Response:
-    tree = sharing.shared_tree(opened(call))
-    path = f"/shared/{call.ids['token']}"
+    link, path = opened(call), f"/shared/{call.ids['token']}"
     words = texts(language_of(call.request))
-    drawn = Markup(inlined(tree, lambda concept_id: f"{path}/concepts/{concept_id}", words))
-    return page(call.request, "shared.html", headers=UNLISTED, tree=tree, path=path, drawn=drawn, form=secrets.token_urlsafe(16))
+
+    def context(tree: RoadmapTree) -> dict[str, Any]:
+        drawn = Markup(inlined(tree, lambda concept_id: f"{path}/concepts/{concept_id}", words))
+        return {"tree": tree, "path": path, "drawn": drawn}
+
+    source = Source(partial(sharing.tree_state, link), partial(sharing.shared_tree, link))
+    return public_page(call.request, "shared.html", path, source, context, headers=UNLISTED)
 
 
 def show_shared_concept(call: Call) -> Response:
-    link = opened(call)
-    concept = sharing.shared_concept(link, call.ids["concept_id"])
-    tree = sharing.shared_tree(link)
-    at = next((number for number, each in enumerate(concepts_of(tree)) if each.id == concept.id), None)
-    if at is None:
-        raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
+    link, concept_id, path = opened(call), call.ids["concept_id"], f"/shared/{call.ids['token']}"
     words = texts(language_of(call.request))
-    tutorial = concept.tutorial and prose(concept.tutorial, code_label=words.gettext("Code"), table_label=words.gettext("Table"))
-    return page(
-        call.request,
-        "shared_concept.html",
-        headers=UNLISTED,
-        concept=concept,
-        tree=tree,
-        place=Place(tree, at),
-        path=f"/shared/{call.ids['token']}",
-        tutorial=tutorial,
-        kinds=list(ContentKind),
-        choices=CHOICES,
-        form=secrets.token_urlsafe(16),
-    )
+
+    def read() -> tuple[RoadmapTree, SharedConceptDetail]:
+        return sharing.shared_tree(link), sharing.shared_concept(link, concept_id)
+
+    def context(found: tuple[RoadmapTree, SharedConceptDetail]) -> dict[str, Any]:
+        tree, concept = found
+        at = next((number for number, each in enumerate(concepts_of(tree)) if each.id == concept_id), None)
+        if at is None:
+            raise NotFound("There is no such concept in this roadmap: it was taken out.")
+        code, table = words.gettext("Code"), words.gettext("Table")
+        return {
+            "concept": concept,
+            "tree": tree,
+            "place": Place(tree, at),
+            "path": path,
+            "tutorial": concept.tutorial and prose(concept.tutorial, code_label=code, table_label=table),
+            "kinds": list(ContentKind),
+            "choices": CHOICES,
+        }
+
+    source, own_path = Source(partial(sharing.concept_state, link, concept_id), read), f"{path}/concepts/{concept_id}"
+    return public_page(call.request, "shared_concept.html", own_path, source, context, headers=UNLISTED)
 
 
 def copy(call: Call) -> Response:
