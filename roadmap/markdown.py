@@ -108,15 +108,15 @@ def _rewritten(source: str, parser: MarkdownIt, work: "Work", careful: bool) -> 
 
 
 class Work:
-    """What a parser may still do for a text: a few steps of it can take as many rules as the square of the text's length."""
+    """Budget of a text for calls of parser rules, of which there can be as many as the square of its length."""
 
-    def __init__(self, calls: int = MOST_CALLS) -> None:
-        self._calls = calls
+    def __init__(self) -> None:
+        self._calls_left = MOST_CALLS
 
     def call(self) -> None:
         """Raises TooIntricate."""
-        self._calls -= 1
-        if self._calls < 0:
+        self._calls_left -= 1
+        if self._calls_left < 0:
             raise TooIntricate
 
 

@@ -15,7 +15,7 @@ from tests.stack import ROOT
 
 MOST_MEMORY = 100.0  # MiB
 LONGEST_HOLD = 1.0  # CPU seconds of the global lock; heartbeats come every 3 s
-TEXTS_DAILY = ("finally", "imports", "toml keys", "formulas", "images in a wide table")
+TEXTS_DAILY = ("finally", "imports", "toml keys")
 DAILY = (
     *("packed", "endless", "too many objects", "lists in the envelope", "mistakes in depth", "backslashes", "links"),
     *(f"tutorial: {name}" for name in TEXTS_DAILY),
