@@ -6,13 +6,16 @@ No defaults and no length limits here: structured output allows neither. The dom
 import math
 import random
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.text import one_line, plain
-from roadmap.markdown import harmless
+from roadmap.markdown import sanitized
 from roadmap.outline import (
+    FIRST_ONLY,
+    LONGEST_WORDS,
+    MOST_ITEMS,
     Analysis,
     Level,
     Outline,
@@ -27,6 +30,8 @@ from roadmap.outline import (
     Tutorial,
 )
 
+Item = TypeVar("Item")
+
 
 def _whole(hours: Any) -> Any:
     """Models write 2.5 or "3 hours" where the schema is not enforced."""
@@ -35,10 +40,24 @@ def _whole(hours: Any) -> Any:
     return math.ceil(hours) if isinstance(hours, float) and 0 < hours < 10_000 else hours
 
 
+def _short(text: str) -> str:
+    if len(text) > LONGEST_WORDS:
+        raise ValueError(f"at most {LONGEST_WORDS:,} characters are allowed")
+    return text
+
+
+def _few(items: list[Item]) -> list[Item]:
+    if len(items) > MOST_ITEMS:
+        raise ValueError(f"at most {MOST_ITEMS:,} are allowed")
+    return items
+
+
 LONGEST_TUTORIAL = 100_000  # characters; more than a person reads at once, and each is looked at many times
 
-Words = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
-Line = Annotated[str, AfterValidator(one_line)]
+Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
+Words = Annotated[str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip)]
+Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line)]
+Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
 class Draft(BaseModel):
@@ -49,9 +68,9 @@ class Draft(BaseModel):
 
 class AnalysisDraft(Draft):
     aim: Annotated[Line, Field(description="what the person will be able to do in the end, one sentence")]
-    known: Annotated[list[Line], Field(description="what the person knows already and needs not learn")]
-    subjects: Annotated[list[Line], Field(description="what has to be learned, from the ground up")]
-    assumptions: Annotated[list[Line], Field(description="what had to be guessed because the person did not say it")]
+    known: Annotated[Several[Line], Field(description="what the person knows already and needs not learn")]
+    subjects: Annotated[Several[Line], Field(description="what has to be learned, from the ground up")]
+    assumptions: Annotated[Several[Line], Field(description="what had to be guessed because the person did not say it")]
 
     def to_analysis(self) -> Analysis:
         return Analysis(aim=self.aim, known=tuple(self.known), subjects=tuple(self.subjects), assumptions=tuple(self.assumptions))
@@ -63,39 +82,39 @@ class ConceptDraft(Draft):
     description: Words
     hours: Annotated[int, BeforeValidator(_whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
-    prerequisites: Annotated[list[Line], Field(description="keys of concepts that come earlier and are needed directly")]
-    outcomes: Annotated[list[Line], Field(description="two to four, each completing 'you will be able to'")]
+    prerequisites: Annotated[Several[Line], Field(description="keys of concepts that come earlier and are needed directly")]
+    outcomes: Annotated[Several[Line], Field(description="two to four, each completing 'you will be able to'")]
 
 
 class ModuleDraft(Draft):
     key: Annotated[Line, Field(description="short name in lower case with hyphens, unique among the modules")]
     title: Line
     description: Words
-    concepts: list[ConceptDraft]
+    concepts: Several[ConceptDraft]
 
 
 class StageDraft(Draft):
     key: Annotated[Line, Field(description="short name in lower case with hyphens, unique among the stages")]
     title: Line
     description: Words
-    modules: list[ModuleDraft]
+    modules: Several[ModuleDraft]
 
 
 class OutlineDraft(Draft):
     title: Line
-    stages: list[StageDraft]
+    stages: Several[StageDraft]
 
     def to_outline(self) -> Outline:
         return Outline(title=self.title, stages=tuple(_stage(stage) for stage in self.stages))
 
 
 class TutorialDraft(Draft):
-    markdown: Annotated[Words, Field(description="the whole tutorial in Markdown, without HTML and without images")]
+    markdown: Annotated[Markdown, Field(description="the whole tutorial in Markdown, without HTML and without images")]
 
     def to_content(self) -> Tutorial:
         if len(self.markdown) > LONGEST_TUTORIAL:
             raise ValueError(f"A tutorial has at most {LONGEST_TUTORIAL:,} characters.")
-        return Tutorial(markdown=harmless(self.markdown.strip()))
+        return Tutorial(markdown=sanitized(self.markdown.strip()))
 
 
 class ResourceDraft(Draft):
@@ -108,7 +127,7 @@ class ResourceDraft(Draft):
 
 
 class ResourcesDraft(Draft):
-    items: list[ResourceDraft]
+    items: Several[ResourceDraft]
 
     def to_content(self) -> Resources:
         return Resources(items=tuple(Resource(**item.model_dump()) for item in self.items))
@@ -116,8 +135,8 @@ class ResourcesDraft(Draft):
 
 class QuestionDraft(Draft):
     prompt: Words
-    right_options: Annotated[list[Line], Field(description="one, or several when several are right")]
-    wrong_options: Annotated[list[Line], Field(description="one to four that a learner could believe")]
+    right_options: Annotated[Several[Line], Field(description="one, or several when several are right")]
+    wrong_options: Annotated[Several[Line], Field(description="one to four that a learner could believe")]
     explanation: Annotated[Line, Field(description="why the right ones are right and the tempting wrong one is wrong")]
 
     def to_question(self) -> Question:
@@ -134,7 +153,7 @@ class QuestionDraft(Draft):
 
 
 class QuizDraft(Draft):
-    questions: list[QuestionDraft]
+    questions: Several[QuestionDraft]
 
     def to_content(self) -> Quiz:
         return Quiz(questions=tuple(question.to_question() for question in self.questions))

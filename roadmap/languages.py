@@ -94,7 +94,9 @@ FENCED = re.compile(
     r"^(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*(`{3,}|~{3,})[^\n]*$.*?(?:^[ \t>]*\1|\Z)", re.MULTILINE | re.DOTALL
 )
 INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}|\t)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*")
-MATH = re.compile(r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[.{1,2000}?\\\]|\\\(.{1,500}?\\\)", re.DOTALL)
+MATH = re.compile(  # none begins within another: each would be read to its end
+    r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[(?:(?!\\\[).){1,2000}?\\\]|\\\((?:(?!\\\().){1,500}?\\\)", re.DOTALL
+)
 INLINE_CODE = re.compile(r"(?<!`)(`{1,9})(?!`)[^\n]*?(?<!`)\1(?!`)")  # bounded: text of a model may be made to take for ever
 URL = re.compile(r"(?:https?://|www\.)[!-~]+")  # a Chinese sentence goes on after it without a space
 HAN, KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30fa]")

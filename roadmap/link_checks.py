@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from math import inf
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
 import peewee
@@ -33,7 +32,7 @@ from roadmap.steps import Step
 
 logger = logging.getLogger(__name__)
 
-NOTED_AT_ONCE = 200  # parts
+NOTED_AT_ONCE, MOST_NOTINGS = 10, 20  # parts, each of which may name 1,000 long addresses; and how often in a round
 DUE_AT_ONCE = 200  # addresses, of which each host gives one
 VISITS = 30  # of a round
 AT_ONCE = 10  # visits
@@ -76,7 +75,9 @@ blind = Blind()
 
 def look_after(*, by_model: bool) -> list[Step]:
     """One round; returns the steps of parts that are written anew, by a model or by the catalogue."""
-    _note_new()
+    for _ in range(MOST_NOTINGS):
+        if _note_new() < NOTED_AT_ONCE:
+            break
     _check_due()
     return _replace_dead(by_model=by_model)
 
@@ -107,21 +108,19 @@ def without(resources: Resources, dead: Sequence[str]) -> Resources:
     return Resources(items=left or resources.items)
 
 
-def _note_new() -> None:
-    """The addresses of versions that have become current since, whichever way."""
+def _note_new() -> int:
+    """The addresses of versions that have become current since, whichever way; of how many parts."""
     with transaction():
         columns = (Content.id, Content.version)
         found = dict(skip_locked(Content.select(*columns).where(UNNOTED).limit(NOTED_AT_ONCE)).tuples())
         if not found:
-            return
-        its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-        query = ContentVersion.select(ContentVersion.content, ContentVersion.body).join(Content, on=its)
-        urls_of = {id_: _urls(body) for id_, body in query.where(ContentVersion.content.in_(list(found))).tuples()}
+            return 0
+        urls_of = {id_: _urls(id_, version) for id_, version in found.items()}
         _insert({url for urls in urls_of.values() for url in urls})
         uses = LinkUse.select(LinkUse.content).where(LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False))
         anew = {id_ for (id_,) in uses.distinct().tuples()}
         for id_, version in found.items():
-            named = [digest(url) for url in urls_of.get(id_, ())]
+            named = [digest(url) for url in urls_of[id_]]
             kept = keep_rows(CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named)))
             if len(kept) < len(named):  # one was just forgotten, as nobody named it: it comes again
                 continue
@@ -131,10 +130,14 @@ def _note_new() -> None:
             if id_ in anew:  # what it names now was looked at: dead ones would be followed by others without end
                 _mark_replaced(id_)
             Content.update(links_noted=version).where(Content.id == id_, Content.version == version).execute()
+    return len(found)
 
 
-def _urls(body: dict[str, Any]) -> list[str]:
-    return list(dict.fromkeys(item["url"] for item in body["items"]))
+def _urls(content_id: UUID, version: int) -> list[str]:
+    """Of one version: a body may have megabytes."""
+    its = (ContentVersion.content == content_id) & (ContentVersion.version == version)
+    body = ContentVersion.select(ContentVersion.body).where(its).scalar()
+    return list(dict.fromkeys(item["url"] for item in body["items"])) if body else []
 
 
 def _insert(urls: Iterable[str]) -> None:

@@ -12,10 +12,13 @@ from typing import Any
 from markdown_it import MarkdownIt, rules_inline
 from markdown_it.common.utils import mdTrim
 from markdown_it.helpers import parseLinkLabel
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 MOST_BRACKETS = 1000  # in one paragraph; parsers take the square of their number of steps
+MOST_CALLS = 2_000_000  # of the rules of parsers, for one text; a tutorial of 100,000 characters has 500,000
+MOST_TOKENS = 100_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
 MOST_ROUNDS = 20  # taking one thing out can show another: an image in an image, a tag in a comment
 # With the tables of GitHub, without the limit that a parser sets to nesting, and CommonMark alone.
 PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
@@ -31,7 +34,8 @@ UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
 LIKE_CODE = re.compile(r"[\w)\]]\[")
 UNESCAPED_MARK = re.compile(r"(?<!\\)(\\\\)*!\Z")
 
-Rule = Callable[[StateInline, bool], bool]
+Rule = Callable[..., Any]
+_Cells = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +62,81 @@ class Edit:
     text: str = ""
 
 
+class TooIntricate(ValueError):
+    """A text is nested deeper, or takes a parser longer, than any tutorial needs."""
+
+    def __init__(self) -> None:
+        super().__init__("The Markdown is too intricate: nest less, and use fewer tables, links and marks.")
+
+
 def harmless(markdown: str) -> str:
-    """HTML shows as text, images become links, other links lose their target and keep their text. Code stays as it is."""
+    """HTML shows as text, images become links, other links lose their target and keep their text. Code stays as it is.
+
+    A text that is too intricate to be parsed shows its marks.
+    """
+    try:
+        return sanitized(markdown)
+    except TooIntricate:
+        return _without_marks(markdown)
+
+
+def sanitized(markdown: str) -> str:
+    """The same as `harmless`. Raises TooIntricate."""
+    work = Work()
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
             before = markdown
             for preset, nesting in PARSERS:
-                markdown = _rewritten(markdown, _parser(preset, nesting), careful)
+                markdown = _rewritten(markdown, _parser(preset, nesting), work, careful)
             if markdown == before:
                 return markdown
-    except RecursionError:  # nested deeper than any parser follows
-        pass
+    except RecursionError as error:
+        raise TooIntricate from error
+    return _without_marks(markdown)
+
+
+def _without_marks(markdown: str) -> str:
     return UNESCAPED.sub(lambda found: found[0] + "\\", markdown)
 
 
-def _rewritten(source: str, parser: MarkdownIt, careful: bool) -> str:
-    for edit in sorted(set(_Page(source, parser).edits(careful)), reverse=True):
-        source = source[: edit.start] + edit.text + source[edit.end :]
-    return source
+def _rewritten(source: str, parser: MarkdownIt, work: "Work", careful: bool) -> str:
+    parts, at = [], 0
+    for edit in sorted(set(_Page(source, parser, work).edits(careful))):
+        parts += [source[at : edit.start], edit.text]
+        at = max(at, edit.end)
+    return "".join(parts) + source[at:]
+
+
+class Work:
+    """Budget of a text for calls of parser rules, of which there can be as many as the square of its length."""
+
+    def __init__(self) -> None:
+        self._calls_left = MOST_CALLS
+
+    def call(self) -> None:
+        """Raises TooIntricate."""
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            raise TooIntricate
+
+
+class _Tokens(list[Token]):
+    def append(self, token: Token) -> None:
+        if len(self) >= MOST_TOKENS:
+            raise TooIntricate
+        super().append(token)
 
 
 class _Page:
     """A source, and the blocks that a parser sees in it."""
 
-    def __init__(self, source: str, parser: MarkdownIt) -> None:
+    def __init__(self, source: str, parser: MarkdownIt, work: Work) -> None:
         self._source, self._parser = source, parser
         self._lines = LINE_END.split(source.replace("\0", "\ufffd"))
         self._starts = [0, *(found.end() for found in LINE_END.finditer(source)), len(source)]
-        self._env: dict[str, Any] = {}
-        self._tokens: list[Token] = []
+        self._env: dict[str, Any] = {"work": work}
+        self._tokens = _Tokens()
+        self._cells: dict[int, list[_Cells]] = {}
         parser.block.parse("\n".join(self._lines), parser, self._env, self._tokens)
 
     def edits(self, careful: bool) -> Iterator[Edit]:
@@ -99,8 +149,13 @@ class _Page:
         for definition in (*self._env.get("references", {}).values(), *self._env.get("duplicate_refs", [])):
             if not ALLOWED.match(definition["href"]):
                 yield definition["map"], list(self._without_definition(*definition["map"]))
+        column = 0
         for place, token in enumerate(self._tokens):
-            if token.type == "html_block":
+            if token.type == "tr_open":
+                column = -1
+            elif token.type in ("th_open", "td_open"):
+                column += 1
+            elif token.type == "html_block":
                 yield token.map or [], list(self._without_html(*token.map or []))
             elif token.type == "inline":
                 if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
@@ -108,12 +163,12 @@ class _Page:
                     continue
                 found = self._found(token.content)
                 if not all(each.may_stay for each in found):
-                    origin = self._origin(place)
+                    origin = self._origin(place, column)
                     yield token.map or [], None if origin is None else list(self._without(found, origin))
 
     def _found(self, content: str) -> list[Found]:
         env: dict[str, Any] = {**self._env, "content": content, "found": []}
-        self._parser.inline.parse(content, self._parser, env, [])
+        self._parser.inline.parse(content, self._parser, env, _Tokens())
         found: list[Found] = env["found"]
         return found
 
@@ -160,12 +215,12 @@ class _Page:
     def _is_like_code(self, link: Found, start: int) -> bool:
         return link.label + 1 < link.end and LIKE_CODE.match(self._source, max(0, start - 1)) is not None
 
-    def _origin(self, place: int) -> list[int] | None:
+    def _origin(self, place: int, column: int) -> list[int] | None:
         """Where in the source each character of an inline token stands; None when that cannot be told for certain."""
         token, opener = self._tokens[place], self._tokens[place - 1]
         first, last = token.map or [0, 0]
         if opener.type in ("th_open", "td_open"):
-            return self._origin_of_cell(token.content, first, self._column(place))
+            return self._origin_of_cell(token.content, first, column)
         if opener.markup.startswith("#"):
             rest = re.sub("^[^#]*#+", "", self._lines[first])
             at = len(self._lines[first]) - len(rest) + rest.find(token.content)
@@ -185,18 +240,12 @@ class _Page:
         at = self._starts[line] + len(whole) - 1 - len(body) - text.find(body)
         return list(range(at, at + len(text) + 1))
 
-    def _column(self, place: int) -> int:
-        row = next(before for before in range(place, -1, -1) if self._tokens[before].type == "tr_open")
-        return (place - row - 2) // 3  # each cell is three tokens
-
     def _origin_of_cell(self, content: str, line: int, column: int) -> list[int] | None:
         """Cells end at pipes; one with a backslash before it is part of a cell, without that backslash."""
         text = self._lines[line]
-        last = len(mdTrim("-" + text)) - 1
-        for prefix in (PREFIX, QUOTATION, ""):  # the first line of a table may look like that of a list or quotation
-            first = last - len(mdTrim(re.sub(prefix, "", text, count=1)))
-            pipes = [found.start() for found in PIPE.finditer(text, first, last)]
-            cells = list(zip([first, *(pipe + 1 for pipe in pipes)], [*pipes, last], strict=True))
+        if line not in self._cells:
+            self._cells[line] = [_cells(text, prefix) for prefix in (PREFIX, QUOTATION, "")]
+        for cells in self._cells[line]:  # the first line of a table may look like that of a list or quotation
             first_column = 1 if cells[0][0] == cells[0][1] else 0
             begin, end = cells[column + first_column] if column + first_column < len(cells) else (0, 0)
             places = [each for each in range(begin, end) if text[each : each + 2] != "\\|"]
@@ -210,6 +259,14 @@ class _Page:
             yield Edit(found.end(), found.end(), "\\")
 
 
+def _cells(line: str, prefix: re.Pattern[str] | str) -> _Cells:
+    """Where each cell of a line begins and ends."""
+    last = len(mdTrim("-" + line)) - 1
+    first = last - len(mdTrim(re.sub(prefix, "", line, count=1)))
+    pipes = [found.start() for found in PIPE.finditer(line, first, last)]
+    return list(zip([first, *(pipe + 1 for pipe in pipes)], [*pipes, last], strict=True))
+
+
 class _Parser(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
         """Every address makes a link, so that none is overlooked."""
@@ -221,14 +278,27 @@ def _parser(preset: str, nesting: int) -> MarkdownIt:
     parser = _Parser(preset, {"html": True, "maxNesting": nesting})
     for name in ("link", "image", "autolink", "html_inline"):
         parser.inline.ruler.at(name, _noting(name, getattr(rules_inline, name)))
-    parser.render("# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once.")
+    for ruler in (parser.block.ruler, parser.inline.ruler):
+        for rule in ruler.__rules__:
+            rule.fn = _counted(rule.fn)
+    parser.inline.skipToken = _counted(parser.inline.skipToken)  # type: ignore[method-assign]
+    first = "# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once."
+    parser.render(first, {"work": Work()})
     return parser
+
+
+def _counted(rule: Rule) -> Rule:
+    def counted(state: StateBlock | StateInline, *rest: Any) -> Any:
+        state.env["work"].call()
+        return rule(state, *rest)
+
+    return counted
 
 
 def _noting(name: str, rule: Rule) -> Rule:
     def noting(state: StateInline, silent: bool) -> bool:
         start, before = state.pos, len(state.tokens)
-        done = rule(state, silent)
+        done: bool = rule(state, silent)
         if done and not silent and state.env.get("content") == state.src:  # not the text of an image
             state.env["found"].append(Found(name, start, state.pos, _label(state, name, start), _target(state.tokens[before:])))
         return done

@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     import openai
 
 LARGEST_ANSWER, LARGEST_ERROR = 2 * 1024 * 1024, 64 * 1024  # bytes
+MOST_PARTS = 150_000  # commas, brackets and braces of an answer: a value takes up to 230 bytes once it is parsed
+UNPACKED = {"Accept-Encoding": "identity"}
 MARGIN = 10.0  # seconds that the end of a call may take
 CONNECTING, EXPLAINING = 10.0, 5.0  # most seconds for a connection, and for the body of an error, whose status is known
 MOST_TOKENS = 2_000_000  # more than any model reads or writes at once is no count
 MOST_BRACES = 200  # places at which an answer that is more than JSON is looked at
+LONGEST_SHOWN = 3000  # characters of what a provider says that are looked at
 OVERHEAD = 100  # most tokens that a provider puts around a message
 LASTING = {301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 422}  # statuses that the same request would get again
 MAYBE_BILLED = {502, 504, *range(520, 528)}  # a gateway gave up on a model that may have worked on: nobody knows
@@ -185,10 +188,14 @@ class ModelClient:
 
     async def _receive(self, request: dict[str, Any], headers: Mapping[str, str]) -> bytes:
         asking = self._client.chat.completions.with_streaming_response
-        async with asking.create(model=self._model, extra_headers=headers, **request) as response:
+        async with asking.create(model=self._model, extra_headers={**headers, **UNPACKED}, **request) as response:
+            if response.headers.get("content-encoding", "identity") != "identity":  # a few bytes could become any number
+                raise GeneratorFault("The server compresses its answer, although it was asked not to.")
             body = bytearray()
-            if not await _received(body, response.iter_bytes(), LARGEST_ANSWER):
+            if not await _received(body, response.http_response.aiter_raw(), LARGEST_ANSWER):
                 raise GeneratorFault("The model's answer is too long.")
+        if sum(map(body.count, b",[{")) > MOST_PARTS:
+            raise GeneratorFault("The model's answer has too many parts.")
         return bytes(body)
 
     def _make_client(self) -> "openai.AsyncOpenAI":
@@ -229,7 +236,7 @@ class ModelClient:
     def _text(self, choice: dict[str, Any]) -> str:
         ended, message = choice.get("finish_reason"), choice["message"]
         if message.get("refusal"):
-            raise GeneratorFault(f"The model refuses: {self._shown(str(message['refusal']))}.", lasting=True)
+            raise GeneratorFault(f"The model refuses: {self._shown(_words(message['refusal']))}.", lasting=True)
         if ended == "content_filter":
             raise GeneratorFault("The provider's content filter withheld the answer; word the goal differently.", lasting=True)
         if ended == "length":
@@ -256,9 +263,9 @@ class ModelClient:
     def _fault_within(self, error: object) -> GeneratorFault:
         """OpenRouter sends the status 200 before it knows whether the model behind it works."""
         fields = error if isinstance(error, dict) else {"message": error}
-        code = str(fields.get("code"))
+        code = _words(fields.get("code"))
         kind = TooManyRequests if code == "429" else GeneratorFault
-        said = self._shown(str(fields.get("message") or code))
+        said = self._shown(_words(fields.get("message")) or code)
         hint = f" ({HINTS[402]})" if code == "402" else ""
         return kind(f"The provider answered with an error: {said}{hint}.", lasting=code in LASTING_WITHIN)
 
@@ -273,7 +280,8 @@ class ModelClient:
 
     def _shown(self, text: str) -> str:
         """What a provider says, which may repeat the key; short, and without a full stop."""
-        return one_line(text.replace(self._key, "***") if self._key else text)[:300].rstrip(". ")
+        without_key = text.replace(self._key, "***") if self._key else text
+        return one_line(without_key[:LONGEST_SHOWN])[:300].rstrip(". ")
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -295,7 +303,7 @@ async def _raise_refusal(response: "httpx2.Response") -> None:
     body = bytearray()
     with suppress(OSError, _libraries()[1].RequestError):  # a timeout too: the status says enough
         async with asyncio.timeout(EXPLAINING):
-            await _received(body, response.aiter_bytes(), LARGEST_ERROR)
+            await _received(body, response.aiter_raw(), LARGEST_ERROR)
     raise Refusal(response.status_code, response.headers, bytes(body))
 
 
@@ -323,6 +331,11 @@ def _json_within(text: str) -> str | None:
             found = max(found, text[place:end], key=len)
         place = text.find("{", end)
     return found or None
+
+
+def _words(said: object) -> str:
+    """A text or a number as text; empty for values with others in them."""
+    return str(said) if isinstance(said, str | int) else ""
 
 
 def _count(tokens: object) -> int | None:

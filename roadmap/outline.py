@@ -34,6 +34,8 @@ class Frozen(BaseModel):
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 FIRST_ONLY = FailFast()  # of a list one mistake is told: a small file could have millions, each of which takes memory
+LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
+MOST_ITEMS = 1000  # resources, or questions
 Points = Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY]
 Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 

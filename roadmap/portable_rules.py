@@ -12,15 +12,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from core import clock
 from roadmap import checks
 from roadmap.memory import faults
-from roadmap.outline import Outline, Quiz
+from roadmap.outline import LONGEST_WORDS, MOST_ITEMS, Outline, Quiz
 from roadmap.portable import PortableAttempt, PortableConcept, PortableRoadmap
 from roadmap.quizzes import fits, is_right, rule_of
 from roadmap.requests import fault_of_goal, printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may have had to be escaped
-LONGEST_WORDS = 20_000  # characters of any other text in contents
-MOST_ITEMS = 1000  # resources, or questions
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 How = Literal["same", "added", "removed"]
 MOST = 1000  # lines, or words of a line, that are compared one by one; beyond that all of them are other ones
+MOST_LINES = 20_000  # of one text; what is behind them is told as one line
 MOST_CHARACTERS = 20_000  # of one page that are compared word by word
 UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"  # scripts without spaces: of these, each character
 WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or a word, or the space between two
@@ -30,7 +31,12 @@ class Piece(BaseModel):
 
 def lines(before: str, after: str) -> list[Line]:
     """All lines of both, in order; what was removed stands before what was added in its place."""
-    return list(merged(before.splitlines(), after.splitlines()))
+    return list(merged(_split(before), _split(after)))
+
+
+def _split(text: str) -> list[str]:
+    found = text.splitlines()
+    return [*found[:MOST_LINES], "\n".join(found[MOST_LINES:])] if len(found) > MOST_LINES else found
 
 
 def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:

@@ -10,6 +10,7 @@ from tests.chaos.model import TUTORIAL
 from tests.integration.conftest import GOAL, KEY, MAX_ATTEMPTS, MODEL, Provider
 from tests.integration.test_model_generator import PRACTICE, SOUND, WRITTEN, outline
 from tests.integration.test_model_generator import concept as a_concept
+from tests.security.hostile import nested_finally
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -117,6 +118,21 @@ def test_a_provider_that_asks_to_wait_is_asked_again(model_stack: Stack, provide
     retries = [record for record in logs_of(model_stack, tree, until="finish") if record["category"] == "retry"]
     assert [record["level"] for record in retries] == ["warning"]
     assert "429" in retries[0]["message"]
+
+
+def test_code_that_a_compiler_takes_hours_for_does_not_hold_its_worker(model_stack: Stack, provider: Provider) -> None:
+    """compile() keeps the lock of the interpreter meanwhile: the worker was silent, and the next one took up the same answer."""
+    provider.writes(tutorial=json.dumps({"markdown": f"```python\n{nested_finally(40)}\n```\n\n{TUTORIAL}"}))
+    tree = model_stack.finished(model_stack.create(GOAL))
+    assert (tree["status"], tree["progress"]["ready"]) == ("ready", 9)
+    assert provider.door.kinds.count("tutorial") == 3
+
+
+def test_a_tutorial_that_is_too_intricate_fails_alone(model_stack: Stack, provider: Provider) -> None:
+    provider.writes(tutorial=json.dumps({"markdown": ">" * 2_000 + "a"}))
+    tree = model_stack.finished(model_stack.create(GOAL))
+    assert tree["progress"] == {"ready": 6, "failed": 3, "total": 9}
+    assert {"too intricate" in concept["contents"]["tutorial"]["error"] for concept in concepts_of(tree)} == {True}
 
 
 @pytest.mark.usefixtures("provider")

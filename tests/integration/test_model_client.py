@@ -1,5 +1,6 @@
 """The model client over real HTTP: what it learns from providers of several kinds, what it tells the meter, how it is stopped."""
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from roadmap import model_client
 from roadmap.briefs import GeneratorFault
 from roadmap.metering import FREE
-from roadmap.model_client import ModelClient, TooManyRequests
+from roadmap.model_client import MOST_PARTS, ModelClient, TooManyRequests
 from roadmap.model_dialects import Message
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.servers import free_port
@@ -753,6 +754,17 @@ class TestFaults:
         assert str(fault).startswith("The provider answered 503: x")
         assert fault.retry_after == 9
         assert call.told == ["unbilled"]
+
+    def test_an_answer_is_not_unpacked(self, provider: Provider) -> None:
+        """A megabyte of zeros, packed, is a kilobyte."""
+        packed = gzip.compress(completion(SAID))
+        provider.answer = lambda handler: handler.say(200, packed, content_encoding="gzip")
+        assert "compresses its answer" in str(fault_of(lambda: ask(client(provider.url))))
+        assert provider.headers[0]["accept-encoding"] == "identity"
+
+    def test_an_answer_of_too_many_parts_is_refused(self, provider: Provider) -> None:
+        provider.answer = answers('{"":0},' * MOST_PARTS, refuses=lambda request: None)
+        assert str(fault_of(lambda: ask(client(provider.url)))) == "The model's answer has too many parts."
 
     def test_an_answer_without_end_is_cut_off_by_its_size(self, provider: Provider) -> None:
         provider.answer = answers("x" * 3_000_000, refuses=lambda request: None)

@@ -21,7 +21,7 @@ from roadmap.drafts import (
     StageDraft,
     TutorialDraft,
 )
-from roadmap.outline import Question
+from roadmap.outline import LONGEST_WORDS, MOST_ITEMS, Question
 
 DRAFTS: list[type[BaseModel]] = [AnalysisDraft, OutlineDraft, TutorialDraft, ResourcesDraft, QuizDraft]
 # keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
@@ -138,6 +138,23 @@ class TestContents:
         assert len(TutorialDraft(markdown="a" * LONGEST_TUTORIAL).to_content().markdown) == LONGEST_TUTORIAL
         with pytest.raises(ValueError, match="at most 100,000 characters"):
             TutorialDraft(markdown="a" * (LONGEST_TUTORIAL + 1)).to_content()
+
+    def test_of_a_tutorial_that_is_too_intricate_the_model_hears(self) -> None:
+        with pytest.raises(ValueError, match="too intricate"):
+            TutorialDraft(markdown=">" * 2_000 + "a").to_content()
+
+    def test_of_many_mistakes_in_a_list_the_first_is_told(self) -> None:
+        with pytest.raises(ValidationError) as raised:
+            QuizDraft.model_validate({"questions": [{}] * 10_000})
+        assert {error["loc"][:2] for error in raised.value.errors()} == {("questions", 0)}
+
+    def test_a_list_has_a_bounded_number_of_items(self) -> None:
+        item = {"title": "a", "url": "https://a.org", "type": "book", "level": "beginner", "language": "en", "why": "b"}
+        assert len(ResourcesDraft.model_validate({"items": [item] * MOST_ITEMS}).items) == MOST_ITEMS
+        with pytest.raises(ValidationError, match="at most 1,000 are allowed"):
+            ResourcesDraft.model_validate({"items": [item] * (MOST_ITEMS + 1)})
+        with pytest.raises(ValidationError, match="at most 20,000 characters are allowed"):
+            ResourcesDraft.model_validate({"items": [{**item, "why": "b" * (LONGEST_WORDS + 1)}]})
 
     def test_resources_keep_order_and_words(self) -> None:
         items = [

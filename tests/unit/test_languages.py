@@ -168,7 +168,9 @@ def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None
         assert ord("一") <= ord(traditional) <= ord("鿿")
 
 
-@pytest.mark.parametrize("text", ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999], ids=len)
+@pytest.mark.parametrize(
+    "text", ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999, "\\[" * 500_000], ids=len
+)
 def test_a_strange_text_takes_no_strange_time(text: str) -> None:
     assert speaks(text, "tlh")
     assert isinstance(speaks(text, "en"), bool)

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from roadmap import markdown as markdown_module
-from roadmap.markdown import harmless
+from roadmap.markdown import TooIntricate, harmless, sanitized
 from tests.stack import ROOT
 
 untimed = settings(deadline=None, max_examples=300)
@@ -297,6 +297,17 @@ class TestLimits:
         code = "`a[0]` " * (markdown_module.MOST_BRACKETS + (not stays))
         assert harmless(code) == (code if stays else code.replace("[", "\\["))
         assert harmless(f"{code}\n\n[b](javascript:0)\n\n`c[0]`").endswith("\n\nb\n\n`c[0]`")
+
+    def test_what_takes_too_many_steps_or_tokens_is_escaped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each of these lines is looked at once for each quotation that it may belong to."""
+        markdown = ">" * 90 + "a\n" + "[a](b)\n" * 50
+        assert sanitized(markdown) == harmless(markdown) != markdown
+        for limit in ("MOST_CALLS", "MOST_TOKENS"):
+            with monkeypatch.context() as patched:
+                patched.setattr(markdown_module, limit, 100)
+                with pytest.raises(TooIntricate):
+                    sanitized(markdown)
+                assert harmless(markdown) == markdown.replace("[", "\\[")
 
     @pytest.mark.parametrize("prefix", ["> ", "- "])
     def test_a_tag_deeper_than_parsers_look_is_found(self, prefix: str) -> None:

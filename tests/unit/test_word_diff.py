@@ -1,8 +1,10 @@
 """Two texts side by side: nothing of either is lost, and what is too long is not compared."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadmap import word_diff
 from roadmap.word_diff import MOST, WordByWord, lines, pieces, share_in_common
 
 some_text = st.text(st.sampled_from("ab 面\n.é"), max_size=60)
@@ -72,6 +74,11 @@ def test_both_texts_can_be_had_back(before: str, after: str) -> None:
 def test_the_same_text_has_no_change(text: str) -> None:
     assert {how for how, _ in told(text, text)} <= {"same"}
     assert {line.how for line in lines(text, text)} <= {"same"}
+
+
+def test_of_very_many_lines_the_last_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_diff, "MOST_LINES", 2)
+    assert [(line.how, line.text) for line in lines("a\nb", "a\nb\nc\nd")] == [("same", "a"), ("same", "b"), ("added", "c\nd")]
 
 
 def test_what_is_longer_than_can_be_compared_in_bounded_time_is_told_as_another_text() -> None:
