@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -30,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 OPTIONS = "OPTIONS"
 MEDIA_TYPE = "application/problem+json"
-UNEXPECTED = Limit("unexpected", 10, 60)  # tracebacks of one place that are written down in a minute
+FAILURES = Limit("failures", 300, 60)  # requests that failed unexpectedly and are written down in a minute, each in a line
+TRACEBACKS = Limit("tracebacks", 10, 60)  # of one place
 _unexpected_errors = Limiter()
 
 
@@ -89,8 +91,10 @@ async def answer_http(request: Request, error: Exception) -> Response:
 async def answer_unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the details go to the log, the request id to the caller."""
     request_id = request.scope.get("state", {}).get("request_id")
-    if _unexpected_errors.hit(UNEXPECTED, _place_of(error)) == 0:
-        logger.error("request %s failed: %s %r", request_id, request.method, _path_told(request), exc_info=error)
+    if _unexpected_errors.hit(FAILURES, "") == 0:
+        place = _place_of(error)
+        traced = error if _unexpected_errors.hit(TRACEBACKS, place) == 0 else None
+        logger.error("request %s failed: %s %r: %s", request_id, request.method, _path_told(request), place, exc_info=traced)
     return await _answered(request, _unexpected, error)
 
 
@@ -180,10 +184,11 @@ def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def _place_of(error: Exception) -> str:
-    """Where it was raised: one fault does not keep another out of the log."""
+    """What was raised where: one fault does not keep another's traceback out of the log."""
     lines = list(traceback.walk_tb(error.__traceback__))
     frame, line = lines[-1] if lines else (None, 0)
-    return f"{type(error).__name__} {frame.f_code.co_filename if frame else ''}:{line}"
+    name = Path(frame.f_code.co_filename).name if frame is not None else "nowhere"
+    return f"{type(error).__name__} at {name}:{line}"
 
 
 def _not_here(request: Request, allowed: str) -> str:

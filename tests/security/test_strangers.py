@@ -213,10 +213,15 @@ class TestLog:
         monkeypatch.setattr("web.api.documentation.meaning_of", lambda kind: {}[kind])
         monkeypatch.setattr("roadmap.reading.list_roadmaps", lambda *_, **__: 1 / 0)
         with caplog.at_level(logging.ERROR):
-            answers = [client.get("/problems/invalid") for _ in range(2 * errors.UNEXPECTED.most)]
+            answers = [client.get("/problems/invalid") for _ in range(2 * errors.TRACEBACKS.most)]
             assert {answer.status_code for answer in answers} == {500}
             assert client.get("/api/v1/roadmaps").status_code == 500
-        assert len([record for record in caplog.records if record.name == "web.errors"]) == errors.UNEXPECTED.most + 1
+            told = [record for record in caplog.records if record.name == "web.errors"]
+            assert all(answer.json()["request_id"] in record.message for answer, record in zip(answers, told, strict=False))
+            assert sum(bool(record.exc_info) for record in told) == errors.TRACEBACKS.most + 1
+            monkeypatch.setattr(errors, "FAILURES", Limit("failures", 2, 60))
+            assert {client.get("/problems/invalid").status_code for _ in range(5)} == {500}
+        assert len([record for record in caplog.records if record.name == "web.errors"]) == len(told) + 2
 
 
 @pytest.fixture(scope="module")
