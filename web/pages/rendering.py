@@ -23,7 +23,7 @@ from web.compressing import compressed
 from web.pages import files, sentences
 from web.pages.look import THEMES, language_of, theme_of
 from web.pages.pace_said import Pace
-from web.pages.page import page_of
+from web.pages.page import page_of, path_and_query
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -81,7 +81,7 @@ def _here(request: Request) -> str:
     """To come back to after another language or other colours were chosen."""
     if request.method != "GET":
         return page_of(request)
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return path_and_query(request)
 
 
 @cache
