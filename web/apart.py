@@ -6,6 +6,7 @@ valid-looking text costs. A process that ends bounds both, whatever the document
 half a second to start, so that small documents are parsed where they are (`parsing.is_plain`).
 """
 
+import fcntl
 import os
 import pickle
 import resource
@@ -30,7 +31,7 @@ MOST_CPU_SECONDS = 90  # a valid document of 16 MiB takes 10
 MOST_SECONDS = 180  # on a machine that has other things to do
 TOO_COSTLY = "The body takes too much memory or time to read: it has too many values, or too much Markdown."
 
-_one_at_a_time = anyio.CapacityLimiter(1)  # two children would take more memory than a small container has
+_one_at_a_time = anyio.CapacityLimiter(1)  # two children would take more memory than a small container has: 290 MB each
 _in_child = ContextVar("_in_child", default=False)
 
 
@@ -46,6 +47,13 @@ def run_apart(function: Callable[..., Result], *given: Any) -> Result:
     """
     if _in_child.get():
         return function(*given)
+    with Path(__file__).open() as lock:  # one at a time of all processes of this machine, or of this container
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return _answered(function, given)
+
+
+def _answered(function: Callable[..., Result], given: tuple[Any, ...]) -> Result:
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
     asked = pickle.dumps((function, given), pickle.HIGHEST_PROTOCOL)
     try:
@@ -87,10 +95,10 @@ def _result(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
 
 def _bound() -> None:
     """Let others go first, at the CPU as well as when memory runs out. What a system forbids is left out."""
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, ValueError):  # macOS has no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    most = {resource.RLIMIT_AS: MOST_MEMORY, resource.RLIMIT_CPU: MOST_CPU_SECONDS, resource.RLIMIT_CORE: 0}
+    for limit, value in most.items():
+        with suppress(OSError, ValueError):  # macOS has no limit of addresses
+            resource.setrlimit(limit, (value, value))
     with suppress(OSError):
         os.nice(10)
     with suppress(OSError):

@@ -23,6 +23,11 @@ BODY_SECONDS = 30  # for the whole body
 MOST_GROUPS = 2_000_000  # objects and arrays of a body: each takes memory, however short it is
 MOST_PLAIN_NODES = 2_500  # objects, arrays and names of a body that is parsed where it is, at 2 KB and a microsecond each
 MOST_PLAIN_VALUES = 25_000  # an attempt at a quiz has 200 answers of at most 100 numbers
+MOST_PLAIN_DIGITS = 20  # of a number on average, beside as many as two long ones have: these take the square of that to read
+MOST_LONG_DIGITS = 10_000
+SMALL_BODY = 4096  # bytes; whatever they are, they are soon read
+BEGINNING = 8192  # bytes of a body that is refused: enough to see that it is no JSON
+DIGITS = b"0123456789"
 MOST_PARAMETERS, LONGEST_QUERY = 100, 16 * 1024  # of a query; a goal of 1000 characters takes 9 KB
 LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of what is said of a field
 TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # of JSON; possessive: nothing is kept to go back to
@@ -117,31 +122,30 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
     content = content or await read_body(request, most)
     if most <= LARGEST_BODY and not is_plain(content):
         _check_beginning(content)
-        raise Malformed("The body has too many objects, arrays, names and values.")
+        raise Malformed("The body has too many objects, arrays, names, values or digits.")
     return content
 
 
 def _check_beginning(content: bytes) -> None:
     """Raises Malformed where that is no JSON: this is what is wrong then, and it is quickly found."""
     try:
-        from_json(content[:4096].decode(errors="ignore"), allow_partial="trailing-strings")
+        from_json(content[:BEGINNING].decode(errors="ignore"), allow_partial="trailing-strings")
     except ValueError as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
 
 
 def is_plain(content: bytes) -> bool:
     """Whether a body has so few bytes and values that it may be parsed in the event loop: within milliseconds and megabytes."""
-    if len(content) > LARGEST_BODY:
+    if len(content) <= SMALL_BODY or len(content) > LARGEST_BODY:
+        return len(content) <= SMALL_BODY
+    texts = (content.count(b'"') - content.count(b'\\"') + content.count(b'\\\\"')) / 2  # about so many
+    if texts > MOST_PLAIN_NODES + MOST_PLAIN_VALUES:
         return False
-    if _has_few(content):
-        return True
-    texts = (content.count(b'"') - content.count(b'\\"')) / 2  # at least
-    return texts <= MOST_PLAIN_NODES + MOST_PLAIN_VALUES and _has_few(TEXTS.sub(b"", content))
-
-
-def _has_few(content: bytes) -> bool:
-    nodes = content.count(b"{") + content.count(b"[") + content.count(b":")
-    return nodes <= MOST_PLAIN_NODES and content.count(b",") <= MOST_PLAIN_VALUES
+    rest = TEXTS.sub(b"", content)
+    nodes, commas = sum(rest.count(each) for each in (b"{", b"[", b":")), rest.count(b",")
+    most_digits = MOST_LONG_DIGITS + MOST_PLAIN_DIGITS * (nodes + commas)
+    digits = len(rest) - len(rest.translate(None, DIGITS))
+    return nodes <= MOST_PLAIN_NODES and commas <= MOST_PLAIN_VALUES and digits <= most_digits
 
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
