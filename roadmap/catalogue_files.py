@@ -10,12 +10,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.text import size_said
 from roadmap.goals import Lexicon, Match, Words
 from roadmap.languages import script_of
 from roadmap.outline import Level, Question, Resource, Title
 
 TRACKS = Path(__file__).parent / "tracks"
 FENCE = "+++\n"
+LARGEST_FILE = 1024 * 1024  # bytes; ours have at most 20 KB
 ENGLISH, CHINESE = "en", "zh-Hans"
 LANGUAGES = {ENGLISH: "English", CHINESE: "Simplified Chinese"}
 NOT_TRANSLATED = {CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n"}
@@ -254,6 +256,8 @@ def _front_matter(file: Path) -> dict[str, Any]:
 
 def _text(file: Path) -> str:
     try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise BrokenFile(f"{_place(file)}: has more than {size_said(LARGEST_FILE)}")
         return file.read_text("utf-8")
     except FileNotFoundError:
         raise BrokenFile(f"{_place(file)}: is not there") from None

@@ -98,37 +98,43 @@ def _write(
     """The contents that are there, as their first versions."""
     query = Content.select(Content.id, Content.concept, Content.kind).where(Content.roadmap == roadmap_id)
     ids = {(concept_id, kind): id_ for id_, concept_id, kind in query.tuples()}
-    rows = []
-    for key, concept in concept_of.items():
-        for kind in ContentKind:
-            if (written := concepts.get(key, NOTHING).contents.of(kind)) is not None:
-                facts = {name: getattr(written, name) for name in ("generator", "prompt_version", "created_at")}
-                body = written.body.model_dump(mode="json")
-                rows.append({**facts, "content": ids[concept.id, kind], "body": body, "subject": subject(concept)})
-    for batch in peewee.chunked(rows, LARGE_ROWS):
+    written: list[UUID] = []
+    for batch in peewee.chunked(_versions(concept_of, concepts, ids), LARGE_ROWS):
         insert_rows(ContentVersion, batch, common={"version": FIRST})
+        written += (row["content"] for row in batch)
     Content.update(status=ContentStatus.failed, error=missing.part).where(Content.roadmap == roadmap_id).execute()
     ready = Content.update(status=ContentStatus.ready, version=FIRST, error="")
-    for batch in peewee.chunked([row["content"] for row in rows], ROWS):
+    for batch in peewee.chunked(written, ROWS):
         ready.where(Content.id.in_(batch)).execute()
+
+
+def _versions(
+    concept_of: Mapping[str, Concept], concepts: Mapping[str, PortableConcept], ids: Mapping[tuple[UUID, str], UUID]
+) -> Iterator[dict[str, Any]]:
+    """One concept after the other: all of them at once could take as much memory as the document again."""
+    for key, concept in concept_of.items():
+        contents = concepts.get(key, NOTHING).contents
+        for kind in ContentKind:
+            if (written := contents.of(kind)) is not None:
+                facts = {name: getattr(written, name) for name in ("generator", "prompt_version", "created_at")}
+                body = written.body.model_dump(mode="json")
+                yield {**facts, "content": ids[concept.id, kind], "body": body, "subject": subject(concept)}
 
 
 def _learn(owner_id: UUID, roadmap_id: UUID, concept_of: Mapping[str, Concept], concepts: Mapping[str, PortableConcept]) -> None:
     """Progress, notes, attempts and cards."""
-    attempts: list[dict[str, Any]] = []
-    cards: list[dict[str, Any]] = []
     for key, concept in concept_of.items():
         found = concepts.get(key, NOTHING)
         left = {"progress": found.progress, "progress_at": found.progress_at, "notes": found.notes}
         if left != {"progress": concept.progress, "progress_at": concept.progress_at, "notes": concept.notes}:
             Concept.update(left).where(Concept.id == concept.id).execute()
-        for attempt in found.attempts:  # their ids are in their order
-            attempts.append({**attempt.model_dump(), "id": new_id(), "concept": concept.id})
-        cards += ({**card, "owner": owner_id, "roadmap": roadmap_id, "concept": concept.id} for card in _cards(found))
-    for batch in peewee.chunked(attempts, ROWS * 10):
-        insert_rows(QuizAttempt, batch, common={"roadmap": roadmap_id, "version": FIRST})
-    for batch in peewee.chunked(cards, ROWS):
-        ReviewCard.insert_many(batch).execute()  # a number that goes through JSON text may come back another in its last bit
+        # Their ids are in their order.
+        attempts = ({**attempt.model_dump(), "id": new_id(), "concept": concept.id} for attempt in found.attempts)
+        for batch in peewee.chunked(attempts, ROWS * 10):
+            insert_rows(QuizAttempt, batch, common={"roadmap": roadmap_id, "version": FIRST})
+        cards = ({**card, "owner": owner_id, "roadmap": roadmap_id, "concept": concept.id} for card in _cards(found))
+        for batch in peewee.chunked(cards, ROWS):
+            ReviewCard.insert_many(batch).execute()  # a number that goes through JSON text may come back another in its last bit
 
 
 def _cards(concept: PortableConcept) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ from models.learning import QuizAttempt
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap import reviewing
 from roadmap.notes import notes_tag
-from roadmap.outline import ContentKind, Level, Quiz
+from roadmap.outline import FIRST_ONLY, ContentKind, Level, Quiz
 from roadmap.ownership import owned
 from roadmap.quizzes import GradedQuestion, grade, grade_all, written_quiz
 from roadmap.requests import PRINTABLE, LanguageTag, Number
@@ -65,7 +65,7 @@ class AttemptRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Number = Field(description="That of the quiz that was shown.")
     answers: Annotated[
-        tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100)], ...],
+        tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100), FIRST_ONLY], ...],
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(description="For each question, in order, the indexes of the options that were chosen; empty: not answered.")
 

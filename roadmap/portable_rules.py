@@ -1,10 +1,12 @@
 """What a file must keep to before anything is made of it: it may come from anybody, and is believed as little as a model."""
 
+import json
+import pickle
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from time import thread_time
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -22,6 +24,7 @@ LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may h
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
 
+Document = TypeVar("Document", bound=PortableRoadmap)
 Place = tuple[str | int, ...]
 Found = tuple[Place, str]
 
@@ -31,10 +34,79 @@ class RoadmapFile(PortableRoadmap):
 
     @model_validator(mode="after")
     def _keeps_to_the_rules(self) -> Self:
-        errors = [_error(place, rule) for place, rule in _first(broken(self))]
+        return _checked(self)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Validate one concept after the other: pydantic's own tree of JSON takes 300 bytes for a list of one number."""
+        concepts, head = _taken_apart(json_data)
+        errors: list[InitErrorDetails] = []
+        found = {}
+        try:
+            try:
+                roadmap = PortableRoadmap.model_validate_json(head, **options)
+            except ValidationError as error:
+                errors += _below((), error)
+            for key in list(concepts):
+                try:
+                    found[key] = PortableConcept.model_validate_json(json.dumps(concepts.pop(key)), **options)
+                except ValidationError as error:
+                    errors += _below(("concepts", key), error)
+                if len(errors) >= MOST_ERRORS:
+                    break
+        except _NoJson:
+            return super().model_validate_json(json_data, **options)  # which says where
         if errors:
-            raise ValidationError.from_exception_data("RoadmapFile", errors)
-        return self
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return _checked(cls.model_construct(**{**dict(roadmap), "concepts": found}))  # type: ignore[return-value] # it is
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle each concept by itself: a process that is sent a large file builds one at a time."""
+        concepts = {key: pickle.dumps(concept, pickle.HIGHEST_PROTOCOL) for key, concept in self.concepts.items()}
+        return _unpickled, ({**dict(self), "concepts": concepts},)
+
+
+class _Pickled(Mapping[str, PortableConcept]):
+    def __init__(self, concepts: Mapping[str, bytes]) -> None:
+        self._concepts = concepts
+
+    def __getitem__(self, key: str) -> PortableConcept:
+        concept: PortableConcept = pickle.loads(self._concepts[key])
+        return concept
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._concepts)
+
+    def __len__(self) -> int:
+        return len(self._concepts)
+
+
+def _unpickled(facts: dict[str, Any]) -> RoadmapFile:
+    return RoadmapFile.model_construct(**{**facts, "concepts": _Pickled(facts["concepts"])})
+
+
+class _NoJson(Exception):
+    """A part of a document is no JSON to pydantic: it has half a surrogate pair, for example."""
+
+
+def _taken_apart(json_data: str | bytes | bytearray) -> tuple[dict[str, Any], str | bytes | bytearray]:
+    """The concepts of a document, as far as they can be told apart, and the JSON of the rest."""
+    try:
+        document = json.loads(json_data)
+        concepts = document["concepts"]
+        "".join(concepts).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError, TypeError, LookupError):
+        return {}, json_data
+    return (concepts, json.dumps({**document, "concepts": {}})) if isinstance(concepts, dict) else ({}, json_data)
+
+
+def _below(place: Place, error: ValidationError) -> Iterator[InitErrorDetails]:
+    """The same errors, in a larger document. Raises _NoJson."""
+    for each in error.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
+        if each["type"] == "json_invalid":
+            raise _NoJson
+        same = PydanticCustomError(each["type"], each["msg"], each.get("ctx"))
+        yield InitErrorDetails(type=same, loc=(*place, *each["loc"]), input=None)
 
 
 def broken(document: PortableRoadmap) -> Iterator[Found]:
@@ -51,6 +123,14 @@ def broken(document: PortableRoadmap) -> Iterator[Found]:
             continue
         yield from _of_concept(("concepts", key), concept)
     yield from _markdown(document)
+
+
+def _checked(document: Document) -> Document:
+    """Return it if it keeps to the rules. Raises ValidationError."""
+    errors = [_error(place, rule) for place, rule in _first(broken(document))]
+    if errors:
+        raise ValidationError.from_exception_data("RoadmapFile", errors)
+    return document
 
 
 def _first(found: Iterator[Found]) -> Iterator[Found]:

@@ -20,10 +20,11 @@ from roadmap.first_answers import Name
 from roadmap.principals import Principal, confirm
 from web import idempotency, limits
 from web.answering import Answer, answered, tag_of
+from web.apart import run_apart, run_reading
 from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
 from web.conditional import check_match
 from web.origins import address_of, check_host, check_same_site
-from web.parsing import LARGEST_BODY, body_of, ids_of, query_of, read_json
+from web.parsing import LARGEST_BODY, body_of, ids_of, is_plain, query_of, read_json
 from web.request import IndexedRequest
 from web.standing import standing
 from web.turns import few_at_once, in_public_thread, in_turn, one_at_once
@@ -133,10 +134,10 @@ class Endpoint:
 
     async def _read(self, request: Request, caller: Principal) -> Response:
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
-        named = await self._aside(caller, idempotency.named, request, caller.account_id, received) if self.takes_key else None
+        named = await self._aside(idempotency.named, request, caller.account_id, received) if self.takes_key else None
         call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
         try:
-            call = Call(caller, await self._aside(caller, self._understood, received), query, ids, request, named)
+            call = Call(caller, await self._aside(self._understood, received), query, ids, request, named)
             response = await self._answer(call)
         except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
             earlier = await in_turn(caller, idempotency.earlier, named) if named is not None else None
@@ -145,9 +146,9 @@ class Endpoint:
             response = earlier
         return await self.afterwards(call, response) if self.afterwards is not None else response
 
-    async def _aside(self, caller: Principal, function: Callable[..., Result], *given: Any) -> Result:
+    async def _aside(self, function: Callable[..., Result], *given: Any) -> Result:
         """At once, but where it may take long: then in a thread, so that the loop goes on."""
-        return await in_turn(caller, function, *given) if self.may_be_large else function(*given)
+        return await run_reading(function, *given) if self.may_be_large else function(*given)
 
     async def _answer(self, call: Call) -> Response:
         """A coroutine sees to its names itself."""
@@ -210,7 +211,9 @@ class Endpoint:
 
     def _understood(self, received: Any) -> Any:
         """What it means. Raises Malformed, Invalid."""
-        return body_of(self.body, received) if self.body else None
+        if not self.body:
+            return None
+        return body_of(self.body, received) if is_plain(received) else run_apart(body_of, self.body, received)
 
     async def _admit(self, request: Request) -> Principal:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable. Whatever is refused before it is counted here is counted

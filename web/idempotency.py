@@ -18,6 +18,7 @@ from starlette.responses import Response
 from core.errors import Conflict, FieldError, Invalid, KeyInUse
 from roadmap import first_answers
 from roadmap.first_answers import Answered, Name, check_same
+from web.parsing import is_plain
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -40,10 +41,13 @@ def named(request: Request, owner_id: UUID, content: bytes) -> Name | None:
 
 
 def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
-    """The same request has the same name: method, address, query, and what is sent, however it is written in JSON."""
+    """The same request has the same name: method, address, query, and what is sent, however it is written in JSON. A large
+    document has that of its bytes.
+    """
     query = request.scope["query_string"].decode("latin-1")
-    asked = "\n".join((request.method, request.scope["path"], query, _same_json(content)))
-    return Name(owner_id, _hash(f"{owner_id.hex} {key}"), _hash(asked))
+    asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
+    asked.update(_same_json(content).encode() if is_plain(content) else content)
+    return Name(owner_id, _hash(f"{owner_id.hex} {key}"), asked.hexdigest())
 
 
 def earlier(of: Name) -> Response | None:
@@ -105,7 +109,7 @@ def _unquoted(key: str) -> str:
 def _same_json(content: bytes) -> str:
     """In one spelling; what is no JSON stays as it is."""
     try:
-        return json.dumps(json.loads(content), sort_keys=True)
+        return json.dumps(json.loads(content.decode()), sort_keys=True)
     except (ValueError, RecursionError):
         return content.decode("utf-8", "backslashreplace")
 

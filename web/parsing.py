@@ -10,16 +10,27 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.requests import Request
 
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
 from core.text import one_line
 from roadmap.outline import ContentKind
 from web.rules import rule_of
+from web.urls import LONGEST_QUERY, MOST_PARAMETERS, is_too_long
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
 MOST_GROUPS = 2_000_000  # objects and arrays of a body: each takes memory, however short it is
+MOST_PLAIN_NODES = 2_500  # objects, arrays and names of a body that is parsed where it is, at 2 KB and a microsecond each
+MOST_PLAIN_VALUES = 25_000  # an attempt at a quiz has 200 answers of at most 100 numbers
+MOST_PLAIN_DIGITS = 20  # of a number on average, beside as many as two long ones have: these take the square of that to read
+MOST_LONG_DIGITS = 10_000
+SMALL_BODY = 4096  # bytes; whatever they are, they are soon read
+BEGINNING = 8192  # bytes of a body that is refused: enough to see that it is no JSON
+DIGITS = b"0123456789"
+LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of what is said of a field
+TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # of JSON; possessive: nothing is kept to go back to
 MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
 
 
@@ -73,9 +84,11 @@ def ids_of(request: Request) -> dict[str, Any]:
 def query_of(model: type[BaseModel], request: Request) -> BaseModel:
     if not request.scope["query_string"]:
         return _of_nothing(model)
+    if is_too_long(request):
+        raise Invalid(f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} characters.")
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
-    twice = tuple(FieldError(f"?{name}", "stands there twice") for name, count in counts.items() if count > 1)
+    twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name, count in counts.items() if count > 1)
     if twice:
         raise Invalid("The query does not fit.", fields=twice[:20])
     return _query(model, dict(given))
@@ -98,6 +111,7 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
 
     Raises Malformed, Unsupported, TooLarge, TooSlow.
     """
+    content = b""
     if _is_optional(model) and not (content := await read_body(request, most)):
         return content
     content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
@@ -106,7 +120,33 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
     charset = CHARSET.search(parameters)
     if charset is not None and charset[1] not in ("utf-8", "utf8", "us-ascii"):
         raise Unsupported("The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259).")
-    return content if _is_optional(model) else await read_body(request, most)
+    content = content or await read_body(request, most)
+    if most <= LARGEST_BODY and not is_plain(content):
+        _check_beginning(content)
+        raise Malformed("The body has too many objects, arrays, names, values or digits.")
+    return content
+
+
+def _check_beginning(content: bytes) -> None:
+    """Raises Malformed where that is no JSON: this is what is wrong then, and it is quickly found."""
+    try:
+        from_json(content[:BEGINNING].decode(errors="ignore"), allow_partial="trailing-strings")
+    except ValueError as error:
+        raise Malformed(f"The body is not JSON: {error}.") from None
+
+
+def is_plain(content: bytes) -> bool:
+    """Whether a body has so few bytes and values that it may be parsed in the event loop: within milliseconds and megabytes."""
+    if len(content) <= SMALL_BODY or len(content) > LARGEST_BODY:
+        return len(content) <= SMALL_BODY
+    texts = (content.count(b'"') - content.count(b'\\"') + content.count(b'\\\\"')) / 2  # about so many
+    if texts > MOST_PLAIN_NODES + MOST_PLAIN_VALUES:
+        return False
+    rest = TEXTS.sub(b"", content)
+    nodes, commas = sum(rest.count(each) for each in (b"{", b"[", b":")), rest.count(b",")
+    most_digits = MOST_LONG_DIGITS + MOST_PLAIN_DIGITS * (nodes + commas)
+    digits = len(rest) - len(rest.translate(None, DIGITS))
+    return nodes <= MOST_PLAIN_NODES and commas <= MOST_PLAIN_VALUES and digits <= most_digits
 
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
@@ -119,11 +159,10 @@ def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if first["type"] == "json_invalid":
-            raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
-        fields = field_errors(error, prefix="/", document=json.loads(content))
-        raise Invalid("Some fields do not fit.", fields=fields) from None
+        problems = error.errors(include_url=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":
+        raise Malformed(f"The body is not JSON: {problems[0]['ctx']['error']}.")
+    raise Invalid("Some fields do not fit.", fields=_fields(problems, prefix="/", document=json.loads(content)))
 
 
 def _check_names(content: bytes) -> None:
@@ -142,7 +181,7 @@ def _check_names(content: bytes) -> None:
         return _once(pairs)
 
     try:
-        json.loads(content, object_pairs_hook=once)
+        json.loads(content.decode(), object_pairs_hook=once)  # in UTF-8 alone: it would guess from bytes
     except (ValueError, RecursionError):
         return  # who reads it next says what is wrong
 
@@ -183,11 +222,19 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
 
 
 def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
-    problems = error.errors(include_url=False, include_input=False)
+    return _fields(error.errors(include_url=False, include_input=False), prefix, document)
+
+
+def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError, ...]:
     around = {p["loc"][:length] for p in problems for length in range(len(p["loc"]))}  # what is wrong inside makes a list shorter
     problems = [p for p in problems if p["type"] != "too_short" or p["loc"] not in around][:20]
     return tuple(
-        FieldError(_pointer(p["loc"], prefix, document), rule_of(p, is_parameter=prefix == "?"), kind=p["type"]) for p in problems
+        FieldError(
+            _pointer(p["loc"], prefix, document)[:LONGEST_PLACE],
+            rule_of(p, is_parameter=prefix == "?")[:LONGEST_RULE],
+            kind=p["type"],
+        )
+        for p in problems
     )
 
 

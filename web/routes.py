@@ -225,7 +225,7 @@ PAGES = (
     Page("GET", "/roadmaps", start.list_, "Look at my roadmaps", query=start.ListQuery),
     Page("POST", "/roadmaps", start.create, "Make a roadmap", is_async=True),
     Page("GET", "/import", importing_page.show, "Choose a roadmap to bring in"),
-    Page("POST", "/import", importing_page.take, "Bring in a roadmap by a form", largest=LARGEST),
+    Page("POST", "/import", importing_page.take, "Bring in a roadmap by a form", body=RoadmapFile, largest=LARGEST),
     Page("GET", PAGE, roadmap.show, "Look at a roadmap"),
     Page("GET", PAGE + "/print", printing.show, "Look at all of it, to print it"),
     Page("GET", PAGE + "/picture", roadmap.picture, "Look at its picture"),

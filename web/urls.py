@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 IN_PATHS = "/:@!$&'()*+,;=~"  # beside letters, digits and "-._": what stands in a path as it is (RFC 3986)
 IN_URLS = IN_PATHS + "?#[]%"
+MOST_PARAMETERS, LONGEST_QUERY = 100, 16 * 1024  # of a query; a goal of 1000 characters takes 9 KB
 LONGEST_TOLD = 200  # characters of a path that an answer or a line of the log repeats
 
 
@@ -19,8 +20,15 @@ def quoted_url(url: str) -> str:
     return quote(url, safe=IN_URLS, errors="replace")
 
 
+def is_too_long(request: Request) -> bool:
+    """Whether the query is longer than any that is meant: it is not decoded then."""
+    query: bytes = request.scope["query_string"]
+    return len(query) > LONGEST_QUERY or query.count(b"&") >= MOST_PARAMETERS
+
+
 def path_and_query(request: Request) -> str:
-    query = quote(request.scope["query_string"], safe=IN_PATHS + "?%")
+    """The path with the query, unless that is longer than any that is meant."""
+    query = "" if is_too_long(request) else quote(request.scope["query_string"], safe=IN_PATHS + "?%")
     return quoted_path(request.scope["path"]) + (f"?{query}" if query else "")
 
 

@@ -18,6 +18,7 @@ from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.catalogue import Catalogue, _fitting, find_track
 from roadmap.catalogue_files import (
     CHINESE,
+    LARGEST_FILE,
     TRACKS,
     CatalogueConcept,
     Track,
@@ -684,6 +685,10 @@ class TestBrokenFiles:
     def test_a_file_that_is_not_utf_8_is_named(self, copied: Path) -> None:
         (copied / HERE).write_bytes("+++\ntitle = 'é'\n+++\n".encode("latin-1"))
         assert f"{HERE}: is not UTF-8" in broken_files()
+
+    def test_a_file_that_is_too_large_is_named(self, copied: Path) -> None:
+        (copied / HERE).write_bytes(b" " * (LARGEST_FILE + 1))
+        assert f"{HERE}: has more than 1 MiB" in broken_files()
 
     @pytest.mark.parametrize(
         "text", [b"id = ", b'id = "other"\n', b"", b"id = '\xff'", b"id = " + b"9" * 5000, b"id = " + b"[" * 5000]

@@ -1,11 +1,10 @@
 """A roadmap that was taken along as JSON is brought in from a file."""
 
-import hashlib
 import secrets
 
 from starlette.responses import Response
 
-from core.errors import Invalid, Malformed, RoadmapError, TooLarge, TooMany
+from core.errors import Invalid, RoadmapError, TooLarge, TooMany
 from core.text import size_said
 from core.texts import gettext_noop, texts
 from roadmap import portable
@@ -19,7 +18,6 @@ from web.pages.look import language_of
 from web.pages.once import made_once
 from web.pages.rendering import page
 from web.pages.upload import FileForm
-from web.parsing import body_of
 
 NONE = gettext_noop("Choose the file first.")
 TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
@@ -38,15 +36,12 @@ def take(call: Call) -> Response:
     form: FileForm = call.body
     if form.error is not None:
         return _page(call, form.error)
-    if not form.file:
+    if form.document is None:
         return _page(call, Invalid("There is no file."), NONE)
-    try:
-        document = body_of(RoadmapFile, form.file)
-    except (Invalid, Malformed) as error:
-        return _page(call, error)
+    document = form.document
     assert isinstance(document, RoadmapFile)
     try:
-        return made_once(call, hashlib.sha256(form.file).hexdigest().encode(), lambda: document, lambda read: take_in(call, read))
+        return made_once(call, form.digest.encode(), lambda: document, lambda read: take_in(call, read))
     except TooMany as error:
         return _page(call, error)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
+import anyio
+import anyio.to_thread
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +18,11 @@ from web.endpoint import Endpoint
 from web.pages import upload
 from web.parsing import field_errors, read_body
 from web.routing import IndexedRouter
-from web.urls import path_and_query, quoted_path, quoted_url
+from web.urls import is_too_long, path_and_query, quoted_path, quoted_url
 
 MOST_FIELDS = 1000
+LONGEST_IN_LOOP = 16 * 1024  # bytes of a form; 256 KiB of percent signs take 40 ms to decode
+_one_at_a_time = anyio.CapacityLimiter(1)  # strangers send forms, too: they keep no thread of a handler busy
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 
@@ -70,6 +74,8 @@ class Page(Endpoint):
         return await Endpoint.handle(self, request)
 
     def _asked(self, request: Request) -> Any:
+        if is_too_long(request):
+            return self.query()
         given = dict(reversed(request.query_params.multi_items()))  # the first of each name
         try:
             return self.query.model_validate(given)
@@ -82,7 +88,10 @@ class Page(Endpoint):
         return await _form(request) if self.method == "POST" else None
 
     def _understood(self, received: Any) -> Any:
-        return upload.understood(received) if isinstance(received, upload.Sent) else received
+        if not isinstance(received, upload.Sent):
+            return received
+        assert self.body is not None
+        return upload.understood(self.body, received)
 
 
 def wants_page(request: Request) -> bool:
@@ -137,6 +146,13 @@ async def _form(request: Request) -> Form:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Unsupported("The body must be sent as Content-Type: application/x-www-form-urlencoded.")
     content = await read_body(request)
+    if len(content) <= LONGEST_IN_LOOP:
+        return _parsed(content)
+    return await anyio.to_thread.run_sync(_parsed, content, limiter=_one_at_a_time)
+
+
+def _parsed(content: bytes) -> Form:
+    """Raises Malformed."""
     try:
         return Form(parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
     except ValueError:  # of which UnicodeDecodeError is one

@@ -1,17 +1,20 @@
-"""A form with a file in it (multipart/form-data, RFC 7578): read to a limit, and taken apart in a thread."""
+"""A form with a file in it (multipart/form-data, RFC 7578): read to a limit, and parsed in a child process if it is large."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from core.errors import Malformed, RoadmapError, TooLarge, Unsupported
+from core.errors import Invalid, Malformed, RoadmapError, TooLarge, Unsupported
 from core.text import size_said
-from web.parsing import BODY_SECONDS, read_body
+from web.apart import run_apart
+from web.parsing import BODY_SECONDS, LARGEST_BODY, body_of, is_plain, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
 MOST_PASSED_OVER = 64 * 1024 * 1024  # bytes of one that is too large: browsers show no answer to who is still sending
@@ -31,10 +34,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class FileForm:
-    """A form whose file is in memory; empty: none was chosen. `error` says why it could not be read."""
+    """A form with the document of its file, or with what is wrong with that; neither: no file was chosen."""
 
     texts: Mapping[str, str]
-    file: bytes = b""
+    document: BaseModel | None = None
+    digest: str = ""  # of the file
     error: RoadmapError | None = None
 
     def text(self, name: str) -> str:
@@ -54,16 +58,33 @@ async def received(request: Request, most: int) -> Sent:
         return Sent(content_type, error=TooLarge(f"The file may have at most {size_said(most)}."))
 
 
-def understood(sent: Sent) -> FileForm:
+def understood(model: type[BaseModel], sent: Sent) -> FileForm:
     """Takes time: for a thread. Raises Malformed."""
     if sent.error is not None:
         return FileForm({}, error=sent.error)
+    return run_apart(_read, model, sent) if len(sent.content) > LARGEST_BODY else _read(model, sent)
+
+
+def _read(model: type[BaseModel], sent: Sent) -> FileForm:
+    """Raises Malformed when it is no form."""
+    texts, file = _parsed(sent)
+    if not file:
+        return FileForm(texts)
+    try:
+        document = body_of(model, file) if is_plain(file) else run_apart(body_of, model, file)
+    except (Invalid, Malformed) as error:
+        return FileForm(texts, error=error)
+    return FileForm(texts, document, hashlib.sha256(file).hexdigest())
+
+
+def _parsed(sent: Sent) -> tuple[dict[str, str], bytes]:
+    """The fields that are texts, and the file. Raises Malformed."""
     parts = _Parts()
     try:
         parser = MultipartParser(parse_options_header(sent.content_type)[1][b"boundary"], parts.callbacks())
         parser.write(sent.content)
         parser.finalize()
-        return parts.form()
+        return parts.texts_and_file()
     except (FormParserError, KeyError, ValueError):  # of which UnicodeDecodeError is one
         raise Malformed("The body is not a form with a file (multipart/form-data).") from None
 
@@ -86,12 +107,12 @@ class _Parts:
             "on_end": self._end,
         }
 
-    def form(self) -> FileForm:
+    def texts_and_file(self) -> tuple[dict[str, str], bytes]:
         """Raises ValueError."""
         if not self._is_whole:
             raise ValueError("it ends in the middle")
         texts = {options[NAME].decode(): content.decode() for options, content in self._found if FILE_NAME not in options}
-        return FileForm(texts, next((bytes(content) for options, content in self._found if FILE_NAME in options), b""))
+        return texts, next((bytes(content) for options, content in self._found if FILE_NAME in options), b"")
 
     def _begin(self) -> None:
         if len(self._found) == MOST_PARTS:

@@ -1,0 +1,334 @@
+"""Bodies that are small to send and large to hold: refused without growing the API, while others are answered."""
+
+import json
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from core.errors import Invalid, Malformed
+from roadmap.formats import LARGEST
+from roadmap.portable_rules import RoadmapFile
+from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
+from tests.servers import Postgres, Redis
+from tests.stack import NO_TLS, Service, Stack, running, server_stack
+from web import apart
+from web.apart import TOO_COSTLY, run_apart
+from web.parsing import LARGEST_BODY, body_of, is_plain
+
+KIB, MIB = 1024, 1024 * 1024
+MOST_GROWTH = 100  # MB
+MOST_FACTOR, MOST_SECONDS = 5, 0.05  # of the 99 % of /health, whichever is larger
+API = "/api/v1"
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+FILE = {"Content-Type": "multipart/form-data; boundary=x", "Accept": "text/html"}
+OPENED = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+
+
+def filled(before: bytes, unit: bytes, after: bytes, size: int) -> bytes:
+    """So many bytes at most."""
+    return before + unit * ((size - len(before) - len(after)) // len(unit)) + after
+
+
+def names(count: int, length: int = 1) -> bytes:
+    return b"{" + b",".join(b'"%0*d":0' % (length, number) for number in range(count)) + b"}"
+
+
+def with_a_mistake_at_the_end() -> bytes:
+    document = attempted(questions=30, concepts=10)
+    document["concepts"]["no concept of it"] = {}
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def attempted(questions: int, concepts: int) -> dict[str, Any]:
+    """A roadmap with every attempt that may be kept."""
+    document = deepcopy(DOCUMENT)
+    nodes = document["outline"]["stages"][0]["modules"][0]["concepts"]
+    asked = [{**QUESTIONS[0], "prompt": f"Question {number}?"} for number in range(questions)]
+    attempt = {"answers": [[0]] * questions, "score": questions, "total": questions, "created_at": AT}
+    for number in range(concepts):
+        nodes.append({**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []})
+        quiz = {**BY, "body": {"questions": asked}}
+        document["concepts"][f"k{number}"] = {"contents": {"quiz": quiz}, "attempts": [attempt] * 200}
+    return document
+
+
+def written(size: int, line: str) -> bytes:
+    """A roadmap of about so many bytes, in tutorials of 180 KB at most."""
+    document = deepcopy(DOCUMENT)
+    nodes = document["outline"]["stages"][0]["modules"][0]["concepts"]
+    text = "```\n" + f"{line}\n" * (180_000 // len(line.encode())) + "```\n"
+    for number in range(size // (len(json.dumps(text, ensure_ascii=False).encode()) + 500)):
+        nodes.append({**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []})
+        document["concepts"][f"k{number}"] = {"contents": {"tutorial": {**BY, "body": {"markdown": text}}}}
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+LARGE: dict[str, Callable[[], bytes]] = {
+    "objects, 4 MB": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", 4 * MIB),
+    "objects": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST),
+    "numbers": lambda: filled(b'{"x":[', b"1,", b"0]}", LARGEST),
+    "a text with one emoji": lambda: filled(b'{"format":"', b"a", '😀"}'.encode(), LARGEST),
+    "escapes": lambda: filled(b'{"format":"', b"\\ud83d\\ude00", b'"}', LARGEST),
+    "digits": lambda: filled(b'{"version":', b"9", b"}", LARGEST),
+    "one name": lambda: filled(b'{"', b"n", b'":1}', LARGEST),
+    "many names": lambda: names(300_000),
+    "the same name": lambda: filled(b"{", b'"a":0,', b'"a":0}', LARGEST),
+    "brackets": lambda: b"[" * LARGEST,
+    "spaces": lambda: b" " * LARGEST,
+    "a wrong end": with_a_mistake_at_the_end,
+    "too many bytes": lambda: b" " * (40 * MIB),
+}
+LARGE_FILES: dict[str, Callable[[], bytes]] = {
+    "objects in a file": lambda: filled(OPENED + b'{"x":[', b'{"a":1},', b"0]}\r\n--x--\r\n", 4 * MIB),
+    "almost boundaries": lambda: filled(OPENED, b"\r\n--y", b"\r\n--x--\r\n", LARGEST),
+    "headers": lambda: filled(b"--x\r\n", b"A: b\r\n", b"\r\n\r\n--x--\r\n", LARGEST),
+    "a header with parameters": lambda: filled(b"--x\r\nContent-Disposition: form-data; ", b'a="b";', b"\r\n\r\n--x--", LARGEST),
+    "a file of 60 MB": lambda: b" " * (60 * MIB),
+}
+SMALL: dict[str, Callable[[], bytes]] = {
+    "objects": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST_BODY),
+    "lists": lambda: filled(b"[", b"[],", b"0]", LARGEST_BODY),
+    "empty texts": lambda: filled(b"[", b'"",', b"0]", LARGEST_BODY),
+    "backslashes": lambda: filled(b"[", b'"\\\\",', b"0]", LARGEST_BODY),
+    "numbers": lambda: filled(b'{"x":[', b"1,", b"0]}", LARGEST_BODY),
+    "few enough numbers": lambda: filled(b'{"email":[', b"1,", b"0]}", 50_000),
+    "long numbers": lambda: filled(b'{"x":[', b"9" * 4000 + b",", b"0]}", LARGEST_BODY),
+    "names": lambda: names(25_000),
+    "few enough names": lambda: names(1_499, 160),
+    "escapes": lambda: filled(b'{"email":"', b"\\u00e9", b'"}', LARGEST_BODY),
+    "in UTF-16": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST_BODY // 2).decode().encode("utf-16-le"),
+}
+FEW = {name: SMALL[name] for name in ("objects", "lists", "few enough names")}  # a process is started for most of them
+FORMS: dict[str, Callable[[], bytes]] = {
+    "percent signs": lambda: filled(b"email=", b"%41", b"", LARGEST_BODY),
+    "fields": lambda: b"&".join(b"a%d=" % number + b"%C3%A9" * 40 for number in range(999)),
+    "too many fields": lambda: filled(b"", b"a&", b"", LARGEST_BODY),
+}
+
+
+class Process:
+    """What the kernel says of the API's memory, in MB."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.folder = Path(f"/proc/{service.child('uvicorn')}")
+
+    def memory(self, name: str) -> float:
+        lines = (self.folder / "status").read_text().splitlines()
+        return next(int(line.split()[1]) / KIB for line in lines if line.startswith(name))
+
+    def growth(self, act: Callable[[], None]) -> float:
+        """By how much it was larger at any moment meanwhile than before."""
+        (self.folder / "clear_refs").write_text("5")
+        before = self.memory("VmRSS")
+        act()
+        return self.memory("VmHWM") - before
+
+
+@pytest.fixture(scope="module")
+def api(shared_embedded: Stack) -> Process:
+    return Process(shared_embedded.api)
+
+
+def refused(answer: httpx2.Response) -> None:
+    """By a short answer, which names few fields."""
+    assert answer.status_code in (400, 401, 413, 422), answer.text[:300]
+    assert len(answer.content) < 64 * KIB
+    if answer.headers["content-type"] == "application/problem+json":
+        assert len(answer.json().get("errors", [])) <= 20
+
+
+class TestMemory:
+    @pytest.mark.parametrize("name", LARGE)
+    def test_a_refused_import_does_not_grow_the_api(self, shared_embedded: Stack, api: Process, name: str) -> None:
+        content, lines = LARGE[name](), shared_embedded.api.output.count("\n")
+        growth = api.growth(lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)))
+        assert growth <= MOST_GROWTH
+        assert shared_embedded.api.output.count("\n") <= lines + 1
+
+    def test_nor_does_one_with_a_key(self, shared_embedded: Stack, api: Process) -> None:
+        content, headers = LARGE["a text with one emoji"](), {**JSON, "Idempotency-Key": "large"}
+        send = lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=headers, timeout=120))  # noqa: E731
+        assert api.growth(send) <= MOST_GROWTH
+
+    @pytest.mark.parametrize("name", LARGE_FILES)
+    def test_nor_does_a_form_with_a_file(self, shared_embedded: Stack, api: Process, name: str) -> None:
+        content = LARGE_FILES[name]()
+        growth = api.growth(lambda: refused(shared_embedded.post("/import", content=content, headers=FILE, timeout=120)))
+        assert growth <= MOST_GROWTH
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "bodies"),
+        [("/api/v1/roadmaps", JSON, SMALL), ("/api/v1/imports", JSON, FEW), ("/roadmaps", FORM, FORMS)],
+        ids=["json", "imports", "forms"],
+    )
+    def test_nor_do_small_ones(
+        self, shared_embedded: Stack, api: Process, path: str, headers: dict[str, str], bodies: dict[str, Callable[[], bytes]]
+    ) -> None:
+        def send() -> None:
+            for body in bodies.values():
+                answer = shared_embedded.post(path, content=body(), headers=headers)
+                assert answer.status_code in (400, 422), answer.text[:300]
+
+        assert api.growth(send) <= MOST_GROWTH / 2
+
+    @pytest.mark.parametrize("line", ["Wait for the dough, and fold it.", "Wait for the dough 😀, and fold it."])
+    def test_a_valid_one_of_almost_16_mib_is_imported_and_grows_it_as_little(
+        self, shared_embedded: Stack, api: Process, line: str
+    ) -> None:
+        content = written(LARGEST, line)
+        assert LARGEST - MIB < len(content) <= LARGEST
+
+        def send() -> None:
+            answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)
+            assert answer.status_code == 201, answer.text[:300]
+
+        assert api.growth(send) <= MOST_GROWTH
+
+    @pytest.mark.long
+    def test_so_is_one_with_two_million_lists(self, shared_embedded: Stack, api: Process) -> None:
+        content = json.dumps(attempted(questions=200, concepts=47), separators=(",", ":")).encode()
+
+        def send() -> None:
+            answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=300)
+            assert answer.status_code == 201, answer.text[:300]
+
+        assert api.growth(send) <= MOST_GROWTH
+
+
+class TestOtherInput:
+    @pytest.mark.parametrize("query", ["a=1&" * 200, "limit=" + "%41" * 10_000])
+    def test_a_query_that_nobody_means_is_not_decoded(self, shared_embedded: Stack, query: str) -> None:
+        answer = shared_embedded.get(f"{API}/roadmaps?{query}")
+        assert (answer.status_code, "more than 100 parameters" in answer.json()["detail"]) == (422, True)
+        page = shared_embedded.get(f"/roadmaps?{query}", headers={"Accept": "text/html"})
+        assert (page.status_code, len(page.content) < 64 * KIB) == (200, True)
+
+    def test_a_field_is_named_in_few_words(self, shared_embedded: Stack) -> None:
+        answer = shared_embedded.post(f"{API}/roadmaps", content=names(1, 200_000), headers=JSON)
+        assert (answer.status_code, len(answer.content) < 4 * KIB) == (422, True)
+
+    def test_what_is_long_and_meant_is_taken(self, shared_embedded: Stack) -> None:
+        """Structure within texts is none."""
+        goal, background = "Learn Python" + "{" * 900, "[[[:::,,," * 220
+        answer = shared_embedded.post(f"{API}/roadmaps", json={"goal": goal, "background": background, "motivation": background})
+        assert answer.status_code == 202, answer.text
+        assert is_plain(json.dumps({"notes": '[{"a":1},' * 2_200}).encode())
+        assert is_plain(json.dumps({"version": 1, "answers": [list(range(100))] * 200}).encode())
+        assert not is_plain(SMALL["objects"]())
+
+
+def eat() -> None:
+    bytearray(1024 * MIB)
+
+
+def end() -> None:
+    signal.raise_signal(signal.SIGABRT)
+
+
+def fail() -> None:
+    raise KeyError("a mistake of ours")
+
+
+class TestApart:
+    def test_what_is_found_and_what_is_wrong_come_back(self) -> None:
+        document = run_apart(body_of, RoadmapFile, json.dumps(DOCUMENT).encode())
+        assert dict(document.concepts) == body_of(RoadmapFile, json.dumps(DOCUMENT).encode()).concepts
+        with pytest.raises(Invalid) as found:
+            run_apart(body_of, RoadmapFile, json.dumps({**DOCUMENT, "version": 2}).encode())
+        assert [(each.pointer, each.kind) for each in found.value.fields] == [("/version", "newer_version")]
+
+    @pytest.mark.parametrize("act", [eat, end])
+    def test_what_takes_too_much_is_refused(self, act: Callable[[], None]) -> None:
+        with pytest.raises(Malformed, match=TOO_COSTLY[:40]):
+            run_apart(act)
+
+    def test_so_is_what_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(apart, "MOST_SECONDS", 0.01)
+        with pytest.raises(Malformed):
+            run_apart(eat)
+
+    def test_a_mistake_of_ours_is_told_as_one(self) -> None:
+        with pytest.raises(RuntimeError, match="a mistake of ours"):
+            run_apart(fail)
+
+    def test_a_document_is_held_to_the_same_rules_concept_by_concept(self) -> None:
+        """Beside one with a mistake in the head, one in a concept and one in both."""
+        wrong = deepcopy(DOCUMENT)
+        wrong["generator"], wrong["concepts"][FIRST]["notes"] = 7, 8
+        with pytest.raises(Invalid) as found:
+            body_of(RoadmapFile, json.dumps(wrong).encode())
+        assert [each.pointer for each in found.value.fields] == ["/generator", f"/concepts/{FIRST}/notes"]
+        for half in ('{"notes": "\\ud800"}', '{"\\ud800": {}}'):
+            with pytest.raises(Malformed, match="not JSON"):
+                body_of(RoadmapFile, json.dumps(DOCUMENT).replace('"concepts": {', f'"concepts": {{"a": {half}, ', 2).encode())
+
+
+def send_for(url: str, headers: dict[str, str], path: str, bodies: list[bytes], seconds: float) -> None:
+    """One sender of the load: one body after the other."""
+    until = time.monotonic() + seconds
+    with httpx2.Client(base_url=url, headers=headers, timeout=120, verify=NO_TLS) as client:
+        for body in cycle(bodies):
+            if time.monotonic() > until:
+                return
+            answer = client.post(path, content=body)
+            assert answer.status_code >= 400, answer.text[:300]
+            if answer.status_code == 429:
+                time.sleep(0.2)
+
+
+def slowest(stack: Stack, seconds: float) -> float:
+    """The 99 % of /health."""
+    until, times = time.monotonic() + seconds, []
+    with httpx2.Client(base_url=stack.url, timeout=60, verify=NO_TLS) as client:
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            client.get("/health")
+            times.append(time.perf_counter() - began)
+            time.sleep(0.01)
+    return sorted(times)[len(times) * 99 // 100]
+
+
+@pytest.fixture(scope="module")
+def busy(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(server_stack(tmp_path_factory.mktemp("busy"), postgres, module_broker)) as stack:
+        yield stack
+
+
+LOADS: dict[str, tuple[str, dict[str, str], dict[str, Callable[[], bytes]], int]] = {
+    "an import": (f"{API}/imports", JSON, LARGE, 1),
+    "four imports": (f"{API}/imports", JSON, LARGE, 4),
+    "files": ("/import", FILE, LARGE_FILES, 2),
+    "small imports": (f"{API}/imports", JSON, SMALL, 2),
+    "logins": (f"{API}/auth/login", JSON, SMALL, 2),
+    "forms": ("/login", FORM, FORMS, 2),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("load", LOADS)
+def test_others_are_answered_meanwhile(busy: Stack, load: str) -> None:
+    """Many accounts send, each one body after the other."""
+    path, kind, made, senders = LOADS[load]
+    bodies, seconds = [make() for make in made.values()], 10 if made in (SMALL, FORMS) else 30
+    usual = slowest(busy, 5)
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as ended:
+        for number in range(senders):
+            own = bodies[number:] + bodies[:number]
+            sender = spawn.Process(target=send_for, args=(busy.url, {**kind, **busy.register()}, path, own, seconds))
+            sender.start()
+            ended.callback(sender.join, 150)
+        meanwhile = slowest(busy, seconds)
+    print(f"99 % of /health: {usual * 1000:.1f} ms, during {load} {meanwhile * 1000:.1f} ms")
+    assert meanwhile <= max(MOST_FACTOR * usual, MOST_SECONDS)

@@ -1,0 +1,105 @@
+"""Run a function in a child process with bounded memory and CPU time.
+
+A large document costs up to a hundred times its size while it is parsed, in single calls of C and
+Rust code that hold the GIL: counting its values first bounds neither the GIL nor what 16 MiB of
+valid-looking text costs. A process that ends bounds both, whatever the document contains. It takes
+half a second to start, so that small documents are parsed where they are (`parsing.is_plain`).
+"""
+
+import fcntl
+import os
+import pickle
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from core.errors import Malformed, RoadmapError
+
+Result = TypeVar("Result")
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_MEMORY = 384 * 1024 * 1024  # bytes of addresses, of which 95 MB are there before it reads
+MOST_CPU_SECONDS = 90  # a valid document of 16 MiB takes 10
+MOST_SECONDS = 180  # on a machine that has other things to do
+TOO_COSTLY = "The body takes too much memory or time to read: it has too many values, or too much Markdown."
+
+_one_at_a_time = anyio.CapacityLimiter(1)  # two children would take more memory than a small container has: 290 MB each
+_in_child = ContextVar("_in_child", default=False)
+
+
+async def run_reading(function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread of its own kind: a large document keeps no thread of a handler busy."""
+    return await anyio.to_thread.run_sync(function, *given, limiter=_one_at_a_time)
+
+
+def run_apart(function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a child process; what is given and returned is pickled. In the child: run it.
+
+    Raises Malformed when it takes too much memory or time, and every RoadmapError that it raises.
+    """
+    if _in_child.get():
+        return function(*given)
+    with Path(__file__).open() as lock:  # one at a time of all processes of this machine, or of this container
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return _answered(function, given)
+
+
+def _answered(function: Callable[..., Result], given: tuple[Any, ...]) -> Result:
+    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    asked = pickle.dumps((function, given), pickle.HIGHEST_PROTOCOL)
+    try:
+        child = subprocess.run(command, input=asked, capture_output=True, cwd=ROOT, timeout=MOST_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Malformed(TOO_COSTLY) from None
+    if child.returncode < 0:  # it was ended: memory that Rust does not get, or the limit of CPU time
+        raise Malformed(TOO_COSTLY)
+    if child.returncode:
+        raise RuntimeError(f"the process that reads a document has failed: {child.stderr.decode(errors='replace')[-2000:]}")
+    result: Any = pickle.loads(child.stdout)
+    if isinstance(result, RoadmapError):
+        raise result
+    return result  # type: ignore[no-any-return]
+
+
+def main() -> None:
+    """Do what is asked for on stdin, and answer on stdout."""
+    _in_child.set(True)
+    function, given = pickle.load(sys.stdin.buffer)
+    _bound()
+    try:
+        answer = pickle.dumps(_result(function, given), pickle.HIGHEST_PROTOCOL)
+    except MemoryError:
+        answer = pickle.dumps(Malformed(TOO_COSTLY))
+    sys.stdout.buffer.write(answer)
+
+
+def _result(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+    try:
+        return function(*given)
+    except RoadmapError as error:
+        return error
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of pydantic, which did not get memory from Python
+            raise MemoryError from None
+        raise
+
+
+def _bound() -> None:
+    """Let others go first, at the CPU as well as when memory runs out. What a system forbids is left out."""
+    most = {resource.RLIMIT_AS: MOST_MEMORY, resource.RLIMIT_CPU: MOST_CPU_SECONDS, resource.RLIMIT_CORE: 0}
+    for limit, value in most.items():
+        with suppress(OSError, ValueError):  # macOS has no limit of addresses
+            resource.setrlimit(limit, (value, value))
+    with suppress(OSError):
+        os.nice(10)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
