@@ -56,12 +56,18 @@ def users() -> None:
 def list_(limit: int, as_json: bool) -> None:
     """Show accounts, the oldest first."""
     found = accounts.list_all(limit)
-    rows = [(user.id, user.email, user.name, _rank(user)) for user in found]
-    show(found, as_json, lambda: table(("id", "address", "name", "may"), rows))
+    rows = [(user.id, user.email, user.name, _rank(user), _state(user)) for user in found]
+    show(found, as_json, lambda: table(("id", "address", "name", "may", "state"), rows))
 
 
 def _rank(user: accounts.User) -> str:
     return "administer" if user.is_admin else "observe" if user.is_observer else ""
+
+
+def _state(user: accounts.ListedUser) -> str:
+    if user.delete_at is not None:
+        return f"deleted on {user.delete_at:%Y-%m-%d}"
+    return "disabled" if user.disabled_at is not None else ""
 
 
 @users.command()

@@ -12,6 +12,7 @@ class Account(Identified):
     is_admin = peewee.BooleanField(default=False)
     is_observer = peewee.BooleanField(default=False)  # may look at the operator's room, and change nothing
     disabled_at = UtcDateTimeField(null=True)
+    delete_at = UtcDateTimeField(null=True, index=True)  # its person wants it deleted then; until then it is disabled
     profile = peewee.JSONField(null=True)  # a Profile: what a form for the next roadmap begins with
     created_at = UtcDateTimeField()
 

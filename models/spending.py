@@ -26,7 +26,7 @@ class ModelCall(Identified):
     started_at = UtcDateTimeField()
 
     class Meta:
-        indexes = ((("roadmap_id", "id"), False), (("model", "step", "id"), False))
+        indexes = ((("owner_id", "id"), False), (("roadmap_id", "id"), False), (("model", "step", "id"), False))
 
 
 class Spending(Table):

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,12 +13,14 @@ from core import clock
 from core.addresses import Email, in_one_spelling
 from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
 from core.ids import new_id
-from core.runtime import database_time, session, settings, transaction
+from core.runtime import change_rows, database_time, session, settings, transaction
 from core.settings import Admission
 from core.strength import SHORTEST
 from core.text import CLEAN
 from models.accounts import Account
+from models.exports import AccountExport
 from roadmap import api_keys, invitations, passwords, sessions
+from roadmap.account_deletion import RETURN, may_return
 from roadmap.api_keys import Scope
 from roadmap.ownership import lock_account
 from roadmap.principals import Principal, confirm
@@ -46,6 +49,7 @@ class Credentials(BaseModel):
     email: Email = Field(description="The address of the account.")
     password: Password = Field(description="Its password.")
     cookie: WithCookie = False
+    restore: bool = Field(False, description="Whether to restore the account, if it is to be deleted.")
 
 
 class Registration(BaseModel):
@@ -71,6 +75,32 @@ class PasswordChange(BaseModel):
     cookie: WithCookie = False
 
 
+class DeletionRequest(BaseModel):
+    """That it is the person who wants it."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: Password = Field(description="The password of the account.")
+
+
+class Deletion(BaseModel):
+    """An account that is to be deleted. Until then, `POST /api/v1/auth/login` with `"restore": true` restores it."""
+
+    delete_at: datetime = Field(description="When it will be gone for ever.")
+
+
+class ToBeDeleted(Conflict):
+    """The password is right, and the account is to be deleted unless it is restored."""
+
+    def __init__(self, delete_at: datetime) -> None:
+        at = delete_at.isoformat(timespec="seconds")
+        super().__init__(f'This account will be deleted at {at}. To restore it, log in with "restore": true before then.')
+        self.delete_at = delete_at
+
+
+class LastAdministrator(Conflict):
+    """Without this account nobody could administer the service."""
+
+
 class User(BaseModel):
     """An account."""
 
@@ -79,6 +109,13 @@ class User(BaseModel):
     name: str = Field(description="What the person is called; may be empty.")
     is_admin: bool = Field(False, description="Whether this is an administrator.")
     is_observer: bool = Field(False, description="Whether this may look at the operator's room, and change nothing there.")
+
+
+class ListedUser(User):
+    """An account, for operators."""
+
+    disabled_at: datetime | None
+    delete_at: datetime | None
 
 
 def register(registration: Registration, invitation_id: UUID | None, device: Device) -> tuple[User, Login]:
@@ -106,13 +143,17 @@ def register(registration: Registration, invitation_id: UUID | None, device: Dev
 
 
 def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
-    """Slow by design, and equally slow for unknown accounts. Raises Unauthenticated."""
+    """Slow by design, and equally slow for unknown accounts. With `restore`, an account that is to be deleted is not any more.
+
+    Raises Unauthenticated, and ToBeDeleted to whoever knows the password.
+    """
     with session():
         account = Account.get_or_none(Account.email == credentials.email)
-    known = account is not None and account.disabled_at is None
+    known = account is not None and (account.disabled_at is None or may_return(account))
     if not passwords.matches(account.password_hash if known else None, credentials.password.get_secret_value()):
         raise Unauthenticated("The address or the password is wrong.")
-    return _begin(account, device, passwords.rehashed(account.password_hash, credentials.password.get_secret_value()))
+    digest = passwords.rehashed(account.password_hash, credentials.password.get_secret_value())
+    return _begin(account, device, digest, restore=credentials.restore)
 
 
 def change_password(principal: Principal, change: PasswordChange, device: Device) -> tuple[User, Login]:
@@ -132,6 +173,30 @@ def change_password(principal: Principal, change: PasswordChange, device: Device
         if change.revoke_keys:
             api_keys.revoke_all(account.id)
         return _user(account), sessions.begin(account, device)
+
+
+def delete(principal: Principal, request: DeletionRequest) -> Deletion:
+    """Disable the account, which is deleted in 30 days. Slow by design.
+
+    Raises Unauthenticated, Conflict, LastAdministrator.
+    """
+    account = _get(principal.account_id)
+    if not passwords.matches(account.password_hash, request.password.get_secret_value()):
+        raise Unauthenticated("The password is wrong.")
+    with transaction():
+        others = _lock_administrators(beside=account.id)
+        current = confirm(principal)
+        if current.password_hash != account.password_hash:
+            raise Conflict("The password has been changed meanwhile. Log in again.")
+        if current.is_admin and not others:
+            raise LastAdministrator("This is the last administrator. Make somebody else one first.")
+        now = clock.now()
+        deletion = Deletion(delete_at=now + RETURN)
+        Account.update(disabled_at=now, delete_at=deletion.delete_at).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        api_keys.revoke_all(account.id)
+        AccountExport.delete().where(AccountExport.account == account.id).execute()
+    return deletion
 
 
 def find(user_id: UUID) -> User:
@@ -174,13 +239,17 @@ def add(email: str, password: str, *, name: str = "", is_admin: bool = False) ->
 
 
 def set_password(email: str, password: str, *, revoke_keys: bool = False) -> None:
-    """For operators, when it is forgotten: ends all sessions, and enables the account. Raises Invalid, NotFound."""
+    """For operators, when it is forgotten: ends all sessions, and opens an account that is disabled or to be deleted.
+
+    Raises Invalid, NotFound.
+    """
     known = by_email(email)
     passwords.check(password, known.email, known.name)
     digest = passwords.hashed(password)
     with transaction():
         account = _locked(email)
-        Account.update(password_hash=digest, disabled_at=None).where(Account.id == account.id).execute()
+        opened = {"disabled_at": None, "delete_at": None}
+        Account.update(password_hash=digest, **opened).where(Account.id == account.id).execute()
         sessions.end_all(account.id)
         if revoke_keys:
             api_keys.revoke_all(account.id)
@@ -215,7 +284,10 @@ def set_observer(email: str, *, is_observer: bool) -> None:
 
 
 def disable(email: str) -> None:
-    """Nobody can act as this account any more; what it made stays. Raises NotFound."""
+    """Nobody can act as this account any more; what it made stays, unless it is to be deleted: then nobody can restore it.
+
+    Raises NotFound.
+    """
     with transaction():
         account = _locked(email)
         Account.update(disabled_at=database_time()).where(Account.id == account.id).execute()
@@ -232,21 +304,39 @@ def by_email(email: str) -> User:
     return _user(account)
 
 
-def list_all(limit: int) -> list[User]:
+def list_all(limit: int) -> list[ListedUser]:
     """The oldest first."""
     with session():
-        return [_user(account) for account in Account.select().order_by(Account.id).limit(limit)]
+        rows = list(Account.select().order_by(Account.id).limit(limit))
+    return [ListedUser(**{name: getattr(row, name) for name in ListedUser.model_fields}) for row in rows]
 
 
-def _begin(verified: Account, device: Device, digest: str) -> tuple[User, Login]:
+def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> tuple[User, Login]:
     """Begin a session of a verified password, unless the account has changed meanwhile. Its hash may be a newer one."""
     with transaction():
         account = lock_account(verified.id)
-        if account is None or account.disabled_at is not None or account.password_hash != verified.password_hash:
+        if account is None or account.password_hash != verified.password_hash:
             raise Unauthenticated("The address or the password is wrong.")
-        if digest != account.password_hash:
-            Account.update(password_hash=digest).where(Account.id == account.id).execute()
+        changes: dict[str, object] = {"password_hash": digest} if digest != account.password_hash else {}
+        if may_return(account):
+            if not restore:
+                raise ToBeDeleted(account.delete_at)
+            changes |= {"disabled_at": None, "delete_at": None}
+        elif account.disabled_at is not None:
+            raise Unauthenticated("The address or the password is wrong.")
+        if changes:
+            Account.update(changes).where(Account.id == account.id).execute()
         return _user(account), sessions.begin(account, device)
+
+
+def _lock_administrators(*, beside: UUID) -> int:
+    """Hold the rows of all administrators and of this account until the commit; how many others there are.
+
+    In one order, so that two who leave at once see each other.
+    """
+    can_log_in = Account.is_admin & Account.disabled_at.is_null()
+    rows = change_rows(Account.select().where(can_log_in | (Account.id == beside)).order_by(Account.id))
+    return sum(row.id != beside for row in list(rows))
 
 
 def _locked(email: str) -> Account:

@@ -23,15 +23,16 @@ from core import clock
 from core.errors import Unavailable
 from core.ids import new_id
 from core.runtime import session, settings, skip_locked, transaction
+from models.exports import AccountExport
 from models.roadmaps import Content, Roadmap
 from models.webhooks import WebhookDelivery
-from roadmap.statuses import ContentStatus, DeliveryStatus, RoadmapStatus
+from roadmap.statuses import ContentStatus, DeliveryStatus, ExportStatus, RoadmapStatus
 from roadmap.steps import Step, StepName
 from roadmap.stopping import Lost, StopSignal
 
 logger = logging.getLogger(__name__)
 
-Row = TypeVar("Row", Roadmap, Content, WebhookDelivery)
+Row = TypeVar("Row", Roadmap, Content, WebhookDelivery, AccountExport)
 
 LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
 CHALLENGE = LASTS / 2  # what a live worker has to renew a lease that ran out
@@ -46,7 +47,7 @@ class Work:
     may be worked on now.
     """
 
-    table: type[Roadmap] | type[Content] | type[WebhookDelivery]
+    table: type[Roadmap] | type[Content] | type[WebhookDelivery] | type[AccountExport]
     waiting: str
     held: str
     step: StepName
@@ -59,6 +60,7 @@ BUILDING = Work(
     Content, ContentStatus.pending, ContentStatus.building, StepName.build_content, among=Content.roadmap.in_(_being_built)
 )
 DELIVERING = Work(WebhookDelivery, DeliveryStatus.pending, DeliveryStatus.delivering, StepName.deliver_webhook, among=True)
+EXPORTING = Work(AccountExport, ExportStatus.queued, ExportStatus.building, StepName.export_account, among=True)
 
 
 def claim(work: Work, row_id: UUID, **changes: Any) -> UUID | None:

@@ -31,7 +31,7 @@ def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None 
 
 
 def owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Roadmap:
-    """Raises NotFound, also while it is in the trash; `with_trash` is for operators, who see what is there."""
+    """Raises NotFound, also while it is in the trash; `with_trash` is for operators and exports, which see what is there."""
     row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     if row is None:
         raise NotFound("There is no such roadmap.")

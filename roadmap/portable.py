@@ -197,13 +197,13 @@ class PortableRoadmap(Frozen):
     concepts: dict[str, PortableConcept] = Field({}, description="By their keys in the outline.")
 
 
-def portable(owner_id: UUID, roadmap_id: UUID, *, with_learner: bool) -> PortableRoadmap:
+def portable(owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash: bool = False) -> PortableRoadmap:
     """A roadmap as it is now. Without its learner it also says nothing of who asked for it and in which words, and begins today.
 
     Raises NotFound, and Conflict while it has no plan.
     """
     with snapshot():
-        row = owned(owner_id, roadmap_id)
+        row = owned(owner_id, roadmap_id, with_trash=with_trash)
         if not row.revision and not row.title:
             raise Conflict("There is no plan yet that could be taken along. Wait until it is made.")
         outline = _without_ids(current_outline(row))

@@ -205,10 +205,10 @@ def status_of(owner_id: UUID, roadmap_id: UUID) -> RoadmapStatus:
         return RoadmapStatus(owned(owner_id, roadmap_id).status)
 
 
-def roadmap_tree(owner_id: UUID, roadmap_id: UUID) -> RoadmapTree:
+def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> RoadmapTree:
     """The whole roadmap as it is planned now, in six queries. Raises NotFound."""
     with session():
-        row = owned(owner_id, roadmap_id)
+        row = owned(owner_id, roadmap_id, with_trash=with_trash)
         stages = list(_planned(Stage, roadmap_id))
         modules = _by(_planned(Module, roadmap_id), "stage_id")
         concepts = _by(_planned(Concept, roadmap_id), "module_id")

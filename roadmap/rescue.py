@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core import clock, tracing
 from core.runtime import settings, skip_locked, transaction
-from roadmap.leases import BUILDING, DELIVERING, PLANNING, Work
+from roadmap.leases import BUILDING, DELIVERING, EXPORTING, PLANNING, Work
 from roadmap.steps import Step
 
 MOST_AT_ONCE = 500  # of each kind
@@ -19,7 +19,7 @@ CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines and de
 
 
 def overdue(waiting: int = 0) -> list[Step]:
-    """Steps for at most 500 roadmaps, contents and deliveries each that nobody has taken for RESCUE_AFTER_SECONDS.
+    """Steps for at most 500 roadmaps, contents, deliveries and exports each that nobody has taken for RESCUE_AFTER_SECONDS.
 
     `waiting` is the number of messages in the content queue. When there are none, what is overdue is surely lost. When
     there are many it is probably among them, so that few contents are added, and none to a queue that nobody seems to
@@ -29,8 +29,9 @@ def overdue(waiting: int = 0) -> list[Step]:
         return []
     plans = _overdue(PLANNING, MOST_AT_ONCE, patience=1)
     deliveries = _overdue(DELIVERING, MOST_AT_ONCE, patience=1)
+    exports = _overdue(EXPORTING, MOST_AT_ONCE, patience=1)
     builds = _overdue(BUILDING, MOST_AT_ONCE if waiting < MANY else FEW, patience=CONTENT_PATIENCE if waiting else 1)
-    return plans + deliveries + builds
+    return plans + deliveries + exports + builds
 
 
 def _overdue(work: Work, most: int, patience: int) -> list[Step]:

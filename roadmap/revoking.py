@@ -13,7 +13,7 @@ from core.errors import Conflict, NotFound
 from core.runtime import database, transaction
 from models.roadmaps import Content, Roadmap
 from models.webhooks import WebhookDelivery
-from roadmap import decisions, events, finishing
+from roadmap import account_exports, decisions, events, finishing
 from roadmap.applying import fitting
 from roadmap.events import EventType
 from roadmap.execution_log import LogLevel, record
@@ -69,6 +69,12 @@ def stop_telling(delivery_id: UUID) -> list[Step]:
         for row in rows:
             details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
             _note("webhooks", "deliver", roadmap_id=row.roadmap_id, details=details)
+    return []
+
+
+def stop_exporting(export_id: UUID) -> list[Step]:
+    """This export of an account has failed; its owner can order another one."""
+    account_exports.stop(export_id, STOPPED)
     return []
 
 

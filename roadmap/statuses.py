@@ -1,4 +1,5 @@
-"""The states of a roadmap, of a revision of it, of a content, of a concept for its learner and of a delivery to a webhook."""
+"""The states of a roadmap, of a revision of it, of a content, of a concept for its learner, of a delivery
+to a webhook and of an export."""
 
 from enum import StrEnum
 
@@ -62,6 +63,15 @@ class DeliveryStatus(StrEnum):
     pending = "pending"
     delivering = "delivering"
     delivered = "delivered"
+    failed = "failed"
+
+
+class ExportStatus(StrEnum):
+    """Of the data of an account as one archive."""
+
+    queued = "queued"
+    building = "building"
+    ready = "ready"
     failed = "failed"
 
 

@@ -12,6 +12,7 @@ class StepName(StrEnum):
     plan_roadmap = "plan_roadmap"
     build_content = "build_content"
     deliver_webhook = "deliver_webhook"
+    export_account = "export_account"
 
 
 @dataclass(frozen=True, slots=True)

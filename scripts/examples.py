@@ -31,6 +31,7 @@ Names = dict[str, str]
 
 GOAL = "Become a backend engineer in Python"  # which the catalogue has as well: a copied example works without a model
 ADA = {"email": "ada@example.org", "password": "your long passphrase"}
+ANOTHER = "another long passphrase"  # of hers, later
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
 AGENT = "curl/8.14.1"
 HOOK = "https://example.org/hooks/roadmap"
@@ -54,7 +55,7 @@ SECRETS = {
 BY_CHANCE: dict[str, Any] = {
     **{"ms": 1850, "duration_ms": 1850, "seconds_left": 40, "month": "2026-01"},
     **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0, "expired": 0},
-    **{"held": 1, "scheduled": 0, "dead": 0},
+    **{"held": 1, "scheduled": 0, "dead": 0, "size": 184320},
     **{"seconds": 41.5, "waited": 3.2, "approval": 12.0, "in_model": 96.4, "worker": "6c1f09ab"},
     **{"host": "worker-1", "pid": 42, "mean_seconds": 1.85, "p95_seconds": 4.2, "oldest_seconds": 0.4},
     **{"address": "192.0.2.7", "request_id": "9f86d081884c7d65"},
@@ -125,6 +126,7 @@ def live(story: Story, teacher: Teacher, receiver: Receiver, admin: str) -> None
     look_after(story, admin)
     leave(story)
     oversee(story, admin)
+    delete_account(story)
 
 
 def look_around(story: Story) -> None:
@@ -352,8 +354,11 @@ def leave(story: Story) -> None:
     unwanted = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
     call("trash_roadmap", roadmap_id=unwanted)
     call("delete_for_ever", roadmap_id=unwanted)
-    changed = {"current_password": ADA["password"], "new_password": "another long passphrase", "revoke_keys": True}
+    changed = {"current_password": ADA["password"], "new_password": ANOTHER, "revoke_keys": True}
     story.token = call("change_password", changed)["access_token"]
+    call("order_export", {})
+    call("read_export", until=is_("ready"))
+    call("download_export")
     call("log_out", {})
 
 
@@ -366,6 +371,12 @@ def oversee(story: Story, admin: str) -> None:
     call("read_overseen_trace", as_=admin, roadmap_id=roadmap)
     call("retry_overseen", {}, as_=admin, roadmap_id=roadmap)
     call("cancel_overseen", {}, as_=admin, roadmap_id=roadmap)
+
+
+def delete_account(story: Story) -> None:
+    password = {"password": ANOTHER}
+    story.token = story.call("log_in", {"email": ADA["email"], **password})["access_token"]
+    story.call("delete_me", password)
 
 
 EDITS = [

@@ -45,6 +45,13 @@ def deliver_webhook(delivery_id: str) -> None:
     follow(delivering.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
+@job(content_queue, priority=BEFORE_CONTENTS)
+def export_account(export_id: str) -> None:
+    from roadmap import account_exports
+
+    follow(account_exports.build(UUID(export_id)), UUID(export_id))
+
+
 @job(content_queue)
 def look_after_links() -> None:
     from roadmap import link_checks
@@ -65,6 +72,7 @@ TASKS = {
     StepName.plan_roadmap: plan_roadmap,
     StepName.build_content: build_content,
     StepName.deliver_webhook: deliver_webhook,
+    StepName.export_account: export_account,
 }
 
 

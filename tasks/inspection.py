@@ -240,6 +240,7 @@ def _stop_of(task_name: str) -> Callable[[UUID], list[Step]] | None:
         StepName.plan_roadmap: revoking.stop_planning,
         StepName.build_content: revoking.stop_writing,
         StepName.deliver_webhook: revoking.stop_telling,
+        StepName.export_account: revoking.stop_exporting,
     }
     return stops.get(StepName(task_name)) if task_name in set(StepName) else None
 

@@ -8,6 +8,8 @@ from huey import crontab
 from core import clock
 from core.errors import Unavailable
 from roadmap import (
+    account_deletion,
+    account_exports,
     api_keys,
     audit,
     first_answers,
@@ -75,6 +77,10 @@ def _clean_up() -> None:
         first_answers.forget_old()
         webhooks.forget_old()
         trash.empty_old()
+        account_exports.forget_old()
+        if steps := account_deletion.cancel_work():
+            send(steps)
+        account_deletion.delete_due()
         audit.forget_old()
         measures.forget_old()
         log_retention.keep_months()

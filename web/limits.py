@@ -23,6 +23,7 @@ LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  #
 LOGINS = Limit("logins", settings.login_attempts * 20, QUARTER)  # of one account
 NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one account
 IMPORTS = Limit("imports", settings.requests_per_minute // 10, HOUR)  # of one account: each may leave 16 MiB behind
+EXPORTS = Limit("exports", -(-settings.requests_per_minute // 60), HOUR)  # of one account: each reads all that it has
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()
@@ -123,6 +124,11 @@ def count_import(account_id: UUID) -> None:
     """Count it. Raises TooMany."""
     if not settings.embedded:
         _hit(IMPORTS, account_id.hex)
+
+
+def count_export(account_id: UUID) -> None:
+    """Count it. Raises TooMany."""
+    _hit(EXPORTS, account_id.hex)
 
 
 def count_registration(request: Request) -> None:

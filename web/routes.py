@@ -2,7 +2,7 @@
 
 from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from roadmap import reading
-from roadmap.accounts import Credentials, PasswordChange, Registration, User
+from roadmap.accounts import Credentials, Deletion, DeletionRequest, PasswordChange, Registration, User
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
@@ -36,6 +36,7 @@ from roadmap.webhooks import (
     WebhookWithSecret,
 )
 from web.api import (
+    account_export,
     accounts,
     decisions,
     documentation,
@@ -82,6 +83,7 @@ from web.pages.operator import roadmaps as roadmaps_room
 from web.pages.page import Page
 
 API = "/api/v1"
+EXPORT = API + "/auth/me/export"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
@@ -106,10 +108,14 @@ ENDPOINTS = (
     Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),
     Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, scope=Scope.observe, for_monitors=True, media_type="text/plain"),
     Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True, raises=(Forbidden, Conflict)),
-    Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated,)),
+    Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated, Conflict)),
     Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody, status=204, login_only=True),
     Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, is_async=True, raises=(Conflict,)),
     Endpoint("GET", API + "/auth/me", accounts.read_me, "Who am I", User),
+    Endpoint("DELETE", API + "/auth/me", accounts.delete_me, "Delete the account", Deletion, body=DeletionRequest, login_only=True, is_async=True, raises=(Conflict,)),
+    Endpoint("POST", EXPORT, account_export.order_export, "Export all data of the account", account_export.LinkedExport, body=NoBody, status=202, login_only=True, grants=True),
+    Endpoint("GET", EXPORT, account_export.read_export, "Read the export of the account", account_export.LinkedExport, login_only=True, raises=(NotFound,)),
+    Endpoint("GET", EXPORT + ".zip", account_export.download_export, "Download all data of the account", None, login_only=True, is_async=True, media_type="application/zip", raises=(NotFound, Conflict)),
     Endpoint("GET", API + "/auth/sessions", accounts.list_logins, "List my logins", SessionList, login_only=True),
     Endpoint("DELETE", API + "/auth/sessions/{session_id}", accounts.end_login, "End a login", None, status=204, login_only=True),
     Endpoint("POST", API + "/api-keys", keys.create_key, "Make an API key", NewKey, body=KeyRequest, status=201, login_only=True, raises=(Conflict,), grants=True),
@@ -271,6 +277,8 @@ PAGES = (
     Page("GET", "/account", account.show, "Look at my account", query=account.AccountQuery),
     Page("POST", "/account/profile", account.save_profile, "Save what is remembered"),
     Page("POST", "/account/password", account.change_password, "Change the password by a form", login_only=True, is_async=True),
+    Page("POST", "/account/export", account.order_export, "Export all data of the account by a button", login_only=True, grants=True),
+    Page("POST", "/account/delete", account.delete, "Delete the account by a form", login_only=True, is_async=True),
     Page("POST", "/account/logins/{session_id}/end", account.end_session, "End a login by a form", login_only=True),
     Page("GET", "/webhooks", webhook_pages.show_webhooks, "Look at my webhooks"),
     Page("POST", "/webhooks", webhook_pages.add_webhook, "Add a webhook by a form", grants=True),

@@ -18,6 +18,7 @@ PARENTS = {  # a column that names a row of another table
     **{("first_answer", "owner_id"): "account", ("roadmap", "owner_id"): "account", ("invitation", "invited_by_id"): "account"},
     **{(table, "roadmap_id"): "roadmap" for table in ("revision", "stage", "module", "concept", "content", "roadmap_event")},
     **{("module", "stage_id"): "stage", ("concept", "module_id"): "module", ("content", "concept_id"): "concept"},
+    **{("account_export", "account_id"): "account", ("export_piece", "export_id"): "account_export"},
     **{("webhook", "account_id"): "account", ("webhook_delivery", "webhook_id"): "webhook"},
     **{("content_version", "content_id"): "content", ("quiz_attempt", "concept_id"): "concept"},
     ("quiz_attempt", "roadmap_id"): "roadmap",  # not of model_call: the books stay when a roadmap is deleted for ever

@@ -22,6 +22,7 @@ FILE = ROOT / "web" / "openapi.json"
 
 LOGIN_ENDS = ("log_out", "end_login", "change_password")
 LOGIN_ONLY = (*LOGIN_ENDS, "list_logins", "create_key", "list_keys", "read_key", "revoke_key")  # no API key may
+LOGIN_ONLY += ("delete_me", "order_export", "read_export", "download_export")
 OF_ADMINS = ("create_invitation", "list_invitations", "read_invitation", "withdraw_invitation")
 # What a schema cannot say, so that data which fit it may be refused: by operation, with the reason.
 REFUSED = {
@@ -31,6 +32,7 @@ REFUSED = {
     "import_roadmap": "what is in it belongs together",
     "register": "the password is a common one",
     "change_password": "the same",
+    "delete_me": "the password is not that of the account",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
 NEEDS_A_MODEL = {

@@ -21,7 +21,7 @@ OWN = ("x-request-id", "date", "ratelimit", "ratelimit-policy", "idempotency-rep
 TAGGED = sorted(
     name for name, (method, _, operation) in OPERATIONS.items() if method == "GET" and "304" in operation["responses"]
 )
-LIVE = ("show_ready", "read_activity", "list_queues", "list_workers")  # change by themselves
+LIVE = ("show_ready", "read_activity", "read_export", "list_queues", "list_workers")  # change by themselves
 LISTS = ("list_roadmaps", "list_logs", "list_invitations", "list_attempts", "list_deliveries", "read_receipt")
 AT_ONCE = 4
 IDEMPOTENT = ("end_login", "withdraw_invitation", "revoke_key", "delete_webhook")  # what is gone already is gone

@@ -28,7 +28,7 @@ INSIDE = re.compile(
 FOR_OPERATORS = ("/api/v1/admin/", "/admin")
 OF_THINGS = ("roadmap_id", "concept_id", "webhook_id", "delivery_id", "email")
 TEACHES = {"read_concept", "read_version", "answer_quiz", "read_attempt", "show_openapi", "export_json", "export_markdown"}
-TEACHES |= {"export_archive", "export_cards"}  # texts that may name all of these
+TEACHES |= {"export_archive", "export_cards", "download_export"}  # texts that may name all of these
 MAKES_ONE = ("create_roadmap", "import_roadmap", "copy_shared")  # and answers its id
 HASH = re.compile(r"\$argon2id\$\S{20}")
 

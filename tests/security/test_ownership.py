@@ -25,8 +25,8 @@ from core import clock
 from core.ids import new_id
 from core.runtime import database, session, settings
 from models.audit import AuditRecord
-from roadmap import decisions, passwords, webhooks
-from roadmap.accounts import PasswordChange, set_admin, set_observer
+from roadmap import account_exports, decisions, passwords, webhooks
+from roadmap.accounts import DeletionRequest, PasswordChange, set_admin, set_observer
 from roadmap.api_keys import KeyRequest, Scope
 from roadmap.briefs import DesignBrief
 from roadmap.catalogue import Catalogue
@@ -55,6 +55,7 @@ from web.routes import (
     API,
     CONTENT,
     ENDPOINTS,
+    EXPORT,
     HOOK,
     IN_ROOM,
     LESSON,
@@ -99,6 +100,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     DeadLettersRequest: {},
     RoadmapFile: DOCUMENT,
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    DeletionRequest: {"password": PASSWORD},
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/roadmaps": {"goal": GOAL},
@@ -138,6 +140,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/logout": {},
     "/account/profile": {"level": "advanced"},
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    "/account/export": {},
+    "/account/delete": {"password": PASSWORD},
     "/account/logins/{session_id}/end": {},
 }
 FILES = {"/import": {"file": ("roadmap.json", json.dumps(DOCUMENT))}}  # and where it is sent a file
@@ -161,7 +165,8 @@ CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
 OPENED = [endpoint for endpoint in CLOSED if "{token}" in endpoint.path]  # for whoever has a link: test_sharing
 WITH_PLACES = [endpoint for endpoint in CLOSED if "{" in endpoint.path and endpoint not in OPENED]
 EMPTY = {"/import"}  # pages that show a form and nothing of anybody
-LISTS = [e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY]
+EXPORTS = {EXPORT, EXPORT + ".zip"}  # test_self_service looks into them
+LISTS = [e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY | EXPORTS]
 
 
 def names_of(endpoint: Endpoint) -> list[str]:
@@ -285,9 +290,9 @@ class Person:
             things["webhook_id"] = self.made("/webhooks", url=CLOSED_PORT)["id"]
         if "delivery_id" in places:
             things["delivery_id"] = self.made(f"/webhooks/{things['webhook_id']}/test")["id"]
-        if "queue" in places:
-            things |= {"queue": "content", "message": message_for(endpoint)}
-        return things
+        if endpoint.path in EXPORTS:
+            self.made("/auth/me/export")
+        return things | ({"queue": "content", "message": message_for(endpoint)} if "queue" in places else {})
 
     def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
         own = self.headers if headers is None else headers
@@ -409,7 +414,8 @@ def bob(register: Callable[[str], Person]) -> Person:
 
 @pytest.fixture
 def eve(register: Callable[[str], Person]) -> Person:
-    """An administrator."""
+    """An administrator, and not the only one."""
+    set_admin(register("mallory").email, is_admin=True)
     person = register("eve")
     set_admin(person.email, is_admin=True)
     person.log_in()
@@ -753,6 +759,7 @@ WORKED_ON = {  # by which task: in which table, and what becomes of it
     "plan_roadmap": ("roadmap", "ready"),
     "build_content": ("content", "ready"),
     "deliver_webhook": ("webhook_delivery", "failed"),
+    "export_account": ("account_export", "ready"),
 }
 
 
@@ -781,6 +788,8 @@ class TestMessages:
         if task == "deliver_webhook":
             webhook = webhooks.create(person.account_id(), WebhookRequest(url=CLOSED_PORT))
             return str(webhooks.test(person.account_id(), webhook.id)[0].id)
+        if task == "export_account":
+            return str(account_exports.order(person.account_id())[0].id)
         roadmap_id = UUID(person.roadmap(review=True))
         return str(decisions.approve(person.account_id(), roadmap_id, None).steps[0].id)
 

@@ -605,6 +605,7 @@ NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "expired_log_recor
 NEW_TABLES |= {"measure", "measured_process", "audit_record"}
 NEW_TABLES |= {"review_card", "secret_link"}
 NEW_TABLES |= {"checked_link", "link_use"}
+NEW_TABLES |= {"account_export", "export_piece"}
 NEW_COLUMNS = (
     *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
     *(
@@ -620,7 +621,7 @@ NEW_COLUMNS = (
         "subject",
     ),
     *("stage.key", "module.key", "trace_id", "log_source.expired"),
-    *("progress_at", "begins_on", "trashed_at", "links_noted"),
+    *("progress_at", "begins_on", "trashed_at", "links_noted", "delete_at"),
 )
 
 

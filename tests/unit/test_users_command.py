@@ -2,11 +2,13 @@
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from core.runtime import session
 from models.accounts import Account
 from roadmap import accounts, passwords
-from roadmap.accounts import LOCAL_EMAIL
+from roadmap.accounts import LOCAL_EMAIL, DeletionRequest
+from roadmap.principals import Principal
 from roadmap_cli import main
 from web import tokens
 
@@ -80,3 +82,14 @@ def test_rank_password_and_door_are_changed() -> None:
 def test_an_invitation_is_printed_and_nothing_else() -> None:
     printed = run("invite", EMAIL).output
     assert tokens.read_invitation_token(printed.strip())
+
+
+def test_the_list_says_who_is_disabled_and_when_an_account_is_deleted() -> None:
+    accounts.add(EMAIL, PASSWORD)
+    principal = Principal(the_account().id, frozenset())
+    deletion = accounts.delete(principal, DeletionRequest(password=SecretStr(PASSWORD)))
+    assert f"deleted on {deletion.delete_at:%Y-%m-%d}" in run("list").output
+    assert run("password", EMAIL, "--password", PASSWORD).exit_code == 0
+    assert "deleted" not in run("list").output
+    assert run("disable", EMAIL).exit_code == 0
+    assert "disabled" in run("list").output

@@ -6,14 +6,16 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from core.errors import NotFound
 from core.runtime import settings
-from roadmap import accounts, sessions
+from roadmap import account_deletion, accounts, sessions
 from roadmap.accounts import User
 from roadmap.sessions import Device, Login, SessionList
 from web import limits, tokens
+from web.accepting import send
 from web.answering import Reply
 from web.callers import COOKIE, login_in_cookie
 from web.endpoint import Call
@@ -49,7 +51,9 @@ async def register(call: Call) -> Reply:
 
 
 async def log_in(call: Call) -> Reply:
-    """With address and password, for a token. A login that the browser had until now ends."""
+    """With address and password, for a token. A login that the browser had until now ends. An account that is to be deleted
+    answers 409 until it is restored, with `restore`.
+    """
     limits.count_login(call.body.email)
     with limits.attempt(call.request, call.body.email):
         begun = await run_hashing(_log_in, call)
@@ -61,6 +65,18 @@ async def change_password(call: Call) -> Reply:
     with limits.attempt(call.request, call.owner.hex):
         begun = await run_hashing(_change_password, call)
     return _begun(call, "password-changed", *begun)
+
+
+async def delete_me(call: Call) -> Reply:
+    """All logins end and all keys are revoked at once, what is being made is cancelled, and links open nothing. In 30 days the
+    account is gone with all that belongs to it; copies that others have made of shared roadmaps stay. Until then a login with
+    `"restore": true` restores it.
+    """
+    with limits.attempt(call.request, call.owner.hex):
+        deletion = await run_hashing(accounts.delete, call.caller, call.body)
+    note(call.request, "account-deleted", account=call.owner, session=call.caller.session_id)
+    await run_in_threadpool(_end_work, call.owner)
+    return Reply(deletion, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'})
 
 
 def log_out(call: Call) -> Reply:
@@ -113,6 +129,11 @@ def _change_password(call: Call) -> tuple[User, Login]:
     begun = accounts.change_password(call.caller, call.body, _device(call.request))
     standing.refresh()
     return begun
+
+
+def _end_work(account_id: UUID) -> None:
+    standing.refresh()
+    send(account_deletion.cancel_work(account_id))
 
 
 def _begun(call: Call, what: str, user: User, login: Login) -> Reply:

@@ -1,20 +1,31 @@
 """Who one is: registering, logging in and out, a new password, and what is remembered."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from core.errors import Conflict, Forbidden, Invalid, RoadmapError, TooMany, Unauthenticated, Unavailable
+from core.errors import Conflict, Forbidden, Invalid, NotFound, RoadmapError, TooMany, Unauthenticated, Unavailable
 from core.runtime import settings
 from core.settings import Admission
 from core.texts import gettext_noop, texts
-from roadmap import accounts, learning, sessions
-from roadmap.accounts import Credentials, PasswordChange, Registration
+from roadmap import account_exports, accounts, learning, sessions
+from roadmap.account_exports import ExportInfo
+from roadmap.accounts import (
+    Credentials,
+    DeletionRequest,
+    LastAdministrator,
+    PasswordChange,
+    Registration,
+    ToBeDeleted,
+)
 from roadmap.learning import Profile
 from roadmap.outline import Level
 from web.answering import Reply
+from web.api import account_export as exports
 from web.api import accounts as api
 from web.endpoint import Call, NoBody
 from web.errors import status_of
@@ -29,18 +40,26 @@ from web.turns import in_public_thread, in_turn
 REFUSALS = (Conflict, Forbidden, Invalid, TooMany, Unauthenticated, Unavailable)
 Sentences = Mapping[type[RoadmapError], str]
 
-LOGIN: Sentences = {Unauthenticated: gettext_noop("The address or the password is wrong.")}
+LOGIN: Sentences = {
+    Unauthenticated: gettext_noop("The address or the password is wrong."),
+    ToBeDeleted: gettext_noop("This account is to be deleted. To restore it, enter the password again."),
+}
 REGISTRATION: Sentences = {
     Conflict: gettext_noop("There is an account with this address. Log in instead."),
     Forbidden: gettext_noop("Registration is by invitation only. Ask the administrator for an invitation."),
+}
+DELETION: Sentences = {
+    Unauthenticated: gettext_noop("The current password is wrong."),
+    LastAdministrator: gettext_noop("You are the last administrator. Make somebody else one first."),
 }
 PASSWORD: Sentences = {Unauthenticated: gettext_noop("The current password is wrong.")}
 
 
 class LoginQuery(AnyQuery):
-    """`next`: the page to go to after that."""
+    """`next`: the page to go to after that. `deleted`: the account was, a moment ago."""
 
     next: str = "/"
+    deleted: str = ""
 
 
 class RegisterQuery(AnyQuery):
@@ -51,7 +70,7 @@ class RegisterQuery(AnyQuery):
 
 
 def show_login(call: Call) -> Response:
-    return see_other("/") if settings.embedded else _login(call, next=call.query.next)
+    return see_other("/") if settings.embedded else _login(call, next=call.query.next, deleted=call.query.deleted)
 
 
 async def log_in(call: Call) -> Response:
@@ -59,10 +78,12 @@ async def log_in(call: Call) -> Response:
         return see_other("/")
     form: Form = call.body
     try:
-        credentials = filled(Credentials, {**form.given("email", "password"), "cookie": True})
+        credentials = filled(Credentials, {**form.given("email", "password", "restore"), "cookie": True})
         begun = await api.log_in(replace(call, body=credentials))
     except REFUSALS as error:
-        kept = {"email": form.text("email"), "next": form.text("next")}
+        kept: dict[str, Any] = {"email": form.text("email"), "next": form.text("next")}
+        if isinstance(error, ToBeDeleted):
+            kept["delete_at"] = error.delete_at
         return await in_public_thread(address_of(call.request), _again, call, _login, error, LOGIN, kept)
     return _welcome(begun, form.text("next"))
 
@@ -103,6 +124,20 @@ async def change_password(call: Call) -> Response:
     return see_other("/account?saved=password", begun.headers)
 
 
+def order_export(call: Call) -> Response:
+    exports.order_export(call)
+    return see_other("/account#export")
+
+
+async def delete(call: Call) -> Response:
+    form: Form = call.body
+    try:
+        deleted = await api.delete_me(replace(call, body=filled(DeletionRequest, form.given("password"))))
+    except REFUSALS as error:
+        return await in_turn(call.caller, _again, call, _account, error, DELETION, {"deleting": True})
+    return see_other("/login?deleted=yes", deleted.headers)
+
+
 def save_profile(call: Call) -> Response:
     try:
         learning.save_profile(call.owner, filled(Profile, call.body.given(*REMEMBERED)))
@@ -123,7 +158,7 @@ class AccountQuery(AnyQuery):
 
 
 def _again(
-    call: Call, form: Callable[..., Response], error: RoadmapError, sentences: Sentences, kept: Mapping[str, str]
+    call: Call, form: Callable[..., Response], error: RoadmapError, sentences: Sentences, kept: Mapping[str, Any]
 ) -> Response:
     """The form once more with what was typed, but for passwords, and what is wrong with it."""
     words = texts(language_of(call.request))
@@ -133,8 +168,10 @@ def _again(
     return form(call, status=status_of(error), problem=said, errors=errors, **kept)
 
 
-def _login(call: Call, *, next: str, email: str = "", **more: Any) -> Response:
-    values = {"email": email, "next": local_path(next)}
+def _login(
+    call: Call, *, next: str, email: str = "", deleted: str = "", delete_at: datetime | None = None, **more: Any
+) -> Response:
+    values = {"email": email, "next": local_path(next), "deleted": deleted, "delete_at": delete_at}
     return _shown(call, "login.html", values, may_register=settings.registration is not Admission.closed, **more)
 
 
@@ -143,16 +180,21 @@ def _registration(call: Call, *, next: str, invitation: str, email: str = "", na
     return _shown(call, "register.html", values, admission=settings.registration, **more)
 
 
-def _account(call: Call, **more: Any) -> Response:
+def _account(call: Call, *, deleting: bool = False, **more: Any) -> Response:
     remembered = learning.read_profile(call.owner).model_dump(mode="json")
     values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
     user = None if settings.embedded else accounts.find(call.owner)
     own = call.caller.session_id  # a key has none, and is not told of logins
     logins = [] if own is None else sessions.list_open(call.owner, own).items
     saved = getattr(call.query, "saved", "")
-    return _shown(
-        call, "account.html", values, user=user, logins=logins, saved=saved, levels=list(Level), choices=CHOICES, **more
-    )
+    more |= {"deleting": deleting, "user": user, "logins": logins, "saved": saved, "levels": list(Level), "choices": CHOICES}
+    return _shown(call, "account.html", values, has_login=own is not None, export=_export(call), **more)
+
+
+def _export(call: Call) -> ExportInfo | None:
+    with suppress(NotFound):
+        return account_exports.read(call.owner)
+    return None
 
 
 def _shown(

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.runtime import settings
+from core.text import size_said
 from core.texts import LANGUAGES, texts
 from roadmap.picture.drawing import SHAPES
 from roadmap.picture.marks import Mark, mark_of
@@ -155,6 +156,7 @@ def _environment(language: str) -> "Environment":
         themes=THEMES,
         currency=settings.currency,
         mark_of=mark_of,
+        size_said=size_said,
         icon=_icon,
     )
     environment.filters.update(

@@ -1,0 +1,64 @@
+"""Exports of accounts with their pieces, when an account is to be deleted, and whose a call of a model was.
+
+The new column may be null, so that the version before this one can go on writing meanwhile. An account that is to be deleted
+is disabled as well, which that version knows.
+"""
+
+from typing import Any
+
+import peewee
+
+INDEXES = {"account_delete_at": "account (delete_at)", "model_call_owner_id_id": "model_call (owner_id, id)"}
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(migrator.add_column("account", "delete_at", peewee.DateTimeField(null=True)))
+    for name, columns in INDEXES.items():
+        db.execute_sql(f"CREATE INDEX {name} ON {columns}")
+    db.create_tables(_tables(db))
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables(_tables(db))
+    for name in INDEXES:
+        db.execute_sql(f"DROP INDEX {name}")
+    migrator.migrate(migrator.drop_column("account", "delete_at"))
+
+
+def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
+    class Table(peewee.Model):
+        class Meta:
+            database = db
+            legacy_table_names = False
+
+    class Account(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class AccountExport(Table):
+        id = peewee.UUIDField(primary_key=True)
+        account = peewee.ForeignKeyField(Account, on_delete="CASCADE", unique=True)
+        status = peewee.CharField(max_length=10)
+        error = peewee.CharField(max_length=200)
+        attempts = peewee.IntegerField()
+        interruptions = peewee.IntegerField()
+        lease_token = peewee.UUIDField(null=True)
+        lease_until = peewee.DateTimeField(null=True)
+        challenged_at = peewee.DateTimeField(null=True)
+        due_at = peewee.DateTimeField()
+        size = peewee.BigIntegerField()
+        created_at = peewee.DateTimeField()
+        ready_at = peewee.DateTimeField(null=True)
+        expires_at = peewee.DateTimeField(null=True, index=True)
+
+        class Meta:
+            indexes = ((("status", "due_at"), False),)
+
+    class ExportPiece(Table):
+        export = peewee.ForeignKeyField(AccountExport, on_delete="CASCADE", index=False)
+        number = peewee.IntegerField()
+        content = peewee.BlobField()
+
+        class Meta:
+            primary_key = peewee.CompositeKey("export", "number")
+
+    return [AccountExport, ExportPiece]

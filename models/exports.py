@@ -1,0 +1,38 @@
+"""All data of an account as one archive."""
+
+import peewee
+
+from models.accounts import Account
+from models.base import Identified, Table, UtcDateTimeField
+
+
+class AccountExport(Identified):
+    """The export of an account and the ledger of its making: who holds it until when, and what came of it."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", unique=True)  # one in existence
+    status = peewee.CharField(max_length=10)
+    error = peewee.CharField(max_length=200, default="")
+    attempts = peewee.IntegerField(default=0)
+    interruptions = peewee.IntegerField(default=0)
+    lease_token = peewee.UUIDField(null=True)
+    lease_until = UtcDateTimeField(null=True)
+    challenged_at = UtcDateTimeField(null=True)
+    due_at = UtcDateTimeField()
+    size = peewee.BigIntegerField(default=0)  # bytes
+    created_at = UtcDateTimeField()
+    ready_at = UtcDateTimeField(null=True)
+    expires_at = UtcDateTimeField(null=True, index=True)  # when it is deleted; null: it is not finished
+
+    class Meta:
+        indexes = ((("status", "due_at"), False),)
+
+
+class ExportPiece(Table):
+    """A part of the archive, in the database: services share no disk."""
+
+    export = peewee.ForeignKeyField(AccountExport, on_delete="CASCADE", index=False)
+    number = peewee.IntegerField()  # from 0
+    content = peewee.BlobField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("export", "number")

@@ -1,0 +1,113 @@
+"""All data of the account: one archive, ordered, made by a worker, and sent piece by piece."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from starlette.responses import Response, StreamingResponse
+
+from core.errors import NotFound, TooMany, Unauthenticated
+from core.runtime import transaction
+from roadmap import account_exports
+from roadmap.account_exports import ExportInfo
+from roadmap.principals import Principal, confirm
+from roadmap.statuses import ExportStatus
+from web import limits
+from web.accepting import send
+from web.answering import Reply
+from web.endpoint import Call
+from web.noting import note
+from web.turns import in_turn
+
+EXPORT = "/api/v1/auth/me/export"
+ARCHIVE = EXPORT + ".zip"
+ZIP = "application/zip"
+DOWNLOADS_AT_ONCE = 10  # of a process, and one of an account: each holds a piece
+LONGEST_DOWNLOAD = 3600.0  # seconds
+RETRY_AFTER = 5  # seconds
+
+_downloads: set[UUID] = set()  # accounts
+
+
+class LinkedExport(ExportInfo):
+    """The export of the account, and where to download it."""
+
+    download: str | None = Field(description="The address of the archive; null: it is not ready.")
+
+
+def order_export(call: Call) -> Reply:
+    """It is made in the background and kept for seven days, in place of the one before. While one is being made, it is that.
+    Without secrets: passwords, keys and tokens are not in it.
+    """
+    limits.count_export(call.owner)
+    made, steps = account_exports.order(call.owner)
+    send(steps)
+    note(call.request, "export-ordered", account=call.owner, export=made.id)
+    return Reply(_linked(made), headers={"Location": EXPORT, "Retry-After": str(RETRY_AFTER)})
+
+
+def read_export(call: Call) -> LinkedExport:
+    """How far it is; `download` is there when it is ready."""
+    return _linked(account_exports.read(call.owner))
+
+
+async def download_export(call: Call) -> Response:
+    """A ZIP archive: `account.json`, each roadmap as JSON that can be imported and as Markdown, and all records of it;
+    `README.txt` says what is what. An answer that is cut off before its end was not complete: also when the login ends
+    meanwhile.
+    """
+    export, size = await in_turn(call.caller, _ready, call.caller)
+    name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
+    headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}"'}
+    if call.request.method == "HEAD":
+        return Response(headers=headers, media_type=ZIP)
+    note(call.request, "export-downloaded", account=call.owner, export=export.id)
+    return _Download(call.owner, _pieces(call, export.id, size), headers)
+
+
+class _Download(StreamingResponse):
+    """It may take an hour, and its place is free again when it ends, however it does."""
+
+    def __init__(self, account_id: UUID, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+        super().__init__(pieces, headers=headers, media_type=ZIP)
+        self._account_id = account_id
+
+    async def __call__(self, *given: Any) -> None:
+        if self._account_id in _downloads or len(_downloads) >= DOWNLOADS_AT_ONCE:
+            raise TooMany("The export is being downloaded already, or too many others are.", retry_after=RETRY_AFTER)
+        _downloads.add(self._account_id)
+        try:
+            async with asyncio.timeout(LONGEST_DOWNLOAD):
+                with suppress(Unauthenticated, NotFound):  # the server closes the connection: the end is missing
+                    await super().__call__(*given)
+        finally:
+            _downloads.discard(self._account_id)
+
+
+async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes]:
+    """Raises Unauthenticated when the login has ended, NotFound when the export has."""
+    number = sent = 0
+    while sent < size:
+        piece = await in_turn(call.caller, _piece, call.caller, export_id, number)
+        yield piece
+        number, sent = number + 1, sent + len(piece)
+
+
+def _ready(principal: Principal) -> tuple[ExportInfo, int]:
+    with transaction():
+        confirm(principal)
+        return account_exports.read_ready(principal.account_id)
+
+
+def _piece(principal: Principal, export_id: UUID, number: int) -> bytes:
+    with transaction():
+        confirm(principal)
+        return account_exports.read_piece(principal.account_id, export_id, number)
+
+
+def _linked(export: ExportInfo) -> LinkedExport:
+    is_ready = export.status == ExportStatus.ready
+    return LinkedExport(**export.model_dump(), download=ARCHIVE if is_ready else None)
