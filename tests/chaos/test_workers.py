@@ -194,6 +194,17 @@ class Poison:
     def given_up(self, path: str) -> bool:
         return not self.restarted() and status(self.stack, path) == "failed"
 
+    def accepted_beside_it(self) -> str:
+        """The path of another goal."""
+
+        def accepted() -> str:
+            self.restarted()
+            with suppress(httpx2.TransportError):
+                return self.stack.create(GOAL)
+            return ""
+
+        return wait_until(accepted, reason="another goal is accepted")
+
     def _strike(self, asked: Asked) -> None:
         if asked.goal == self.goal:
             with suppress(AssertionError):
@@ -219,12 +230,15 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
         return dead_count(modelled) > 0 or status(modelled, poisonous) == "failed"
 
     wait_until(put_aside_or_given_up, timeout=100, reason="the message is put aside")
-    assert (poison.deaths, status(modelled, poisonous)) == (3, "planning")
+    model.strike = None  # rescue brings the row back, three times a minute, by a message of its own
+    assert poison.deaths >= 3
     listed = dead(modelled, "list").output
     assert "plan_roadmap" in listed
     assert poisonous.rpartition("/")[2] in listed
     assert "its consumer died 3 times" in listed
-    assert_built_once(modelled, modelled.create(GOAL))
+    other = poison.accepted_beside_it()
+    wait_until(lambda: not poison.restarted() and status(modelled, other) == "ready", timeout=100, reason="the other is built")
+    assert_built_once(modelled, other)
 
 
 @pytest.mark.long
@@ -236,13 +250,7 @@ def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_mean
     poisonous = modelled.create(poison.goal)
     wait_until(lambda: not poison.restarted() and poison.deaths >= 3, timeout=100, reason="three deaths")
 
-    def accepted_meanwhile() -> str:
-        poison.restarted()
-        with suppress(httpx2.TransportError):
-            return modelled.create(GOAL)
-        return ""
-
-    other = wait_until(accepted_meanwhile, reason="another goal is accepted")
+    other = poison.accepted_beside_it()
 
     wait_until(lambda: poison.given_up(poisonous), timeout=250, reason="the roadmap that kills its worker is given up")
 
