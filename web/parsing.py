@@ -47,8 +47,8 @@ def _word(value: str) -> str:
 
 
 def _id(value: str) -> UUID:
-    """`UUID` itself forgives braces, spaces, underscores and digits of other scripts."""
-    if not re.fullmatch(r"[0-9A-Fa-f-]{32,36}", value):
+    """Parse an id, also in braces or as a URN. `UUID` forgives spaces, underscores and digits of other scripts as well."""
+    if not re.fullmatch(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", value):
         raise ValueError
     return UUID(value)
 
