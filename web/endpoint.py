@@ -20,11 +20,11 @@ from roadmap.first_answers import Name
 from roadmap.principals import Principal, confirm
 from web import idempotency, limits
 from web.answering import Answer, answered, tag_of
-from web.apart import run_apart, run_reading
 from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
+from web.child_process import run_in_child, run_in_parser_thread
 from web.conditional import check_match
 from web.origins import address_of, check_host, check_same_site
-from web.parsing import LARGEST_BODY, body_of, ids_of, is_plain, query_of, read_json
+from web.parsing import LARGEST_BODY, body_of, can_parse_inline, ids_of, query_of, read_json
 from web.request import IndexedRequest
 from web.standing import standing
 from web.turns import few_at_once, in_public_thread, in_turn, one_at_once
@@ -82,7 +82,7 @@ class Endpoint:
     is_async: bool = False
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
-    grants: bool = False  # its answer lets somebody in: a credential, a link, an invitation; the caller is confirmed with it
+    issues_secret: bool = False  # its answer has a credential, link or invitation: confirm the caller, and keep no copy
     is_probe: bool = False  # does not wait behind the visitors of public pages
     unlimited: bool = False  # probes are not counted
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
@@ -148,7 +148,7 @@ class Endpoint:
 
     async def _aside(self, function: Callable[..., Result], *given: Any) -> Result:
         """At once, but where it may take long: then in a thread, so that the loop goes on."""
-        return await run_reading(function, *given) if self.may_be_large else function(*given)
+        return await run_in_parser_thread(function, *given) if self.may_be_large else function(*given)
 
     async def _answer(self, call: Call) -> Response:
         """A coroutine sees to its names itself."""
@@ -166,7 +166,7 @@ class Endpoint:
     def _run(self, call: Call) -> Response:
         """In a thread."""
         has_condition = self._has_condition(call.request)
-        if call.named is None and not has_condition and not self.grants:
+        if call.named is None and not has_condition and not self.issues_secret:
             return self._done(call)
         for _ in range(TRIES):  # what it was overtaken by is seen then: it may be the same request
             with suppress(Overtaken):
@@ -176,7 +176,7 @@ class Endpoint:
     def _run_as_one(self, call: Call, has_condition: bool) -> Response:
         """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
         with transaction(as_it_was=has_condition or self.of_one_moment):
-            if self.grants:
+            if self.issues_secret:
                 confirm(call.caller)
             if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
                 return earlier
@@ -185,7 +185,7 @@ class Endpoint:
             response = self._done(call)
             if call.named is None:
                 return response
-            return idempotency.keep(call.named, response, has_secret=self.grants)
+            return idempotency.keep(call.named, response, has_secret=self.issues_secret)
 
     def _done(self, call: Call) -> Response:
         handler: Any = self.handler
@@ -213,7 +213,7 @@ class Endpoint:
         """What it means. Raises Malformed, Invalid."""
         if not self.body:
             return None
-        return body_of(self.body, received) if is_plain(received) else run_apart(body_of, self.body, received)
+        return body_of(self.body, received) if can_parse_inline(received) else run_in_child(body_of, self.body, received)
 
     async def _admit(self, request: Request) -> Principal:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable. Whatever is refused before it is counted here is counted

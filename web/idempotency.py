@@ -18,7 +18,7 @@ from starlette.responses import Response
 from core.errors import Conflict, FieldError, Invalid, KeyInUse
 from roadmap import first_answers
 from roadmap.first_answers import Answered, Name, check_same
-from web.parsing import is_plain
+from web.parsing import can_parse_inline
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -46,7 +46,7 @@ def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
     """
     query = request.scope["query_string"].decode("latin-1")
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
-    asked.update(_same_json(content).encode() if is_plain(content) else content)
+    asked.update(_same_json(content).encode() if can_parse_inline(content) else content)
     return Name(owner_id, _hash(f"{owner_id.hex} {key}"), asked.hexdigest())
 
 

@@ -121,7 +121,7 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
     if charset is not None and charset[1] not in ("utf-8", "utf8", "us-ascii"):
         raise Unsupported("The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259).")
     content = content or await read_body(request, most)
-    if most <= LARGEST_BODY and not is_plain(content):
+    if most <= LARGEST_BODY and not can_parse_inline(content):
         _check_beginning(content)
         raise Malformed("The body has too many objects, arrays, names, values or digits.")
     return content
@@ -135,7 +135,7 @@ def _check_beginning(content: bytes) -> None:
         raise Malformed(f"The body is not JSON: {error}.") from None
 
 
-def is_plain(content: bytes) -> bool:
+def can_parse_inline(content: bytes) -> bool:
     """Whether a body has so few bytes and values that it may be parsed in the event loop: within milliseconds and megabytes."""
     if len(content) <= SMALL_BODY or len(content) > LARGEST_BODY:
         return len(content) <= SMALL_BODY

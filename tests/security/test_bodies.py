@@ -20,9 +20,9 @@ from roadmap.portable_rules import RoadmapFile
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
 from tests.servers import Postgres, Redis
 from tests.stack import NO_TLS, Service, Stack, running, server_stack
-from web import apart
-from web.apart import TOO_COSTLY, run_apart
-from web.parsing import LARGEST_BODY, body_of, is_plain
+from web import child_process
+from web.child_process import TOO_COSTLY, run_in_child
+from web.parsing import LARGEST_BODY, body_of, can_parse_inline
 
 KIB, MIB = 1024, 1024 * 1024
 MOST_GROWTH = 100  # MB
@@ -223,9 +223,9 @@ class TestOtherInput:
         goal, background = "Learn Python" + "{" * 900, "[[[:::,,," * 220
         answer = shared_embedded.post(f"{API}/roadmaps", json={"goal": goal, "background": background, "motivation": background})
         assert answer.status_code == 202, answer.text
-        assert is_plain(json.dumps({"notes": '[{"a":1},' * 2_200}).encode())
-        assert is_plain(json.dumps({"version": 1, "answers": [list(range(100))] * 200}).encode())
-        assert not is_plain(SMALL["objects"]())
+        assert can_parse_inline(json.dumps({"notes": '[{"a":1},' * 2_200}).encode())
+        assert can_parse_inline(json.dumps({"version": 1, "answers": [list(range(100))] * 200}).encode())
+        assert not can_parse_inline(SMALL["objects"]())
 
 
 def eat() -> None:
@@ -242,25 +242,25 @@ def fail() -> None:
 
 class TestApart:
     def test_what_is_found_and_what_is_wrong_come_back(self) -> None:
-        document = run_apart(body_of, RoadmapFile, json.dumps(DOCUMENT).encode())
+        document = run_in_child(body_of, RoadmapFile, json.dumps(DOCUMENT).encode())
         assert dict(document.concepts) == body_of(RoadmapFile, json.dumps(DOCUMENT).encode()).concepts
         with pytest.raises(Invalid) as found:
-            run_apart(body_of, RoadmapFile, json.dumps({**DOCUMENT, "version": 2}).encode())
+            run_in_child(body_of, RoadmapFile, json.dumps({**DOCUMENT, "version": 2}).encode())
         assert [(each.pointer, each.kind) for each in found.value.fields] == [("/version", "newer_version")]
 
     @pytest.mark.parametrize("act", [eat, end])
     def test_what_takes_too_much_is_refused(self, act: Callable[[], None]) -> None:
         with pytest.raises(Malformed, match=TOO_COSTLY[:40]):
-            run_apart(act)
+            run_in_child(act)
 
     def test_so_is_what_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(apart, "MOST_SECONDS", 0.01)
+        monkeypatch.setattr(child_process, "MOST_SECONDS", 0.01)
         with pytest.raises(Malformed):
-            run_apart(eat)
+            run_in_child(eat)
 
     def test_a_mistake_of_ours_is_told_as_one(self) -> None:
         with pytest.raises(RuntimeError, match="a mistake of ours"):
-            run_apart(fail)
+            run_in_child(fail)
 
     def test_a_document_is_held_to_the_same_rules_concept_by_concept(self) -> None:
         """Beside one with a mistake in the head, one in a concept and one in both."""

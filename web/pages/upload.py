@@ -13,8 +13,8 @@ from starlette.requests import Request
 
 from core.errors import Invalid, Malformed, RoadmapError, TooLarge, Unsupported
 from core.text import size_said
-from web.apart import run_apart
-from web.parsing import BODY_SECONDS, LARGEST_BODY, body_of, is_plain, read_body
+from web.child_process import run_in_child
+from web.parsing import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
 MOST_PASSED_OVER = 64 * 1024 * 1024  # bytes of one that is too large: browsers show no answer to who is still sending
@@ -62,7 +62,7 @@ def understood(model: type[BaseModel], sent: Sent) -> FileForm:
     """Takes time: for a thread. Raises Malformed."""
     if sent.error is not None:
         return FileForm({}, error=sent.error)
-    return run_apart(_read, model, sent) if len(sent.content) > LARGEST_BODY else _read(model, sent)
+    return run_in_child(_read, model, sent) if len(sent.content) > LARGEST_BODY else _read(model, sent)
 
 
 def _read(model: type[BaseModel], sent: Sent) -> FileForm:
@@ -71,7 +71,7 @@ def _read(model: type[BaseModel], sent: Sent) -> FileForm:
     if not file:
         return FileForm(texts)
     try:
-        document = body_of(model, file) if is_plain(file) else run_apart(body_of, model, file)
+        document = body_of(model, file) if can_parse_inline(file) else run_in_child(body_of, model, file)
     except (Invalid, Malformed) as error:
         return FileForm(texts, error=error)
     return FileForm(texts, document, hashlib.sha256(file).hexdigest())

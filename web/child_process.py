@@ -3,7 +3,7 @@
 A large document costs up to a hundred times its size while it is parsed, in single calls of C and
 Rust code that hold the GIL: counting its values first bounds neither the GIL nor what 16 MiB of
 valid-looking text costs. A process that ends bounds both, whatever the document contains. It takes
-half a second to start, so that small documents are parsed where they are (`parsing.is_plain`).
+half a second to start, so that small documents are parsed where they are (`parsing.can_parse_inline`).
 """
 
 import fcntl
@@ -35,12 +35,12 @@ _one_at_a_time = anyio.CapacityLimiter(1)  # two children would take more memory
 _in_child = ContextVar("_in_child", default=False)
 
 
-async def run_reading(function: Callable[..., Result], *given: Any) -> Result:
+async def run_in_parser_thread(function: Callable[..., Result], *given: Any) -> Result:
     """Run it in a thread of its own kind: a large document keeps no thread of a handler busy."""
     return await anyio.to_thread.run_sync(function, *given, limiter=_one_at_a_time)
 
 
-def run_apart(function: Callable[..., Result], *given: Any) -> Result:
+def run_in_child(function: Callable[..., Result], *given: Any) -> Result:
     """Run it in a child process; what is given and returned is pickled. In the child: run it.
 
     Raises Malformed when it takes too much memory or time, and every RoadmapError that it raises.
