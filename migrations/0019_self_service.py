@@ -8,13 +8,14 @@ from typing import Any
 
 import peewee
 
-INDEXES = {"account_delete_at": "account (delete_at)", "model_call_owner_id_id": "model_call (owner_id, id)"}
+INDEXES = {"model_call_owner_id_id": "model_call (owner_id, id)", "account_delete_at": "account (delete_at)"}
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
+    of_calls, of_accounts = INDEXES.items()
+    _create_index(db, *of_calls)  # first: from the next statement on nobody reads an account until the commit
     migrator.migrate(migrator.add_column("account", "delete_at", peewee.DateTimeField(null=True)))
-    for name, columns in INDEXES.items():
-        db.execute_sql(f"CREATE INDEX {name} ON {columns}")
+    _create_index(db, *of_accounts)
     db.create_tables(_tables(db))
 
 
@@ -23,6 +24,10 @@ def down(migrator: Any, db: peewee.Database) -> None:
     for name in INDEXES:
         db.execute_sql(f"DROP INDEX {name}")
     migrator.migrate(migrator.drop_column("account", "delete_at"))
+
+
+def _create_index(db: peewee.Database, name: str, columns: str) -> None:
+    db.execute_sql(f"CREATE INDEX {name} ON {columns}")
 
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:

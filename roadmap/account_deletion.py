@@ -39,7 +39,7 @@ def may_return(account: Account) -> bool:
 
 def cancel_work(account_id: UUID | None = None) -> list[Step]:
     """Cancel the roadmaps that are being made for accounts to be deleted; for one of them, or for all."""
-    deleted = Account.select(Account.id).where(Account.delete_at.is_null(False))
+    deleted = Account.select(Account.id).where(Account.delete_at.is_null(False), Account.disabled_at.is_null(False))
     if account_id is not None:
         deleted = deleted.where(Account.id == account_id)
     query = Roadmap.select(Roadmap.owner, Roadmap.id).where(Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted))
@@ -58,7 +58,9 @@ def delete_due() -> int:
     """
     gone = 0
     for _ in range(ROUNDS):
-        due = Account.select().where(Account.delete_at <= clock.now()).order_by(Account.delete_at).limit(1)
+        # The version before enables an account without clearing `delete_at`, which it does not know.
+        is_due = (Account.delete_at <= clock.now()) & Account.disabled_at.is_null(False)
+        due = Account.select().where(is_due).order_by(Account.delete_at).limit(1)
         with transaction():
             account = next(iter(skip_locked(due)), None)
             if account is None:

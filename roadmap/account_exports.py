@@ -1,8 +1,8 @@
 """All data of an account as one ZIP archive: ordered by its owner, made by a worker, kept for a week.
 
 The row is what was accepted: a worker builds what it says, and rescue finds what nobody builds. The archive is written piece
-by piece into the database under the lease of the row, so that neither it nor more than a part of a roadmap is ever whole in
-memory, and a worker that has lost its row adds nothing. A build that was interrupted begins again.
+by piece into the database under the lease of the row, so that it is never whole in memory: a worker holds one
+roadmap at a time. A worker that has lost its row adds nothing. A build that was interrupted begins again.
 
 Nothing of others and no secret is in it: each table is read by its owner, without the columns of `LEFT_OUT`.
 """

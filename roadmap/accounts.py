@@ -184,10 +184,10 @@ def delete(principal: Principal, request: DeletionRequest) -> Deletion:
     if not passwords.matches(account.password_hash, request.password.get_secret_value()):
         raise Unauthenticated("The password is wrong.")
     with transaction():
-        others = _lock_administrators(beside=account.id)
+        others = _lock_administrators(beside=account.id) if account.is_admin else 0
         current = confirm(principal)
-        if current.password_hash != account.password_hash:
-            raise Conflict("The password has been changed meanwhile. Log in again.")
+        if (current.password_hash, current.is_admin) != (account.password_hash, account.is_admin):
+            raise Conflict("The account has been changed meanwhile. Log in again.")
         if current.is_admin and not others:
             raise LastAdministrator("This is the last administrator. Make somebody else one first.")
         now = clock.now()

@@ -5,7 +5,8 @@ is refused. What came of it is written after it. A row without an outcome is one
 been done or not. What is done in the database itself shares a transaction with its row, and both stay or neither; that it was
 refused or has failed stands there also when that transaction is undone.
 
-Rows are never changed otherwise, and are forgotten after a year. They hold names and ids, no secret and no text of a learner.
+Rows are never changed otherwise, except that the address of a deleted account becomes its id, and are forgotten after a
+year. They hold names and ids, no secret and no text of a learner.
 """
 
 import getpass

@@ -33,6 +33,7 @@ from models.base import Table
 for _module in pkgutil.iter_modules(models.__path__):
     import_module(f"models.{_module.name}")
 
+EXPORTS = ("account_export", "export_piece")  # made again when they are ordered: no backup has them
 LOGS = ("execution_log", "log_source")  # which may be left out; the second counts the first
 HISTORY = "schema_migration"
 FEWEST, MOST = 20, 2_000  # rows that are read or written at once
@@ -90,7 +91,7 @@ def write(
             applied = _applied(database)
             if pending(database) or unknown(database):
                 raise Conflict("The database is of another version than this program: back it up with that version, or migrate.")
-            kept = [each for each in tables() if each._meta.table_name not in left_out]
+            kept = [each for each in tables() if each._meta.table_name not in (*left_out, *EXPORTS)]
             made_at = clock.now().isoformat(timespec="seconds")
             manifest = Manifest(
                 format=FORMAT,

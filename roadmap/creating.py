@@ -80,8 +80,8 @@ def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
 def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
     """Check that there is room for one more, in the transaction that starts its work.
 
-    The account's row is written: a transaction with an older snapshot (If-Match) would not count
-    this roadmap, and fails at that row instead.
+    The account's row is written: another decision with an older snapshot (If-Match) would not count
+    this roadmap, and fails at that row instead. New roadmaps do not write it.
     """
     check_room(owner_id, roadmap_id)
     Account.update(name=Account.name).where(Account.id == owner_id).execute()

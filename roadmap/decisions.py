@@ -57,7 +57,7 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
 
     Raises NotFound, Conflict.
     """
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved")
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
@@ -67,7 +67,7 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
     """Have the plan designed anew as the feedback says. Raises NotFound, Conflict."""
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, REVISABLE, "revised")
         _expect_plan(row)
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
@@ -81,7 +81,7 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
 
     Raises NotFound, Conflict, and Invalid when the result would not hold together.
     """
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, EDITABLE, "edited")
         _expect_plan(row)
         _expect(row, base)
@@ -95,7 +95,7 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
     """Make an earlier revision the plan again, as a new one. Raises NotFound, Conflict."""
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, EDITABLE, "restored")
         outline = revisions.outline_of(row, number)
         if number == row.revision:
@@ -128,7 +128,7 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
     Raises NotFound, Conflict.
     """
     ended = [RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled]
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False)
         if row.revision or row.title:
             undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
@@ -140,7 +140,7 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
 
 def retry_part(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Decided:
     """Try one part again that failed or was cancelled, and no other. Raises NotFound, Conflict."""
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "retried", **AFRESH, over_budget=False)
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
@@ -153,7 +153,7 @@ def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
 
     Raises NotFound, Conflict.
     """
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
@@ -168,7 +168,7 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bo
 
     Raises NotFound, Conflict.
     """
-    with _one_at_a_time(owner_id):
+    with _account_locked(owner_id):
         row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
         contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
         if not has_model:
@@ -295,7 +295,7 @@ def _invalid(*rules: str) -> Invalid:
 
 
 @contextmanager
-def _one_at_a_time(owner_id: UUID) -> Iterator[None]:
+def _account_locked(owner_id: UUID) -> Iterator[None]:
     """Run a decision that may start work in a transaction; others of the account wait for its end."""
     with transaction():
         lock_account(owner_id)

@@ -88,7 +88,8 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
 
 
 def _is_complete(document: PortableRoadmap) -> bool:
-    contents = [document.concepts.get(concept.key, NOTHING).contents for concept in document.outline.concepts()]
+    """Whether no part is missing. Looks at one concept after the other: together they may take much memory."""
+    contents = (document.concepts.get(concept.key, NOTHING).contents for concept in document.outline.concepts())
     return all(each.of(kind) is not None for each in contents for kind in ContentKind)
 
 

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from time import monotonic, sleep
+from typing import Any, TextIO, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from core.errors import Malformed, RoadmapError
+from core.errors import Malformed, RoadmapError, Unavailable
 
 Result = TypeVar("Result")
 
@@ -31,26 +32,47 @@ MOST_CPU_SECONDS = 90  # a valid document of 16 MiB takes 10
 MOST_SECONDS = 180  # on a machine that has other things to do
 TOO_COSTLY = "The body takes too much memory or time to read: it has too many values, or too much Markdown."
 
-_one_at_a_time = anyio.CapacityLimiter(1)  # two children would take more memory than a small container has: 290 MB each
+LONGEST_WAIT = 60.0  # seconds behind other large documents
+_parser_threads = anyio.CapacityLimiter(1)  # two children would take more memory than a small container has: 290 MB each
 _in_child = ContextVar("_in_child", default=False)
 
 
 async def run_in_parser_thread(function: Callable[..., Result], *given: Any) -> Result:
-    """Run it in a thread of its own kind: a large document keeps no thread of a handler busy."""
-    return await anyio.to_thread.run_sync(function, *given, limiter=_one_at_a_time)
+    """Run it in a thread of its own kind: a large document keeps no thread of a handler busy. Raises Unavailable."""
+    with anyio.move_on_after(LONGEST_WAIT):  # what has begun ends
+        return await anyio.to_thread.run_sync(function, *given, limiter=_parser_threads)
+    raise _busy()
 
 
 def run_in_child(function: Callable[..., Result], *given: Any) -> Result:
     """Run it in a child process; what is given and returned is pickled. In the child: run it.
 
-    Raises Malformed when it takes too much memory or time, and every RoadmapError that it raises.
+    Raises Malformed when it takes too much memory or time, Unavailable when others are parsed for too long, and every
+    RoadmapError that it raises.
     """
     if _in_child.get():
         return function(*given)
     with Path(__file__).open() as lock:  # one at a time of all processes of this machine, or of this container
-        with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        until = monotonic() + LONGEST_WAIT
+        while not _locked(lock):
+            if monotonic() > until:
+                raise _busy()
+            sleep(0.1)
         return _answered(function, given)
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Other large documents are being read. Try again.", retry_after=10)
 
 
 def _answered(function: Callable[..., Result], given: tuple[Any, ...]) -> Result:

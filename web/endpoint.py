@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from web.origins import address_of, check_host, check_same_site
 from web.parsing import LARGEST_BODY, body_of, can_parse_inline, ids_of, query_of, read_json
 from web.request import IndexedRequest
 from web.standing import standing
-from web.turns import few_at_once, in_public_thread, in_turn, one_at_once
+from web.turns import few_at_once, in_public_thread, in_turn, share_probe
 
 Result = TypeVar("Result")
 
@@ -82,7 +83,8 @@ class Endpoint:
     is_async: bool = False
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
-    issues_secret: bool = False  # its answer has a credential, link or invitation: confirm the caller, and keep no copy
+    confirms: bool = False  # what it makes outlives a login or leads out: the caller is confirmed in its transaction
+    has_secret: bool = False  # in its answer, of which no copy is kept; confirms as well
     is_probe: bool = False  # does not wait behind the visitors of public pages
     unlimited: bool = False  # probes are not counted
     for_monitors: bool = False  # also for who shows METRICS_TOKEN
@@ -109,6 +111,10 @@ class Endpoint:
         return self.scope or (Scope.read if self.method == "GET" else Scope.write)
 
     @property
+    def must_confirm(self) -> bool:
+        return self.confirms or self.has_secret
+
+    @property
     def takes_key(self) -> bool:
         """Whether it makes something, and so honours an Idempotency-Key. That is the caller's: strangers have none."""
         return self.method == "POST" and self.response is not None and not self.public and not self.at_broker
@@ -128,16 +134,18 @@ class Endpoint:
         if self._has_condition(request) and self.current is None:
             raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
         if self.may_be_large:
+            limits.count_import(caller.account_id)  # before it is parsed: a refused one may cost as much
             async with few_at_once(caller.account_id):
                 return await self._read(request, caller)
         return await self._read(request, caller)
 
     async def _read(self, request: Request, caller: Principal) -> Response:
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
-        named = await self._aside(idempotency.named, request, caller.account_id, received) if self.takes_key else None
+        aside = partial(self._aside, caller, received)
+        named = await aside(idempotency.named, request, caller.account_id) if self.takes_key else None
         call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
         try:
-            call = Call(caller, await self._aside(self._understood, received), query, ids, request, named)
+            call = Call(caller, await aside(self._understood), query, ids, request, named)
             response = await self._answer(call)
         except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
             earlier = await in_turn(caller, idempotency.earlier, named) if named is not None else None
@@ -146,9 +154,13 @@ class Endpoint:
             response = earlier
         return await self.afterwards(call, response) if self.afterwards is not None else response
 
-    async def _aside(self, function: Callable[..., Result], *given: Any) -> Result:
-        """At once, but where it may take long: then in a thread, so that the loop goes on."""
-        return await run_in_parser_thread(function, *given) if self.may_be_large else function(*given)
+    async def _aside(self, caller: Principal, received: Any, function: Callable[..., Result], *given: Any) -> Result:
+        """At once, but where it may take long: then in a thread, so that the loop goes on. Only large bodies wait for others'."""
+        if not self.may_be_large:
+            return function(*given, received)
+        if self._is_small(received):
+            return await in_turn(caller, function, *given, received)
+        return await run_in_parser_thread(function, *given, received)
 
     async def _answer(self, call: Call) -> Response:
         """A coroutine sees to its names itself."""
@@ -157,7 +169,7 @@ class Endpoint:
             standing.check_still(call.caller)  # its body may have come slowly
             return answered(call.request, await handler(call), self.status)
         if self.is_probe:
-            return await one_at_once(self._run, call)
+            return answered(call.request, await share_probe(handler, call), self.status)
         if self.public:
             return await in_public_thread(address_of(call.request), self._run, call)
         with idempotency.one_at_a_time(call.named):
@@ -166,7 +178,7 @@ class Endpoint:
     def _run(self, call: Call) -> Response:
         """In a thread."""
         has_condition = self._has_condition(call.request)
-        if call.named is None and not has_condition and not self.issues_secret:
+        if call.named is None and not has_condition and not self.must_confirm:
             return self._done(call)
         for _ in range(TRIES):  # what it was overtaken by is seen then: it may be the same request
             with suppress(Overtaken):
@@ -176,7 +188,7 @@ class Endpoint:
     def _run_as_one(self, call: Call, has_condition: bool) -> Response:
         """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
         with transaction(as_it_was=has_condition or self.of_one_moment):
-            if self.issues_secret:
+            if self.must_confirm:
                 confirm(call.caller)
             if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
                 return earlier
@@ -185,7 +197,7 @@ class Endpoint:
             response = self._done(call)
             if call.named is None:
                 return response
-            return idempotency.keep(call.named, response, has_secret=self.issues_secret)
+            return idempotency.keep(call.named, response, has_secret=self.has_secret)
 
     def _done(self, call: Call) -> Response:
         handler: Any = self.handler
@@ -208,6 +220,9 @@ class Endpoint:
     async def _received(self, request: Request) -> Any:
         """What is sent. Raises Malformed, Unsupported, TooLarge, TooSlow."""
         return await read_json(self.body, request, self.largest) if self.body else b""
+
+    def _is_small(self, received: Any) -> bool:
+        return can_parse_inline(received)
 
     def _understood(self, received: Any) -> Any:
         """What it means. Raises Malformed, Invalid."""

@@ -298,7 +298,7 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
         yield "Link"
     if "Prefer" in endpoint.reads and status == HTTPStatus.CREATED:
         yield "Preference-Applied"
-    if endpoint.takes_key and not endpoint.issues_secret:
+    if endpoint.takes_key and not endpoint.has_secret:
         yield "Idempotency-Replayed"
     if not endpoint.unlimited:
         yield from ("RateLimit", "RateLimit-Policy")

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import anyio
@@ -46,15 +46,19 @@ class _Large:
 _large: dict[UUID, _Large] = {}  # by account
 
 
-_probing = anyio.CapacityLimiter(1)
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
 _strangers: Counter[str] = Counter()  # public requests that run or wait, by address
 
 
-async def one_at_once(function: Callable[..., Result], *given: Any) -> Result:
-    """Run a probe in a thread: probes of anybody keep one thread of the accounts busy at most."""
-    async with _probing:
-        return await run_in_threadpool(function, *given)
+_probes: dict[Callable[..., Any], asyncio.Task[Any]] = {}  # that run
+
+
+async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
+    """Run a probe in a thread; whoever asks meanwhile gets the same result. Probes of anybody keep one thread busy."""
+    running = _probes.get(function)
+    if running is None or running.done() or running.get_loop() is not asyncio.get_running_loop():
+        running = _probes[function] = asyncio.create_task(run_in_threadpool(function, *given))
+    return cast(Result, await asyncio.shield(running))
 
 
 async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,15 @@ def attempted(questions: int, concepts: int) -> dict[str, Any]:
         quiz = {**BY, "body": {"questions": asked}}
         document["concepts"][f"k{number}"] = {"contents": {"quiz": quiz}, "attempts": [attempt] * 200}
     return document
+
+
+def asked(size: int) -> bytes:
+    """A roadmap of about so many bytes, in 199 quizzes of short questions."""
+    each = len(json.dumps(QUESTIONS[0] | {"prompt": "Question 100?"}, separators=(",", ":")).encode()) + 1
+    document = attempted(questions=(size // 199 - 500) // each, concepts=199)
+    for concept in document["concepts"].values():
+        concept.pop("attempts", None)
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def written(size: int, line: str) -> bytes:
@@ -182,11 +192,19 @@ class TestMemory:
 
         assert api.growth(send) <= MOST_GROWTH / 2
 
-    @pytest.mark.parametrize("line", ["Wait for the dough, and fold it.", "Wait for the dough 😀, and fold it."])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            partial(written, LARGEST, "Wait for the dough, and fold it."),
+            partial(written, LARGEST, "Wait for the dough 😀, and fold it."),
+            partial(asked, LARGEST),
+        ],
+        ids=["tutorials", "emojis", "quizzes"],
+    )
     def test_a_valid_one_of_almost_16_mib_is_imported_and_grows_it_as_little(
-        self, shared_embedded: Stack, api: Process, line: str
+        self, shared_embedded: Stack, api: Process, make: Callable[[], bytes]
     ) -> None:
-        content = written(LARGEST, line)
+        content = make()
         assert LARGEST - MIB < len(content) <= LARGEST
 
         def send() -> None:

@@ -422,7 +422,7 @@ class TestKeeping:
             return set(model.model_fields) if model is not None else set()
 
         secret = {"key", "invitation", "secret", "access_token"}
-        marked = {(e.method, e.path) for e in ENDPOINTS if e.issues_secret}
+        marked = {(e.method, e.path) for e in ENDPOINTS if e.has_secret}
         assert {(e.method, e.path) for e in ENDPOINTS if e.takes_key and names(e.response) & secret} <= marked
 
     @pytest.mark.parametrize("path", [ROADMAPS, "edits"])

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import NotFound, TooMany, Unauthenticated
+from core.errors import RoadmapError, TooMany
 from core.runtime import transaction
 from roadmap import account_exports
 from roadmap.account_exports import ExportInfo
@@ -80,8 +80,8 @@ class _Download(StreamingResponse):
             raise TooMany("The export is being downloaded already, or too many others are.", retry_after=RETRY_AFTER)
         _downloads.add(self._account_id)
         try:
-            async with asyncio.timeout(LONGEST_DOWNLOAD):
-                with suppress(Unauthenticated, NotFound):  # the server closes the connection: the end is missing
+            with suppress(RoadmapError, TimeoutError):  # the server closes the connection: the end is missing
+                async with asyncio.timeout(LONGEST_DOWNLOAD):
                     await super().__call__(*given)
         finally:
             _downloads.discard(self._account_id)

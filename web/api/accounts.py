@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from core.runtime import settings
 from roadmap import account_deletion, accounts, sessions
 from roadmap.accounts import User
@@ -75,7 +75,8 @@ async def delete_me(call: Call) -> Reply:
     with limits.attempt(call.request, call.owner.hex):
         deletion = await run_hashing(accounts.delete, call.caller, call.body)
     note(call.request, "account-deleted", account=call.owner, session=call.caller.session_id)
-    await run_in_threadpool(_end_work, call.owner)
+    with suppress(Unavailable):  # upkeep cancels it within a minute
+        await run_in_threadpool(_end_work, call.owner)
     return Reply(deletion, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'})
 
 

@@ -13,16 +13,17 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import Invalid, Malformed, Unsupported
+from core.errors import Invalid, Malformed, Unavailable, Unsupported
 from web.endpoint import Endpoint
 from web.pages import upload
-from web.parsing import field_errors, read_body
+from web.parsing import can_parse_inline, field_errors, read_body
 from web.routing import IndexedRouter
 from web.urls import is_too_long, path_and_query, quoted_path, quoted_url
 
 MOST_FIELDS = 1000
 LONGEST_IN_LOOP = 16 * 1024  # bytes of a form; 256 KiB of percent signs take 40 ms to decode
-_one_at_a_time = anyio.CapacityLimiter(1)  # strangers send forms, too: they keep no thread of a handler busy
+_form_threads = anyio.CapacityLimiter(1)  # strangers send forms, too: they keep no thread of a handler busy
+MOST_FORMS = 20  # of such a size that wait
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 
@@ -87,6 +88,9 @@ class Page(Endpoint):
             return await upload.received(request, self.largest)
         return await _form(request) if self.method == "POST" else None
 
+    def _is_small(self, received: upload.Sent) -> bool:
+        return can_parse_inline(received.content)
+
     def _understood(self, received: Any) -> Any:
         if not isinstance(received, upload.Sent):
             return received
@@ -148,7 +152,9 @@ async def _form(request: Request) -> Form:
     content = await read_body(request)
     if len(content) <= LONGEST_IN_LOOP:
         return _parsed(content)
-    return await anyio.to_thread.run_sync(_parsed, content, limiter=_one_at_a_time)
+    if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
+        raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
+    return await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
 
 
 def _parsed(content: bytes) -> Form:

@@ -99,7 +99,7 @@ def public_page(
 
 def _sent(request: Request, content: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
     vary = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Content-Language": language_of(request)}
-    return Response(content, status, {**HEADERS, **vary, **headers}, media_type="text/html")
+    return Response(content, status, {**HEADERS, **headers, **vary}, media_type="text/html")
 
 
 def rendered(request: Request, template: str, *, current_path: str = "", **context: Any) -> str:
