@@ -64,9 +64,9 @@ def attempted(questions: int, concepts: int) -> dict[str, Any]:
 
 
 def asked(size: int) -> bytes:
-    """A roadmap of about so many bytes, in 199 quizzes of short questions."""
+    """A roadmap of about so many bytes, in 198 quizzes of short questions."""
     each = len(json.dumps(QUESTIONS[0] | {"prompt": "Question 100?"}, separators=(",", ":")).encode()) + 1
-    document = attempted(questions=(size // 199 - 500) // each, concepts=199)
+    document = attempted(questions=(size // 198 - 500) // each, concepts=198)
     for concept in document["concepts"].values():
         concept.pop("attempts", None)
     return json.dumps(document, separators=(",", ":")).encode()
