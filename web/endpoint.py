@@ -134,7 +134,6 @@ class Endpoint:
         if self._has_condition(request) and self.current is None:
             raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
         if self.may_be_large:
-            limits.count_import(caller.account_id)  # before it is parsed: a refused one may cost as much
             async with few_at_once(caller.account_id):
                 return await self._read(request, caller)
         return await self._read(request, caller)
@@ -160,7 +159,12 @@ class Endpoint:
             return function(*given, received)
         if self._is_small(received):
             return await in_turn(caller, function, *given, received)
-        return await run_in_parser_thread(function, *given, received)
+        limits.check_import(caller.account_id)
+        try:
+            return await run_in_parser_thread(function, *given, received)
+        except RoadmapError:
+            limits.count_import(caller.account_id)  # one that is refused has cost as much
+            raise
 
     async def _answer(self, call: Call) -> Response:
         """A coroutine sees to its names itself."""

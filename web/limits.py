@@ -120,6 +120,12 @@ def count_new_key(account_id: UUID) -> None:
     _hit(NEW_KEYS, account_id.hex)
 
 
+def check_import(account_id: UUID) -> None:
+    """Without counting it. Raises TooMany."""
+    if not settings.embedded:
+        _refuse(IMPORTS, limiter.wait(IMPORTS, account_id.hex))
+
+
 def count_import(account_id: UUID) -> None:
     """Count it. Raises TooMany."""
     if not settings.embedded:

@@ -6,6 +6,7 @@ from roadmap import importing
 from roadmap.importing import IN_FILE, Missing
 from roadmap.portable import PortableRoadmap
 from roadmap.reading import RoadmapSummary
+from web import limits
 from web.accepting import send
 from web.answering import Reply
 from web.api.links import Links, links_of
@@ -36,6 +37,7 @@ def take_in(call: Call, document: PortableRoadmap, missing: Missing = IN_FILE) -
 
     Raises TooMany, Unavailable.
     """
+    limits.count_import(call.owner)
     made = importing.imported(call.owner, document, missing)
     send(made.steps)
     return made.roadmap

@@ -14,7 +14,7 @@ from roadmap.learning import read_profile
 from roadmap.portable import PortableRoadmap, portable
 from roadmap.reading import RoadmapSummary, RoadmapTree
 from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
-from web import limits, tokens
+from web import tokens
 from web.answering import Document, Reply, content_of
 from web.api.exporting import calendar_file, sent_calendar, today
 from web.api.importing import made, take_in
@@ -96,7 +96,6 @@ def copy_of(call: Call) -> PortableRoadmap:
 
 def take_copy_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
     """Raises TooMany, Unavailable."""
-    limits.count_import(call.owner)
     return take_in(call, document, IN_SHARED)
 
 
