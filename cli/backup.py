@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,7 +11,7 @@ from cli.telling import Failed, json_option, show
 from core.errors import Unavailable
 from core.settings import from_environment
 from roadmap import backups
-from roadmap.audit import Action, Actor, audited
+from roadmap.audit import Action, Actor, EntryIfPossible, audited
 from roadmap.backups import Summary
 from tasks.inspection import queue_states
 
@@ -28,15 +29,22 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
     are not stored yet are missing from it. It fits either kind of database.
     """
     waiting = _waiting()
+    entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs}))
     try:
-        act = audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
-        made = backups.write(from_environment(os.environ), file, act, with_logs=not no_logs, replace=force)
+        made = backups.write(from_environment(os.environ), file, entry, with_logs=not no_logs, replace=force)
     except FileExistsError:
         raise Failed(f"{file} is there already; name another file, or say --force to replace it.") from None
     except OSError as error:
         raise Failed(_why_not(file, error)) from None
-    told = {"file": str(file), "bytes": made.size, "rows": made.rows, "left_out": made.left_out, "made_at": made.made_at}
-    show({**told, "waiting": waiting}, as_json, lambda: click.echo(_sentences(file, made, waiting)))
+    told: dict[str, Any] = {
+        "file": str(file),
+        "bytes": made.size,
+        "rows": made.rows,
+        "left_out": made.left_out,
+        "made_at": made.made_at,
+    }
+    told |= {"waiting": waiting, "audited": entry.is_written}
+    show(told, as_json, lambda: click.echo(_sentences(file, made, waiting, is_audited=entry.is_written)))
 
 
 def _waiting() -> dict[str, int] | None:
@@ -47,9 +55,11 @@ def _waiting() -> dict[str, int] | None:
         return None
 
 
-def _sentences(file: Path, made: Summary, waiting: dict[str, int] | None) -> str:
+def _sentences(file: Path, made: Summary, waiting: dict[str, int] | None, *, is_audited: bool) -> str:
     lines = [f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables are in {file} ({made.size:,} bytes)."]
     lines.append("Keep it as you keep a password: it has hashes of passwords and secrets of webhooks.")
+    if not is_audited:
+        lines.append("It is not in the audit log: the database at DATABASE_URL takes no changes.")
     if made.left_out:
         lines.append(f"Left out: {', '.join(made.left_out)}.")
     if waiting is None:

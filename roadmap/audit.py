@@ -12,14 +12,15 @@ year. They hold names and ids, no secret and no text of a learner.
 import getpass
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
+import peewee
 from pydantic import BaseModel, Field
 
 from core import clock
@@ -152,6 +153,20 @@ def audited(actor: Actor, action: Action, target: str, details: Details | None =
             _end(row, told)
         else:  # a transaction around it is undone now, and the row with it
             after_transaction(partial(_end, row, told))
+
+
+class EntryIfPossible(ExitStack):
+    """For what has to be done also where no entry can be written, such as a backup of a server that takes no changes."""
+
+    def __init__(self, entry: AbstractContextManager[object]) -> None:
+        super().__init__()
+        self._entry, self.is_written = entry, False
+
+    def __enter__(self) -> Self:
+        with suppress(Unavailable, peewee.DatabaseError):
+            self.enter_context(self._entry)
+            self.is_written = True
+        return super().__enter__()
 
 
 def records(*, limit: int, before: UUID | None = None, action: str = "", outcome: Outcome | None = None) -> AuditLog:

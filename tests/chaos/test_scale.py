@@ -36,7 +36,14 @@ def composed(make_stack: MakeStack, model: Model, tmp_path: Path) -> Iterator[St
     """The services as compose starts them, three for contents, with addresses of this machine and the short times of tests."""
     stack = make_stack("server", **model.environment)
     own = {key: stack.environment[key] for key in (*ADDRESSES, "PORT", "PATH")}
-    shell = {**model.environment, **MONITOR, "POSTGRES_PASSWORD": "letters", "REGISTRATION": "open", "LOG_FORMAT": "text"}
+    shell = {
+        **model.environment,
+        **MONITOR,
+        "ALLOWED_HOSTS": "",
+        "POSTGRES_PASSWORD": "letters",
+        "REGISTRATION": "open",
+        "LOG_FORMAT": "text",
+    }
     shell["SECRET_KEY"] = stack.environment["SECRET_KEY"]
     stack.services.clear()
     for name in SERVICES:

@@ -203,7 +203,6 @@ class TestWhoGivesAccess:
         assert (newest().action, newest().outcome) == ("invitation.withdraw", Outcome.refused)
 
     def test_an_invitation_that_is_sent_again_is_one_act(self, client: TestClient) -> None:
-        for _ in range(2):
-            answer = client.post("/api/v1/invitations", json={}, headers={"Idempotency-Key": "the-same"})
-            assert answer.status_code == 201
+        answers = [client.post("/api/v1/invitations", json={}, headers={"Idempotency-Key": "the-same"}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 409]
         assert len(records(limit=10).items) == 1
