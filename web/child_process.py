@@ -6,10 +6,12 @@ valid-looking text costs. A process that ends bounds both, whatever the document
 half a second to start, so that small documents are parsed where they are (`parsing.can_parse_inline`).
 """
 
+import ctypes
 import fcntl
 import os
 import pickle
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from core.errors import Malformed, RoadmapError, Unavailable
 Result = TypeVar("Result")
 
 ROOT = Path(__file__).resolve().parent.parent
+PR_SET_PDEATHSIG = 1  # prctl(2)
 MOST_MEMORY = 384 * 1024 * 1024  # bytes of addresses, of which 95 MB are there before it reads
 MOST_CPU_SECONDS = 90  # a valid document of 16 MiB takes 10
 MOST_SECONDS = 180  # on a machine that has other things to do
@@ -121,6 +124,8 @@ def _bound() -> None:
     for limit, value in most.items():
         with suppress(OSError, ValueError):  # macOS has no limit of addresses
             resource.setrlimit(limit, (value, value))
+    with suppress(OSError, AttributeError):  # Linux: it ends with the process that has started it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with suppress(OSError):
         os.nice(10)
     with suppress(OSError):
