@@ -11,13 +11,14 @@ GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
 CAPACITY := ROADMAPS LATENCY SPREAD OUTLINE_LATENCY OUTLINE_SPREAD OUTLINE_CALLS CONTENTS BUSIEST REQUESTS TOKENS AT_ONCE THREADS WITHIN SHARE PRICE
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder $(if $(DURATIONS),--durations $(DURATIONS))
 # As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-browser screenshots chaos soak fuzz lint format texts examples openapi lock audit licences quality image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
+.PHONY: help run demo test test-fast test-all test-browser screenshots soak fuzz lint format texts examples openapi lock audit licences quality image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -28,14 +29,14 @@ run: $(VENV)/run ## Start the service on this machine: no key, no server, no acc
 demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
 	@$(BIN)/roadmap demo -- "$$GOAL"
 
-test: $(VENV)/dev ## The whole suite against a real PostgreSQL and a real Redis; TESTERS=0 runs one test after the other
-	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+test: $(VENV)/dev ## The daily suite against a real PostgreSQL and a real Redis; TESTERS=0 runs one test after the other, DURATIONS=40 names the slowest
+	@$(PYTEST)
 
 test-fast: $(VENV)/dev ## Unit tests only
-	@$(BIN)/python -m pytest tests/unit
+	@$(PYTEST) tests/unit
 
-chaos: $(VENV)/dev ## Every fault test and every attack, also the long ones
-	@$(BIN)/python -m pytest tests/chaos tests/security --long
+test-all: $(if $(ONLY),$(VENV)/dev,test test-browser) ## The daily suite and what it leaves out: faults, fuzz, long attacks ...; ONLY="fuzz faults" names subjects
+	@$(BIN)/python -m tests.subjects $(ONLY)
 
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh

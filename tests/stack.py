@@ -1,4 +1,4 @@
-"""The real services, started through entrypoint.sh, in both modes."""
+"""The real services in both modes: forked from a process that has loaded them (`tests/forking.py`), or through entrypoint.sh."""
 
 import contextlib
 import os
@@ -14,10 +14,13 @@ from typing import Any
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.forking import ForkServer, Process
 from tests.servers import Postgres, Redis, free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
+ENTRYPOINT = str(ROOT / "entrypoint.sh")
+FORK_SERVER = ForkServer()
 GOAL = "Become a backend engineer in Python"
 SHORT = {
     "HEARTBEAT_SECONDS": "0.5",
@@ -55,13 +58,13 @@ def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
 
 
 class Service:
-    """One process started through entrypoint.sh, with its output in a file."""
+    """One process, with its output in a file."""
 
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name, self.environment = name, {**environment, "SERVICE_TYPE": name}
         self.log = folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
-        self.command = [str(ROOT / "entrypoint.sh")]
-        self.process: subprocess.Popen[bytes] | None = None
+        self.command: list[str] = []  # instead of a fork: entrypoint.sh, or what a unit of a home says
+        self.process: Process | None = None
 
     @property
     def pid(self) -> int:
@@ -73,8 +76,16 @@ class Service:
         return self.log.read_text(errors="replace")
 
     def start(self) -> "Service":
+        if not self.command:
+            self.process = FORK_SERVER.start("core.launch", self.environment, self.log)
+            return self
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(self.command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True)
+        return self
+
+    def through_entrypoint(self) -> "Service":
+        """From now on started as an image or a person starts it."""
+        self.command = [ENTRYPOINT]
         return self
 
     def alive(self) -> bool:
@@ -146,6 +157,11 @@ class Stack:
         names = ("all",) if in_one or mode == "embedded" else ("api", "huey_logs", "huey_content")
         self.services = {name: Service(name, self.environment, folder) for name in names}
         self.headers: dict[str, str] = {}
+
+    def through_entrypoint(self) -> "Stack":
+        for service in self.services.values():
+            service.through_entrypoint()
+        return self
 
     @property
     def api(self) -> Service:
@@ -292,9 +308,9 @@ def embedded_stack(folder: Path, **environment: str) -> Stack:
 
 
 def server_stack(folder: Path, postgres: Postgres, broker: Redis, *, in_one: bool = False, **environment: str) -> Stack:
-    """On a new database of the given PostgreSQL and on the given Redis, which the caller keeps apart."""
+    """On a new database of the given PostgreSQL, which has its tables, and on the given Redis, which the caller keeps apart."""
     urls = {
-        "DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"),
+        "DATABASE_URL": postgres.create_migrated_database(),
         "REDIS_URL": broker.url(),
         "SECRET_KEY": uuid.uuid4().hex,
     }

@@ -72,7 +72,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
     def start(name: str, **variables: str) -> Service:
         base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATA_DIR": str(tmp_path / "data")}
-        started.append(Service(name, {**base, **variables}, tmp_path).start())
+        started.append(Service(name, {**base, **variables}, tmp_path).through_entrypoint().start())
         return started[-1]
 
     yield start

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, listens, scratch_folder, started
-from tests.stack import answer_to, running, server_stack
+from tests.stack import ENTRYPOINT, answer_to, running, server_stack
 
 NAME = "servers.railway.internal"
 # A file of names for one process and its children; $0 is the file, the rest what is run with it.
@@ -79,7 +79,7 @@ def test_a_name_that_leads_to_ipv6_alone_is_as_good_as_an_address(
 ) -> None:
     stack = server_stack(tmp_path, postgres_6, broker_6)
     for service in stack.services.values():
-        service.command = [*names, *service.command]
+        service.command = [*names, ENTRYPOINT]
         for url in ("DATABASE_URL", "REDIS_URL"):
             service.environment[url] = service.environment[url].replace("[::1]", NAME)
             assert NAME in service.environment[url]

@@ -24,15 +24,15 @@ RUN_BY = {  # each page with commands, and the test that runs them or looks at w
     "ACCOUNTS.md": "integration/test_readme.py",
     "API.md": "integration/test_api_page.py",
     "COMMANDS.md": "integration/test_commands_page.py",
-    "DEPLOYMENT.md": "integration/test_systemd_runs.py",
+    "DEPLOYMENT.md": "platforms/test_systemd_runs.py",
     "DEPLOYMENT_COMPARISON.md": "integration/test_comparison_page.py",
-    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "integration/test_railway_pages.py",
+    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "platforms/test_railway_pages.py",
     "MONITORING.md": "unit/test_monitoring_page.py",
-    "QUICK_START_RAILWAY.md": "integration/test_railway_pages.py",
-    "RAILWAY_DEPLOYMENT.md": "integration/test_railway_pages.py",
+    "QUICK_START_RAILWAY.md": "platforms/test_railway_pages.py",
+    "RAILWAY_DEPLOYMENT.md": "platforms/test_railway_pages.py",
     "RELIABILITY.md": "unit/test_reliability_page.py",
     "ROADMAPS.md": "integration/test_readme.py",
-    "SCALING.md": "integration/test_scaling_page.py",
+    "SCALING.md": "benchmarks/test_scaling_page.py",
     "WEBHOOKS.md": "integration/test_webhooks.py",  # the same request, as a test sends it
 }
 # Of the README: which test does what a command does.

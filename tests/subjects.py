@@ -1,0 +1,126 @@
+"""What `make test` leaves out because it takes long: the subjects of `make test-all`, and the files that each covers.
+
+    python -m tests.subjects [NAME ...]      all of their tests; of each that passes, the hash of its files is noted
+    python -m tests.subjects --changed       the short form of those whose files are no longer what was noted
+    python -m tests.subjects --list          which are noted as passed, and which have changed since
+
+The notes are in tests/subjects.json and belong into the commit.
+"""
+
+import argparse
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTES = Path(__file__).with_suffix(".json")
+ALWAYS = ("requirements.lock", "requirements-dev.txt", "tests/*.py")  # belong to each subject
+DELIVERY = ("delivery/**", "tasks/**", "models/**", "migrations/**", "core/*.py", "entrypoint.sh")
+BUILDING = tuple(f"roadmap/{name}.py" for name in ("building", "creating", "leases", "planning", "rescue", "execution_log"))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Commands are for this Python: what stands behind `python -m`."""
+
+    name: str
+    files: tuple[str, ...]  # patterns of git, `**` for any folders
+    long: tuple[str, ...]
+    short: tuple[str, ...]
+
+
+# fmt: off
+SUBJECTS = (
+    Subject("faults", (*DELIVERY, *BUILDING, "tests/chaos/**"),
+        long=("pytest -n 3 --dist load tests/chaos --long", "tests.chaos.soak --seconds 60"),
+        short=("pytest -n 3 --dist load tests/chaos/test_faults.py",)),
+    Subject("fuzz", ("web/**", "roadmap/requests.py", "tests/fuzz/**"),
+        long=("pytest -n 3 --dist load tests/fuzz --long",),
+        short=("pytest -n 3 --dist load tests/fuzz",)),
+    Subject("attackers", ("web/**", "roadmap/markdown.py", "roadmap/portable*.py", "core/outbound.py", "tests/security/**"),
+        long=("pytest -n 3 --dist loadfile tests/security --long -m long",),
+        short=()),  # the daily suite has it
+    Subject("benchmarks", ("benchmarks/**", "cli/costs/**", "docs/SCALING.md", "docs/PERFORMANCE.md", "tests/benchmarks/**"),
+        long=("pytest -n 3 --dist loadfile tests/benchmarks",),
+        short=("pytest -n 3 --dist loadfile tests/benchmarks",)),
+    Subject("platforms", ("deploy/**", ".railway/**", "Dockerfile.railway", "entrypoint.sh", "core/launch.py",
+            "core/supervisor.py", "core/preflight.py", "docs/*RAILWAY*", "docs/DEPLOYMENT.md", "tests/platforms/**",
+            "tests/railway/**"),
+        long=("pytest -n 3 --dist loadfile -rs tests/platforms",),
+        short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
+)
+# fmt: on
+
+
+def hash_of(subject: Subject) -> str:
+    """Of the names and the bytes of its files as they are in the working tree, those that git would not ignore."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
+    listing += [f":(glob){each}" for each in (*ALWAYS, *subject.files)]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    found = hashlib.sha256()
+    for name in sorted({*names} - {"", NOTES.relative_to(ROOT).as_posix()}):
+        if (ROOT / name).is_file():  # it is deleted otherwise
+            found.update(f"{name}\0".encode() + hashlib.sha256((ROOT / name).read_bytes()).digest())
+    return found.hexdigest()
+
+
+def passed() -> dict[str, str]:
+    noted: dict[str, str] = json.loads(NOTES.read_text("utf-8")) if NOTES.exists() else {}
+    return noted
+
+
+def note(subject: Subject, before: str) -> None:
+    """What was tested is what is there: nobody has changed it meanwhile."""
+    if hash_of(subject) != before:
+        print(f"{subject.name}: its files have changed while the tests ran; not noted", flush=True)
+        return
+    known = {each.name for each in SUBJECTS}
+    noted = {name: value for name, value in {**passed(), subject.name: before}.items() if name in known}
+    NOTES.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def run(commands: Sequence[str], title: str) -> bool:
+    start = monotonic()
+    for command in commands:
+        print(f"== {title}: {command}", flush=True)
+        if subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=ROOT, check=False).returncode:
+            print(f"== {title}: FAILED after {monotonic() - start:.0f} s", flush=True)
+            return False
+    print(f"== {title}: passed in {monotonic() - start:.0f} s", flush=True)
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.subjects", description="Run what `make test` leaves out.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(each.name for each in SUBJECTS))
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--changed", action="store_true", help="the short form of those whose files have changed since they passed")
+    how.add_argument("--list", action="store_true", help="run nothing")
+    given = parser.parse_args()
+    if unknown := {*given.names} - {each.name for each in SUBJECTS}:
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SUBJECTS)}")
+    failed = []
+    for subject in SUBJECTS:
+        if given.names and subject.name not in given.names:
+            continue
+        before = hash_of(subject)
+        as_noted = passed().get(subject.name) == before
+        if given.list or (given.changed and as_noted):
+            print(f"{subject.name}: {'passed as it is' if as_noted else 'changed since it passed'}", flush=True)
+        elif not run(subject.short if given.changed else subject.long, subject.name):
+            failed.append(subject.name)
+        elif not given.changed:
+            note(subject, before)
+    if failed:
+        print(f"FAILED: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
