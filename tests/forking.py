@@ -140,6 +140,7 @@ def become(request: dict[str, Any]) -> None:
     os.environ.update({**request["environment"], **OF_ENTRYPOINT})
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     sys.argv = [request["module"]]
+    sys.modules.pop(request["module"], None)  # it is run, not imported
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 

@@ -55,8 +55,8 @@ def test_the_main_job_is_done_with_a_schema_and_an_isolation_of_its_own(
     postgres: Postgres, own_broker: Redis, tmp_path: Path
 ) -> None:
     """Also under the older name of the scheme, as some platforms write it."""
+    url = postgres.create_database(f"a{uuid.uuid4().hex}")
     stack = server_stack(tmp_path, postgres, own_broker)
-    url = stack.environment["DATABASE_URL"]
     ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
     ask(url, "CREATE SCHEMA mine")
     stack.environment["DATABASE_URL"] = url.replace("postgresql://", "postgres://") + "?options=-c%20search_path%3Dmine"
