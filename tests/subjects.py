@@ -10,6 +10,7 @@ The notes are in tests/subjects.json and belong into the commit.
 import argparse
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,7 @@ NOTES = Path(__file__).with_suffix(".json")
 ALWAYS = ("requirements.lock", "requirements-dev.txt", "tests/*.py")  # belong to each subject
 DELIVERY = ("delivery/**", "tasks/**", "models/**", "migrations/**", "core/*.py", "entrypoint.sh")
 BUILDING = tuple(f"roadmap/{name}.py" for name in ("building", "creating", "leases", "planning", "rescue", "execution_log"))
+PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Subject:
 
 # fmt: off
 SUBJECTS = (
-    Subject("faults", (*DELIVERY, *BUILDING, "tests/chaos/**"),
+    Subject("chaos", (*DELIVERY, *BUILDING, "tests/chaos/**"),
         long=("pytest -n 3 --dist load tests/chaos --long", "tests.chaos.soak --seconds 60"),
         short=("pytest -n 3 --dist load tests/chaos/test_faults.py",)),
     Subject("fuzz", ("web/**", "roadmap/requests.py", "tests/fuzz/**"),
@@ -45,7 +47,10 @@ SUBJECTS = (
         short=("pytest -n 3 --dist load tests/fuzz",)),
     Subject("attackers", ("web/**", "roadmap/markdown.py", "roadmap/portable*.py", "core/outbound.py", "tests/security/**"),
         long=("pytest -n 3 --dist loadfile tests/security --long -m long",),
-        short=()),  # the daily suite has it
+        short=()),  # they are in the daily suite
+    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
+        long=("pytest -n 3 --dist loadfile tests/browser --long",),
+        short=()),  # `make test-browser` is daily, too
     Subject("benchmarks", ("benchmarks/**", "cli/costs/**", "docs/SCALING.md", "docs/PERFORMANCE.md", "tests/benchmarks/**"),
         long=("pytest -n 3 --dist loadfile tests/benchmarks",),
         short=("pytest -n 3 --dist loadfile tests/benchmarks",)),
@@ -64,7 +69,7 @@ def hash_of(subject: Subject) -> str:
     listing += [f":(glob){each}" for each in (*ALWAYS, *subject.files)]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     found = hashlib.sha256()
-    for name in sorted({*names} - {"", NOTES.relative_to(ROOT).as_posix()}):
+    for name in sorted({*names} - {""}):
         if (ROOT / name).is_file():  # it is deleted otherwise
             found.update(f"{name}\0".encode() + hashlib.sha256((ROOT / name).read_bytes()).digest())
     return found.hexdigest()
@@ -85,15 +90,23 @@ def note(subject: Subject, before: str) -> None:
     NOTES.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
-def run(commands: Sequence[str], title: str) -> bool:
-    start = monotonic()
+def run(commands: Sequence[str], title: str) -> str:
+    """What became of them, as it is printed: PASSED, INCOMPLETE or FAILED."""
+    start, outcome = monotonic(), PASSED
     for command in commands:
         print(f"== {title}: {command}", flush=True)
-        if subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=ROOT, check=False).returncode:
-            print(f"== {title}: FAILED after {monotonic() - start:.0f} s", flush=True)
-            return False
-    print(f"== {title}: passed in {monotonic() - start:.0f} s", flush=True)
-    return True
+        arguments = [sys.executable, "-m", *shlex.split(command)]
+        with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                if re.search(r"\b\d+ skipped\b.* in [\d.]+s", line):  # as pytest ends: something that is not here was needed
+                    outcome = INCOMPLETE
+        if process.returncode:
+            outcome = FAILED
+            break
+    print(f"== {title}: {outcome} after {monotonic() - start:.0f} s", flush=True)
+    return outcome
 
 
 def main() -> int:
@@ -113,10 +126,12 @@ def main() -> int:
         as_noted = passed().get(subject.name) == before
         if given.list or (given.changed and as_noted):
             print(f"{subject.name}: {'passed as it is' if as_noted else 'changed since it passed'}", flush=True)
-        elif not run(subject.short if given.changed else subject.long, subject.name):
-            failed.append(subject.name)
-        elif not given.changed:
-            note(subject, before)
+        else:
+            outcome = run(subject.short if given.changed else subject.long, subject.name)
+            if outcome == FAILED:
+                failed.append(subject.name)
+            elif outcome == PASSED and not given.changed:
+                note(subject, before)
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0
