@@ -50,7 +50,7 @@ PROCESSES = (
         old="@content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]\n",
         new="",
         lost="After each deployment, what was being written waits for its lease to run out.",
-        found_by=("tests/chaos/test_shutdown.py",),
+        found_by=("tests/unit/test_leases.py",),
     ),
     Fault(
         name="hangup-replaces-the-consumer",
@@ -61,14 +61,6 @@ PROCESSES = (
         found_by=("tests/chaos/test_shutdown.py",),
     ),
     Fault(
-        name="supervisor-deaf-to-sigterm",
-        file="core/supervisor.py",
-        old="ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}",
-        new="ENDS = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}",
-        lost="One instance with all services does not end when the platform stops it, and is killed.",
-        found_by=("tests/integration/test_entrypoint.py",),
-    ),
-    Fault(
         name="shell-stays-above-the-service",
         file="entrypoint.sh",
         old="exec python -m core.launch",
@@ -77,12 +69,28 @@ PROCESSES = (
         found_by=("tests/integration/test_entrypoint.py",),
     ),
     Fault(
+        name="grace-not-asked-for",
+        file="core/launch.py",
+        old='"huey_consumer", "-q", "-g", "TERM", "-t",',
+        new='"huey_consumer", "-q", "-t",',
+        lost="At each deployment what is being written is broken off, and paid for once more.",
+        found_by=("tests/chaos/test_shutdown.py",),
+    ),
+    Fault(
+        name="stopped-unit-counts-as-failed",
+        file="deploy/systemd/roadmap-content@.service",
+        old="SuccessExitStatus=143\n",
+        new="",
+        lost="systemd shows a worker as failed that somebody has stopped, and alarms go off.",
+        found_by=("tests/integration/test_systemd.py",),
+    ),
+    Fault(
         name="last-records-forgotten",
         file="roadmap/execution_log.py",
         old="atexit.register(buffer.close)\n",
         new="",
         lost="What a worker recorded in its last moment is in no log.",
-        found_by=("tests/chaos/test_log_records.py",),
+        found_by=("tests/unit/test_execution_log.py",),
     ),
     Fault(
         name="dead-connections-stay-in-the-pool",
@@ -91,14 +99,6 @@ PROCESSES = (
         new="",
         lost="After a restart of the database one request after the other fails, for each old connection.",
         found_by=("tests/chaos/test_database.py",),
-    ),
-    Fault(
-        name="streams-hold-up-the-end",
-        file="web/events.py",
-        old="            loop.call_soon_threadsafe(poller.close)\n",
-        new="",
-        lost="A deployment cuts whoever watches off in the middle, after seconds of waiting.",
-        found_by=("tests/integration/test_entrypoint.py",),
     ),
     Fault(
         name="migrations-without-a-lock",
@@ -151,22 +151,6 @@ WORK = (
         new="where(table.id == row_id)\n    rows: list[Row]",
         lost="A worker that was given up overwrites what its successor has written.",
         found_by=("tests/unit/test_leases.py",),
-    ),
-    Fault(
-        name="leases-never-renewed",
-        file="roadmap/leases.py",
-        old="if now < held.until}",
-        new="if now > held.until}",
-        lost="What takes a model longer than a few seconds is written, and paid for, twice.",
-        found_by=("tests/unit/test_leases.py",),
-    ),
-    Fault(
-        name="records-lost-with-a-refused-batch",
-        file="roadmap/execution_log.py",
-        old="                self._records.extendleft(reversed(batch))\n",
-        new="",
-        lost="While the broker is away, what happened is in no log.",
-        found_by=("tests/unit/test_execution_log.py",),
     ),
     Fault(
         name="answer-dropped-while-the-database-is-away",
@@ -320,14 +304,6 @@ ANSWERS = (
 
 # What is taught, planned, paid and told.
 DOMAIN = (
-    Fault(
-        name="last-day-missing-in-the-calendar",
-        file="roadmap/calendar.py",
-        old='    event.add("DTEND", last + DAY)',
-        new='    event.add("DTEND", last)',
-        lost="In a calendar every concept ends a day before it should.",
-        found_by=("tests/unit/test_taking.py",),
-    ),
     Fault(
         name="hard-counts-as-good",
         file="roadmap/memory.py",

@@ -10,6 +10,8 @@ import pytest
 from tests.faults.planted import FAULTS, Fault
 from tests.stack import ROOT
 
+TEST = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 each = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 
 
@@ -19,7 +21,7 @@ def names_in(file: str) -> frozenset[str]:
     body = ast.parse((ROOT / file).read_text("utf-8")).body
     of_classes = [(f"{each.name}::", each.body) for each in body if isinstance(each, ast.ClassDef)]
     places = [("", body), *of_classes]
-    return frozenset(f"{way}{each.name}" for way, its in places for each in its if isinstance(each, ast.FunctionDef))
+    return frozenset(f"{way}{each.name}" for way, its in places for each in its if isinstance(each, TEST))
 
 
 def test_each_has_a_name_of_its_own() -> None:
