@@ -58,7 +58,7 @@ PROCESSES = (
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
         lost="A consumer that hears SIGHUP is restarted without its exit handlers: its last records are lost.",
-        found_by=("tests/chaos/test_shutdown.py",),
+        found_by=("tests/unit/test_launch.py",),
     ),
     Fault(
         name="shell-stays-above-the-service",
@@ -66,7 +66,7 @@ PROCESSES = (
         old="exec python -m core.launch",
         new="python -m core.launch",
         lost="SIGTERM ends the shell and not the service, which is killed in the middle of its work.",
-        found_by=("tests/integration/test_entrypoint.py",),
+        found_by=("tests/integration/test_entrypoint.py::test_sigterm_ends_a_consumer_with_zero",),
     ),
     Fault(
         name="grace-not-asked-for",
@@ -74,7 +74,7 @@ PROCESSES = (
         old='"huey_consumer", "-q", "-g", "TERM", "-t",',
         new='"huey_consumer", "-q", "-t",',
         lost="At each deployment what is being written is broken off, and paid for once more.",
-        found_by=("tests/chaos/test_shutdown.py",),
+        found_by=("tests/unit/test_launch.py",),
     ),
     Fault(
         name="stopped-unit-counts-as-failed",
@@ -106,7 +106,7 @@ PROCESSES = (
         old='        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))\n',
         new="",
         lost="Of several instances that start at once some fail in the middle of a migration.",
-        found_by=("tests/integration/test_entrypoint.py",),
+        found_by=("tests/integration/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",),
     ),
     Fault(
         name="change-of-another-moment",
@@ -114,7 +114,7 @@ PROCESSES = (
         old='ISOLATION LEVEL REPEATABLE READ")\n        try:',
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two people who change the same thing at once overwrite each other, although both sent If-Match.",
-        found_by=("tests/security/test_races.py",),
+        found_by=("tests/integration/test_repeating.py",),
     ),
     Fault(
         name="idle-consumers-ask-all-the-time",
@@ -190,7 +190,7 @@ WORK = (
         old='EXPORTS = ("account_export", "export_piece")',
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore nobody's questions come back: what was learned is forgotten.",
-        found_by=("tests/unit/test_restoring.py",),
+        found_by=("tests/integration/test_backups.py",),
     ),
     Fault(
         name="counts-added-twice",
@@ -226,7 +226,7 @@ ANSWERS = (
         old='{**call.query.model_dump(mode="json", exclude_none=True), "cursor": cursor}',
         new='{"cursor": cursor}',
         lost="The second page of a list shows what was filtered out on the first.",
-        found_by=("tests/integration/test_main_job.py",),
+        found_by=("tests/unit/test_conditional.py",),
     ),
     Fault(
         name="etag-ignored",
