@@ -117,6 +117,7 @@ def main() -> int:
     if unknown := sorted({*options.names} - {*names}):
         parser.error(f"there is no fault {', '.join(unknown)}; there are {', '.join(names)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # everything that was started is ended
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background, where a shell has it ignored
     write_in_memory()
     chosen = [fault for fault in FAULTS if fault.name in options.names or not options.names]
     group = (f"tests/{options.all_tests_of}",) if options.all_tests_of else ()

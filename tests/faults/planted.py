@@ -34,7 +34,7 @@ PROCESSES = (
         old="            self._known.add(claim.receipt)\n            return task",
         new="            self.storage.acknowledge(claim)\n            return task",
         lost="What a worker was doing when it died is not begun again by the next one.",
-        found_by=("tests/integration/test_reliable_queue.py",),
+        found_by=("tests/integration/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",),
     ),
     Fault(
         name="dead-consumer-never-missed",
@@ -42,7 +42,9 @@ PROCESSES = (
         old="ARGV[8], 'PX', ARGV[2])",
         new="ARGV[8], 'EX', ARGV[2])",
         lost="A consumer that died counts as alive for hours, and nobody takes over what it held.",
-        found_by=("tests/integration/test_storage_contract.py",),
+        found_by=(
+            "tests/integration/test_storage_contract.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
+        ),
     ),
     Fault(
         name="leases-not-handed-back",
@@ -50,7 +52,9 @@ PROCESSES = (
         old="@content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]\n",
         new="",
         lost="After each deployment, what was being written waits for its lease to run out.",
-        found_by=("tests/unit/test_leases.py",),
+        found_by=(
+            "tests/unit/test_leases.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
+        ),
     ),
     Fault(
         name="hangup-replaces-the-consumer",
@@ -82,7 +86,7 @@ PROCESSES = (
         old="SuccessExitStatus=143\n",
         new="",
         lost="systemd shows a worker as failed that somebody has stopped, and alarms go off.",
-        found_by=("tests/integration/test_systemd.py",),
+        found_by=("tests/integration/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",),
     ),
     Fault(
         name="last-records-forgotten",
@@ -90,7 +94,7 @@ PROCESSES = (
         old="atexit.register(buffer.close)\n",
         new="",
         lost="What a worker recorded in its last moment is in no log.",
-        found_by=("tests/unit/test_execution_log.py",),
+        found_by=("tests/unit/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",),
     ),
     Fault(
         name="dead-connections-stay-in-the-pool",
@@ -98,7 +102,7 @@ PROCESSES = (
         old="        database.close_idle()  # they lead to the same server\n",
         new="",
         lost="After a restart of the database one request after the other fails, for each old connection.",
-        found_by=("tests/chaos/test_database.py",),
+        found_by=("tests/integration/test_postgres_pool.py",),
     ),
     Fault(
         name="migrations-without-a-lock",
@@ -114,7 +118,7 @@ PROCESSES = (
         old='ISOLATION LEVEL REPEATABLE READ")\n        try:',
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two people who change the same thing at once overwrite each other, although both sent If-Match.",
-        found_by=("tests/integration/test_repeating.py",),
+        found_by=("tests/integration/test_repeating.py::test_of_many_that_change_at_once_what_they_have_read_one_succeeds",),
     ),
     Fault(
         name="idle-consumers-ask-all-the-time",
@@ -122,7 +126,7 @@ PROCESSES = (
         old="        poll_seconds: float = 10.0,",
         new="        poll_seconds: float = 0.1,",
         lost="An idle service costs money where Redis is billed by the command.",
-        found_by=("tests/chaos/test_idle.py",),
+        found_by=("tests/integration/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",),
     ),
     Fault(
         name="limits-not-shared",
@@ -130,7 +134,7 @@ PROCESSES = (
         old="    if _exchange is not None:\n        _exchange.ask()\n    _refuse(limit, wait)",
         new="    _refuse(limit, wait)",
         lost="With several instances passwords can be guessed as often at each of them.",
-        found_by=("tests/security/test_consumption.py",),
+        found_by=("tests/security/test_consumption.py::TestSharing",),
     ),
 )
 
@@ -142,7 +146,9 @@ WORK = (
         old="    database.after_commit(partial(sender.submit, steps))",
         new="    sender.submit(steps)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
-        found_by=("tests/unit/test_idempotency.py",),
+        found_by=(
+            "tests/unit/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
+        ),
     ),
     Fault(
         name="lease-not-checked-at-the-save",
@@ -158,7 +164,7 @@ WORK = (
         old="            if monotonic() > deadline:",
         new="            if monotonic() < deadline:",
         lost="What a model has answered, and was paid for, is thrown away when the database restarts.",
-        found_by=("tests/unit/test_building.py",),
+        found_by=("tests/unit/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",),
     ),
     Fault(
         name="tries-without-end",
@@ -166,7 +172,7 @@ WORK = (
         old="    if fault.lasting or content.attempts >= settings.max_attempts:",
         new="    if fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
-        found_by=("tests/unit/test_building.py",),
+        found_by=("tests/unit/test_building.py::TestFaults",),
     ),
     Fault(
         name="trash-never-emptied",
@@ -182,7 +188,7 @@ WORK = (
         old='    "roadmap_owner_id_status_id": "roadmap (owner_id, status, id)",\n',
         new="",
         lost="The list of roadmaps in one state becomes slower with each roadmap of anybody.",
-        found_by=("tests/integration/test_list_plans.py",),
+        found_by=("tests/integration/test_list_plans.py::test_a_list_looks_at_what_it_shows",),
     ),
     Fault(
         name="backup-without-cards",
@@ -190,7 +196,7 @@ WORK = (
         old='EXPORTS = ("account_export", "export_piece")',
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore nobody's questions come back: what was learned is forgotten.",
-        found_by=("tests/integration/test_backups.py",),
+        found_by=("tests/integration/test_backups.py::test_every_row_comes_back_in_either_kind_of_database",),
     ),
     Fault(
         name="counts-added-twice",
@@ -198,7 +204,7 @@ WORK = (
         old="MeasuredProcess.last_batch < peewee.EXCLUDED.last_batch",
         new="MeasuredProcess.last_batch <= peewee.EXCLUDED.last_batch",
         lost="After each short outage of the database the counts of requests and costs are too high.",
-        found_by=("tests/unit/test_measures.py",),
+        found_by=("tests/unit/test_measures.py::TestSaving",),
     ),
 )
 
@@ -250,7 +256,9 @@ ANSWERS = (
         old='f"id: {event.seq}\\nevent: {event.type}',
         new='f"event: {event.type}',
         lost="A browser whose stream was cut sees everything from the beginning once more.",
-        found_by=("tests/integration/test_main_job.py",),
+        found_by=(
+            "tests/integration/test_main_job.py::test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen",
+        ),
     ),
     Fault(
         name="words-become-tags",
@@ -258,7 +266,7 @@ ANSWERS = (
         old="    return escape(plain(text))",
         new="    return plain(text)",
         lost="A tutorial runs a script in the browser of whoever reads it.",
-        found_by=("tests/unit/test_prose.py",),
+        found_by=("tests/unit/test_prose.py::TestText::test_what_is_meant_shows",),
     ),
     Fault(
         name="one-public-address-is-enough",
@@ -274,7 +282,7 @@ ANSWERS = (
         old="before = _address(told.pop())",
         new="before = _address(told.pop(0))",
         lost="Whoever writes a new address into a header each time may guess passwords without limit.",
-        found_by=("tests/security/test_consumption.py",),
+        found_by=("tests/security/test_consumption.py::TestAddresses",),
     ),
     Fault(
         name="token-of-a-link-logged",
@@ -282,7 +290,7 @@ ANSWERS = (
         old="request.method, _path_told(request), place",
         new="request.method, request.scope['path'], place",
         lost="Who reads the log can open what somebody has shared with a friend.",
-        found_by=("tests/unit/test_sharing.py",),
+        found_by=("tests/unit/test_sharing.py::TestRefused",),
     ),
     Fault(
         name="model-library-in-every-process",
@@ -298,7 +306,7 @@ ANSWERS = (
         old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
         new='re.fullmatch(r"[1-9][0-9]*", value)',
         lost="An address with a long number is answered with an error of the server.",
-        found_by=("tests/fuzz/test_server.py",),
+        found_by=("tests/integration/test_bad_input.py",),
     ),
 )
 
@@ -310,7 +318,7 @@ DOMAIN = (
         old="    ReviewRating.hard: fsrs.Rating.Hard,",
         new="    ReviewRating.hard: fsrs.Rating.Good,",
         lost="What was hard to remember comes back too late, and is forgotten by then.",
-        found_by=("tests/unit/test_memory.py",),
+        found_by=("tests/unit/test_memory.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",),
     ),
     Fault(
         name="budget-checked-without-the-call",
@@ -326,7 +334,7 @@ DOMAIN = (
         old='f"{delivery_id}.{timestamp}.{payload}".encode()',
         new='f"{timestamp}.{payload}".encode()',
         lost="Receivers that check the signature as the specification says refuse every webhook.",
-        found_by=("tests/unit/test_webhooks.py",),
+        found_by=("tests/unit/test_webhooks.py::TestSigning",),
     ),
     Fault(
         name="month-by-the-clock-of-the-machine",
@@ -334,7 +342,7 @@ DOMAIN = (
         old='    return f"{now.astimezone(UTC):%Y-%m}"',
         new='    return f"{now.astimezone():%Y-%m}"',
         lost="East of Greenwich the budget of a month begins hours too early, in each process at another time.",
-        found_by=("tests/unit/test_spending.py",),
+        found_by=("tests/unit/test_spending.py::TestMonths",),
     ),
     Fault(
         name="deadline-in-english-only",
@@ -358,7 +366,7 @@ DOMAIN = (
         old="    return host_of(url) in official_hosts()",
         new="    return any(host_of(url).endswith(host) for host in official_hosts())",
         lost="A link to evil-python.org counts as one to the makers of Python.",
-        found_by=("tests/unit/test_quality.py",),
+        found_by=("tests/unit/test_quality.py::TestLinks",),
     ),
 )
 

@@ -12,7 +12,7 @@ from tasks.queues import QUEUES
 
 
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: str(queue.name))
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=lambda how: str(how.name))
 def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs_within_the_grace(queue, how) -> None:  # type: ignore[no-untyped-def]
     program, *arguments = commands_of(settings)[f"huey_{queue.name}"]
     options, places = OptionParserHandler().get_option_parser().parse_args(arguments)
