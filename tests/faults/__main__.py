@@ -27,7 +27,7 @@ from tests.scratch import write_in_memory
 GROUPS = ("unit", "integration", "security", "chaos", "fuzz")
 PYTEST = ("-m", "pytest", "-x", "-vv", "--tb=no", "-rfE")  # -vv: against the -q of pyproject.toml
 PATIENCE = 60.0  # seconds for tests that are interrupted to end what they have started
-FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+)", re.MULTILINE)
+FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 BEGUN = re.compile(r"^(tests/\S+)", re.MULTILINE)
 ENDED_BY_TESTS = (1, 2)  # of pytest: some failed, or could not even be read
 

@@ -196,7 +196,7 @@ WORK = (
         old='EXPORTS = ("account_export", "export_piece")',
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore nobody's questions come back: what was learned is forgotten.",
-        found_by=("tests/integration/test_backups.py::test_every_row_comes_back_in_either_kind_of_database",),
+        found_by=("tests/unit/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",),
     ),
     Fault(
         name="counts-added-twice",
@@ -224,7 +224,7 @@ ANSWERS = (
         old='_hash(f"{owner_id.hex} {key}")',
         new="_hash(key)",
         lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
-        found_by=("tests/unit/test_idempotency.py",),
+        found_by=("tests/unit/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",),
     ),
     Fault(
         name="next-page-forgets-the-filter",
