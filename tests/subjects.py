@@ -59,6 +59,7 @@ SUBJECTS = (
             "tests/railway/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms",),
         short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
+    Subject("faults", ("tests/faults/**",), long=("tests.faults",), short=()),  # of most files, but too long for each change
 )
 # fmt: on
 

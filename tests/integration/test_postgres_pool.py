@@ -1,6 +1,7 @@
 """The pool: a server that takes no more connections does not spoil those that are there, and is not asked by everybody."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 
 import peewee
@@ -8,8 +9,14 @@ import psycopg2
 import pytest
 
 from core import postgres as pool_module
+from core.errors import Unavailable
 from core.postgres import LimitedPool
+from core.runtime import database, session
 from tests.servers import Postgres
+from tests.waiting import wait_until
+
+CUT_OFF = "SELECT pg_terminate_backend(pg_backend_pid())"
+OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pool_of_two'"
 
 
 def test_while_no_new_connection_is_tried_those_that_idle_are_used(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +45,41 @@ def test_while_no_new_connection_is_tried_those_that_idle_are_used(postgres: Pos
     with limited.connection_context():  # the one that idles
         assert limited.execute_sql("SELECT 1").fetchone() == (1,)
     limited.close_all()
+
+
+@pytest.fixture
+def pooled(postgres: Postgres) -> Iterator[None]:
+    """The application's database is a PostgreSQL, with a pool of two connections."""
+    url, its_own = postgres.create_database("pool_of_two"), database.obj
+    database.initialize(LimitedPool(url, max_connections=2, timeout=1, autoconnect=False))
+    yield
+    database.close_all()
+    database.initialize(its_own)
+
+
+def test_when_one_connection_fails_those_that_idle_are_not_trusted(pooled: None, postgres: Postgres) -> None:
+    """They lead to the same server, which may be silent, or a standby by now."""
+    both = threading.Barrier(2)
+
+    def take_one() -> None:
+        with session():
+            both.wait(30)
+
+    threads = [threading.Thread(target=take_one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing(psycopg2.connect(postgres.url())) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+
+        def are_open(number: int) -> bool:
+            cursor.execute(OPEN)
+            return bool(cursor.fetchone() == (number,))
+
+        wait_until(lambda: are_open(2), reason="two connections idle")
+        with pytest.raises(Unavailable), session():
+            database.execute_sql(CUT_OFF)
+        wait_until(lambda: are_open(0), timeout=10, reason="none of them is left")
+    with session():
+        assert database.execute_sql("SELECT 1").fetchone() == (1,)

@@ -781,6 +781,15 @@ class TestPausing:
             assert looks.count < 40
 
 
+def test_an_idle_consumer_asks_redis_seldom(broker: Redis) -> None:
+    """Who bills by the command bills them all day."""
+    looks = Looks()
+    waiting = ReliableRedisStorage(uuid.uuid4().hex, url=broker.url(), now=looks)  # as a service opens it
+    assert waiting.claim(0.5) is None
+    waiting.close()
+    assert looks.count <= 4
+
+
 def oldest(storage: Storage) -> float | None:
     """Since when the oldest message is ready, as far as the storage knows."""
     return min((waiting.at for waiting in storage.standing().first if waiting.at is not None), default=None)

@@ -37,7 +37,7 @@ from tests.portables import small
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
-from web import backlog, events, origins, protocol, turns
+from web import backlog, events, limits, origins, protocol, turns
 from web.callers import LOCAL
 from web.parsing import LARGEST_BODY
 
@@ -179,6 +179,16 @@ class TestSharing:
         assert limiter.hit(limit, "a") == 0
         SharedLimits(broker.url(), limiter).exchange()
         assert 9 <= limiter.hit(limit, "a") <= 10  # one too many, at 10 s each
+
+    def test_what_a_request_counts_is_told_to_the_others_beside_it(self, broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+        mine = Limiter()
+        exchange = Refresher(SharedLimits(broker.url(), mine).exchange, name="Test", every=0.01)
+        monkeypatch.setattr(limits, "limiter", mine)
+        monkeypatch.setattr(limits, "_exchange", exchange)
+        limits.start()
+        limits.count_new_key(new_id())
+        wait_until(lambda: not mine._news, timeout=10, reason="it is told")
+        limits.stop()
 
     def test_without_redis_each_counts_for_itself_and_says_so_once(
         self, own_broker: Redis, caplog: pytest.LogCaptureFixture

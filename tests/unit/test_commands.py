@@ -3,14 +3,17 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
 
 from cli.telling import failure
+from core.archive import Reader
 from core.errors import FieldError, Invalid
-from core.runtime import database, session
+from core.runtime import database, session, settings
 from roadmap import backups
 from roadmap_cli import LEARNERS, OPERATORS, main
 from scripts.commands_page import MARKED, reference
@@ -91,3 +94,10 @@ def test_a_backup_has_every_table_and_column_that_the_database_has() -> None:
                 field.column_name for field in table._meta.sorted_fields
             }
             assert all(backups.kind_of(field) for field in table._meta.sorted_fields)
+
+
+@pytest.mark.usefixtures("schema")
+def test_nothing_but_what_is_made_again_is_left_out_of_a_backup(tmp_path: Path) -> None:
+    backups.write(settings, tmp_path / "backup.gz", nullcontext())
+    kept = {table.name for table in Reader(tmp_path / "backup.gz").manifest().tables}
+    assert {table._meta.table_name for table in backups.tables()} - kept == {"account_export", "export_piece"}

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core import clock
@@ -391,6 +392,11 @@ class TestKeeping:
         client.post(ROADMAPS, json={"goal": GOAL}, headers=key("only-mine"))
         with session():
             assert "only-mine" not in repr(FirstAnswer.get().__data__)
+
+    def test_a_key_is_that_of_its_account_alone(self) -> None:
+        request = Request({"type": "http", "method": "POST", "path": ROADMAPS, "query_string": b"", "headers": []})
+        hashes = [idempotency.name_of("1", owner, request, b"{}").key_hash for owner in (LOCAL_OWNER, uuid4())]
+        assert hashes[0] != hashes[1]
 
     @pytest.mark.parametrize("path", ["/links", "webhooks", "secret"])
     def test_an_answer_with_a_secret_is_not_kept_and_a_repeated_request_makes_no_second(

@@ -6,7 +6,7 @@ import fsrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadmap.memory import FARTHEST, RATINGS, SCHEDULER, Memory, MemoryState, ReviewRating, outcomes, rated
+from roadmap.memory import FARTHEST, SCHEDULER, Memory, MemoryState, ReviewRating, outcomes, rated
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 AGAIN, HARD, GOOD, EASY = ReviewRating
@@ -65,7 +65,7 @@ def test_it_is_what_fsrs_says_however_often_it_is_taken_apart(story: Story) -> N
     card, at = fsrs.Card(card_id=7, due=AT), AT
     for (rating, pause), memory in zip(story, lived(story), strict=True):
         at += pause
-        card, _ = SCHEDULER.review_card(card, RATINGS[rating], at)
+        card, _ = SCHEDULER.review_card(card, fsrs.Rating[rating.name.capitalize()], at)
         kept = (memory.state, memory.step, memory.stability, memory.difficulty, memory.due_at, memory.reviewed_at)
         assert kept == (card.state, card.step, card.stability, card.difficulty, card.due, card.last_review)
 

@@ -1,5 +1,6 @@
 """Costs: reserved before a call and settled after it, exactly once; budgets hold; receipts and estimates add up."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -525,10 +526,21 @@ class TestDeaths:
         assert (spent(roadmap_id), list(by_month().values())) == (2 * RESERVED, [2 * RESERVED])
 
 
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine is where the day begins first."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EAST-14")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 class TestMonths:
+    @pytest.mark.usefixtures("far_east")
     def test_a_month_is_that_of_utc(self) -> None:
         assert month_of(datetime(2026, 12, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))) == "2026-11"
-        assert month_of(datetime(2026, 1, 31, tzinfo=UTC)) == "2026-01"
+        assert month_of(datetime(2026, 1, 31, 23, 30, tzinfo=UTC)) == "2026-01"
 
     def test_a_call_counts_in_the_month_in_which_it_began(self) -> None:
         travel_to(datetime(2026, 11, 30, 23, 59, tzinfo=UTC))

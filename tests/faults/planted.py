@@ -1,0 +1,373 @@
+"""Faults as a programmer makes them, each with what a user would lose by it and the tests that find it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`old` stands once in the file, and `new` takes its place. `found_by` are files of tests or single ones, the cheapest
+    first: by each of them it is found.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    lost: str  # by a user
+    found_by: tuple[str, ...]
+
+    def put_into(self, root: Path) -> None:
+        """Into a copy of the repository."""
+        path = root / self.file
+        text = path.read_text("utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: what it replaces stands {text.count(self.old)} times in {self.file}")
+        path.write_text(text.replace(self.old, self.new), "utf-8")
+
+
+# What only processes, PostgreSQL and Redis show: consumers, starts and ends, transactions beside each other.
+PROCESSES = (
+    Fault(
+        name="acknowledged-before-its-work",
+        file="delivery/queue.py",
+        old="            self._known.add(claim.receipt)\n            return task",
+        new="            self.storage.acknowledge(claim)\n            return task",
+        lost="What a worker was doing when it died is not begun again by the next one.",
+        found_by=("tests/integration/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",),
+    ),
+    Fault(
+        name="dead-consumer-never-missed",
+        file="delivery/redis_scripts.py",
+        old="ARGV[8], 'PX', ARGV[2])",
+        new="ARGV[8], 'EX', ARGV[2])",
+        lost="A consumer that died counts as alive for hours, and nobody takes over what it held.",
+        found_by=(
+            "tests/integration/test_storage_contract.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
+        ),
+    ),
+    Fault(
+        name="leases-not-handed-back",
+        file="tasks/content.py",
+        old="@content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]\n",
+        new="",
+        lost="After each deployment, what was being written waits for its lease to run out.",
+        found_by=(
+            "tests/unit/test_leases.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
+        ),
+    ),
+    Fault(
+        name="hangup-replaces-the-consumer",
+        file="delivery/consumer.py",
+        old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
+        new="",
+        lost="A consumer that hears SIGHUP is restarted without its exit handlers: its last records are lost.",
+        found_by=("tests/unit/test_launch.py",),
+    ),
+    Fault(
+        name="shell-stays-above-the-service",
+        file="entrypoint.sh",
+        old="exec python -m core.launch",
+        new="python -m core.launch",
+        lost="SIGTERM ends the shell and not the service, which is killed in the middle of its work.",
+        found_by=("tests/integration/test_entrypoint.py::test_sigterm_ends_a_consumer_with_zero",),
+    ),
+    Fault(
+        name="grace-not-asked-for",
+        file="core/launch.py",
+        old='"huey_consumer", "-q", "-g", "TERM", "-t",',
+        new='"huey_consumer", "-q", "-t",',
+        lost="At each deployment what is being written is broken off, and paid for once more.",
+        found_by=("tests/unit/test_launch.py",),
+    ),
+    Fault(
+        name="stopped-unit-counts-as-failed",
+        file="deploy/systemd/roadmap-content@.service",
+        old="SuccessExitStatus=143\n",
+        new="",
+        lost="systemd shows a worker as failed that somebody has stopped, and alarms go off.",
+        found_by=("tests/integration/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",),
+    ),
+    Fault(
+        name="last-records-forgotten",
+        file="roadmap/execution_log.py",
+        old="atexit.register(buffer.close)\n",
+        new="",
+        lost="What a worker recorded in its last moment is in no log.",
+        found_by=("tests/unit/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",),
+    ),
+    Fault(
+        name="dead-connections-stay-in-the-pool",
+        file="core/runtime.py",
+        old="        database.close_idle()  # they lead to the same server\n",
+        new="",
+        lost="After a restart of the database one request after the other fails, for each old connection.",
+        found_by=("tests/integration/test_postgres_pool.py",),
+    ),
+    Fault(
+        name="migrations-without-a-lock",
+        file="core/migrate.py",
+        old='        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))\n',
+        new="",
+        lost="Of several instances that start at once some fail in the middle of a migration.",
+        found_by=("tests/integration/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",),
+    ),
+    Fault(
+        name="change-of-another-moment",
+        file="core/runtime.py",
+        old='ISOLATION LEVEL REPEATABLE READ")\n        try:',
+        new='ISOLATION LEVEL READ COMMITTED")\n        try:',
+        lost="Two people who change the same thing at once overwrite each other, although both sent If-Match.",
+        found_by=("tests/integration/test_repeating.py::test_of_many_that_change_at_once_what_they_have_read_one_succeeds",),
+    ),
+    Fault(
+        name="idle-consumers-ask-all-the-time",
+        file="delivery/redis_storage.py",
+        old="        poll_seconds: float = 10.0,",
+        new="        poll_seconds: float = 0.1,",
+        lost="An idle service costs money where Redis is billed by the command.",
+        found_by=("tests/integration/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",),
+    ),
+    Fault(
+        name="limits-not-shared",
+        file="web/limits.py",
+        old="    if _exchange is not None:\n        _exchange.ask()\n    _refuse(limit, wait)",
+        new="    _refuse(limit, wait)",
+        lost="With several instances passwords can be guessed as often at each of them.",
+        found_by=("tests/security/test_consumption.py::TestSharing",),
+    ),
+)
+
+# What becomes of accepted work, in whichever process.
+WORK = (
+    Fault(
+        name="sent-before-the-commit",
+        file="web/accepting.py",
+        old="    database.after_commit(partial(sender.submit, steps))",
+        new="    sender.submit(steps)",
+        lost="A worker looks for what is not there yet, and the work waits for rescue.",
+        found_by=(
+            "tests/unit/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
+        ),
+    ),
+    Fault(
+        name="lease-not-checked-at-the-save",
+        file="roadmap/leases.py",
+        old="where(table.id == row_id, table.lease_token == token)\n    rows: list[Row]",
+        new="where(table.id == row_id)\n    rows: list[Row]",
+        lost="A worker that was given up overwrites what its successor has written.",
+        found_by=("tests/unit/test_leases.py",),
+    ),
+    Fault(
+        name="answer-dropped-while-the-database-is-away",
+        file="roadmap/attempts.py",
+        old="            if monotonic() > deadline:",
+        new="            if monotonic() < deadline:",
+        lost="What a model has answered, and was paid for, is thrown away when the database restarts.",
+        found_by=("tests/unit/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",),
+    ),
+    Fault(
+        name="tries-without-end",
+        file="roadmap/building.py",
+        old="    if fault.lasting or content.attempts >= settings.max_attempts:",
+        new="    if fault.lasting:",
+        lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
+        found_by=("tests/unit/test_building.py::TestFaults",),
+    ),
+    Fault(
+        name="trash-never-emptied",
+        file="tasks/upkeep.py",
+        old="        trash.empty_old()\n",
+        new="",
+        lost="What somebody has thrown away stays for ever, although they were told thirty days.",
+        found_by=("tests/unit/test_trash.py",),
+    ),
+    Fault(
+        name="index-left-out",
+        file="migrations/0013_growth.py",
+        old='    "roadmap_owner_id_status_id": "roadmap (owner_id, status, id)",\n',
+        new="",
+        lost="The list of roadmaps in one state becomes slower with each roadmap of anybody.",
+        found_by=("tests/integration/test_list_plans.py::test_a_list_looks_at_what_it_shows",),
+    ),
+    Fault(
+        name="backup-without-cards",
+        file="roadmap/backups.py",
+        old='EXPORTS = ("account_export", "export_piece")',
+        new='EXPORTS = ("account_export", "export_piece", "review_card")',
+        lost="After a restore nobody's questions come back: what was learned is forgotten.",
+        found_by=("tests/unit/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",),
+    ),
+    Fault(
+        name="counts-added-twice",
+        file="roadmap/measures.py",
+        old="MeasuredProcess.last_batch < peewee.EXCLUDED.last_batch",
+        new="MeasuredProcess.last_batch <= peewee.EXCLUDED.last_batch",
+        lost="After each short outage of the database the counts of requests and costs are too high.",
+        found_by=("tests/unit/test_measures.py::TestSaving",),
+    ),
+)
+
+# Who asks, and what they are answered.
+ANSWERS = (
+    Fault(
+        name="owner-left-out",
+        file="roadmap/ownership.py",
+        old="Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)",
+        new="Roadmap.get_or_none(Roadmap.id == roadmap_id)",
+        lost="Whoever knows its id reads the roadmap of somebody else.",
+        found_by=("tests/security/test_ownership.py",),
+    ),
+    Fault(
+        name="keys-of-requests-shared-by-all",
+        file="web/idempotency.py",
+        old='_hash(f"{owner_id.hex} {key}")',
+        new="_hash(key)",
+        lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
+        found_by=("tests/unit/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",),
+    ),
+    Fault(
+        name="next-page-forgets-the-filter",
+        file="web/paging.py",
+        old='{**call.query.model_dump(mode="json", exclude_none=True), "cursor": cursor}',
+        new='{"cursor": cursor}',
+        lost="The second page of a list shows what was filtered out on the first.",
+        found_by=("tests/unit/test_conditional.py",),
+    ),
+    Fault(
+        name="etag-ignored",
+        file="web/endpoint.py",
+        old="            if has_condition:\n                self._check_match(call)\n",
+        new="",
+        lost="Who changes something with If-Match overwrites what they have not seen.",
+        found_by=("tests/unit/test_conditional.py",),
+    ),
+    Fault(
+        name="neighbours-may-send-forms",
+        file="web/origins.py",
+        old='if site in ("same-origin", "none"):',
+        new='if site in ("same-origin", "same-site", "none"):',
+        lost="A page of a neighbour on the same domain acts in the name of whoever visits it.",
+        found_by=("tests/security/test_browser.py",),
+    ),
+    Fault(
+        name="event-without-its-number",
+        file="web/events.py",
+        old='f"id: {event.seq}\\nevent: {event.type}',
+        new='f"event: {event.type}',
+        lost="A browser whose stream was cut sees everything from the beginning once more.",
+        found_by=(
+            "tests/integration/test_main_job.py::test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen",
+        ),
+    ),
+    Fault(
+        name="words-become-tags",
+        file="web/pages/prose.py",
+        old="    return escape(plain(text))",
+        new="    return plain(text)",
+        lost="A tutorial runs a script in the browser of whoever reads it.",
+        found_by=("tests/unit/test_prose.py::TestText::test_what_is_meant_shows",),
+    ),
+    Fault(
+        name="one-public-address-is-enough",
+        file="core/outbound.py",
+        old="if not addresses or not all(is_allowed",
+        new="if not addresses or not any(is_allowed",
+        lost="A webhook whose name has a second, private address reaches into the operator's network.",
+        found_by=("tests/unit/test_outbound.py",),
+    ),
+    Fault(
+        name="address-by-hearsay",
+        file="web/origins.py",
+        old="before = _address(told.pop())",
+        new="before = _address(told.pop(0))",
+        lost="Whoever writes a new address into a header each time may guess passwords without limit.",
+        found_by=("tests/security/test_consumption.py::TestAddresses",),
+    ),
+    Fault(
+        name="token-of-a-link-logged",
+        file="web/errors.py",
+        old="request.method, _path_told(request), place",
+        new="request.method, request.scope['path'], place",
+        lost="Who reads the log can open what somebody has shared with a friend.",
+        found_by=("tests/unit/test_sharing.py::TestRefused",),
+    ),
+    Fault(
+        name="model-library-in-every-process",
+        file="roadmap/model_client.py",
+        old="if TYPE_CHECKING:\n    import httpx2\n    import openai\n",
+        new="import httpx2\nimport openai\n",
+        lost="The API takes 24 MB and half a second more, which the smallest plan does not have.",
+        found_by=("tests/unit/test_floors.py",),
+    ),
+    Fault(
+        name="number-too-large-for-the-database",
+        file="web/parsing.py",
+        old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
+        new='re.fullmatch(r"[1-9][0-9]*", value)',
+        lost="An address with a long number is answered with an error of the server.",
+        found_by=("tests/integration/test_bad_input.py",),
+    ),
+)
+
+# What is taught, planned, paid and told.
+DOMAIN = (
+    Fault(
+        name="hard-counts-as-good",
+        file="roadmap/memory.py",
+        old="    ReviewRating.hard: fsrs.Rating.Hard,",
+        new="    ReviewRating.hard: fsrs.Rating.Good,",
+        lost="What was hard to remember comes back too late, and is forgotten by then.",
+        found_by=("tests/unit/test_memory.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",),
+    ),
+    Fault(
+        name="budget-checked-without-the-call",
+        file="roadmap/spending.py",
+        old="    return (sum_ + amount <= limit,) if limit else ()",
+        new="    return (sum_ <= limit,) if limit else ()",
+        lost="Roadmaps cost more than their budget.",
+        found_by=("tests/unit/test_spending.py",),
+    ),
+    Fault(
+        name="signature-over-other-bytes",
+        file="roadmap/delivering.py",
+        old='f"{delivery_id}.{timestamp}.{payload}".encode()',
+        new='f"{timestamp}.{payload}".encode()',
+        lost="Receivers that check the signature as the specification says refuse every webhook.",
+        found_by=("tests/unit/test_webhooks.py::TestSigning",),
+    ),
+    Fault(
+        name="month-by-the-clock-of-the-machine",
+        file="roadmap/spending.py",
+        old='    return f"{now.astimezone(UTC):%Y-%m}"',
+        new='    return f"{now.astimezone():%Y-%m}"',
+        lost="East of Greenwich the budget of a month begins hours too early, in each process at another time.",
+        found_by=("tests/unit/test_spending.py::TestMonths",),
+    ),
+    Fault(
+        name="deadline-in-english-only",
+        file="roadmap/calendar.py",
+        old='texts.gettext("Deadline: %(title)s") % {"title": name}',
+        new='f"Deadline: {name}"',
+        lost="In the calendar of a Chinese reader the deadline is in English.",
+        found_by=("tests/unit/test_texts.py",),
+    ),
+    Fault(
+        name="doctor-always-content",
+        file="cli/doctor.py",
+        old="raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)",
+        new="raise click.exceptions.Exit(Exit.ok)",
+        lost="A deployment that asks the doctor goes on although the database is not there.",
+        found_by=("tests/integration/test_operators_commands.py",),
+    ),
+    Fault(
+        name="official-by-the-end-of-a-name",
+        file="quality/links.py",
+        old="    return host_of(url) in official_hosts()",
+        new="    return any(host_of(url).endswith(host) for host in official_hosts())",
+        lost="A link to evil-python.org counts as one to the makers of Python.",
+        found_by=("tests/unit/test_quality.py::TestLinks",),
+    ),
+)
+
+FAULTS = (*PROCESSES, *WORK, *ANSWERS, *DOMAIN)

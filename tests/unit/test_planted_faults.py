@@ -1,0 +1,46 @@
+"""The table of planted faults fits the code as it is: whoever changes what one replaces, or a test that finds it, is told."""
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from tests.faults.planted import FAULTS, Fault
+from tests.stack import ROOT
+
+TEST = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+each = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+
+
+@cache
+def names_in(file: str) -> frozenset[str]:
+    """Tests of a file as pytest names them, without the parameters."""
+    body = ast.parse((ROOT / file).read_text("utf-8")).body
+    of_classes = [(f"{each.name}::", each.body) for each in body if isinstance(each, ast.ClassDef)]
+    places = [("", body), *of_classes]
+    return frozenset(f"{way}{each.name}" for way, its in places for each in its if isinstance(each, TEST))
+
+
+def test_each_has_a_name_of_its_own() -> None:
+    names = [fault.name for fault in FAULTS]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name)] == []
+
+
+@each
+def test_what_it_replaces_stands_there_once(fault: Fault) -> None:
+    assert (ROOT / fault.file).read_text("utf-8").count(fault.old) == 1
+    assert fault.new != fault.old
+    assert fault.lost.endswith(".")
+
+
+@each
+def test_the_tests_that_find_it_are_there(fault: Fault) -> None:
+    assert 1 <= len(fault.found_by) <= 3
+    for test in fault.found_by:
+        file, _, name = test.partition("::")
+        assert (ROOT / file).is_file()
+        assert not name or name.partition("[")[0] in names_in(file)
