@@ -22,7 +22,7 @@ class Copies:
         self._kept: dict[str, tuple[object, Rows]] = {}
 
     def of(self, name: str, make: Callable[[], Made]) -> Made:
-        """What `make` returns, with the rows that it leaves. To be called before a test has made anything else."""
+        """What `make` returns, with the rows that it leaves and no others; first called before a test has made anything else."""
         if name in self._kept:
             made, rows = self._kept[name]
             _put_back(rows)
@@ -46,7 +46,7 @@ def _emptied_for_each_test() -> list[str]:
     found = ["account"]
     while more := [table for table, of in parents.items() if of and of <= {*found} and table not in found]:
         found += more
-    return [*found, "execution_log"]
+    return [*found, "execution_log", "audit_record"]
 
 
 def _rows(tables: Iterable[str]) -> Rows:
@@ -55,9 +55,9 @@ def _rows(tables: Iterable[str]) -> Rows:
 
 def _put_back(rows: Rows) -> None:
     with transaction():
-        database.execute_sql('DELETE FROM "account"')
+        for table in reversed(rows):
+            database.execute_sql(f'DELETE FROM "{table}"')
+        cursor = database.connection().cursor()
         for table, kept in rows.items():
             if kept:
-                places = ", ".join("?" * len(kept[0]))
-                for row in kept:
-                    database.execute_sql(f'INSERT INTO "{table}" VALUES ({places})', row)
+                cursor.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(kept[0]))})', kept)

@@ -7,11 +7,12 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partialmethod
-from typing import Any
+from functools import cache, partialmethod
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 import httpx2
@@ -44,6 +45,7 @@ from roadmap.webhooks import WebhookChange, WebhookRequest
 from tasks import content
 from tasks.inspection import dead_letters
 from tasks.queues import RETRIES, content_queue
+from tests.copies import Copies
 from tests.portables import DOCUMENT
 from tests.stack import GOAL, PASSWORD
 from web import callers, limits, origins
@@ -71,8 +73,10 @@ from web.routes import (
 )
 from web.standing import standing
 
+Value = TypeVar("Value")
+
 KEY = "python-backend/rest-api-design"
-LOGS = {"execution_log", "log_source"}  # written for every request, of anybody
+LOGS = {"execution_log", "log_source", "measure", "measured_process"}  # written beside every request, of anybody
 NOTED_BESIDE = {("login_session", "seen_at"), ("api_key", "used_at")}  # now and then, when somebody was there
 ALL = ("read", "write")
 CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
@@ -150,9 +154,11 @@ PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id", "token"}
 IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
+ENDS_LOGINS = {API + "/auth/logout", "/logout", API + "/auth/password", "/account/password", API + "/auth/me", "/account/delete"}
 EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
 WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
 IN_TRASH = {TRASHED, TRASHED + "/restore", "/trash/{roadmap_id}/restore", "/trash/{roadmap_id}/delete"}
+STATES = (IN_REVIEW, CANCELLED, EDITED, WRITTEN_ANEW, IN_TRASH)  # of a roadmap; all others are for one that is ready
 
 TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
 
@@ -164,6 +170,7 @@ EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
 OPENED = [endpoint for endpoint in CLOSED if "{token}" in endpoint.path]  # for whoever has a link: test_sharing
 WITH_PLACES = [endpoint for endpoint in CLOSED if "{" in endpoint.path and endpoint not in OPENED]
+WITH_SEVERAL = [endpoint for endpoint in WITH_PLACES if len(re.findall(r"{\w+_id}", endpoint.path)) > 1]
 EMPTY = {"/import"}  # pages that show a form and nothing of anybody
 EXPORTS = {EXPORT, EXPORT + ".zip"}  # test_self_service looks into them
 LISTS = [e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY | EXPORTS]
@@ -177,10 +184,6 @@ def ids_of(endpoint: Endpoint) -> list[str]:
     return [name for name in names_of(endpoint) if name.endswith("_id")]
 
 
-def each(endpoints: list[Endpoint]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("endpoint", endpoints, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
-
-
 @dataclass
 class Person:
     """Somebody with an account, a login and API keys."""
@@ -188,6 +191,12 @@ class Person:
     client: TestClient
     email: str
     headers: dict[str, str] = field(default_factory=dict)
+    has: dict[Hashable, Any] = field(default_factory=dict)  # what was made for places of paths, and keys
+
+    def once(self, what: Hashable, make: Callable[[], Value]) -> Value:
+        if what not in self.has:
+            self.has[what] = make()
+        return self.has[what]  # type: ignore[no-any-return]
 
     def call(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
         return self.client.request(method, path, headers=self.headers if headers is None else headers, **options)
@@ -222,7 +231,7 @@ class Person:
         return str(new)
 
     def key(self, *scopes: str) -> dict[str, str]:
-        return bearer(self.made("/api-keys", name="for a test", scopes=scopes)["key"])
+        return self.once(scopes, lambda: bearer(self.made("/api-keys", name="for a test", scopes=scopes)["key"]))
 
     def roadmap(self, **more: Any) -> str:
         return str(self.made("/roadmaps", goal=GOAL, level="advanced", **more)["id"])
@@ -259,40 +268,35 @@ class Person:
             assert self.call("DELETE", f"{API}/roadmaps/{roadmap_id}").status_code == 204
         return roadmap_id
 
-    def things_for(self, endpoint: Endpoint) -> dict[str, str]:
-        """What this person has, for each place of the path."""
+    def things_for(self, endpoint: Endpoint, which: int = 0) -> dict[str, str]:
+        """What this person has, for each place of the path; with another number, something else."""
         unknown = set(names_of(endpoint)) - PLACES
         assert not unknown, (
             f"{endpoint.method} {endpoint.path} has a place that this test does not know, {', '.join(sorted(unknown))}: "
             "say in PLACES and Person.things_for what a person has there"
         )
-        places = set(names_of(endpoint))
+        state = tuple(endpoint.path in paths for paths in STATES)
         things = {"number": "1", "kind": "tutorial"}
-        if "roadmap_id" in places:
-            things["roadmap_id"] = self.roadmap_for(endpoint)
-        if "concept_id" in places:
-            things["concept_id"] = self.concept(things["roadmap_id"])
-        if "attempt_id" in places:
-            things["attempt_id"] = self.attempt(things)
-        if "token" in places:
-            things["token"] = self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])["url"].rpartition("/")[2]
-        if "link_id" in places:
-            things["link_id"] = self.made(f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest])["id"]
-        if "card_id" in places:
-            things["card_id"] = self.card()
-        if "session_id" in places:
-            things["session_id"] = self.spare_session()
-        if "key_id" in places:
-            things["key_id"] = self.made("/api-keys", name="for a place")["id"]
-        if "invitation_id" in places:
-            things["invitation_id"] = self.made("/invitations")["id"]
-        if "webhook_id" in places:
-            things["webhook_id"] = self.made("/webhooks", url=CLOSED_PORT)["id"]
-        if "delivery_id" in places:
-            things["delivery_id"] = self.made(f"/webhooks/{things['webhook_id']}/test")["id"]
+        makers: dict[str, Callable[[], str]] = {
+            "roadmap_id": lambda: self.roadmap_for(endpoint),
+            "concept_id": lambda: self.concept(things["roadmap_id"]),
+            "attempt_id": lambda: self.attempt(things),
+            "token": lambda: self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])["url"].rpartition("/")[2],
+            "link_id": lambda: self.made(f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest])["id"],
+            "card_id": self.card,
+            "session_id": self.spare_session,
+            "key_id": lambda: self.made("/api-keys", name="for a place")["id"],
+            "invitation_id": lambda: self.made("/invitations")["id"],
+            "webhook_id": lambda: self.made("/webhooks", url=CLOSED_PORT)["id"],
+            "delivery_id": lambda: self.made(f"/webhooks/{things['webhook_id']}/test")["id"],
+        }
+        for place, make in makers.items():
+            if place in names_of(endpoint):
+                of_state = state if place in ("roadmap_id", "concept_id", "link_id") else ()
+                things[place] = self.once((place, of_state, which), make)
         if endpoint.path in EXPORTS:
-            self.made("/auth/me/export")
-        return things | ({"queue": "content", "message": message_for(endpoint)} if "queue" in places else {})
+            self.once("export", lambda: self.made("/auth/me/export"))
+        return things | ({"queue": "content", "message": message_for(endpoint)} if "queue" in names_of(endpoint) else {})
 
     def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
         own = self.headers if headers is None else headers
@@ -331,19 +335,23 @@ def body_for(endpoint: Endpoint) -> dict[str, Any]:
     return {"json": BODIES[endpoint.body]}
 
 
-def everything() -> dict[str, list[str]]:
+def everything() -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, without what is written for everybody's requests."""
-    tables: dict[str, list[str]] = {}
     with session():
-        for table in database.get_tables():
-            if table in LOGS:
-                continue
-            cursor = database.execute_sql(f'SELECT * FROM "{table}"')
-            names = [column[0] for column in cursor.description]
-            kept = [index for index, name in enumerate(names) if (table, name) not in NOTED_BESIDE]
-            tables[table] = sorted(repr([row[index] for index in kept]) for row in cursor.fetchall())
+        tables = {table: database.execute_sql(statement).fetchall() for table, statement in _statements().items()}
     assert len(tables["account"]) > 1
     return tables
+
+
+@cache
+def _statements() -> dict[str, str]:
+    columns = {table: [column.name for column in database.get_columns(table)] for table in database.get_tables()}
+    kept = {
+        table: ", ".join(f'"{name}"' for name in names if (table, name) not in NOTED_BESIDE)
+        for table, names in columns.items()
+        if table not in LOGS
+    }
+    return {table: f'SELECT {names} FROM "{table}"' for table, names in kept.items()}
 
 
 def document(answer: httpx2.Response) -> dict[str, Any]:
@@ -372,16 +380,18 @@ def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
 
 
 def _short(catalogue: Catalogue, outline: Callable[[Catalogue, DesignBrief], Outline], design: DesignBrief) -> Outline:
-    """The first module alone."""
+    """Of the first module, the first concept and that with the key."""
     made = outline(catalogue, design)
-    stage = made.stages[0].model_copy(update={"modules": made.stages[0].modules[:1]})
+    module = made.stages[0].modules[0]
+    concepts = tuple(concept for concept in module.concepts if concept in module.concepts[:1] or concept.key == KEY)
+    stage = made.stages[0].model_copy(update={"modules": (module.model_copy(update={"concepts": concepts}),)})
     return made.model_copy(update={"stages": (stage,)})
 
 
 @pytest.fixture
 def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The application as it serves many, with a catalogue that takes words (its own asks nobody before it refuses them) and
-    whose track has one module: it is made for each of them.
+    whose track has two concepts: it is made for each of them.
     """
     in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
     for module in (callers, limits, origins):
@@ -422,6 +432,63 @@ def eve(register: Callable[[str], Person]) -> Person:
     return person
 
 
+class People(NamedTuple):
+    """The same ones as the fixtures, and an observer."""
+
+    ann: Person
+    bob: Person
+    eve: Person
+    olga: Person
+
+
+def people(register: Callable[[str], Person]) -> People:
+    ann, bob, eve, olga = map(register, ("ann", "bob", "eve", "olga"))
+    for admin in (register("mallory"), eve):
+        set_admin(admin.email, is_admin=True)
+    set_observer(olga.email, is_observer=True)
+    for person in (eve, olga):
+        person.log_in()
+    return People(ann, bob, eve, olga)
+
+
+Case = Callable[[Endpoint], AbstractContextManager[People]]
+
+
+@pytest.fixture
+def case(served: TestClient, register: Callable[[str], Person], copies: Copies, subtests: pytest.Subtests) -> Case:
+    """`with case(endpoint) as people:` is a test of it, in which everybody has what they need for all endpoints."""
+
+    def make() -> People:
+        everybody = people(register)
+        for endpoint in [e for e in CLOSED if "{queue}" not in e.path]:
+            everybody.eve.things_for(endpoint)
+            if endpoint.scope not in ROOM:
+                everybody.ann.things_for(endpoint)
+        for endpoint, which in itertools.product(WITH_SEVERAL, (0, 1)):
+            everybody.bob.things_for(endpoint, which)
+        for person, scopes in itertools.product(everybody[:3], (("read",), ("write",), ALL)):
+            person.key(*scopes)
+        for scopes in (("observe",), ("admin",), ("admin", *ALL)):
+            everybody.eve.key(*scopes)
+        everybody.olga.key("observe")
+        return everybody
+
+    made = copies.of("people", make)
+    first = everything()
+
+    @contextmanager
+    def begun(endpoint: Endpoint) -> Iterator[People]:
+        with subtests.test(endpoint=f"{endpoint.method} {endpoint.path}"):
+            if everything() != first:
+                copies.of("people", make)
+            if endpoint.path in ENDS_LOGINS:  # an ended login is known in this process, whatever is in the tables
+                yield people(register)
+            else:
+                yield People(*(replace(person, client=served, has=dict(person.has)) for person in made))
+
+    return begun
+
+
 def strangers(endpoint: Endpoint, bob: Person, eve: Person) -> Iterator[tuple[str, dict[str, str], int]]:
     """Whom nothing here belongs to, each with the headers that show who it is, and what is answered."""
     is_for_admins = endpoint.scope in ROOM
@@ -433,60 +500,60 @@ def strangers(endpoint: Endpoint, bob: Person, eve: Person) -> Iterator[tuple[st
 
 
 class TestEveryPlaceOfEveryPath:
-    @each(WITH_PLACES)
-    def test_what_belongs_to_another_is_not_there_and_stays_as_it_is(
-        self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint
-    ) -> None:
-        owner = eve if endpoint.scope in ROOM else ann
-        things = owner.things_for(endpoint)
-        unknown = nobodys(endpoint, things)
-        for who, headers, status in strangers(endpoint, bob, eve):
-            before = everything()
-            hers, nobody = bob.ask(endpoint, things, headers), bob.ask(endpoint, unknown, headers)
-            assert hers.status_code == status, f"{who}: {hers.text}"
-            assert document(hers) == document(nobody), who
-            assert everything() == before, who
+    def test_what_belongs_to_another_is_not_there_and_stays_as_it_is(self, case: Case) -> None:
+        for endpoint in WITH_PLACES:
+            with case(endpoint) as (ann, bob, eve, _):
+                owner = eve if endpoint.scope in ROOM else ann
+                things = owner.things_for(endpoint)
+                unknown = nobodys(endpoint, things)
+                asking = list(strangers(endpoint, bob, eve))
+                before = everything()
+                for who, headers, status in asking:
+                    hers, nobody = bob.ask(endpoint, things, headers), bob.ask(endpoint, unknown, headers)
+                    assert hers.status_code == status, f"{who}: {hers.text}"
+                    assert document(hers) == document(nobody), who
+                    assert everything() == before, who
 
-        answer = owner.ask(endpoint, things)
-        assert answer.status_code == success_of(endpoint), f"the path is not one of the owner's: {answer.text}"
-        if isinstance(endpoint, Endpoint) and answer.status_code in (201, 202):
-            assert owner.call("GET", answer.headers["location"]).status_code == 200
+                answer = owner.ask(endpoint, things)
+                assert answer.status_code == success_of(endpoint), f"the path is not one of the owner's: {answer.text}"
+                if isinstance(endpoint, Endpoint) and answer.status_code in (201, 202):
+                    assert owner.call("GET", answer.headers["location"]).status_code == 200
 
-    @each([endpoint for endpoint in WITH_PLACES if endpoint.method == "GET" and endpoint.scope not in ROOM])
-    def test_no_header_and_no_head_tells_that_something_of_another_is_there(
-        self, ann: Person, bob: Person, endpoint: Endpoint
-    ) -> None:
-        things = ann.things_for(endpoint)
-        tag = ann.call("GET", endpoint.path.format(**things)).headers.get("etag", '"none"')
-        knowing = {"If-None-Match": tag, "Last-Event-ID": "100000"}
-        for method, headers in itertools.product(("GET", "HEAD"), ({}, knowing)):
-            hers, nobody = (
-                bob.call(method, endpoint.path.format(**its), {**bob.headers, **headers})
-                for its in (things, nobodys(endpoint, things))
-            )
-            assert hers.status_code == 404
-            assert document(hers) == document(nobody)
-        assert ann.call("GET", endpoint.path.format(**things), {**ann.headers, **knowing}).status_code in (200, 204, 304)
+    def test_no_header_and_no_head_tells_that_something_of_another_is_there(self, case: Case) -> None:
+        for endpoint in [e for e in WITH_PLACES if e.method == "GET" and e.scope not in ROOM]:
+            with case(endpoint) as (ann, bob, _, _):
+                things = ann.things_for(endpoint)
+                tag = ann.call("GET", endpoint.path.format(**things)).headers.get("etag", '"none"')
+                knowing = {"If-None-Match": tag, "Last-Event-ID": "100000"}
+                for method, headers in itertools.product(("GET", "HEAD"), ({}, knowing)):
+                    hers, nobody = (
+                        bob.call(method, endpoint.path.format(**its), {**bob.headers, **headers})
+                        for its in (things, nobodys(endpoint, things))
+                    )
+                    assert hers.status_code == 404
+                    assert document(hers) == document(nobody)
+                assert ann.call("GET", endpoint.path.format(**things), {**ann.headers, **knowing}).status_code in (200, 204, 304)
 
-    @each([endpoint for endpoint in WITH_PLACES if len(ids_of(endpoint)) > 1])
-    def test_places_that_do_not_belong_together_are_not_there(self, ann: Person, bob: Person, endpoint: Endpoint) -> None:
-        own, other, hers = bob.things_for(endpoint), bob.things_for(endpoint), ann.things_for(endpoint)
-        names = ids_of(endpoint)
-        mixtures = list(itertools.product((own, other, hers), repeat=len(names)))
-        assert len(mixtures) == 3 ** len(names)
-        for mixture in mixtures:
-            if all(part is own for part in mixture) or all(part is other for part in mixture):
-                continue
-            things = {**own, **{name: part[name] for name, part in zip(names, mixture, strict=True)}}
-            first = names[0]
-            unknown = nobodys(endpoint, things) if things[first] == hers[first] else {**things, names[-1]: str(new_id())}
-            before = everything()
-            answer = bob.ask(endpoint, things)
-            assert answer.status_code == 404, answer.text
-            assert document(answer) == document(bob.ask(endpoint, unknown))
-            assert everything() == before
-        for things in (own, other):
-            assert bob.ask(endpoint, things).status_code == success_of(endpoint)
+    def test_places_that_do_not_belong_together_are_not_there(self, case: Case) -> None:
+        for endpoint in WITH_SEVERAL:
+            with case(endpoint) as (ann, bob, _, _):
+                own, other, hers = bob.things_for(endpoint), bob.things_for(endpoint, 1), ann.things_for(endpoint)
+                names = ids_of(endpoint)
+                mixtures = list(itertools.product((own, other, hers), repeat=len(names)))
+                assert len(mixtures) == 3 ** len(names)
+                before = everything()
+                for mixture in mixtures:
+                    if all(part is own for part in mixture) or all(part is other for part in mixture):
+                        continue
+                    things = {**own, **{name: part[name] for name, part in zip(names, mixture, strict=True)}}
+                    first = names[0]
+                    unknown = nobodys(endpoint, things) if things[first] == hers[first] else {**things, names[-1]: str(new_id())}
+                    answer = bob.ask(endpoint, things)
+                    assert answer.status_code == 404, answer.text
+                    assert document(answer) == document(bob.ask(endpoint, unknown))
+                    assert everything() == before
+                for things in (own, other):
+                    assert bob.ask(endpoint, things).status_code == success_of(endpoint)
 
     @pytest.mark.parametrize("spelled", [str.upper, lambda id_: id_.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format])
     def test_another_spelling_of_an_id_opens_nothing(self, ann: Person, bob: Person, spelled: Callable[[str], str]) -> None:
@@ -520,14 +587,15 @@ class TestEveryPlaceOfEveryPath:
         page = bob.call("GET", f"{lesson}?attempt={hers['attempt_id']}")
         assert (page.status_code, "explanation" in page.text) == (200, False)
 
-    @each(list(EVERY))
-    def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self, endpoint: Endpoint) -> None:
-        for model in (endpoint.body, endpoint.query):
-            named = set(_ids_in(model)) if model else set()
+    def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self) -> None:
+        takes = {}
+        for endpoint in EVERY:
             known = {"cursor"} | BY_ID_IN_QUERIES.get(endpoint.path, set())
             if endpoint.scope is Scope.observe:  # who may look at what belongs to all, looks for something in it
                 known |= {"roadmap_id", "concept_id", "trace_id", "owner"}
-            assert named <= known, f"{endpoint.method} {endpoint.path} takes {named}: show here that it opens nothing of others"
+            named = {name for model in (endpoint.body, endpoint.query) if model for name in _ids_in(model)}
+            takes[f"{endpoint.method} {endpoint.path}"] = named - known
+        assert {name: named for name, named in takes.items() if named} == {}, "show here that they open nothing of others"
 
 
 def _ids_in(model: type[BaseModel]) -> Iterator[str]:
@@ -555,26 +623,22 @@ class TestLists:
         assert person.call("PUT", f"{API}/profile", json={"language": language}).status_code == 200
         return made | {person.email, language}
 
-    @each(LISTS)
-    def test_a_list_has_nothing_of_another(self, ann: Person, bob: Person, eve: Person, endpoint: Endpoint) -> None:
+    def test_a_list_has_nothing_of_another(self, ann: Person, bob: Person, eve: Person, subtests: pytest.Subtests) -> None:
         hers, his = self.of(ann), self.of(bob)
         invited = eve.made("/invitations", email="guest@example.org")
-        if endpoint.scope is Scope.observe:
-            seen, refused = eve.ask(endpoint, {}), bob.ask(endpoint, {})
-            assert (seen.status_code, refused.status_code) == (200, 403)
-            assert not [thing for thing in hers | his - {bob.email} if thing in refused.text]
-            return
-        if endpoint.scope is Scope.admin:
-            assert invited["id"] in eve.ask(endpoint, {}).text
-            refused = bob.ask(endpoint, {})
-            assert refused.status_code == 403
-            assert invited["id"] not in refused.text
-            return
-        for person, own, others in ((ann, hers, his), (bob, his, hers), (eve, {eve.email}, hers | his)):
-            answer = person.ask(endpoint, {})
-            assert answer.status_code == 200
-            assert not [thing for thing in others if thing in answer.text]
-            assert [thing for thing in own if thing in answer.text] or person is eve, "this list shows nothing at all"
+        for endpoint in LISTS:
+            with subtests.test(endpoint=f"{endpoint.method} {endpoint.path}"):
+                if endpoint.scope in ROOM:
+                    seen, refused = eve.ask(endpoint, {}), bob.ask(endpoint, {})
+                    assert (seen.status_code, refused.status_code) == (200, 403)
+                    assert not [thing for thing in hers | his - {bob.email} | {invited["id"]} if thing in refused.text]
+                    assert endpoint.scope is Scope.observe or invited["id"] in seen.text
+                    continue
+                for person, own, others in ((ann, hers, his), (bob, his, hers), (eve, {eve.email}, hers | his)):
+                    answer = person.ask(endpoint, {})
+                    assert answer.status_code == 200
+                    assert not [thing for thing in others if thing in answer.text]
+                    assert [thing for thing in own if thing in answer.text] or person is eve, "this list shows nothing at all"
 
     @pytest.mark.parametrize("place", ["/roadmaps", "/roadmaps/{own}/logs", "/roadmaps/{own}/receipt"])
     def test_a_cursor_of_another_leads_into_ones_own_list_only(self, ann: Person, bob: Person, place: str) -> None:
@@ -657,64 +721,67 @@ def rows_of(table: Any) -> list[Any]:
 
 
 class TestKeys:
-    @each([endpoint for endpoint in CLOSED if endpoint.method != "GET"])
-    def test_a_key_that_may_read_changes_nothing(self, eve: Person, endpoint: Endpoint) -> None:
-        things = eve.things_for(endpoint)
-        key = eve.key("read")
-        before = everything()
-        answer = eve.ask(endpoint, things, key)
-        assert answer.status_code == 403, answer.text
-        assert everything() == before
+    def test_a_key_that_may_read_changes_nothing(self, case: Case) -> None:
+        for endpoint in [e for e in CLOSED if e.method != "GET"]:
+            with case(endpoint) as (_, _, eve, _):
+                things = eve.things_for(endpoint)
+                key = eve.key("read")
+                before = everything()
+                answer = eve.ask(endpoint, things, key)
+                assert answer.status_code == 403, answer.text
+                assert everything() == before
 
-        able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope in ROOM else "write")
-        assert eve.ask(endpoint, things, able).status_code == success_of(endpoint)
+                able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope in ROOM else "write")
+                assert eve.ask(endpoint, things, able).status_code == success_of(endpoint)
 
-    @each([endpoint for endpoint in CLOSED if endpoint.method == "GET"])
-    def test_a_key_that_may_read_reads_and_one_that_may_write_does_not(
-        self, ann: Person, eve: Person, endpoint: Endpoint
-    ) -> None:
-        person = eve if endpoint.scope in ROOM else ann  # invitations are those of administrators
-        things = person.things_for(endpoint)
-        is_open = not endpoint.login_only and endpoint.scope not in ROOM
-        to_read, to_write = is_open and endpoint.needs is Scope.read, is_open and endpoint.needs is Scope.write
-        assert person.ask(endpoint, things, person.key("read")).status_code == (200 if to_read else 403)
-        before = everything()["roadmap"]
-        assert person.ask(endpoint, things, person.key("write")).status_code == (200 if to_write else 403)
-        assert everything()["roadmap"] == before
+    def test_a_key_that_may_read_reads_and_one_that_may_write_does_not(self, case: Case) -> None:
+        for endpoint in [e for e in CLOSED if e.method == "GET"]:
+            with case(endpoint) as (ann, _, eve, _):
+                person = eve if endpoint.scope in ROOM else ann  # invitations are those of administrators
+                things = person.things_for(endpoint)
+                is_open = not endpoint.login_only and endpoint.scope not in ROOM
+                to_read, to_write = is_open and endpoint.needs is Scope.read, is_open and endpoint.needs is Scope.write
+                assert person.ask(endpoint, things, person.key("read")).status_code == (200 if to_read else 403)
+                before = everything()["roadmap"]
+                assert person.ask(endpoint, things, person.key("write")).status_code == (200 if to_write else 403)
+                assert everything()["roadmap"] == before
 
-    @each([endpoint for endpoint in CLOSED if endpoint.method == "GET" and endpoint.scope not in ROOM])
-    def test_no_answer_to_a_key_that_may_read_has_a_token_or_a_secret(self, ann: Person, endpoint: Endpoint) -> None:
+    def test_no_answer_to_a_key_that_may_read_has_a_token_or_a_secret(self, case: Case) -> None:
         """It would open something to others, and go on to do so when the key is revoked."""
-        things = ann.things_for(endpoint)
-        roadmap_id = things.get("roadmap_id") or ann.roadmap()
-        for purpose in ("reading", "calendar"):
-            ann.made(f"/roadmaps/{roadmap_id}/links", purpose=purpose)
-        secret = ann.made("/webhooks", url=CLOSED_PORT)["secret"]
-        answer = ann.ask(endpoint, things, ann.key("read"))
-        told = answer.text + str(answer.headers)
-        assert secret not in told
-        assert re.findall(r"/(?:shared|calendars)/[^/\s]+", told) == []
+        for endpoint in [e for e in CLOSED if e.method == "GET" and e.scope not in ROOM]:
+            with case(endpoint) as (ann, _, _, _):
+                things = ann.things_for(endpoint)
+                roadmap_id = things.get("roadmap_id") or ann.roadmap()
+                for purpose in ("reading", "calendar"):
+                    ann.made(f"/roadmaps/{roadmap_id}/links", purpose=purpose)
+                secret = ann.made("/webhooks", url=CLOSED_PORT)["secret"]
+                answer = ann.ask(endpoint, things, ann.key("read"))
+                told = answer.text + str(answer.headers)
+                assert secret not in told
+                assert re.findall(r"/(?:shared|calendars)/[^/\s]+", told) == []
 
-    @each([endpoint for endpoint in CLOSED if endpoint.scope is Scope.admin])
-    def test_no_key_administers_that_was_not_made_for_it(self, eve: Person, endpoint: Endpoint) -> None:
-        things = eve.things_for(endpoint)
-        for scopes in (("write",), ("read",), ("observe",), ALL):
-            key = eve.key(*scopes)
-            before = everything()
-            assert eve.ask(endpoint, things, key).status_code == 403
-            assert everything() == before
-        assert eve.ask(endpoint, things, eve.key("admin")).status_code == success_of(endpoint)
+    def test_no_key_administers_that_was_not_made_for_it(self, case: Case) -> None:
+        for endpoint in [e for e in CLOSED if e.scope is Scope.admin]:
+            with case(endpoint) as (_, _, eve, _):
+                things = eve.things_for(endpoint)
+                keys = [eve.key(*scopes) for scopes in (("write",), ("read",), ("observe",), ALL)]
+                before = everything()
+                for key in keys:
+                    assert eve.ask(endpoint, things, key).status_code == 403
+                    assert everything() == before
+                assert eve.ask(endpoint, things, eve.key("admin")).status_code == success_of(endpoint)
 
-    @each([endpoint for endpoint in CLOSED if endpoint.login_only])
-    def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, eve: Person, endpoint: Endpoint) -> None:
-        things = eve.things_for(endpoint)
-        key = eve.key("admin", *ALL)
-        before = everything()
-        answer = eve.ask(endpoint, things, key)
-        assert answer.status_code == 403
-        assert "This needs a login; an API key cannot do it." in answer.text
-        assert everything() == before
-        assert eve.ask(endpoint, things).status_code == success_of(endpoint)
+    def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, case: Case) -> None:
+        for endpoint in [e for e in CLOSED if e.login_only]:
+            with case(endpoint) as (_, _, eve, _):
+                things = eve.things_for(endpoint)
+                key = eve.key("admin", *ALL)
+                before = everything()
+                answer = eve.ask(endpoint, things, key)
+                assert answer.status_code == 403
+                assert "This needs a login; an API key cannot do it." in answer.text
+                assert everything() == before
+                assert eve.ask(endpoint, things).status_code == success_of(endpoint)
 
     def test_who_is_no_administrator_makes_no_key_of_one(self, ann: Person) -> None:
         before = everything()
@@ -733,26 +800,33 @@ class TestKeys:
 
 
 class TestTheOperatorsRoom:
-    @each([endpoint for endpoint in CLOSED if endpoint.scope in ROOM])
-    def test_an_observer_looks_at_everything_and_changes_nothing(
-        self, register: Callable[[str], Person], eve: Person, endpoint: Endpoint
+    def test_an_observer_looks_at_everything_and_changes_nothing(self, case: Case) -> None:
+        for endpoint in [e for e in CLOSED if e.scope in ROOM]:
+            with case(endpoint) as (_, _, eve, olga):
+                things = eve.things_for(endpoint)
+                before = everything()
+                for headers in (olga.headers, olga.key("observe")):
+                    answer = olga.ask(endpoint, things, headers)
+                    assert answer.status_code == (200 if endpoint.scope is Scope.observe else 403), answer.text
+                changed = {table for table, rows in everything().items() if rows != before[table]}
+                assert changed == ({"audit_record"} if endpoint.path.endswith("/logs/export") else set())
+
+    def test_who_is_no_observer_any_more_looks_at_nothing(
+        self, register: Callable[[str], Person], eve: Person, subtests: pytest.Subtests
     ) -> None:
         olga = register("olga")
         set_observer(olga.email, is_observer=True)
         olga.log_in()
-        things, key = eve.things_for(endpoint), olga.key("observe")
-        before = everything()
-        for headers in (olga.headers, key):
-            answer = olga.ask(endpoint, things, headers)
-            assert answer.status_code == (200 if endpoint.scope is Scope.observe else 403), answer.text
-        changed = {table for table, rows in everything().items() if rows != before[table]}
-        assert changed == ({"audit_record"} if endpoint.path.endswith("/logs/export") else set())
+        key = olga.key("observe")
         set_observer(olga.email, is_observer=False)
         olga.log_in()
-        assert olga.ask(endpoint, things).status_code == 403
         standing.refresh()
-        led_to_login = 303 if isinstance(endpoint, Page) and endpoint.method == "GET" else 401
-        assert olga.ask(endpoint, things, key).status_code == led_to_login
+        for endpoint in [e for e in CLOSED if e.scope in ROOM]:
+            with subtests.test(endpoint=f"{endpoint.method} {endpoint.path}"):
+                things = eve.things_for(endpoint)
+                assert olga.ask(endpoint, things).status_code == 403
+                led_to_login = 303 if isinstance(endpoint, Page) and endpoint.method == "GET" else 401
+                assert olga.ask(endpoint, things, key).status_code == led_to_login
 
 
 WORKED_ON = {  # by which task: in which table, and what becomes of it

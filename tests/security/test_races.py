@@ -13,8 +13,9 @@ from core.errors import Conflict, Forbidden, Unauthenticated
 from core.ids import new_id
 from core.migrate import migrate
 from core.runtime import database, session, settings, transaction
+from core.settings import Settings
 from core.storage import open_database
-from models.accounts import ApiKey, LoginSession
+from models.accounts import Account, ApiKey, LoginSession
 from roadmap import accounts, api_keys, passwords, principals, sessions
 from roadmap.accounts import Credentials, PasswordChange, User
 from roadmap.api_keys import KeyRequest, Scope
@@ -37,15 +38,24 @@ ENDINGS: dict[str, Callable[[User], None]] = {
 }
 
 
-@pytest.fixture
-def server(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Server mode in this process, on a database of its own."""
+@pytest.fixture(scope="module")
+def migrated(postgres: Postgres) -> Settings:
+    """Of a database of this module's own."""
     url = SecretStr(postgres.create_database(f"races_{new_id().hex}"))
-    mine, its_own = settings.model_copy(update={"database_url": url}), database.obj
-    for module in (accounts, principals, sessions):
-        monkeypatch.setattr(module, "settings", mine)
+    mine = settings.model_copy(update={"database_url": url})
     migrate(mine)
-    database.initialize(open_database(mine))
+    return mine
+
+
+@pytest.fixture
+def server(migrated: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Server mode in this process, where there is no account yet."""
+    its_own = database.obj
+    for module in (accounts, principals, sessions):
+        monkeypatch.setattr(module, "settings", migrated)
+    database.initialize(open_database(migrated))
+    with transaction():
+        Account.delete().execute()  # everything else hangs on one
     yield
     database.close_all()
     database.initialize(its_own)
