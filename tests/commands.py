@@ -1,4 +1,4 @@
-"""`roadmap`, as a person calls it."""
+"""`roadmap`, as a person calls it, and services that refuse to start."""
 
 import atexit
 import json
@@ -66,7 +66,8 @@ class Preloaded:
                 start_new_session=True,
             )
 
-    def run(self, environment: dict[str, str], arguments: list[str], folder: Path) -> Said:
+    def run(self, environment: dict[str, str], arguments: list[str] | None, folder: Path) -> Said:
+        """A command, or without arguments the service that the environment names."""
         with TemporaryFile() as output, TemporaryFile() as errors:
             answers, theirs = socket.socketpair()
             with answers:
@@ -141,6 +142,11 @@ def roadmap(
         stdin=subprocess.DEVNULL,
     )
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+def refused(environment: dict[str, str]) -> Said:
+    """What a service says that does not start, as `entrypoint.sh` would start it."""
+    return preloaded().run(environment, None, ROOT)
 
 
 def succeeded(environment: dict[str, str], *arguments: str | Path, folder: Path = ROOT) -> Said:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,7 +19,9 @@ import redis
 
 from core.migrate import LOCK, known, migrate
 from core.settings import from_environment
+from tests import launching
 from tests.commands import roadmap
+from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, PASSWORD, ROOT, SHORT, Service, clean_environment, with_pid_gone
 from tests.waiting import wait_until
@@ -169,18 +172,18 @@ def test_an_unknown_service_is_told_the_names_there_are(launch: Launch) -> None:
     assert [name for name in ("api", "huey_logs", "huey_content", "all") if name not in line] == []
 
 
-def test_a_single_service_without_servers_refuses(launch: Launch) -> None:
-    services = [launch(name) for name in ("api", "huey_logs", "huey_content", "celery_logs", "celery_content")]
-    assert [s.name for s in services if "DATABASE_URL and REDIS_URL are needed" not in refusal(s)] == []
+def test_a_single_service_without_servers_refuses() -> None:
+    for name in ("api", "huey_logs", "huey_content", "celery_logs", "celery_content"):
+        assert "DATABASE_URL and REDIS_URL are needed" in launching.refusal(launched(name)), name
 
 
-def test_every_bad_variable_gets_a_line(launch: Launch, server: dict[str, str]) -> None:
+def test_every_bad_variable_gets_a_line(server: dict[str, str]) -> None:
     bad = {"PORT": "0", "API_WORKERS": "many", "LEASE_SECONDS": "-1", "LOG_LEVEL": SECRET, "OPENAI_BASE_URL": SECRET}
-    service = launch("api", **{**server, **bad})
-    assert exit_code(service) == 1
-    assert SECRET not in service.output
-    assert sorted(line.split(":")[1].strip() for line in said(service)) == sorted(bad)
-    assert all(line.startswith("error: ") for line in said(service))
+    ended = launched("api", **{**server, **bad})
+    assert ended.code == 1
+    assert SECRET not in ended.errors
+    assert sorted(line.split(":")[1].strip() for line in ended.errors.splitlines()) == sorted(bad)
+    assert all(line.startswith("error: ") for line in ended.errors.splitlines())
 
 
 BAD_URLS = {
@@ -191,26 +194,28 @@ BAD_URLS = {
 
 
 @pytest.mark.parametrize("bad", BAD_URLS.values(), ids=BAD_URLS)
-def test_an_address_that_cannot_be_read_is_refused_by_its_name(launch: Launch, server: dict[str, str], bad: dict) -> None:
+def test_an_address_that_cannot_be_read_is_refused_by_its_name(server: dict[str, str], bad: dict) -> None:
     [name] = bad
-    assert name in refusal(launch("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"}))
+    assert name in launching.refusal(launched("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"}))
 
 
-def test_a_password_that_the_broker_refuses_is_not_waited_for(launch: Launch, server: dict[str, str], queues: Redis) -> None:
+def test_a_password_that_the_broker_refuses_is_not_waited_for(server: dict[str, str], queues: Redis) -> None:
     url = f"redis://roadmap:{SECRET}@127.0.0.1:{queues.port}/0"
-    assert "REDIS_URL" in refusal(launch("huey_logs", **{**server, "REDIS_URL": url}))
+    ended = launched("huey_logs", **{**server, "REDIS_URL": url})
+    assert "REDIS_URL" in launching.refusal(ended)
+    assert not waited(ended)
 
 
-def test_a_database_of_the_broker_that_does_not_exist_is_refused(launch: Launch, server: dict[str, str], queues: Redis) -> None:
+def test_a_database_of_the_broker_that_does_not_exist_is_refused(server: dict[str, str], queues: Redis) -> None:
     url = f"redis://127.0.0.1:{queues.port}/4711"
-    assert "REDIS_URL" in refusal(launch("huey_logs", **{**server, "REDIS_URL": url}))
+    assert "REDIS_URL" in launching.refusal(launched("huey_logs", **{**server, "REDIS_URL": url}))
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
-def test_a_port_in_use_is_refused(launch: Launch, server: dict[str, str], family: socket.AddressFamily) -> None:
+def test_a_port_in_use_is_refused(server: dict[str, str], family: socket.AddressFamily) -> None:
     with socket.create_server(("", 0), family=family) as taken:
         port = str(taken.getsockname()[1])
-        line = refusal(launch("api", **server, PORT=port))
+        line = launching.refusal(launched("api", **server, PORT=port))
     assert f"PORT {port} cannot be used" in line
 
 
@@ -220,16 +225,14 @@ def test_a_port_in_use_is_refused_in_embedded_mode(launch: Launch) -> None:
         assert f"PORT {port} cannot be used" in refusal(launch("all", PORT=port))
 
 
-def test_a_broker_that_drops_queues_is_refused(launch: Launch, server: dict[str, str], tmp_path: Path) -> None:
+def test_a_broker_that_drops_queues_is_refused_and_one_that_drops_what_has_a_time_to_live_is_warned_of(
+    launch: Launch, server: dict[str, str], tmp_path: Path
+) -> None:
     with running(Redis(tmp_path)) as forgetful:
         forgetful.client().config_set("maxmemory-policy", "allkeys-lru")
-        line = refusal(launch("huey_content", **{**server, "REDIS_URL": forgetful.url()}))
-    assert "allkeys-lru" in line
-    assert "noeviction" in line
-
-
-def test_a_broker_that_drops_what_has_a_time_to_live_is_warned_of(launch: Launch, server: dict[str, str], tmp_path: Path) -> None:
-    with running(Redis(tmp_path)) as forgetful:
+        line = launching.refusal(launched("huey_content", **{**server, "REDIS_URL": forgetful.url()}))
+        assert "allkeys-lru" in line
+        assert "noeviction" in line
         forgetful.client().config_set("maxmemory-policy", "volatile-lru")
         service = launch("huey_logs", **{**server, "REDIS_URL": forgetful.url()})
         await_ready(service, "logs")
@@ -323,25 +326,30 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(t
     assert done.stderr.startswith("error: SERVICE_TYPE")
 
 
-def test_the_wait_for_a_server_that_is_away_has_an_end(launch: Launch, server: dict[str, str]) -> None:
-    wait = {**server, "STARTUP_WAIT_SECONDS": "1"}
+def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -> None:
+    wait = {**server, "STARTUP_WAIT_SECONDS": "0.4"}
     nobody = free_port()
     database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
     broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}
-    without_database = [launch(name, **database) for name in ("api", "huey_logs", "huey_content")]
-    without_broker = [launch(name, **broker) for name in ("huey_logs", "huey_content")]
-    assert all("the database does not answer" in refusal(service) for service in without_database)
-    assert all("the broker does not answer" in refusal(service) for service in without_broker)
+    with ThreadPoolExecutor() as threads:
+        without_database = [threads.submit(launched, name, **database) for name in ("api", "huey_logs", "huey_content")]
+        without_broker = [threads.submit(launched, name, **broker) for name in ("huey_logs", "huey_content")]
+    for whats, those in (("database", without_database), ("broker", without_broker)):
+        for ended in those:
+            assert f"the {whats} does not answer" in launching.refusal(ended.result())
+            assert waited(ended.result())
 
 
-def test_the_wait_for_a_server_that_hangs_has_an_end(launch: Launch, server: dict[str, str]) -> None:
+def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        wait = {**server, "STARTUP_WAIT_SECONDS": "1"}
-        database = launch("api", **{**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap"})
-        broker = launch("huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"})
-        assert "the database does not answer" in refusal(database)
-        assert "the broker does not answer" in refusal(broker)
+        wait = {**server, "STARTUP_WAIT_SECONDS": "0.4"}
+        database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap"}
+        with ThreadPoolExecutor() as threads:
+            api = threads.submit(launched, "api", **database)
+            consumer = threads.submit(launched, "huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"})
+        assert "the database does not answer" in launching.refusal(api.result())
+        assert "the broker does not answer" in launching.refusal(consumer.result())
 
 
 def test_a_consumer_waits_for_the_schema_says_so_and_starts_when_the_api_has_migrated(
