@@ -29,6 +29,7 @@ from tests.waiting import wait_until
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"
 SCRIPTS = ["entrypoint.sh", ".ci/run", *sorted(f"scripts/{each.name}" for each in ROOT.glob("scripts/*.sh"))]
+long = pytest.mark.long
 READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
 
 Launch = Callable[..., Service]
@@ -272,9 +273,9 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
     folder.mkdir()
     with running(Old(folder)) as old:
         address = f"redis://:{SECRET}@127.0.0.1:{old.port}/0"
-        worker = launch("huey_logs", **{**server, "REDIS_URL": address})
-        assert exit_code(worker) == 1
-        assert "unknown command 'HELLO'" in worker.output
+        worker = launched("huey_logs", **{**server, "REDIS_URL": address})
+        assert worker.code == 1
+        assert "unknown command 'HELLO'" in worker.errors
         api = launch("api", **{**server, "REDIS_URL": address})
         wait_until(lambda: answers(api, path="/health/live"), reason="the API answers")
         with httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30) as client:
@@ -284,7 +285,7 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
             assert client.post("/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
         wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
         doctor = roadmap({**api.environment}, "doctor", "--json")
-    assert [each for each in (worker.output, api.output, doctor.output, doctor.errors) if SECRET in each] == []
+    assert [each for each in (worker.output, worker.errors, api.output, doctor.output, doctor.errors) if SECRET in each] == []
 
 
 def beginning(script: Path) -> str:
@@ -409,12 +410,13 @@ def test_three_apis_that_start_at_once_migrate_once_and_all_serve(launch: Launch
     ("name", "queue", "threads"),
     [("celery_logs", "logs", {"LOGS_WORKERS": "16"}), ("celery_content", "content", {"CONTENT_WORKERS": "16"})],
 )
-def test_a_consumer_starts_under_its_old_name_and_says_once_that_it_is_ready(
+def test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero(
     launch: Launch, server: dict[str, str], name: str, queue: str, threads: dict[str, str]
 ) -> None:
     consumer = launch(name, **server, **threads)
     await_ready(consumer, queue)
     assert consumer.stop() == 0
+    await_nothing_left(consumer)
     assert said(consumer) == [READY[queue]]
 
 
@@ -428,13 +430,7 @@ def test_the_api_is_reached_over_both_families_and_ends_with_zero(launch: Launch
     assert said(api) == []
 
 
-def test_the_api_of_embedded_mode_is_reached_over_loopback_only(launch: Launch) -> None:
-    service = launch("all")
-    await_all(service)
-    assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
-
-
-def test_the_services_of_one_instance_share_what_they_have_loaded(launch: Launch) -> None:
+def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reached_over_loopback_only(launch: Launch) -> None:
     """More of a consumer's own memory is that of the process from which all are forked than not."""
     service = launch("all")
     await_all(service)
@@ -442,17 +438,10 @@ def test_the_services_of_one_instance_share_what_they_have_loaded(launch: Launch
         lines = Path(f"/proc/{service.child(words)}/smaps_rollup").read_text().splitlines()[1:]
         kilobytes = {name: int(number) for name, number, _ in (line.split() for line in lines)}
         assert kilobytes["Shared_Dirty:"] > kilobytes["Private_Dirty:"], kilobytes
+    assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
 
 
 # Ending
-
-
-@pytest.mark.parametrize("name", ["huey_logs", "huey_content"])
-def test_sigterm_ends_a_consumer_with_zero(launch: Launch, server: dict[str, str], name: str) -> None:
-    consumer = launch(name, **server)
-    await_ready(consumer, name.removeprefix("huey_"))
-    assert consumer.stop() == 0
-    await_nothing_left(consumer)
 
 
 def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, server: dict[str, str]) -> None:
@@ -494,7 +483,9 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
         assert connection.execute("SELECT count(*) FROM measured_process").fetchall() == [(3,)]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, signal.SIGINT, *(pytest.param(each, marks=long) for each in (signal.SIGQUIT, signal.SIGHUP))]
+)
 def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Signals) -> None:
     service = launch("all")
     await_all(service)
@@ -510,44 +501,72 @@ import os, signal, sys, time
 
 def serve(number):
     told = []
-    signal.signal(signal.SIGTERM, lambda *_: told.append(time.monotonic()))
+    for each in ENDS:
+        signal.signal(each, lambda number, _: told.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
     signal.alarm(60)
     open(f"{sys.argv[1]}/{number}.ready", "w").close()
-    while not told or time.monotonic() < told[0] + 1:  # time for a second one
+    if number == 3 and sys.argv[2] == "hangs":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    while not told:
         time.sleep(0.02)
+    time.sleep(0.5)  # time for a second one
     with open(f"{sys.argv[1]}/{number}.told", "w") as file:
-        file.write(str(len(told)))
+        file.write(" ".join(signal.Signals(each).name for each in told))
     os._exit(0)
 
-BLOCKED, pids = {signal.SIGTERM, signal.SIGCHLD}, []
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
+BLOCKED, pids = {*ENDS, signal.SIGCHLD}, []
 signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
 for number in range(4):
     pids.append(os.fork())
     if not pids[-1]:
         os.setpgid(0, 0)
         serve(number)
-os.execv(sys.executable, [sys.executable, sys.argv[2], "5", *map(str, pids)])
+os.execv(sys.executable, [sys.executable, "-c", SUPERVISE, sys.argv[3], *map(str, pids)])
+"""
+SUPERVISE = """
+import sys
+from core import supervisor
+supervisor.AFTER_GRACE = 0.5  # seconds
+sys.exit(supervisor.main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid in sys.argv[3:]]))
 """
 
 
-def test_a_signal_to_all_is_passed_on_once(tmp_path: Path) -> None:
-    """A second one would end the grace of a consumer. To programs that count what they are told."""
-    command = [sys.executable, "-c", SUPERVISED, str(tmp_path), str(ROOT / "core" / "supervisor.py")]
-    supervisor = subprocess.Popen(command, start_new_session=True)
+@contextmanager
+def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subprocess.Popen[bytes]]:
+    """The supervisor with programs that write down what they are told."""
+    command = [sys.executable, "-c", f"SUPERVISE = {SUPERVISE!r}{SUPERVISED}", str(folder), how, grace]
+    supervisor = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
-        wait_until(lambda: len(list(tmp_path.glob("*.ready"))) == 4, reason="all of them count")
-        wait_until(lambda: "SIG_BLOCK" not in Path(f"/proc/{supervisor.pid}/cmdline").read_text(), reason="it supervises")
-        for _ in range(3):
-            supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(20) == 0
+        wait_until(lambda: len(list(folder.glob("*.ready"))) == 4, reason="all of them count")
+        wait_until(lambda: b"AFTER_GRACE" in Path(f"/proc/{supervisor.pid}/cmdline").read_bytes(), reason="it supervises")
+        yield supervisor
     finally:
         for pid in in_session(supervisor.pid):
-            os.kill(pid, signal.SIGKILL)
+            with_pid_gone(pid, signal.SIGKILL)
         supervisor.wait(10)
-    assert [file.read_text() for file in sorted(tmp_path.glob("*.told"))] == ["1"] * 4
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+def test_a_signal_to_all_is_passed_on_once(tmp_path: Path, how: signal.Signals) -> None:
+    """A second one would end the grace of a consumer. To programs that count what they are told."""
+    with supervised(tmp_path, "10") as supervisor:
+        for _ in range(3):
+            supervisor.send_signal(how)
+        assert supervisor.wait(20) == 0
+    assert [file.read_text() for file in sorted(tmp_path.glob("*.told"))] == ["SIGTERM"] * 4
+
+
+def test_what_does_not_end_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
+    with supervised(tmp_path, "1", "hangs") as supervisor:
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(20) == 0
+        wait_until(lambda: in_session(supervisor.pid) == [], timeout=5, reason="every process has ended")
+    assert len(list(tmp_path.glob("*.told"))) == 3
+
+
+@long
 def test_a_service_that_does_not_end_is_killed_when_its_time_is_over(launch: Launch) -> None:
     service = launch("all", SHUTDOWN_GRACE_SECONDS="0.5")
     await_all(service)
@@ -636,7 +655,7 @@ def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch) -> None
     await_nothing_left(service)
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("processes", [1, 2, pytest.param(3, marks=long), 4, pytest.param(5, marks=long)])
 def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: Launch, processes: int) -> None:
     service = launch("all")
     wait_until(lambda: len(left_of(service)) >= processes, reason=f"{processes} processes are there")
@@ -647,8 +666,12 @@ def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: L
 
 @pytest.mark.parametrize(
     ("words", "variables"),
-    [("uvicorn", {}), ("uvicorn", {"API_WORKERS": "2"}), ("logs_queue", {}), ("content_queue", {})],
-    ids=["api", "api of two processes", "huey_logs", "huey_content"],
+    [
+        pytest.param("uvicorn", {}, marks=long, id="api"),
+        pytest.param("uvicorn", {"API_WORKERS": "2"}, id="api of two processes"),
+        pytest.param("logs_queue", {}, marks=long, id="huey_logs"),  # the test above kills it, too
+        pytest.param("content_queue", {}, id="huey_content"),
+    ],
 )
 def test_all_ends_when_one_of_its_services_is_killed(launch: Launch, words: str, variables: dict[str, str]) -> None:
     service = launch("all", **variables)
