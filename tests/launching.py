@@ -1,54 +1,46 @@
-"""Services that are started with some variables and, often, refuse to."""
+"""Services that are started with some variables and refuse to: as entrypoint.sh starts them, which loads them anew each time."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.servers import LOOPBACK, Postgres, free_port, listens
-from tests.stack import SHORT, Service, clean_environment
-from tests.waiting import wait_until
+from tests import commands
+from tests.commands import Said
+from tests.servers import LOOPBACK, Postgres, free_port
+from tests.stack import SHORT, clean_environment
 
 SECRET = "hunter2-s3cret"  # what a test puts into an address, and nobody may read
 KEY = "a key of the tests with at least 32 characters"
 CONSUMERS = ("huey_logs", "huey_content")
-Launch = Callable[..., Service]
+Launch = Callable[..., Said]
 
 
-@contextmanager
-def launching(folder: Path, postgres: Postgres) -> Iterator[Launch]:
-    """Starts a service of that name with a database that has its tables, until the end of the block."""
-    services: list[Service] = []
-    url = postgres.create_database(folder.name)
+def launching(name: str, postgres: Postgres) -> Launch:
+    """Starts a service of that name with a database, called `name`, that has its tables, and gives what it says until it ends."""
+    url = postgres.create_database(name)
+    commands.succeeded({"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": KEY}, "migrate")
 
-    def start(name: str, **variables: str) -> Service:
-        base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATABASE_URL": url, "SECRET_KEY": KEY}
-        services.append(Service(name, {**base, **variables}, folder).start())
-        return services[-1]
+    def start(service: str, **variables: str) -> Said:
+        return launched(service, **{"DATABASE_URL": url, "SECRET_KEY": KEY, **variables})
 
-    try:
-        api = start("api", REDIS_URL=f"redis://{LOOPBACK}:1/0")  # for the schema; it needs no broker
-        wait_until(lambda: listens(LOOPBACK, int(api.environment["PORT"])), reason="the API listens")
-        yield start
-    finally:
-        for service in services:
-            if service.alive():
-                service.signal(signal.SIGKILL)
-            assert service.process is not None
-            service.process.wait(10)
+    return start
 
 
-def refusal(service: Service) -> str:
+def launched(service: str, **variables: str) -> Said:
+    """What it says until it ends; nothing listens at its PORT."""
+    base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "SERVICE_TYPE": service}
+    return commands.refused({**base, **variables})
+
+
+def refusal(said: Said) -> str:
     """The one sentence of a service that ends with 1, after it has waited or at once."""
-    assert service.process is not None
-    assert service.process.wait(30) == 1, service.output
-    assert SECRET not in service.output
-    assert "Traceback" not in service.output
-    lines = [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
-    assert len(lines) == 1, service.output
+    assert said.code == 1, said
+    assert said.output == ""
+    assert SECRET not in said.errors
+    assert "Traceback" not in said.errors
+    lines = [line for line in said.errors.splitlines() if not line.startswith("waiting: ")]
+    assert len(lines) == 1, said
     assert lines[0].startswith("error: ")
     return lines[0]
 
 
-def waited(service: Service) -> bool:
-    return "waiting: " in service.output
+def waited(said: Said) -> bool:
+    return "waiting: " in said.errors

@@ -2,8 +2,6 @@
 
 import math
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -14,7 +12,8 @@ from core.metrics import METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
 from core.storage import open_database
 from tests.browser.teacher import Teacher
 from tests.chaos.checks import queue_of, settings_of
-from tests.stack import ROOT, Stack
+from tests.commands import succeeded
+from tests.stack import Stack
 from tests.waiting import wait_until
 
 MINUTE = 60  # seconds
@@ -26,9 +25,7 @@ LOGS_LOAD = {"store_log_batch": (22.0, 0.012), "rescue_overdue": (1.0, 0.03), "r
 
 def promote(stack: Stack, email: str, rank: str) -> None:
     """Make somebody an `admin` or an `observer`, at the command line as an operator does."""
-    command = [sys.executable, str(ROOT / "roadmap_cli.py"), "users", rank, email]
-    done = subprocess.run(command, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
+    succeeded(stack.environment, "users", rank, email)
 
 
 def post(

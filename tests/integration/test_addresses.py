@@ -1,7 +1,6 @@
 """Addresses of servers that are odd or wrong: what is meant is done, and what cannot be meant is refused in one sentence."""
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from core.migrate import known
 from core.settings import from_environment
 from core.storage import open_database
-from tests.integration.test_operators_commands import roadmap
+from tests.commands import roadmap
 from tests.launching import KEY, SECRET, Launch, launching, refusal, waited
 from tests.servers import LOOPBACK, Postgres, Redis
 from tests.stack import clean_environment, running, server_stack
@@ -22,10 +21,9 @@ NOWHERE = f"redis://{LOOPBACK}:1/0"
 each_service = pytest.mark.parametrize("name", ["api", "huey_content"])  # whose checks are not all the same
 
 
-@pytest.fixture
-def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
-    with launching(tmp_path, postgres) as start:
-        yield start
+@pytest.fixture(scope="module")
+def launch(postgres: Postgres) -> Launch:
+    return launching("launched_addresses", postgres)
 
 
 def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -88,8 +86,7 @@ def test_two_addresses_that_lead_to_different_databases_are_refused(
     """Before anything is changed there."""
     direct = postgres.create_database(f"d{uuid.uuid4().hex}")
     if state == "both are migrated":
-        environment = {**clean_environment(), "DATABASE_URL": direct, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
-        assert roadmap({**environment, "SERVICE_TYPE": "api"}, "migrate").code == 0
+        assert roadmap({"DATABASE_URL": direct, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}, "migrate").code == 0
     line = refusal(launch(name, REDIS_URL=NOWHERE, DIRECT_DATABASE_URL=direct))
     assert line == "error: DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both"
     tables = ask(direct, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")[0][0]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,7 +19,9 @@ import redis
 
 from core.migrate import LOCK, known, migrate
 from core.settings import from_environment
+from tests import launching
 from tests.commands import roadmap
+from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, PASSWORD, ROOT, SHORT, Service, clean_environment, with_pid_gone
 from tests.waiting import wait_until
@@ -26,6 +29,7 @@ from tests.waiting import wait_until
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"
 SCRIPTS = ["entrypoint.sh", ".ci/run", *sorted(f"scripts/{each.name}" for each in ROOT.glob("scripts/*.sh"))]
+long = pytest.mark.long
 READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
 
 Launch = Callable[..., Service]
@@ -169,18 +173,18 @@ def test_an_unknown_service_is_told_the_names_there_are(launch: Launch) -> None:
     assert [name for name in ("api", "huey_logs", "huey_content", "all") if name not in line] == []
 
 
-def test_a_single_service_without_servers_refuses(launch: Launch) -> None:
-    services = [launch(name) for name in ("api", "huey_logs", "huey_content", "celery_logs", "celery_content")]
-    assert [s.name for s in services if "DATABASE_URL and REDIS_URL are needed" not in refusal(s)] == []
+def test_a_single_service_without_servers_refuses() -> None:
+    for name in ("api", "huey_logs", "huey_content", "celery_logs", "celery_content"):
+        assert "DATABASE_URL and REDIS_URL are needed" in launching.refusal(launched(name)), name
 
 
-def test_every_bad_variable_gets_a_line(launch: Launch, server: dict[str, str]) -> None:
+def test_every_bad_variable_gets_a_line(server: dict[str, str]) -> None:
     bad = {"PORT": "0", "API_WORKERS": "many", "LEASE_SECONDS": "-1", "LOG_LEVEL": SECRET, "OPENAI_BASE_URL": SECRET}
-    service = launch("api", **{**server, **bad})
-    assert exit_code(service) == 1
-    assert SECRET not in service.output
-    assert sorted(line.split(":")[1].strip() for line in said(service)) == sorted(bad)
-    assert all(line.startswith("error: ") for line in said(service))
+    ended = launched("api", **{**server, **bad})
+    assert ended.code == 1
+    assert SECRET not in ended.errors
+    assert sorted(line.split(":")[1].strip() for line in ended.errors.splitlines()) == sorted(bad)
+    assert all(line.startswith("error: ") for line in ended.errors.splitlines())
 
 
 BAD_URLS = {
@@ -191,26 +195,28 @@ BAD_URLS = {
 
 
 @pytest.mark.parametrize("bad", BAD_URLS.values(), ids=BAD_URLS)
-def test_an_address_that_cannot_be_read_is_refused_by_its_name(launch: Launch, server: dict[str, str], bad: dict) -> None:
+def test_an_address_that_cannot_be_read_is_refused_by_its_name(server: dict[str, str], bad: dict) -> None:
     [name] = bad
-    assert name in refusal(launch("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"}))
+    assert name in launching.refusal(launched("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"}))
 
 
-def test_a_password_that_the_broker_refuses_is_not_waited_for(launch: Launch, server: dict[str, str], queues: Redis) -> None:
+def test_a_password_that_the_broker_refuses_is_not_waited_for(server: dict[str, str], queues: Redis) -> None:
     url = f"redis://roadmap:{SECRET}@127.0.0.1:{queues.port}/0"
-    assert "REDIS_URL" in refusal(launch("huey_logs", **{**server, "REDIS_URL": url}))
+    ended = launched("huey_logs", **{**server, "REDIS_URL": url})
+    assert "REDIS_URL" in launching.refusal(ended)
+    assert not waited(ended)
 
 
-def test_a_database_of_the_broker_that_does_not_exist_is_refused(launch: Launch, server: dict[str, str], queues: Redis) -> None:
+def test_a_database_of_the_broker_that_does_not_exist_is_refused(server: dict[str, str], queues: Redis) -> None:
     url = f"redis://127.0.0.1:{queues.port}/4711"
-    assert "REDIS_URL" in refusal(launch("huey_logs", **{**server, "REDIS_URL": url}))
+    assert "REDIS_URL" in launching.refusal(launched("huey_logs", **{**server, "REDIS_URL": url}))
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
-def test_a_port_in_use_is_refused(launch: Launch, server: dict[str, str], family: socket.AddressFamily) -> None:
+def test_a_port_in_use_is_refused(server: dict[str, str], family: socket.AddressFamily) -> None:
     with socket.create_server(("", 0), family=family) as taken:
         port = str(taken.getsockname()[1])
-        line = refusal(launch("api", **server, PORT=port))
+        line = launching.refusal(launched("api", **server, PORT=port))
     assert f"PORT {port} cannot be used" in line
 
 
@@ -220,16 +226,14 @@ def test_a_port_in_use_is_refused_in_embedded_mode(launch: Launch) -> None:
         assert f"PORT {port} cannot be used" in refusal(launch("all", PORT=port))
 
 
-def test_a_broker_that_drops_queues_is_refused(launch: Launch, server: dict[str, str], tmp_path: Path) -> None:
+def test_a_broker_that_drops_queues_is_refused_and_one_that_drops_what_has_a_time_to_live_is_warned_of(
+    launch: Launch, server: dict[str, str], tmp_path: Path
+) -> None:
     with running(Redis(tmp_path)) as forgetful:
         forgetful.client().config_set("maxmemory-policy", "allkeys-lru")
-        line = refusal(launch("huey_content", **{**server, "REDIS_URL": forgetful.url()}))
-    assert "allkeys-lru" in line
-    assert "noeviction" in line
-
-
-def test_a_broker_that_drops_what_has_a_time_to_live_is_warned_of(launch: Launch, server: dict[str, str], tmp_path: Path) -> None:
-    with running(Redis(tmp_path)) as forgetful:
+        line = launching.refusal(launched("huey_content", **{**server, "REDIS_URL": forgetful.url()}))
+        assert "allkeys-lru" in line
+        assert "noeviction" in line
         forgetful.client().config_set("maxmemory-policy", "volatile-lru")
         service = launch("huey_logs", **{**server, "REDIS_URL": forgetful.url()})
         await_ready(service, "logs")
@@ -269,9 +273,9 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
     folder.mkdir()
     with running(Old(folder)) as old:
         address = f"redis://:{SECRET}@127.0.0.1:{old.port}/0"
-        worker = launch("huey_logs", **{**server, "REDIS_URL": address})
-        assert exit_code(worker) == 1
-        assert "unknown command 'HELLO'" in worker.output
+        worker = launched("huey_logs", **{**server, "REDIS_URL": address})
+        assert worker.code == 1
+        assert "unknown command 'HELLO'" in worker.errors
         api = launch("api", **{**server, "REDIS_URL": address})
         wait_until(lambda: answers(api, path="/health/live"), reason="the API answers")
         with httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30) as client:
@@ -281,7 +285,7 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
             assert client.post("/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
         wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
         doctor = roadmap({**api.environment}, "doctor", "--json")
-    assert [each for each in (worker.output, api.output, doctor.output, doctor.errors) if SECRET in each] == []
+    assert [each for each in (worker.output, worker.errors, api.output, doctor.output, doctor.errors) if SECRET in each] == []
 
 
 def beginning(script: Path) -> str:
@@ -323,25 +327,30 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(t
     assert done.stderr.startswith("error: SERVICE_TYPE")
 
 
-def test_the_wait_for_a_server_that_is_away_has_an_end(launch: Launch, server: dict[str, str]) -> None:
-    wait = {**server, "STARTUP_WAIT_SECONDS": "1"}
+def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -> None:
+    wait = {**server, "STARTUP_WAIT_SECONDS": "0.4"}
     nobody = free_port()
     database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
     broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}
-    without_database = [launch(name, **database) for name in ("api", "huey_logs", "huey_content")]
-    without_broker = [launch(name, **broker) for name in ("huey_logs", "huey_content")]
-    assert all("the database does not answer" in refusal(service) for service in without_database)
-    assert all("the broker does not answer" in refusal(service) for service in without_broker)
+    with ThreadPoolExecutor() as threads:
+        without_database = [threads.submit(launched, name, **database) for name in ("api", "huey_logs", "huey_content")]
+        without_broker = [threads.submit(launched, name, **broker) for name in ("huey_logs", "huey_content")]
+    for whats, those in (("database", without_database), ("broker", without_broker)):
+        for ended in those:
+            assert f"the {whats} does not answer" in launching.refusal(ended.result())
+            assert waited(ended.result())
 
 
-def test_the_wait_for_a_server_that_hangs_has_an_end(launch: Launch, server: dict[str, str]) -> None:
+def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        wait = {**server, "STARTUP_WAIT_SECONDS": "1"}
-        database = launch("api", **{**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap"})
-        broker = launch("huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"})
-        assert "the database does not answer" in refusal(database)
-        assert "the broker does not answer" in refusal(broker)
+        wait = {**server, "STARTUP_WAIT_SECONDS": "0.4"}
+        database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap"}
+        with ThreadPoolExecutor() as threads:
+            api = threads.submit(launched, "api", **database)
+            consumer = threads.submit(launched, "huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"})
+        assert "the database does not answer" in launching.refusal(api.result())
+        assert "the broker does not answer" in launching.refusal(consumer.result())
 
 
 def test_a_consumer_waits_for_the_schema_says_so_and_starts_when_the_api_has_migrated(
@@ -401,12 +410,13 @@ def test_three_apis_that_start_at_once_migrate_once_and_all_serve(launch: Launch
     ("name", "queue", "threads"),
     [("celery_logs", "logs", {"LOGS_WORKERS": "16"}), ("celery_content", "content", {"CONTENT_WORKERS": "16"})],
 )
-def test_a_consumer_starts_under_its_old_name_and_says_once_that_it_is_ready(
+def test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero(
     launch: Launch, server: dict[str, str], name: str, queue: str, threads: dict[str, str]
 ) -> None:
     consumer = launch(name, **server, **threads)
     await_ready(consumer, queue)
     assert consumer.stop() == 0
+    await_nothing_left(consumer)
     assert said(consumer) == [READY[queue]]
 
 
@@ -420,13 +430,7 @@ def test_the_api_is_reached_over_both_families_and_ends_with_zero(launch: Launch
     assert said(api) == []
 
 
-def test_the_api_of_embedded_mode_is_reached_over_loopback_only(launch: Launch) -> None:
-    service = launch("all")
-    await_all(service)
-    assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
-
-
-def test_the_services_of_one_instance_share_what_they_have_loaded(launch: Launch) -> None:
+def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reached_over_loopback_only(launch: Launch) -> None:
     """More of a consumer's own memory is that of the process from which all are forked than not."""
     service = launch("all")
     await_all(service)
@@ -434,17 +438,10 @@ def test_the_services_of_one_instance_share_what_they_have_loaded(launch: Launch
         lines = Path(f"/proc/{service.child(words)}/smaps_rollup").read_text().splitlines()[1:]
         kilobytes = {name: int(number) for name, number, _ in (line.split() for line in lines)}
         assert kilobytes["Shared_Dirty:"] > kilobytes["Private_Dirty:"], kilobytes
+    assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
 
 
 # Ending
-
-
-@pytest.mark.parametrize("name", ["huey_logs", "huey_content"])
-def test_sigterm_ends_a_consumer_with_zero(launch: Launch, server: dict[str, str], name: str) -> None:
-    consumer = launch(name, **server)
-    await_ready(consumer, name.removeprefix("huey_"))
-    assert consumer.stop() == 0
-    await_nothing_left(consumer)
 
 
 def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, server: dict[str, str]) -> None:
@@ -486,7 +483,9 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
         assert connection.execute("SELECT count(*) FROM measured_process").fetchall() == [(3,)]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, signal.SIGINT, *(pytest.param(each, marks=long) for each in (signal.SIGQUIT, signal.SIGHUP))]
+)
 def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Signals) -> None:
     service = launch("all")
     await_all(service)
@@ -502,44 +501,72 @@ import os, signal, sys, time
 
 def serve(number):
     told = []
-    signal.signal(signal.SIGTERM, lambda *_: told.append(time.monotonic()))
+    for each in ENDS:
+        signal.signal(each, lambda number, _: told.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
     signal.alarm(60)
     open(f"{sys.argv[1]}/{number}.ready", "w").close()
-    while not told or time.monotonic() < told[0] + 1:  # time for a second one
+    if number == 3 and sys.argv[2] == "hangs":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    while not told:
         time.sleep(0.02)
+    time.sleep(0.5)  # time for a second one
     with open(f"{sys.argv[1]}/{number}.told", "w") as file:
-        file.write(str(len(told)))
+        file.write(" ".join(signal.Signals(each).name for each in told))
     os._exit(0)
 
-BLOCKED, pids = {signal.SIGTERM, signal.SIGCHLD}, []
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
+BLOCKED, pids = {*ENDS, signal.SIGCHLD}, []
 signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
 for number in range(4):
     pids.append(os.fork())
     if not pids[-1]:
         os.setpgid(0, 0)
         serve(number)
-os.execv(sys.executable, [sys.executable, sys.argv[2], "5", *map(str, pids)])
+os.execv(sys.executable, [sys.executable, "-c", SUPERVISE, sys.argv[3], *map(str, pids)])
+"""
+SUPERVISE = """
+import sys
+from core import supervisor
+supervisor.AFTER_GRACE = 0.5  # seconds
+sys.exit(supervisor.main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid in sys.argv[3:]]))
 """
 
 
-def test_a_signal_to_all_is_passed_on_once(tmp_path: Path) -> None:
-    """A second one would end the grace of a consumer. To programs that count what they are told."""
-    command = [sys.executable, "-c", SUPERVISED, str(tmp_path), str(ROOT / "core" / "supervisor.py")]
-    supervisor = subprocess.Popen(command, start_new_session=True)
+@contextmanager
+def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subprocess.Popen[bytes]]:
+    """The supervisor with programs that write down what they are told."""
+    command = [sys.executable, "-c", f"SUPERVISE = {SUPERVISE!r}{SUPERVISED}", str(folder), how, grace]
+    supervisor = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
-        wait_until(lambda: len(list(tmp_path.glob("*.ready"))) == 4, reason="all of them count")
-        wait_until(lambda: "SIG_BLOCK" not in Path(f"/proc/{supervisor.pid}/cmdline").read_text(), reason="it supervises")
-        for _ in range(3):
-            supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(20) == 0
+        wait_until(lambda: len(list(folder.glob("*.ready"))) == 4, reason="all of them count")
+        wait_until(lambda: b"AFTER_GRACE" in Path(f"/proc/{supervisor.pid}/cmdline").read_bytes(), reason="it supervises")
+        yield supervisor
     finally:
         for pid in in_session(supervisor.pid):
-            os.kill(pid, signal.SIGKILL)
+            with_pid_gone(pid, signal.SIGKILL)
         supervisor.wait(10)
-    assert [file.read_text() for file in sorted(tmp_path.glob("*.told"))] == ["1"] * 4
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+def test_a_signal_to_all_is_passed_on_once(tmp_path: Path, how: signal.Signals) -> None:
+    """A second one would end the grace of a consumer. To programs that count what they are told."""
+    with supervised(tmp_path, "10") as supervisor:
+        for _ in range(3):
+            supervisor.send_signal(how)
+        assert supervisor.wait(20) == 0
+    assert [file.read_text() for file in sorted(tmp_path.glob("*.told"))] == ["SIGTERM"] * 4
+
+
+def test_what_does_not_end_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
+    with supervised(tmp_path, "1", "hangs") as supervisor:
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(20) == 0
+        wait_until(lambda: in_session(supervisor.pid) == [], timeout=5, reason="every process has ended")
+    assert len(list(tmp_path.glob("*.told"))) == 3
+
+
+@long
 def test_a_service_that_does_not_end_is_killed_when_its_time_is_over(launch: Launch) -> None:
     service = launch("all", SHUTDOWN_GRACE_SECONDS="0.5")
     await_all(service)
@@ -628,7 +655,7 @@ def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch) -> None
     await_nothing_left(service)
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("processes", [1, 2, pytest.param(3, marks=long), 4, pytest.param(5, marks=long)])
 def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: Launch, processes: int) -> None:
     service = launch("all")
     wait_until(lambda: len(left_of(service)) >= processes, reason=f"{processes} processes are there")
@@ -639,8 +666,12 @@ def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: L
 
 @pytest.mark.parametrize(
     ("words", "variables"),
-    [("uvicorn", {}), ("uvicorn", {"API_WORKERS": "2"}), ("logs_queue", {}), ("content_queue", {})],
-    ids=["api", "api of two processes", "huey_logs", "huey_content"],
+    [
+        pytest.param("uvicorn", {}, marks=long, id="api"),
+        pytest.param("uvicorn", {"API_WORKERS": "2"}, id="api of two processes"),
+        pytest.param("logs_queue", {}, marks=long, id="huey_logs"),  # the test above kills it, too
+        pytest.param("content_queue", {}, id="huey_content"),
+    ],
 )
 def test_all_ends_when_one_of_its_services_is_killed(launch: Launch, words: str, variables: dict[str, str]) -> None:
     service = launch("all", **variables)

@@ -53,9 +53,10 @@ def test_a_goal_is_watched_to_its_end_with_a_bar_beside_the_answer(service: Stac
 
 
 def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: Stack) -> None:
-    told = succeeded(caller_of(service), "new", GOAL, "--json").data
+    told = succeeded(caller_of(service), "new", GOAL, "--review", "--json").data
     assert told["status"] == "queued"
-    assert service.finished(told["links"]["self"])["status"] == "ready"
+    its_own = told["links"]["self"]
+    wait_until(lambda: service.get(its_own).json()["status"] == "awaiting_review", reason="it is made all the same")
 
 
 def test_a_plan_for_review_is_waited_for_and_no_further(service: Stack) -> None:
@@ -182,44 +183,44 @@ def test_a_stream_that_is_cut_is_resumed(service: Stack) -> None:
     assert json.loads(said.output)["status"] == "ready"
 
 
-def test_a_goal_that_is_sent_twice_is_made_once(tmp_path: Path) -> None:
+def test_a_goal_that_is_sent_twice_is_made_once(shared_embedded: Stack) -> None:
     """The first answer does not arrive; the command sends it again under the same key."""
-    with running(embedded_stack(tmp_path)) as stack:
-        swallowed: list[str] = []
+    swallowed: list[str] = []
+    before = ids(shared_embedded)
 
-        class Swallowing(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                answer = stack.post(
-                    self.path, content=body, headers={name: self.headers[name] for name in ("content-type", "idempotency-key")}
-                )
-                swallowed.append(self.headers["idempotency-key"])
-                if len(swallowed) == 1:
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    return
-                self.send_response(answer.status_code)
-                self.send_header("content-type", "application/json")
-                self.end_headers()
-                self.wfile.write(answer.content)
+    class Swallowing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            passed = {name: self.headers[name] for name in ("content-type", "idempotency-key")}
+            answer = shared_embedded.post(self.path, content=body, headers=passed)
+            swallowed.append(self.headers["idempotency-key"])
+            if len(swallowed) == 1:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self.send_response(answer.status_code)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(answer.content)
 
-            def log_message(self, *arguments: object) -> None:
-                """The test says what went wrong."""
+        def log_message(self, *arguments: object) -> None:
+            """The test says what went wrong."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Swallowing)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            succeeded({"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "new", GOAL)
-        finally:
-            server.shutdown()
-            server.server_close()
-        assert len(swallowed) == 2
-        assert len(set(swallowed)) == 1
-        assert len(stack.get("/api/v1/roadmaps").json()["items"]) == 1
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Swallowing)
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
+    try:
+        succeeded({"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "new", GOAL, "--review")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert len(swallowed) == 2
+    assert len(set(swallowed)) == 1
+    assert len(ids(shared_embedded) - before) == 1
 
 
-def test_ctrl_c_ends_the_watching_and_not_the_making(tmp_path: Path) -> None:
-    with running(embedded_stack(tmp_path)) as stack:
-        succeeded(stack.environment, "jobs", "pause", "content")  # so that it has not ended before the key is heard
+def test_ctrl_c_ends_the_watching_and_not_the_making(shared_embedded: Stack) -> None:
+    stack, before = shared_embedded, ids(shared_embedded)
+    succeeded(stack.environment, "jobs", "pause", "content")  # so that it has not ended before the key is heard
+    try:
         watching = subprocess.Popen(
             [ROADMAP, "new", GOAL, "--watch"],
             env=command({"ROADMAP_URL": stack.url}),
@@ -228,14 +229,18 @@ def test_ctrl_c_ends_the_watching_and_not_the_making(tmp_path: Path) -> None:
             text=True,
             start_new_session=True,
         )
-        wait_until(lambda: stack.get("/api/v1/roadmaps").json()["items"], reason="it is accepted")
+        [made] = wait_until(lambda: ids(stack) - before, reason="it is accepted")
         os.killpg(watching.pid, signal.SIGINT)
         output, errors = watching.communicate(timeout=30)
         assert (watching.returncode, output) == (130, "")
         assert "Traceback" not in errors
+    finally:
         succeeded(stack.environment, "jobs", "resume", "content")
-        [made] = stack.get("/api/v1/roadmaps").json()["items"]
-        assert stack.finished(f"/api/v1/roadmaps/{made['id']}")["status"] == "ready"
+    assert stack.finished(f"/api/v1/roadmaps/{made}")["status"] == "ready"
+
+
+def ids(stack: Stack) -> set[str]:
+    return {each["id"] for each in stack.get("/api/v1/roadmaps?limit=100").json()["items"]}
 
 
 # What is not as it should be
@@ -284,7 +289,7 @@ def test_another_server_is_told_from_this_service(status: int, body: bytes) -> N
             """The test says what went wrong."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Other)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     try:
         assert "--url" in refused({"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "list")
     finally:
@@ -327,7 +332,9 @@ def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Pat
 
 def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
     """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
-    said: Said = succeeded(caller_of(service), "new", "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering")
+    said: Said = succeeded(
+        caller_of(service), "new", "--review", "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering"
+    )
     listed = succeeded(caller_of(service), "list", "--limit", "3").output
     assert "It is being made" in said.output
     assert "\x1b" not in listed

@@ -26,6 +26,7 @@ from tests.commands import ROADMAP, Said, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import Service, Stack, clean_environment
+from tests.waiting import wait_until
 
 SECRET = "hunter2-s3cret"
 KEY = hashlib.sha256(b"a key of this file").hexdigest()
@@ -45,9 +46,10 @@ def place(tmp_path: Path, postgres: Postgres, broker: Redis) -> Callable[[str], 
     return make
 
 
-@pytest.fixture
-def server(place: Callable[[str], dict[str, str]]) -> dict[str, str]:
-    return place("server")
+@pytest.fixture(scope="module")
+def server(postgres: Postgres, broker: Redis) -> dict[str, str]:
+    """The variables of a service with an empty database, for tests that leave it so."""
+    return {"DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"), "REDIS_URL": broker.url(), "SECRET_KEY": KEY}
 
 
 def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
@@ -173,8 +175,8 @@ def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_
     assert checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))["broker"]["state"] == "ok"
 
 
-def test_a_broker_that_drops_queues_is_found(server: dict[str, str], own_broker: Redis) -> None:
-    environment = {**server, "REDIS_URL": own_broker.url()}
+def test_a_broker_that_drops_queues_is_found(place: Callable[[str], dict[str, str]], own_broker: Redis) -> None:
+    environment = {**place("server"), "REDIS_URL": own_broker.url()}
     succeeded(environment, "migrate")
     own_broker.client().config_set("maxmemory-policy", "allkeys-lru")
     said = roadmap(environment, "doctor", "--json")
@@ -193,7 +195,8 @@ def change(environment: dict[str, str], sql: str) -> None:
         cursor.execute(sql)
 
 
-def test_what_is_pending_or_newer_is_found(server: dict[str, str]) -> None:
+def test_what_is_pending_or_newer_is_found(place: Callable[[str], dict[str, str]]) -> None:
+    server = place("server")
     empty = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (empty["state"], empty["fix"]) == ("failed", "start the service, or run `roadmap migrate`")
     assert "roadmap migrate" in refused(server, "users", "list")
@@ -394,8 +397,8 @@ def test_the_workers_of_a_service_are_seen(stack: Stack) -> None:
 
 
 def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> None:
-    first = stack.create()
-    stack.finished(first)
+    first = stack.create(review=True)
+    wait_until(lambda: stack.get(f"{first}/logs").json()["items"], reason="what was done for it is stored")
     told = [json.loads(line) for line in succeeded(stack.environment, "logs", "--json", "--limit", "1000").output.splitlines()]
     assert first.rpartition("/")[2] in {record["roadmap_id"] for record in told}
     assert told == sorted(told, key=lambda record: record["id"])
@@ -407,7 +410,7 @@ def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> 
             assert following.stdout is not None
             lines = map(json.loads, following.stdout)
             seen = [next(record for record in lines if record["roadmap_id"] == first.rpartition("/")[2])]
-            second = stack.create()
+            second = stack.create(review=True)
             seen += [next(record for record in lines if record["roadmap_id"] == second.rpartition("/")[2])]
             following.send_signal(signal.SIGINT)
             assert following.wait(60) == Exit.interrupted

@@ -48,10 +48,9 @@ def expired(authority: trustme.CA) -> Iterator[TlsRedis]:
         yield server
 
 
-@pytest.fixture
-def launch(tmp_path: Path, postgres: Postgres) -> Iterator[Launch]:
-    with launching(tmp_path, postgres) as start:
-        yield start
+@pytest.fixture(scope="module")
+def launch(postgres: Postgres) -> Launch:
+    return launching("launched_tls", postgres)
 
 
 # Trusted
