@@ -14,6 +14,7 @@ import pytest
 
 from cli.calling import Caller
 from cli.telling import Away, Failed
+from tests.cases import over
 from tests.commands import Said, roadmap
 
 SECRET = "rmk_" + "x" * 43
@@ -62,11 +63,11 @@ class TestKey:
         with serving(an_empty_list) as url:
             return roadmap({"ROADMAP_URL": url, "ROADMAP_API_KEY": key}, "list", "--json")
 
-    @pytest.mark.parametrize("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
+    @over("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
     def test_what_an_editor_leaves_around_it_is_no_part_of_it(self, around: str) -> None:
         assert self.call(around.format(SECRET)).data == []
 
-    @pytest.mark.parametrize("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
+    @over("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
     def test_one_that_cannot_be_one_is_refused_and_not_told(self, wrong: str) -> None:
         began = monotonic()
         said = self.call(f"{SECRET}{wrong}y")
@@ -101,7 +102,7 @@ class TestStream:
             list(Caller(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
 
-    @pytest.mark.parametrize("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
+    @over("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
     def test_what_is_no_event_of_this_service_is_told_so(self, event: bytes) -> None:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
@@ -112,9 +113,7 @@ class TestStream:
 
 
 class TestOther:
-    @pytest.mark.parametrize(
-        "url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"]
-    )
+    @over("url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"])
     def test_an_address_that_no_host_can_have_is_a_mistake_of_the_command(self, url: str) -> None:
         said = roadmap({}, "list", "--url", url, "--patience", "1")
         assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)

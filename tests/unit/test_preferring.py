@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core.errors import Unavailable
+from tests.cases import over
 from tests.stack import GOAL
 from tests.waiting import wait_until
 from web.events import poller
@@ -21,7 +22,7 @@ def asked(*values: str) -> int:
     return wait_of(Request({"type": "http", "headers": headers}))
 
 
-@pytest.mark.parametrize(
+@over(
     ("values", "seconds"),
     [
         ([], 0),

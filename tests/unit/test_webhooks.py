@@ -31,6 +31,7 @@ from roadmap.steps import Step, StepName
 from roadmap.webhooks import WebhookRequest
 from tasks import upkeep
 from tasks.queues import content_queue
+from tests.cases import over
 from tests.receiver import Receiver, gate, raw, receiving, silence, status
 from tests.stack import GOAL
 from tests.unit.test_building import LEASE_OVER, LONG, Failing, accepted
@@ -847,7 +848,7 @@ class TestManaging:
         assert answer.status_code == 409
         assert len(client.get(BASE).json()["items"]) == 10
 
-    @pytest.mark.parametrize(
+    @over(
         ("body", "pointer"),
         [
             ({}, "#/url"),
