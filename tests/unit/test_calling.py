@@ -11,11 +11,13 @@ from time import monotonic
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 
 from cli.calling import Caller
 from cli.telling import Away, Failed
+from roadmap_cli import main
 from tests.cases import over
-from tests.commands import Said, roadmap
+from tests.commands import Said
 
 SECRET = "rmk_" + "x" * 43
 SOON = 20.0  # seconds, of the sixty for which it would try again
@@ -56,6 +58,12 @@ def serving(answer: Callable[[Other], None]) -> Iterator[str]:
 
 def an_empty_list(handler: Other) -> None:
     handler.say(b'{"items": []}' if handler.headers["authorization"] in (None, f"Bearer {SECRET}") else b"another key")
+
+
+def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
+    """The command, in this process."""
+    told = CliRunner().invoke(main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment})
+    return Said(told.exit_code, told.stdout, told.stderr)
 
 
 class TestKey:
@@ -140,5 +148,9 @@ class TestExport:
             file.chmod(before)
         arguments = ("export", str(uuid4()), "--format", "svg", "--output", file)
         with serving(lambda handler: handler.say(b"<svg/>")) as url:
-            said = roadmap({"ROADMAP_URL": url}, *arguments, before=lambda: os.umask(umask) and None)
+            usual = os.umask(umask)
+            try:
+                said = roadmap({"ROADMAP_URL": url}, *arguments)
+            finally:
+                os.umask(usual)
         assert (said.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (0, "<svg/>", after)

@@ -36,6 +36,8 @@ from web.api.roadmaps import create_roadmap
 from web.events import poller
 from web.routes import ENDPOINTS
 
+pytestmark = pytest.mark.usefixtures("short")
+
 API = "/api/v1"
 ROADMAPS = f"{API}/roadmaps"
 PEOPLE = {"Accept": "text/html"}
@@ -58,7 +60,7 @@ def told(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
-    return copies.of("a roadmap", lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]))
+    return copies.of("a short roadmap", lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]))
 
 
 def named(letter: str) -> NewRoadmap:

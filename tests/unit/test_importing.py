@@ -44,6 +44,7 @@ from web.turns import LARGE_OF_ONE, few_at_once
 API = "/api/v1"
 IMPORT = f"{API}/imports"
 HTML = {"Accept": "text/html"}
+MIB = 1024 * 1024
 Document = dict[str, Any]
 BESIDE = ("execution_log", "log_source", "measure", "measured_process", "idempotency_key")
 
@@ -580,11 +581,12 @@ def large(size: int) -> bytes:
 
 
 class TestSize:
-    def test_one_as_large_as_may_be_comes_in_and_goes_out(self, client: TestClient) -> None:
-        content = large(15 * 1024 * 1024)
-        assert 15 * 1024 * 1024 < len(content) < LARGEST
+    @pytest.mark.parametrize("size", [2 * MIB, pytest.param(15 * MIB, marks=pytest.mark.long)])
+    def test_one_as_large_as_may_be_comes_in_and_goes_out(self, client: TestClient, size: int) -> None:
+        content = large(size)
+        assert size < len(content) < LARGEST
         path = made(client, content)
-        assert len(client.get(f"{path}/export.json").content) > 15 * 1024 * 1024
+        assert len(client.get(f"{path}/export.json").content) > size
 
     def test_one_that_is_larger_is_refused_by_its_head(self, client: TestClient) -> None:
         before = rows()
@@ -705,9 +707,10 @@ class TestThePage:
         assert client.post("/import", data={"file": "x"}, headers=HTML).status_code == 415
 
 
-def test_the_service_answers_others_while_it_reads_a_large_one(client: TestClient) -> None:
+@pytest.mark.parametrize("size", [2 * MIB, pytest.param(12 * MIB, marks=pytest.mark.long)])
+def test_the_service_answers_others_while_it_reads_a_large_one(client: TestClient, size: int) -> None:
     """Beside the parser of JSON itself nothing holds the loop."""
-    content = large(12 * 1024 * 1024)
+    content = large(size)
     done = threading.Event()
 
     def bring() -> None:

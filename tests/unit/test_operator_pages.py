@@ -22,6 +22,8 @@ from web.pages.operator import queues
 from web.pages.operator.acts import ACTS
 from web.pages.operator.words import ACTIONS, RoomWords
 
+pytestmark = pytest.mark.usefixtures("short")
+
 HTML = {"accept": "text/html"}
 QUEUE = "/admin/queues/content"
 API = "/api/v1/admin"

@@ -102,6 +102,7 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
             yield path
 
 
+@pytest.mark.usefixtures("short")
 class TestStart:
     def test_only_the_goal_is_required(self, person: TestClient) -> None:
         tree = tree_of(person, made(person))
@@ -554,9 +555,10 @@ class TestWeight:
         return len(statements)
 
     @pytest.fixture
-    def sizes(self, person: TestClient) -> dict[int, str]:
+    def sizes(self, person: TestClient, copies: Copies) -> dict[int, str]:
         """Roadmaps of so many concepts."""
-        return {count: of_size(made(person), count) for count in (6, 60, 200)}
+        sizes = (6, 60, 200)
+        return copies.of("roadmaps of sizes", lambda: {count: of_size(made(person), count) for count in sizes})
 
     def test_queries_do_not_grow(self, person: TestClient, sizes: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
         for page in ("", "/picture", "/edit"):

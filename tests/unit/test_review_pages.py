@@ -18,6 +18,8 @@ from tests.unit.test_learning import right_answers, wrong
 from tests.unit.test_pages import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
 from web.pages.roadmap import view_of
 
+pytestmark = pytest.mark.usefixtures("short")
+
 QUESTIONS = 5  # of the first concept
 
 
@@ -32,7 +34,7 @@ def person(client: TestClient) -> TestClient:
 @pytest.fixture
 def roadmap(person: TestClient, copies: Copies) -> str:
     """The path of the page of a finished one."""
-    return copies.of("a roadmap by a form", lambda: made(person))
+    return copies.of("a short roadmap by a form", lambda: made(person))
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from tests.waiting import wait_until
 from web import idempotency
 from web.remembering import Remembered
 
+pytestmark = pytest.mark.usefixtures("short")
+
 API = "/api/v1"
 ANY_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ALPHABET = string.ascii_letters + string.digits + "-_"

@@ -20,6 +20,8 @@ from tasks.content import _message
 from tasks.queues import content_queue
 from tests.cases import over
 
+pytestmark = pytest.mark.usefixtures("short")
+
 ID, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{ID}-{SPAN}-01"
 

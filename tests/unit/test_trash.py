@@ -30,6 +30,8 @@ from tests.copies import Copies
 from tests.stack import GOAL
 from web.routes import ENDPOINTS, PAGES
 
+pytestmark = pytest.mark.usefixtures("short")
+
 API = "/api/v1"
 KEPT = {"execution_log", "log_source", "first_answer"}  # and what is not of one roadmap
 
@@ -37,7 +39,7 @@ KEPT = {"execution_log", "log_source", "first_answer"}  # and what is not of one
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+    return copies.of("a short roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
 
 
 def id_of(path: str) -> UUID:

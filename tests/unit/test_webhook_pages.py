@@ -16,6 +16,8 @@ from tests.receiver import Receiver, receiving, status
 from tests.unit.test_pages import CHINESE, text_of
 from web.pages.webhooks import MOST_SHOWN
 
+pytestmark = pytest.mark.usefixtures("short")
+
 HTML = {"Accept": "text/html"}
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{43}=")
 

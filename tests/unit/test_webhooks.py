@@ -38,6 +38,8 @@ from tests.unit.test_building import LEASE_OVER, LONG, Failing, accepted
 from tests.unit.test_decisions import CHANGED, PLAN, Designer
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("short")
+
 API = "/api/v1"
 BASE = f"{API}/webhooks"
 ALL = [str(event) for event in WebhookEvent]
