@@ -17,6 +17,8 @@ from roadmap.requests import RoadmapRequest
 from roadmap.statuses import ContentStatus, RoadmapStatus
 from tests.stack import GOAL
 
+pytestmark = pytest.mark.usefixtures("short")
+
 API = "/api/v1"
 
 
@@ -41,7 +43,7 @@ def finished(client: TestClient, *, seconds: float) -> UUID:
 
 
 def being_written(client: TestClient, *, written: int, ago: float) -> UUID:
-    """A roadmap of 90 parts of which so many were written since it was begun so many seconds ago."""
+    """A roadmap of nine parts of which so many were written since it was begun so many seconds ago."""
     roadmap_id = UUID(client.post(f"{API}/roadmaps", json={"goal": GOAL}).json()["id"])
     with transaction():
         its = RoadmapEvent.roadmap == roadmap_id
@@ -106,8 +108,8 @@ class TestTimeLeft:
         assert now(being_written(client, written=ENOUGH - 1, ago=10)).seconds_left is None
 
     def test_its_own_pace_counts_when_there_is_one(self, client: TestClient) -> None:
-        told = now(being_written(client, written=9, ago=90))
-        assert told.seconds_left == pytest.approx(810, abs=20)  # 81 parts of ten seconds
+        told = now(being_written(client, written=3, ago=30))
+        assert told.seconds_left == pytest.approx(60, abs=2)  # six parts of ten seconds
 
     def test_before_that_the_pace_of_the_last_ones(self, client: TestClient) -> None:
         finished(client, seconds=180)
@@ -127,7 +129,7 @@ class TestTimeLeft:
     def test_one_that_was_gone_on_with_later_tells_nothing(self, client: TestClient, later: EventType) -> None:
         other = finished(client, seconds=7 * 24 * 3600)
         with transaction():
-            its = (RoadmapEvent.roadmap == other) & (RoadmapEvent.seq == 50)
+            its = (RoadmapEvent.roadmap == other) & (RoadmapEvent.seq == 8)
             RoadmapEvent.update(type=later).where(its).execute()
         assert now(waiting()).seconds_left is None
 

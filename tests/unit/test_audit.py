@@ -20,7 +20,7 @@ from roadmap.audit import LONGEST, MOST_DETAILS, Actor, AuditEntry, Outcome, aud
 
 ADA = Actor(UUID(int=7), "ada@example.org", "192.0.2.1", "request-1")
 
-pytestmark = pytest.mark.usefixtures("immediate")
+pytestmark = pytest.mark.usefixtures("immediate", "short")
 
 
 def newest() -> AuditEntry:

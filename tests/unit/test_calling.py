@@ -11,10 +11,13 @@ from time import monotonic
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 
 from cli.calling import Caller
 from cli.telling import Away, Failed
-from tests.commands import Said, roadmap
+from roadmap_cli import main
+from tests.cases import over
+from tests.commands import Said
 
 SECRET = "rmk_" + "x" * 43
 SOON = 20.0  # seconds, of the sixty for which it would try again
@@ -57,16 +60,22 @@ def an_empty_list(handler: Other) -> None:
     handler.say(b'{"items": []}' if handler.headers["authorization"] in (None, f"Bearer {SECRET}") else b"another key")
 
 
+def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
+    """The command, in this process."""
+    told = CliRunner().invoke(main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment})
+    return Said(told.exit_code, told.stdout, told.stderr)
+
+
 class TestKey:
     def call(self, key: str) -> Said:
         with serving(an_empty_list) as url:
             return roadmap({"ROADMAP_URL": url, "ROADMAP_API_KEY": key}, "list", "--json")
 
-    @pytest.mark.parametrize("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
+    @over("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
     def test_what_an_editor_leaves_around_it_is_no_part_of_it(self, around: str) -> None:
         assert self.call(around.format(SECRET)).data == []
 
-    @pytest.mark.parametrize("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
+    @over("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
     def test_one_that_cannot_be_one_is_refused_and_not_told(self, wrong: str) -> None:
         began = monotonic()
         said = self.call(f"{SECRET}{wrong}y")
@@ -101,7 +110,7 @@ class TestStream:
             list(Caller(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
 
-    @pytest.mark.parametrize("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
+    @over("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
     def test_what_is_no_event_of_this_service_is_told_so(self, event: bytes) -> None:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
@@ -112,9 +121,7 @@ class TestStream:
 
 
 class TestOther:
-    @pytest.mark.parametrize(
-        "url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"]
-    )
+    @over("url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"])
     def test_an_address_that_no_host_can_have_is_a_mistake_of_the_command(self, url: str) -> None:
         said = roadmap({}, "list", "--url", url, "--patience", "1")
         assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
@@ -141,5 +148,9 @@ class TestExport:
             file.chmod(before)
         arguments = ("export", str(uuid4()), "--format", "svg", "--output", file)
         with serving(lambda handler: handler.say(b"<svg/>")) as url:
-            said = roadmap({"ROADMAP_URL": url}, *arguments, before=lambda: os.umask(umask) and None)
+            usual = os.umask(umask)
+            try:
+                said = roadmap({"ROADMAP_URL": url}, *arguments)
+            finally:
+                os.umask(usual)
         assert (said.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (0, "<svg/>", after)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import over
 from web.pages.charts import (
     ABOVE,
     BELOW,
@@ -145,7 +146,7 @@ def test_there_are_never_more_labels_than_a_phone_has_room_for(length: timedelta
     assert length / tick_of(length) <= MOST_LABELS
 
 
-@pytest.mark.parametrize(
+@over(
     ("number", "text"), [(0, "0"), (999, "999"), (1000, "1k"), (2500, "2.5k"), (50_000, "50k"), (500_000, "500k"), (10**6, "1M")]
 )
 def test_long_numbers_are_shortened(number: int, text: str) -> None:

@@ -26,7 +26,8 @@ from roadmap.checks import (
 )
 from roadmap.outline import Level, Outline, OutlineConcept, OutlineModule, OutlineStage
 from roadmap.requests import RoadmapRequest
-from tests.unit.test_outline import concept, module, of_hours, outline, outlines, stage, untimed
+from tests.cases import over
+from tests.unit.test_outline import concept, module, of_hours, outline, outlines, stage
 
 TODAY = date(2026, 8, 1)
 CLOSING = ["", "!", ".", "?", ":", "...", "。", "！"]
@@ -89,7 +90,6 @@ class TestProblems:
     def test_a_concept_that_needs_itself_is_named(self) -> None:
         assert problems(outline(concept("a", "a"))) == ["Concept 'a' needs 'a', which comes later or is itself."]
 
-    @untimed
     @given(st.integers(2, 20))
     def test_every_cycle_is_found(self, length: int) -> None:
         ring = [concept(f"c{index}", f"c{(index + 1) % length}") for index in range(length)]
@@ -107,7 +107,6 @@ class TestProblems:
         assert problems(of_hours([1] * MOST_CONCEPTS)) == []
         assert problems(of_hours([1] * (MOST_CONCEPTS + 1))) == ["There are 201 concepts; at most 200 are allowed."]
 
-    @untimed
     @given(st.data())
     def test_an_outline_that_only_looks_back_has_no_problem(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(1, 30))
@@ -115,7 +114,6 @@ class TestProblems:
         concepts = [concept(f"c{index}", *(f"c{needed}" for needed in needs[index])) for index in range(count)]
         assert problems(outline(*concepts)) == []
 
-    @untimed
     @given(st.data())
     def test_one_wrong_prerequisite_among_good_ones_is_the_one_that_is_told(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(1, 15))
@@ -163,7 +161,7 @@ class TestRepeatedTitles:
             "The concept title 'Error handling' is used 2 times.",
         ]
 
-    @pytest.mark.parametrize(
+    @over(
         ("one", "other"),
         [
             ("Loops and functions", "Functions and loops"),
@@ -182,7 +180,7 @@ class TestRepeatedTitles:
     def test_titles_that_mean_the_same_are_found(self, one: str, other: str) -> None:
         assert problems(of_titles(one, other)) == [f"The concept title '{one}' is used 2 times."]
 
-    @pytest.mark.parametrize(
+    @over(
         ("one", "other"),
         [
             ("Classes in C", "Classes in C++"),
@@ -199,7 +197,6 @@ class TestRepeatedTitles:
     def test_titles_that_mean_something_else_are_not(self, one: str, other: str) -> None:
         assert problems(of_titles(one, other)) == []
 
-    @untimed
     @given(st.data())
     def test_case_order_and_punctuation_make_no_new_title(self, data: st.DataObject) -> None:
         words = data.draw(st.lists(st.sampled_from(["loops", "über", "функции", "循环", "2", "c++"]), min_size=1, max_size=5))
@@ -338,14 +335,12 @@ class TestDoubtsAboutHours:
     def test_without_a_deadline_all_hours_fit(self) -> None:
         assert doubts(of_hours([200] * 60), hours_per_week=1, deadline=None, today=TODAY) == []
 
-    @untimed
     @given(st.integers(1, 3000), st.integers(1, 80), st.integers(7, 3650))
     def test_the_hours_fit_exactly_when_their_share_of_each_day_does(self, hours: int, per_week: int, days: int) -> None:
         made = of_hours([100] * (hours // 100) + ([hours % 100] if hours % 100 else []))
         found = doubts(made, hours_per_week=per_week, deadline=TODAY + timedelta(days=days), today=TODAY)
         assert bool(found) == (hours * 7 > per_week * days)
 
-    @untimed
     @given(st.integers(1, 3000), st.integers(1, 80), st.integers(1, 3650))
     def test_the_hours_a_week_that_are_advised_are_the_fewest_that_fit(self, hours: int, per_week: int, days: int) -> None:
         made, deadline = of_hours([100] * (hours // 100) + [hours % 100 or 100]), TODAY + timedelta(days=days)
@@ -375,13 +370,12 @@ class TestDoubtsAboutDifficulty:
         assert doubts_without_deadline(of_difficulties(one=[3, 3, 3, 3], two=[3, 3, 3, 2])) == []
         assert len(doubts_without_deadline(of_difficulties(one=[3, 3, 3], two=[3, 3, 2]))) == 1
 
-    @untimed
     @given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=6), min_size=1, max_size=8))
     def test_stages_in_the_order_of_their_mean_difficulty_are_never_in_doubt(self, stages: list[list[int]]) -> None:
         rising = sorted(stages, key=lambda each: sum(each) / len(each))
         assert doubts_without_deadline(of_difficulties(**{f"s{at}": each for at, each in enumerate(rising)})) == []
 
-    @pytest.mark.parametrize(("needed", "told"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
+    @over(("needed", "told"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
     def test_a_prerequisite_that_is_harder_by_two_is_told(self, needed: int, told: int) -> None:
         first, last = concept("first"), concept("last", "first")
         made = outline(first.model_copy(update={"difficulty": needed}), last)
@@ -391,7 +385,6 @@ class TestDoubtsAboutDifficulty:
     def test_a_prerequisite_that_does_not_exist_is_no_doubt(self) -> None:
         assert doubts_without_deadline(outline(concept("a", "gone"))) == []
 
-    @untimed
     @given(outlines())
     def test_what_is_in_doubt_is_told_for_every_outline(self, made: Outline) -> None:
         difficulty = {each.key: each.difficulty for each in made.concepts()}
@@ -401,8 +394,8 @@ class TestDoubtsAboutDifficulty:
 
 
 class TestCatalogue:
-    @pytest.mark.parametrize("level", Level)
-    @pytest.mark.parametrize("title", [track.title for track in tracks().values()])
+    @over("level", Level)
+    @over("title", [track.title for track in tracks().values()])
     def test_no_track_has_a_problem_or_a_doubt_at_any_level(self, title: str, level: Level) -> None:
         request = RoadmapRequest(goal=title, level=level)
         made = Catalogue().outline(DesignBrief(request, Catalogue().analyse(request)))

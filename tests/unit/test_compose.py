@@ -4,11 +4,11 @@ import re
 import shlex
 from typing import Any
 
-import pytest
 import yaml
 
 from core.settings import Settings
 from roadmap_cli import OPERATORS
+from tests.cases import over
 from tests.stack import ROOT
 from tests.unit.test_railway import PLATFORM, literals
 from tests.unit.test_railway import SERVICES as ON_RAILWAY
@@ -28,12 +28,12 @@ def test_the_api_is_passed_every_setting() -> None:
     assert environment("api").keys() == SETTINGS
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@over("service", SERVICES)
 def test_a_service_is_passed_what_it_reads(service: str) -> None:
     assert environment(service).keys() == SETTINGS & ON_RAILWAY[SERVICES[service]]["variables"].keys()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@over("service", SERVICES)
 def test_only_what_compose_says_by_itself_has_a_value(service: str) -> None:
     """Without one it is as the shell or .env has it, and absent where neither does: an empty value would stand there as one."""
     told = {name: value for name, value in environment(service).items() if value is not None}

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from core.ids import new_id
 from models.roadmaps import Concept, Content, Revision, Roadmap
+from tests.cases import over
 from tests.unit.test_building import rows
 
 GOAL = "Become a backend engineer in Python"
@@ -49,7 +50,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("body", "pointer"), WRONG.values(), ids=WRONG)
+@over(("body", "pointer"), WRONG.values(), ids=WRONG)
 def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
     client: TestClient, path: str, body: dict[str, Any], pointer: str
 ) -> None:
@@ -62,7 +63,7 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
     assert everything() == before
 
 
-@pytest.mark.parametrize(
+@over(
     ("method", "place", "status"),
     [
         ("POST", "/revisions/0/restore", 404),
@@ -92,7 +93,7 @@ def test_what_is_not_there_or_not_possible_now_is_told_and_changes_nothing(
     assert everything() == before
 
 
-@pytest.mark.parametrize(
+@over(
     ("place", "body"),
     [
         ("/approve", {"revision": 0}),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from roadmap.diff import Change, changes
 from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+from tests.cases import over
 from tests.unit.test_editing import edited, some_move, some_removal, some_rewrite, the
-from tests.unit.test_outline import concept, module, outline, outlines, stage, untimed
+from tests.unit.test_outline import concept, module, outline, outlines, stage
 
 Spot = tuple[str, str]
 
@@ -162,7 +163,6 @@ class TestMoving:
             "Renamed the module 'Tools' to 'Machines'."
         ]
 
-    @untimed
     @given(st.permutations("abcdef"), st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("uvwxyz")))
     def test_as_few_things_as_possible_are_told_as_moved(self, order: list[str], gone: set[str], new: set[str]) -> None:
         after = [key for key in order if key not in gone]
@@ -170,7 +170,6 @@ class TestMoving:
         found = changes(outline(*map(concept, "abcdef")), outline(*map(concept, mixed)))
         assert sum(change.how == "moved" for change in found) == fewest_moves(after)
 
-    @untimed
     @given(st.integers(0, 8), st.integers(0, 8))
     def test_a_thing_that_jumps_over_two_or_more_is_the_one_that_moved(self, start: int, end: int) -> None:
         order = list("abcdefghi")
@@ -184,7 +183,7 @@ class TestMoving:
 
 
 class TestFields:
-    @pytest.mark.parametrize(
+    @over(
         ("field", "value", "text"),
         [
             ("title", "Loops", "Renamed the concept 'C' to 'Loops'."),
@@ -200,7 +199,7 @@ class TestFields:
         expected = {"what": "concept", "how": "changed", "key": "c", "title": title, "text": text}
         assert rewritten("c", **{field: value}) == [Change(**expected, field=field, before=before, after=value)]
 
-    @pytest.mark.parametrize(
+    @over(
         ("keys", "titles", "words"),
         [((), (), "none"), (("b",), ("B",), "'B'"), (("b", "a"), ("B", "A"), "'B', 'A'"), (("a", "z"), ("A", "z"), "'A', 'z'")],
     )
@@ -237,14 +236,12 @@ class TestFields:
 
 
 class TestAllChanges:
-    @untimed
     @given(pairs())
     def test_there_is_none_exactly_when_the_outlines_are_equal(self, pair: tuple[Outline, Outline]) -> None:
         old, new = pair
         assert (changes(old, new) == []) == (old == new)
         assert changes(old, old) == []
 
-    @untimed
     @given(pairs())
     def test_every_thing_that_was_added_or_removed_is_told_once(self, pair: tuple[Outline, Outline]) -> None:
         old, new = pair
@@ -252,7 +249,6 @@ class TestAllChanges:
         for how, expected in (("added", set(spots(new)) - set(spots(old))), ("removed", set(spots(old)) - set(spots(new)))):
             assert sorted((change.what, change.key) for change in found if change.how == how) == sorted(expected)
 
-    @untimed
     @given(pairs())
     def test_changes_stand_in_the_order_of_the_new_outline_and_removals_in_that_of_the_old(
         self, pair: tuple[Outline, Outline]
@@ -262,7 +258,6 @@ class TestAllChanges:
         order = [("roadmap", "", False), *((*spot, False) for spot in spots(new)), *((*spot, True) for spot in spots(old))]
         assert found == sorted(found, key=order.index)
 
-    @untimed
     @given(pairs())
     def test_a_thing_is_told_as_moved_into_another_exactly_when_its_parent_is_another(
         self, pair: tuple[Outline, Outline]
@@ -272,7 +267,6 @@ class TestAllChanges:
         found = [(c.what, c.key) for c in changes(*pair) if c.how == "moved" and c.field != "position"]
         assert sorted(found) == sorted(expected)
 
-    @untimed
     @given(pairs())
     def test_things_that_stay_with_their_parents_are_told_as_moved_as_rarely_as_possible(
         self, pair: tuple[Outline, Outline]
@@ -285,14 +279,12 @@ class TestAllChanges:
         assert len(found) == sum(map(fewest_moves, order))
         assert {(change.what, change.key) for change in found} <= set(stayed)
 
-    @untimed
     @given(pairs())
     def test_every_field_that_differs_is_told_once(self, pair: tuple[Outline, Outline]) -> None:
         old, new = fields(pair[0]), fields(pair[1])
         expected = [(*spot, name) for spot in old.keys() & new.keys() for name in new[spot] if old[spot][name] != new[spot][name]]
         assert sorted((c.what, c.key, c.field) for c in changes(*pair) if c.how == "changed") == sorted(expected)
 
-    @untimed
     @given(outlines(), st.data())
     def test_an_insertion_moves_nothing(self, old: Outline, data: st.DataObject) -> None:
         home = data.draw(st.sampled_from(list(old.modules())))
@@ -301,7 +293,6 @@ class TestAllChanges:
         (change,) = changes(old, edited(old, body))
         assert (change.how, change.key) == ("added", "new")
 
-    @untimed
     @given(pairs())
     @example((two_stages(), two_stages().model_copy(update={"title": "x" * 200})))
     def test_changes_can_be_sent(self, pair: tuple[Outline, Outline]) -> None:

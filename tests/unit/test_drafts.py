@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -22,11 +22,11 @@ from roadmap.drafts import (
     TutorialDraft,
 )
 from roadmap.outline import LONGEST_WORDS, MOST_ITEMS, Question
+from tests.cases import over
 
 DRAFTS: list[type[BaseModel]] = [AnalysisDraft, OutlineDraft, TutorialDraft, ResourcesDraft, QuizDraft]
 # keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
 UNSUPPORTED = {"default", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "oneOf", "allOf", "not"}
-untimed = settings(deadline=None)  # a busy machine is no failure
 FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}  # all that it takes
 TEXTS = st.lists(st.text(min_size=1, max_size=20).map(one_line).filter(bool), min_size=2, max_size=8, unique=True)
 
@@ -88,7 +88,7 @@ class TestOutline:
         assert first.model_dump() == {**a_concept(), "prerequisites": (), "outcomes": ("repeat a step",)}
         assert second.prerequisites == ("loops",)
 
-    @pytest.mark.parametrize("changes", [{"hours": 0}, {"hours": 500}, {"difficulty": 9}, {"key": ""}, {"title": "x" * 201}])
+    @over("changes", [{"hours": 0}, {"hours": 500}, {"difficulty": 9}, {"key": ""}, {"title": "x" * 201}])
     def test_a_concept_that_fits_the_form_but_not_the_domain_is_refused(self, changes: dict[str, Any]) -> None:
         draft = an_outline(a_concept(**changes))
         with pytest.raises(ValidationError):
@@ -97,16 +97,16 @@ class TestOutline:
     def test_a_field_that_was_not_asked_for_is_left_out(self) -> None:
         assert ConceptDraft.model_validate(a_concept(colour="red")) == ConceptDraft.model_validate(a_concept())
 
-    @pytest.mark.parametrize(("hours", "read"), [(2.5, 3), ("3 hours", 3), ("2.5", 3), (4, 4)])
+    @over(("hours", "read"), [(2.5, 3), ("3 hours", 3), ("2.5", 3), (4, 4)])
     def test_hours_are_read_as_they_are_written(self, hours: Any, read: int) -> None:
         assert ConceptDraft.model_validate(a_concept(hours=hours)).hours == read
 
-    @pytest.mark.parametrize("hours", ["three", "", None, "about 3"])
+    @over("hours", ["three", "", None, "about 3"])
     def test_hours_that_are_none_are_refused(self, hours: Any) -> None:
         with pytest.raises(ValidationError):
             ConceptDraft.model_validate(a_concept(hours=hours))
 
-    @pytest.mark.parametrize("hours", [-1.5, 1e9, "-2", 0, "0", 201])
+    @over("hours", [-1.5, 1e9, "-2", 0, "0", 201])
     def test_hours_out_of_range_make_no_outline(self, hours: Any) -> None:
         with pytest.raises(ValidationError):
             an_outline(a_concept(hours=hours)).to_outline()
@@ -188,7 +188,6 @@ class TestContents:
 
 
 class TestQuestions:
-    @untimed
     @given(TEXTS, st.data(), st.text(min_size=1, max_size=30).map(one_line).filter(bool))
     def test_the_answers_are_exactly_the_right_options(self, texts: list[str], data: st.DataObject, prompt: str) -> None:
         split = data.draw(st.integers(1, len(texts) - 1))

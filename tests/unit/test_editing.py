@@ -15,7 +15,8 @@ from core.errors import FieldError, Invalid
 from roadmap.checks import problems
 from roadmap.editing import Operation, apply, kept_as_written
 from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
-from tests.unit.test_outline import concept, module, outlines, stage, untimed
+from tests.cases import over
+from tests.unit.test_outline import concept, module, outlines, stage
 
 ONE = TypeAdapter(Operation)
 KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -120,7 +121,7 @@ class TestNewKeys:
         made = edited(two_stages(), *({**CONCEPT, "module": "o", "title": title} for title in titles), taken=taken)
         return of(made, "o")[1:]
 
-    @pytest.mark.parametrize(
+    @over(
         ("title", "key"),
         [
             ("Loops & functions", "loops-functions"),
@@ -176,7 +177,7 @@ class TestNewKeys:
             "/operations/1/key", "is the key of another concept, or of one that was removed"
         )
 
-    @pytest.mark.parametrize(
+    @over(
         ("body", "kind"),
         [
             ({"op": "add_stage", "title": "X", "key": "t"}, "stage"),
@@ -189,7 +190,6 @@ class TestNewKeys:
         rule = f"is the key of another {kind}, or of one that was removed"
         assert refused(two_stages(), body, taken=frozenset({"gone"})) == FieldError("/operations/0/key", rule)
 
-    @untimed
     @given(st.lists(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=200), max_size=8))
     def test_every_title_gets_a_key_of_its_own(self, titles: list[str]) -> None:
         made = self.made(*(title for title in titles if title.strip()))
@@ -223,7 +223,7 @@ class TestRemoving:
         )
         assert needs(made)["e"] == ("new",)
 
-    @pytest.mark.parametrize(("what", "key"), [("stage", "m"), ("module", "a"), ("concept", "s"), ("concept", "gone")])
+    @over(("what", "key"), [("stage", "m"), ("module", "a"), ("concept", "s"), ("concept", "gone")])
     def test_what_does_not_exist_cannot_be_removed(self, what: str, key: str) -> None:
         error = refused(two_stages(), {"op": "remove", "what": what, "key": key})
         assert error == FieldError("/operations/0/key", f"is not the key of a {what}")
@@ -235,7 +235,7 @@ class TestRemoving:
 
 
 class TestMoving:
-    @pytest.mark.parametrize(
+    @over(
         ("key", "position", "order"),
         [
             ("a", 0, ["a", "b", "c"]),
@@ -269,20 +269,20 @@ class TestMoving:
         error = refused(two_stages(), {"op": "move", "what": "stage", "key": "t", "to": "s"})
         assert error == FieldError("/operations/0/to", "must be null: a stage is in nothing but the roadmap")
 
-    @pytest.mark.parametrize(("what", "key", "kind"), [("module", "m", "stage"), ("concept", "a", "module")])
-    @pytest.mark.parametrize("to", ["gone", "a"])
+    @over(("what", "key", "kind"), [("module", "m", "stage"), ("concept", "a", "module")])
+    @over("to", ["gone", "a"])
     def test_a_move_into_nothing_is_refused(self, what: str, key: str, kind: str, to: str) -> None:
         error = refused(two_stages(), {"op": "move", "what": what, "key": key, "to": to})
         assert error == FieldError("/operations/0/to", f"is not the key of a {kind}")
 
-    @pytest.mark.parametrize(("to", "position", "last"), [(None, 3, 2), ("m", 3, 2), ("n", 2, 1), ("n", -1, 1)])
+    @over(("to", "position", "last"), [(None, 3, 2), ("m", 3, 2), ("n", 2, 1), ("n", -1, 1)])
     def test_a_position_out_of_range_is_refused(self, to: str | None, position: int, last: int) -> None:
         error = refused(two_stages(), {"op": "move", "what": "concept", "key": "a", "to": to, "position": position})
         assert error == FieldError("/operations/0/position", f"must be between 0 and {last}")
 
 
 class TestRewriting:
-    @pytest.mark.parametrize(
+    @over(
         ("name", "value"),
         [
             ("title", "Other"),
@@ -316,10 +316,8 @@ class TestRewriting:
         error = refused(two_stages(), {"op": "rewrite", "what": "concept", "key": "c", **more})
         assert error == FieldError("/operations/0", "must name at least one field to rewrite")
 
-    @pytest.mark.parametrize(("what", "key"), [("stage", "s"), ("module", "m")])
-    @pytest.mark.parametrize(
-        ("name", "value"), [("hours", 3), ("difficulty", 3), ("prerequisites", ["a"]), ("outcomes", []), ("prerequisites", [])]
-    )
+    @over(("what", "key"), [("stage", "s"), ("module", "m")])
+    @over(("name", "value"), [("hours", 3), ("difficulty", 3), ("prerequisites", ["a"]), ("outcomes", []), ("prerequisites", [])])
     def test_what_only_concepts_have_is_refused_for_others(self, what: str, key: str, name: str, value: Any) -> None:
         error = refused(two_stages(), {"op": "rewrite", "what": what, "key": key, "title": "Other", name: value})
         assert error == FieldError(f"/operations/0/{name}", "is for concepts only")
@@ -334,7 +332,6 @@ class TestSequences:
     def test_no_operation_leaves_the_outline_as_it_is(self) -> None:
         assert apply(two_stages(), []) == two_stages()
 
-    @untimed
     @given(outlines(), st.data())
     def test_an_outline_that_is_changed_is_never_changed_itself(self, made: Outline, data: st.DataObject) -> None:
         before = made.model_dump()
@@ -343,7 +340,6 @@ class TestSequences:
             edited(made, *data.draw(sequences))
         assert made.model_dump() == before
 
-    @untimed
     @given(outlines(), st.sampled_from(["stage", "module", "concept"]), st.data())
     def test_what_is_added_and_removed_leaves_the_original(self, made: Outline, what: str, data: st.DataObject) -> None:
         parent = {"module": "stage", "concept": "module"}.get(what)
@@ -357,7 +353,6 @@ class TestSequences:
         assert added != made
         assert apply(added, [operation(op="remove", what=what, key="new")]) == made
 
-    @untimed
     @given(outlines(), st.data())
     def test_moves_lose_and_change_no_concept(self, made: Outline, data: st.DataObject) -> None:
         moved = made
@@ -367,7 +362,6 @@ class TestSequences:
         assert Counter(keys(list(moved.modules()))) == Counter(keys(list(made.modules())))
         assert Counter(keys(moved.stages)) == Counter(keys(made.stages))
 
-    @untimed
     @given(outlines(), st.data())
     def test_what_moves_stands_at_its_position_and_the_others_keep_their_order(self, made: Outline, data: st.DataObject) -> None:
         body = data.draw(some_move(made))
@@ -380,7 +374,6 @@ class TestSequences:
         siblings = keys(moved.stages if body["what"] == "stage" else inside(moved, to))
         assert siblings.index(body["key"]) == (len(siblings) - 1 if body["position"] is None else body["position"])
 
-    @untimed
     @given(outlines(), st.data())
     def test_a_removal_takes_what_is_in_the_thing_and_every_mention_of_it(self, made: Outline, data: st.DataObject) -> None:
         body = data.draw(some_removal(made))
@@ -392,7 +385,7 @@ class TestSequences:
 
 
 class TestFields:
-    @pytest.mark.parametrize(
+    @over(
         "changes",
         [
             {"title": ""},
@@ -421,12 +414,12 @@ class TestFields:
             with pytest.raises(ValidationError):
                 operation(**{**body, **changes})
 
-    @pytest.mark.parametrize("key", ["", "A", "a_b", "a--b", "-a", "a-", "a\n", "ä", "a/b", "x" * 201])
+    @over("key", ["", "A", "a_b", "a--b", "-a", "a-", "a\n", "ä", "a/b", "x" * 201])
     def test_a_key_of_another_form_is_refused(self, key: str) -> None:
         with pytest.raises(ValidationError):
             operation(**CONCEPT, key=key)
 
-    @pytest.mark.parametrize(
+    @over(
         "body",
         [
             {"title": "Loops"},

@@ -33,6 +33,7 @@ from roadmap.outline import Question
 from roadmap.portable import as_json, portable
 from roadmap.portable_rules import RoadmapFile
 from roadmap.reviewing import KEPT
+from tests.cases import over
 from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.stack import GOAL
@@ -43,6 +44,7 @@ from web.turns import LARGE_OF_ONE, few_at_once
 API = "/api/v1"
 IMPORT = f"{API}/imports"
 HTML = {"Accept": "text/html"}
+MIB = 1024 * 1024
 Document = dict[str, Any]
 BESIDE = ("execution_log", "log_source", "measure", "measured_process", "idempotency_key")
 
@@ -169,7 +171,7 @@ class TestComingBack:
         copied = imported(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
-    @pytest.mark.parametrize("title", ["C", "101", "1 + 1", "微积分", "It"])
+    @over("title", ["C", "101", "1 + 1", "微积分", "It"])
     def test_whatever_its_title_is_a_copy_can_be_taken_along_as_well(self, client: TestClient, title: str) -> None:
         document = small()
         document["outline"]["title"] = title
@@ -257,7 +259,7 @@ def card_of(reviewed: list[tuple[ReviewRating, int]]) -> Document:
     return card
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     title=TITLE, notes=st.just("") | TEXT, reviewed=REVIEWED, progress=st.sampled_from(["todo", "learning", "done", "skipped"])
 )
@@ -293,7 +295,7 @@ def goes_on(client: TestClient, path: str) -> None:
             ReviewCard.update(**before).where(ReviewCard.id == card.id).execute()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(card=CARD | REVIEWED.map(card_of))
 def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Document) -> None:
     document = small()
@@ -307,9 +309,9 @@ def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Docu
     assert pointers == {f"#/concepts/{FIRST}/cards/0"}
 
 
-@pytest.mark.parametrize("stability", [0.001, 1e6])
-@pytest.mark.parametrize("reviews", [1, MOST_REVIEWS])
-@pytest.mark.parametrize(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
+@over("stability", [0.001, 1e6])
+@over("reviews", [1, MOST_REVIEWS])
+@over(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
 def test_so_can_one_at_the_bounds(client: TestClient, state: int, step: int | None, reviews: int, stability: float) -> None:
     document = small()
     its = {"state": state, "step": step, "stability": stability, "reviews": reviews, "lapses": reviews, "reviewed_at": AT}
@@ -335,7 +337,7 @@ def places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | in
     return [*([place] if place else []), *(each for name, part in inside for each in places(part, (*place, name)))]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(places(small())), value=JSON | st.sampled_from([small(), AT, "<b>", [], {}, 0, 1, 2, -1]))
 def test_whatever_stands_wherever_it_is_made_or_refused_with_its_place(
     client: TestClient, place: tuple[str | int, ...], value: Any
@@ -457,7 +459,7 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
 
 
 class TestWhatIsRefused:
-    @pytest.mark.parametrize(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
+    @over(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
     def test_what_does_not_fit_is_named_and_changes_nothing(
         self, client: TestClient, place: tuple[str | int, ...], value: Any, pointer: str, said: str
     ) -> None:
@@ -470,14 +472,14 @@ class TestWhatIsRefused:
         assert said in told[pointer], told
         assert rows() == before
 
-    @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+    @over("number", ["NaN", "Infinity", "-Infinity", "1e999"])
     def test_numbers_that_are_none(self, client: TestClient, number: str) -> None:
         before = rows()
         answer = sent(client, json.dumps(small()).replace("3.141592653589793", number).encode())
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"#/concepts/{FIRST}/cards/0/stability")
         assert rows() == before
 
-    @pytest.mark.parametrize(
+    @over(
         ("content", "said"),
         [
             (b"", "empty"),
@@ -495,13 +497,13 @@ class TestWhatIsRefused:
         assert (answer.status_code, said in answer.json()["detail"]) == (400, True), answer.text
         assert rows() == before
 
-    @pytest.mark.parametrize("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])
+    @over("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])
     def test_json_that_is_no_roadmap(self, client: TestClient, content: bytes) -> None:
         before = rows()
         assert sent(client, content).status_code == 422
         assert rows() == before
 
-    @pytest.mark.parametrize(
+    @over(
         ("changed", "name"),
         [
             ({"stability": None}, "stability"),
@@ -579,11 +581,12 @@ def large(size: int) -> bytes:
 
 
 class TestSize:
-    def test_one_as_large_as_may_be_comes_in_and_goes_out(self, client: TestClient) -> None:
-        content = large(15 * 1024 * 1024)
-        assert 15 * 1024 * 1024 < len(content) < LARGEST
+    @pytest.mark.parametrize("size", [2 * MIB, pytest.param(15 * MIB, marks=pytest.mark.long)])
+    def test_one_as_large_as_may_be_comes_in_and_goes_out(self, client: TestClient, size: int) -> None:
+        content = large(size)
+        assert size < len(content) < LARGEST
         path = made(client, content)
-        assert len(client.get(f"{path}/export.json").content) > 15 * 1024 * 1024
+        assert len(client.get(f"{path}/export.json").content) > size
 
     def test_one_that_is_larger_is_refused_by_its_head(self, client: TestClient) -> None:
         before = rows()
@@ -663,7 +666,7 @@ class TestThePage:
         assert self.upload(client, json.dumps(small()).encode(), form="b").status_code == 303
         assert rows()["roadmap"] == 2
 
-    @pytest.mark.parametrize(
+    @over(
         ("content", "status", "said"),
         [
             (b"", 422, "Choose the file first."),
@@ -681,7 +684,7 @@ class TestThePage:
         assert 'type="file"' in answer.text
         assert rows() == before
 
-    @pytest.mark.parametrize(
+    @over(
         "body",
         [
             b"",
@@ -704,9 +707,10 @@ class TestThePage:
         assert client.post("/import", data={"file": "x"}, headers=HTML).status_code == 415
 
 
-def test_the_service_answers_others_while_it_reads_a_large_one(client: TestClient) -> None:
+@pytest.mark.parametrize("size", [2 * MIB, pytest.param(12 * MIB, marks=pytest.mark.long)])
+def test_the_service_answers_others_while_it_reads_a_large_one(client: TestClient, size: int) -> None:
     """Beside the parser of JSON itself nothing holds the loop."""
-    content = large(12 * 1024 * 1024)
+    content = large(size)
     done = threading.Event()
 
     def bring() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import over
 from tests.chaos.kill_points import POINTS, resolve
 from tests.stack import ROOT, clean_environment
 
@@ -47,7 +48,7 @@ def dies(folder: Path, *command: str) -> bool:
     return done.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("name", POINTS)
+@over("name", POINTS)
 def test_every_kill_point_names_functions_that_are_there(name: str) -> None:
     for target in POINTS[name].targets:
         holder, attribute = resolve(target)

@@ -23,6 +23,8 @@ from tasks.queues import content_queue
 from tests.servers import free_port
 from tests.site import Site, page, served, silent
 
+pytestmark = pytest.mark.usefixtures("short")
+
 GOAL = "Become a backend engineer in Python"
 CONCEPT = "python-functions"
 MODULES = (building, link_checks, link_states)

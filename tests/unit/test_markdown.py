@@ -11,9 +11,10 @@ from markdown_it.token import Token
 
 from roadmap import markdown as markdown_module
 from roadmap.markdown import TooIntricate, harmless, sanitized
+from tests.cases import over
 from tests.stack import ROOT
 
-untimed = settings(deadline=None, max_examples=300)
+often = settings(max_examples=3 * settings().max_examples)
 
 
 class Trusting(MarkdownIt):
@@ -136,12 +137,12 @@ REWRITTEN = {
 
 
 class TestRewriting:
-    @pytest.mark.parametrize(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
+    @over(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
     def test_what_may_not_be_passed_on_is_rewritten_at_its_place(self, markdown: str, expected: str) -> None:
         assert hazards(markdown) + [target for target in targets(markdown) if not target.startswith("http")] != []
         assert harmless(markdown) == expected
 
-    @pytest.mark.parametrize(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
+    @over(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
     def test_nothing_of_it_is_left_and_nothing_is_rewritten_twice(self, markdown: str, expected: str) -> None:
         assert hazards(expected) == []
         assert harmless(expected) == expected
@@ -164,7 +165,7 @@ UNCHANGED = {
 
 
 class TestKeeping:
-    @pytest.mark.parametrize("markdown", UNCHANGED.values(), ids=UNCHANGED)
+    @over("markdown", UNCHANGED.values(), ids=UNCHANGED)
     def test_what_may_be_passed_on_stays_byte_for_byte(self, markdown: str) -> None:
         assert harmless(markdown) == markdown
 
@@ -249,14 +250,14 @@ BLOCKS = [
 
 class TestAlways:
     @given(markdowns | quoted | st.text())
-    @untimed
+    @often
     def test_afterwards_no_parser_sees_anything_that_may_not_be_passed_on(self, markdown: str) -> None:
         made = harmless(markdown)
         assert hazards(made) == []
         assert [target for target in targets(made) if not target.lower().startswith(("http:", "https:", "mailto:", "#"))] == []
 
     @given(markdowns | quoted | st.text())
-    @untimed
+    @often
     def test_what_is_harmless_stays_as_it_is(self, markdown: str) -> None:
         made = harmless(markdown)
         assert harmless(made) == made
@@ -264,7 +265,7 @@ class TestAlways:
             assert made == markdown
 
     @given(st.lists(st.sampled_from(BLOCKS) | st.sampled_from([markdown for markdown, _ in REWRITTEN.values()]), max_size=8))
-    @untimed
+    @often
     def test_code_stays_byte_for_byte_next_to_what_is_rewritten(self, parts: list[str]) -> None:
         markdown = "\n\nAnd:\n\n".join(parts)
         made = harmless(markdown)
@@ -273,7 +274,7 @@ class TestAlways:
 
 
 class TestLimits:
-    @pytest.mark.parametrize(
+    @over(
         "markdown",
         [
             "[" * 1500,

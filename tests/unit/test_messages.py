@@ -14,14 +14,13 @@ import pytest
 from huey.api import Task
 from huey.registry import Message
 from huey.utils import ChordConfig
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.memory_storage import ReliableMemoryStorage
 from delivery.messages import Envelope, SignedJsonSerializer, UnreadableMessage
 from delivery.queue import ReliableQueue
-
-untimed = settings(deadline=None)  # a busy machine is no failure
+from tests.cases import over
 
 KEY, OTHER_KEY = "k" * 40, "o" * 40
 SALT, OTHER_SALT = "content", "logs"
@@ -78,19 +77,16 @@ def signed(payload: bytes, *, key: str = KEY, salt: str = SALT) -> bytes:
 
 
 class TestRoundTrip:
-    @untimed
     @given(MESSAGES)
     def test_every_message_comes_back_as_it_was(self, message: Message) -> None:
         read = read_back(message)
         assert read == message
         assert repr(read) == repr(message)  # also the types: 1 is not True, a tuple not a list
 
-    @untimed
     @given(REVOCATIONS)
     def test_every_revocation_comes_back_as_it_was(self, revocation: tuple[datetime | None, bool]) -> None:
         assert read_back(revocation) == revocation
 
-    @untimed
     @given(VALUES)
     def test_every_json_value_comes_back_as_it_was(self, value: Any) -> None:
         assert repr(read_back(value)) == repr(value)
@@ -135,7 +131,7 @@ class TestTasks:
         for option in ("priority", "retries", "retry_delay", "retry_backoff", "expires", "timeout", "eta"):
             assert getattr(got, option) == getattr(task, option), option
 
-    @pytest.mark.parametrize("option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"])
+    @over("option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"])
     def test_an_explicit_zero_is_not_replaced_by_the_tasks_default(self, queue: ReliableQueue, option: str) -> None:
         task = self.first.s(7, **{option: 0})
         assert getattr(task, option) == 0
@@ -182,30 +178,25 @@ class TestRefusal:
         with pytest.raises(UnreadableMessage):
             SERIALIZER.deserialize(data)
 
-    @untimed
     @given(st.binary(max_size=200))
     def test_random_bytes_are_refused(self, data: bytes) -> None:
         self.assert_refused(data)
 
-    @untimed
     @given(st.integers(0, len(MESSAGE) - 1))
     def test_a_truncated_message_is_refused(self, length: int) -> None:
         self.assert_refused(self.MESSAGE[:length])
 
-    @untimed
     @given(st.integers(0, len(MESSAGE) - 1), st.integers(1, 255))
     def test_a_message_with_one_other_byte_is_refused(self, position: int, change: int) -> None:
         data = bytearray(self.MESSAGE)
         data[position] ^= change
         self.assert_refused(bytes(data))
 
-    @untimed
     @given(st.binary(min_size=1, max_size=20))
     def test_a_message_with_something_before_or_behind_it_is_refused(self, more: bytes) -> None:
         self.assert_refused(more + self.MESSAGE)
         self.assert_refused(self.MESSAGE + more)
 
-    @untimed
     @given(MESSAGES)
     def test_a_message_without_a_signature_or_with_another_ones_is_refused(self, message: Message) -> None:
         signature, _, payload = SERIALIZER.serialize(message).partition(b".")
@@ -213,12 +204,10 @@ class TestRefusal:
         self.assert_refused(b"." + payload)
         self.assert_refused(signature + b"." + self.MESSAGE.partition(b".")[2])
 
-    @untimed
     @given(MESSAGES)
     def test_a_message_of_another_queue_is_refused(self, message: Message) -> None:
         self.assert_refused(SignedJsonSerializer([KEY], OTHER_SALT).serialize(message))
 
-    @untimed
     @given(MESSAGES)
     def test_a_message_signed_with_another_key_is_refused(self, message: Message) -> None:
         self.assert_refused(SignedJsonSerializer([OTHER_KEY], SALT).serialize(message))
@@ -237,7 +226,7 @@ class TestRefusal:
         pickle.loads(bomb)
         assert folder.exists()  # it is a bomb indeed
 
-    @pytest.mark.parametrize(
+    @over(
         "payload",
         [
             "",
@@ -327,7 +316,6 @@ def read_by_the_version_before(data: bytes) -> Message:
 class TestEnvelope:
     MESSAGE = Message(id="7", name="tasks.content.plan_roadmap", retries=3, args=("x",), kwargs={})
 
-    @untimed
     @given(MESSAGES, st.floats(1, 1e11), st.dictionaries(TEXT, TEXT, max_size=3))
     def test_what_stands_on_it_comes_back_as_it_was(self, message: Message, at: float, baggage: dict[str, str]) -> None:
         envelope = Envelope(message, at, baggage)

@@ -4,11 +4,11 @@ import json
 import re
 from typing import Any
 
-import pytest
 import yaml
 
 from core.metrics import METRICS, Kind
 from scripts.metrics_table import MARKED, table
+from tests.cases import over
 from tests.stack import ROOT
 
 FOLDER = ROOT / "docs" / "monitoring"
@@ -49,7 +49,7 @@ def test_the_table_of_metrics_is_that_of_the_code() -> None:
     assert all(f"`{name}`" in table() for name in METRICS)
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
+@over("expression", EXPRESSIONS)
 def test_an_expression_names_metrics_and_labels_that_there_are(expression: str) -> None:
     names = names_in(expression)
     assert names

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -27,9 +27,9 @@ from roadmap.outline import (
 from roadmap.prompts import prompt
 from roadmap.reading import ConceptDetail
 from roadmap.requests import RoadmapRequest
+from tests.cases import over
 
 GOAL = RoadmapRequest(goal="Become a backend engineer in Python")
-untimed = settings(deadline=None)  # a busy machine is no failure
 HOURS = st.lists(st.integers(1, 200), min_size=1, max_size=60)
 HOURS_PER_WEEK = st.integers(1, 80)
 
@@ -96,7 +96,6 @@ class TestWeeks:
         assert weeks(made, 8) == {"a": 1, "b": 1, "c": 2, "d": 3}
         assert total_weeks(made, 8) == 3
 
-    @untimed
     @given(HOURS, HOURS_PER_WEEK)
     def test_weeks_begin_with_the_first_and_never_decrease(self, hours: list[int], per_week: int) -> None:
         made = of_hours(hours)
@@ -104,7 +103,6 @@ class TestWeeks:
         assert of_concepts[0] == 1
         assert of_concepts == sorted(of_concepts)
 
-    @untimed
     @given(HOURS, HOURS_PER_WEEK)
     def test_every_concept_has_a_week_within_the_total(self, hours: list[int], per_week: int) -> None:
         made = of_hours(hours)
@@ -112,7 +110,6 @@ class TestWeeks:
         assert list(of_concepts) == [each.key for each in made.concepts()]
         assert max(of_concepts.values()) <= total_weeks(made, per_week)
 
-    @untimed
     @given(HOURS, HOURS_PER_WEEK)
     def test_the_hours_fit_into_the_weeks_and_no_week_is_spare(self, hours: list[int], per_week: int) -> None:
         made = of_hours(hours)
@@ -120,14 +117,12 @@ class TestWeeks:
         assert made.hours == sum(hours)
         assert (total - 1) * per_week < made.hours <= total * per_week
 
-    @untimed
     @given(HOURS, HOURS_PER_WEEK, HOURS_PER_WEEK)
     def test_more_hours_a_week_never_start_anything_later(self, hours: list[int], one: int, other: int) -> None:
         made = of_hours(hours)
         slow, fast = weeks(made, min(one, other)), weeks(made, max(one, other))
         assert all(fast[key] <= slow[key] for key in slow)
 
-    @untimed
     @given(HOURS, HOURS_PER_WEEK)
     def test_a_concept_starts_after_all_hours_of_earlier_weeks_are_spent(self, hours: list[int], per_week: int) -> None:
         spent = 0
@@ -137,7 +132,7 @@ class TestWeeks:
 
 
 class TestTypes:
-    @pytest.mark.parametrize(
+    @over(
         "changes",
         [{"hours": 0}, {"hours": 201}, {"difficulty": 0}, {"difficulty": 6}, {"key": ""}, {"title": ""}, {"title": "x" * 201}],
     )
@@ -145,7 +140,7 @@ class TestTypes:
         with pytest.raises(ValidationError):
             OutlineConcept.model_validate({**concept("a").model_dump(), **changes})
 
-    @pytest.mark.parametrize(
+    @over(
         "url",
         [
             *("ftp://example.org", "javascript:alert(1)", "example.org", "data:,x", ""),

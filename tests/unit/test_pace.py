@@ -379,5 +379,5 @@ class Day(RuleBasedStateMachine):
         assert room(self.pace) == self.limit  # and recovers to the full limit
 
 
-Day.TestCase.settings = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+Day.TestCase.settings = settings(suppress_health_check=[HealthCheck.too_slow])
 TestDay = Day.TestCase

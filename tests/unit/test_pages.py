@@ -22,6 +22,7 @@ from roadmap import execution_log
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind, ResourceType
 from roadmap.statuses import ContentStatus, RoadmapStatus
+from tests.cases import over
 from tests.copies import Copies
 from tests.stack import GOAL
 from web.pages.rendering import with_code
@@ -101,6 +102,7 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
             yield path
 
 
+@pytest.mark.usefixtures("short")
 class TestStart:
     def test_only_the_goal_is_required(self, person: TestClient) -> None:
         tree = tree_of(person, made(person))
@@ -126,7 +128,7 @@ class TestStart:
         assert re.search(r'<option value="zh-Hans" lang="zh-Hans" selected>', page)
         assert person.get(f"{API}/profile").json()["hours_per_week"] == 21
 
-    @pytest.mark.parametrize(
+    @over(
         ("fields", "named"),
         [
             ({"goal": ""}, "goal"),
@@ -177,7 +179,7 @@ class TestStart:
         assert sent[0].headers["location"] == sent[1].headers["location"]
         assert len(person.get(f"{API}/roadmaps").json()["items"]) == 1
 
-    @pytest.mark.parametrize("language", ["", "xx"])
+    @over("language", ["", "xx"])
     def test_a_link_may_leave_the_language_open(self, person: TestClient, language: str) -> None:
         person.put(f"{API}/profile", json={"language": "de"})
         assert AUTOMATIC.search(person.get("/").text) is None
@@ -209,7 +211,7 @@ class TestStart:
 
 
 class TestForms:
-    @pytest.mark.parametrize(
+    @over(
         ("body", "content_type", "status"),
         [
             (b'{"goal": "x"}', "application/json", 415),
@@ -224,12 +226,12 @@ class TestForms:
         answer = person.post("/roadmaps", content=body, headers={"Content-Type": content_type})
         assert "The request cannot be answered" in text_of(answer, status)
 
-    @pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "javascript:1", ""])
+    @over("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "javascript:1", ""])
     def test_nobody_is_led_elsewhere(self, person: TestClient, path: str) -> None:
         answer = person.post("/look", data={"next": path, "theme": "dark"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
-    @pytest.mark.parametrize(
+    @over(
         ("path", "page"),
         [
             ("{roadmap}/revise", "{roadmap}"),
@@ -249,7 +251,7 @@ class TestForms:
         assert (answer.status_code, answer.headers["location"]) == (303, page.format(**names))
         assert person.get(path.format(**names), headers={"Accept": "application/json"}).status_code == 405
 
-    @pytest.mark.parametrize(
+    @over(
         ("accepted", "is_page"),
         [
             ("text/html", True),
@@ -358,7 +360,7 @@ class TestRoadmap:
         assert person.post(f"{path}/cancel").status_code == 303
         assert "This roadmap was stopped" in text_of(person.get(path))
 
-    @pytest.mark.parametrize("headers", [HTML, PART])
+    @over("headers", [HTML, PART])
     def test_what_is_not_there_is_said_by_a_page(self, person: TestClient, headers: dict[str, str]) -> None:
         answer = person.get(f"/roadmaps/{UUID(int=7)}", headers=headers)
         assert "This does not exist" in text_of(answer, 404)
@@ -394,7 +396,7 @@ class TestLive:
         seqs = [int(number) for number in re.findall(r'id="event-(\d+)"', html)]
         assert min(seqs) == 51
 
-    @pytest.mark.parametrize("told", ["-1", "x", "99999999999"])
+    @over("told", ["-1", "x", "99999999999"])
     def test_a_number_that_is_none_is_refused(self, person: TestClient, roadmap: str, told: str) -> None:
         assert person.get(f"{roadmap}/live", headers={"Last-Event-ID": told}).status_code == 422
 
@@ -415,7 +417,7 @@ class TestLearn:
         assert answer.headers["location"] == f"{roadmap}/concepts/{following}"
         assert concepts_of(person, roadmap)[1]["progress"] == "done"
 
-    @pytest.mark.parametrize("fields", [{"status": "mastered"}, {}, {"status": "done", "next": "//evil.example"}])
+    @over("fields", [{"status": "mastered"}, {}, {"status": "done", "next": "//evil.example"}])
     def test_a_progress_that_is_none_is_refused(self, person: TestClient, lesson: str, fields: dict[str, str]) -> None:
         assert person.post(f"{lesson}/progress", data=fields).status_code == 422
 
@@ -450,7 +452,7 @@ class TestLearn:
         assert re.search(r"\d of \d right", text_of(graded))
         assert "Last time" in text_of(person.get(lesson))
 
-    @pytest.mark.parametrize(
+    @over(
         ("fields", "status"),
         [
             ({"version": "1", "questions": "5", "q0": "99"}, 422),
@@ -471,7 +473,7 @@ class TestLearn:
         assert answer.status_code == status
         assert person.get(f"{API}{lesson}/quiz/attempts").json()["items"] == []
 
-    @pytest.mark.parametrize("query", [f"attempt={UUID(int=7)}", "attempt=7", "attempt=", "attempt=1&attempt=2&utm=a&utm=b"])
+    @over("query", [f"attempt={UUID(int=7)}", "attempt=7", "attempt=", "attempt=1&attempt=2&utm=a&utm=b"])
     def test_an_attempt_that_is_none_does_not_take_the_lesson_away(self, person: TestClient, lesson: str, query: str) -> None:
         page = person.get(f"{lesson}?{query}")
         assert "Check my answers" in text_of(page)
@@ -553,9 +555,10 @@ class TestWeight:
         return len(statements)
 
     @pytest.fixture
-    def sizes(self, person: TestClient) -> dict[int, str]:
+    def sizes(self, person: TestClient, copies: Copies) -> dict[int, str]:
         """Roadmaps of so many concepts."""
-        return {count: of_size(made(person), count) for count in (6, 60, 200)}
+        sizes = (6, 60, 200)
+        return copies.of("roadmaps of sizes", lambda: {count: of_size(made(person), count) for count in sizes})
 
     def test_queries_do_not_grow(self, person: TestClient, sizes: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
         for page in ("", "/picture", "/edit"):
@@ -672,7 +675,7 @@ def test_an_error_of_ours_is_a_page_with_its_number(person: TestClient, monkeypa
     assert "script-src 'self'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("kind", EventType)
+@over("kind", EventType)
 def test_every_event_has_its_sentence(kind: EventType) -> None:
     concept = UUID(int=7)
     event = Event(seq=1, type=kind, data={"kind": "quiz", "concept_id": str(concept)}, at=clock.now())
@@ -681,7 +684,7 @@ def test_every_event_has_its_sentence(kind: EventType) -> None:
     assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != said
 
 
-@pytest.mark.parametrize("kind", get_args(ResourceType))
+@over("kind", get_args(ResourceType))
 def test_every_type_of_resource_has_its_word(kind: str) -> None:
     said = Sentences(ENGLISH).resource_type(kind)
     assert said.lower() == kind

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -27,6 +27,7 @@ from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
 from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
+from tests.cases import over
 from tests.copies import Copies
 from tests.stack import GOAL
 
@@ -182,7 +183,6 @@ def parsed(svg: str) -> ET.Element:
 @both
 class TestLayout:
     @each_language
-    @settings(deadline=None, max_examples=40)
     @given(tree=trees())
     def test_no_box_overlaps_another_and_every_label_stays_inside(
         self, direction: Direction, language: str, tree: RoadmapTree
@@ -202,7 +202,6 @@ class TestLayout:
         check_places(layout)
         check_labels(layout)
 
-    @settings(deadline=None, max_examples=25)
     @given(tree=trees())
     def test_every_prerequisite_is_one_curve_that_touches_no_pill_and_stays_in_the_picture(
         self, direction: Direction, tree: RoadmapTree
@@ -263,7 +262,6 @@ def test_columns_stand_side_by_side_and_rows_below_one_another() -> None:
 
 
 class TestDrawing:
-    @settings(deadline=None, max_examples=25)
     @given(tree=trees())
     def test_it_is_xml_with_every_concept_and_every_prerequisite_once(self, tree: RoadmapTree) -> None:
         root = parsed(draw(tree, arrange(tree), lambda id_: f"/concepts/{id_}"))
@@ -400,7 +398,7 @@ class TestMarks:
     READY, PENDING, BUILDING = ContentStatus.ready, ContentStatus.pending, ContentStatus.building
     FAILED, CANCELLED = ContentStatus.failed, ContentStatus.cancelled
 
-    @pytest.mark.parametrize(
+    @over(
         ("progress", "statuses", "mark"),
         [
             ("todo", (READY, READY, READY), Mark.ready),
@@ -434,7 +432,6 @@ class TestMarks:
 
 
 class TestText:
-    @settings(deadline=None)
     @given(text=texts, width=st.integers(110, 400), bold=st.booleans())
     @example(text="DonaudampfschifffahrtsgesellschaftDonaudampfschifffahrtsgesellschaftDonaudampfsc", width=390, bold=False)
     def test_no_line_is_wider_than_it_may_be(self, text: str, width: int, bold: bool) -> None:

@@ -8,10 +8,13 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core.errors import Unavailable
+from tests.cases import over
 from tests.stack import GOAL
 from tests.waiting import wait_until
 from web.events import poller
 from web.preferring import LONGEST_WAIT, wait_of
+
+pytestmark = pytest.mark.usefixtures("short")
 
 ROADMAPS = "/api/v1/roadmaps"
 
@@ -21,7 +24,7 @@ def asked(*values: str) -> int:
     return wait_of(Request({"type": "http", "headers": headers}))
 
 
-@pytest.mark.parametrize(
+@over(
     ("values", "seconds"),
     [
         ([], 0),
@@ -50,7 +53,7 @@ class TestWaiting:
     def test_who_waits_gets_the_outline(self, client: TestClient) -> None:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert (answer.status_code, answer.headers["preference-applied"]) == (201, "wait=20")
-        assert len(answer.json()["stages"]) > 3
+        assert len(answer.json()["stages"]) == 1
         assert answer.headers["location"] == answer.json()["links"]["self"]
         assert client.get(answer.headers["location"]).json()["id"] == answer.json()["id"]
 

@@ -12,6 +12,8 @@ from web.answering import Document
 from web.api.roadmaps import trees
 from web.remembering import Remembered, Source
 
+pytestmark = pytest.mark.usefixtures("short")
+
 KEYS = [UUID(int=number) for number in range(5)]
 
 

@@ -12,10 +12,13 @@ from core.runtime import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.onward import onward
+from tests.cases import over
 from tests.copies import Copies
 from tests.unit.test_learning import right_answers, wrong
 from tests.unit.test_pages import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
 from web.pages.roadmap import view_of
+
+pytestmark = pytest.mark.usefixtures("short")
 
 QUESTIONS = 5  # of the first concept
 
@@ -31,7 +34,7 @@ def person(client: TestClient) -> TestClient:
 @pytest.fixture
 def roadmap(person: TestClient, copies: Copies) -> str:
     """The path of the page of a finished one."""
-    return copies.of("a roadmap by a form", lambda: made(person))
+    return copies.of("a short roadmap by a form", lambda: made(person))
 
 
 @pytest.fixture
@@ -123,7 +126,7 @@ class TestReview:
         assert card_of(again.text) != card
         assert person.get(f"{API}/reviews").json()["due"] == QUESTIONS - 1
 
-    @pytest.mark.parametrize("fields", [{}, {"rating": "perfect", "reviews": "0"}, {"rating": "good", "reviews": "x"}])
+    @over("fields", [{}, {"rating": "perfect", "reviews": "0"}, {"rating": "good", "reviews": "x"}])
     def test_a_rating_that_is_none_changes_nothing(self, person: TestClient, done: str, fields: dict[str, str]) -> None:
         card = card_of(person.get("/review").text)
         assert 'role="alert"' in person.post(f"/review/{card}", data=fields).text
@@ -135,9 +138,7 @@ class TestReview:
         assert "does not belong to the question" in text_of(answer, 422)
         assert card_of(answer.text) == card
 
-    @pytest.mark.parametrize(
-        "query", ["card={card}&chosen=99", "card={card}&chosen=x", "card=7&chosen=0", "card={none}&chosen=0", "done=-1"]
-    )
+    @over("query", ["card={card}&chosen=99", "card={card}&chosen=x", "card=7&chosen=0", "card={none}&chosen=0", "done=-1"])
     def test_an_address_that_somebody_has_changed_asks_the_question(self, person: TestClient, done: str, query: str) -> None:
         card = card_of(person.get("/review").text)
         page = person.get("/review?" + query.format(card=card, none=UUID(int=7)))
@@ -255,7 +256,7 @@ class TestPace:
         tree = tree_of(person, roadmap)
         assert (tree["deadline"], tree["begins_on"]) == (None, str(clock.now().date()))
 
-    @pytest.mark.parametrize(
+    @over(
         ("fields", "named"),
         [
             ({"hours_per_week": "0", "deadline": ""}, "hours_per_week"),

@@ -23,10 +23,13 @@ from roadmap.link_states import digest
 from roadmap.picture.drawing import inlined
 from roadmap.reading import resources_of
 from roadmap.secret_links import MOST
+from tests.cases import over
 from tests.copies import Copies
 from tests.waiting import wait_until
 from web import idempotency
 from web.remembering import Remembered
+
+pytestmark = pytest.mark.usefixtures("short")
 
 API = "/api/v1"
 ANY_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -101,7 +104,7 @@ class TestLinks:
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
         assert len(client.get(f"{roadmap}/links").json()["items"]) == MOST
 
-    @pytest.mark.parametrize(
+    @over(
         ("body", "pointer"),
         [
             ({}, "#/purpose"),

@@ -12,7 +12,6 @@ from uuid import UUID
 import peewee
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -652,7 +651,6 @@ class TestAnyOrder:
     def limited(self, books: None, monkeypatch: pytest.MonkeyPatch) -> None:
         budgets(monkeypatch, roadmap="0.02", month="0.03")
 
-    @hypothesis_settings(max_examples=60, deadline=None)
     @given(st.lists(BEGIN | BEGIN | END | OTHER, max_size=25))
     def test_whatever_happens_the_sums_are_those_of_the_calls_and_within_the_budgets(
         self, deeds: list[tuple[str, int, int]]

@@ -19,6 +19,7 @@ from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter
 from tasks import content, logs, upkeep
 from tasks.queues import OUTAGE_PAUSE, content_queue, job, logs_queue
+from tests.cases import over
 
 NAMES = {
     "tasks.content.plan_roadmap": (content_queue, content.plan_roadmap),
@@ -39,7 +40,7 @@ for queue in (content_queue, logs_queue):
     print(*queue._registry._registry)
 """
 
-over_names = pytest.mark.parametrize("name", NAMES)
+over_names = over("name", NAMES)
 
 
 class TestNames:

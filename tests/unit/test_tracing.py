@@ -18,13 +18,16 @@ from roadmap.rescue import overdue
 from roadmap.steps import Step, StepName
 from tasks.content import _message
 from tasks.queues import content_queue
+from tests.cases import over
+
+pytestmark = pytest.mark.usefixtures("short")
 
 ID, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{ID}-{SPAN}-01"
 
 
 class TestHeader:
-    @pytest.mark.parametrize(
+    @over(
         ("header", "is_sampled"),
         [
             (GOOD, True),
@@ -40,7 +43,7 @@ class TestHeader:
         assert received([trace.traceparent]).trace_id == UUID(ID)
         assert trace.traceparent.startswith(f"00-{ID}-{trace.span_id}-0{int(is_sampled)}")
 
-    @pytest.mark.parametrize(
+    @over(
         "headers",
         [
             [],

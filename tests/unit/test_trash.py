@@ -25,9 +25,12 @@ from roadmap.leases import PLANNING
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from tasks.upkeep import rescue_overdue
+from tests.cases import over
 from tests.copies import Copies
 from tests.stack import GOAL
 from web.routes import ENDPOINTS, PAGES
+
+pytestmark = pytest.mark.usefixtures("short")
 
 API = "/api/v1"
 KEPT = {"execution_log", "log_source", "first_answer"}  # and what is not of one roadmap
@@ -36,7 +39,7 @@ KEPT = {"execution_log", "log_source", "first_answer"}  # and what is not of one
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+    return copies.of("a short roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
 
 
 def id_of(path: str) -> UUID:
@@ -191,7 +194,7 @@ class TestOutOfIt:
         assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
         assert in_trash(client) == []
 
-    @pytest.mark.parametrize("method", ["POST", "DELETE"])
+    @over("method", ["POST", "DELETE"])
     def test_what_is_not_in_it_cannot_come_out(self, client: TestClient, roadmap: str, method: str) -> None:
         path = f"{API}/trash/{id_of(roadmap)}" + ("/restore" if method == "POST" else "")
         answer = client.request(method, path)

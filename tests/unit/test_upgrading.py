@@ -11,6 +11,8 @@ from roadmap.catalogue import Catalogue
 from roadmap.outline import ContentKind, Contents, Tutorial
 from tasks import content
 
+pytestmark = pytest.mark.usefixtures("short")
+
 GOAL = "Become a backend engineer in Python"
 
 

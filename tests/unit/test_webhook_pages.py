@@ -11,9 +11,12 @@ from core.runtime import transaction
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.outbox import WebhookEvent
 from roadmap.webhooks import MOST_WEBHOOKS
+from tests.cases import over
 from tests.receiver import Receiver, receiving, status
 from tests.unit.test_pages import CHINESE, text_of
 from web.pages.webhooks import MOST_SHOWN
+
+pytestmark = pytest.mark.usefixtures("short")
 
 HTML = {"Accept": "text/html"}
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{43}=")
@@ -114,7 +117,7 @@ def test_it_is_disabled_enabled_and_deleted(person: TestClient, receiver: Receiv
     assert person.get(path).status_code == 404
 
 
-@pytest.mark.parametrize(
+@over(
     ("fields", "name", "sentence"),
     [
         ({"url": "ftp://example.org"}, "url", "begins with https://"),

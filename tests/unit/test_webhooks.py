@@ -31,11 +31,14 @@ from roadmap.steps import Step, StepName
 from roadmap.webhooks import WebhookRequest
 from tasks import upkeep
 from tasks.queues import content_queue
+from tests.cases import over
 from tests.receiver import Receiver, gate, raw, receiving, silence, status
 from tests.stack import GOAL
 from tests.unit.test_building import LEASE_OVER, LONG, Failing, accepted
 from tests.unit.test_decisions import CHANGED, PLAN, Designer
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("short")
 
 API = "/api/v1"
 BASE = f"{API}/webhooks"
@@ -847,7 +850,7 @@ class TestManaging:
         assert answer.status_code == 409
         assert len(client.get(BASE).json()["items"]) == 10
 
-    @pytest.mark.parametrize(
+    @over(
         ("body", "pointer"),
         [
             ({}, "#/url"),
