@@ -308,10 +308,7 @@ ANSWERS = (
         old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
         new='re.fullmatch(r"[1-9][0-9]*", value)',
         lost="An address with a long number is answered with an error of the server.",
-        found_by=(
-            "tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",
-            "tests/fuzz/test_server.py",
-        ),
+        found_by=("tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",),
     ),
 )
 
@@ -363,7 +360,7 @@ DOMAIN = (
         old="raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)",
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
-        found_by=("tests/integration/test_operators_commands.py",),
+        found_by=("tests/integration/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",),
     ),
     Fault(
         name="official-by-the-end-of-a-name",
