@@ -94,7 +94,7 @@ def is_well(fault: Fault | None, tests: Collection[str], seconds: float) -> bool
         try:
             failed = first_failure(copy, tests, seconds)
         except TimeoutError as error:
-            print(f"NOT FOUND: {error}", end="", flush=True)
+            print(f"{'NOT FOUND' if fault else 'FAILED'}: {error}", end="", flush=True)
             return False
     if fault is None:
         said = "all pass" if failed is None else f"FAILED with nothing planted: {failed}"

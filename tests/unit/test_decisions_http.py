@@ -153,3 +153,8 @@ def test_an_event_that_ended_it_once_does_not_end_the_stream_when_more_came_afte
     told = [line for line in client.get(f"{path}/events").text.splitlines() if line.startswith("event: ")]
     assert told.count("event: roadmap.ready") == 2
     assert told[-1] == "event: roadmap.ready"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "01", "1.0", "2147483648", "9" * 30])
+def test_a_number_that_no_revision_can_have_is_not_found(client: TestClient, path: str, number: str) -> None:
+    assert client.get(f"{path}/revisions/{number}").status_code == 404

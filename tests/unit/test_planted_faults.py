@@ -17,11 +17,12 @@ each = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 
 @cache
 def names_in(file: str) -> frozenset[str]:
-    """Tests of a file as pytest names them, without the parameters."""
+    """Tests of a file, and classes of them, as pytest names them, without the parameters."""
     body = ast.parse((ROOT / file).read_text("utf-8")).body
-    of_classes = [(f"{each.name}::", each.body) for each in body if isinstance(each, ast.ClassDef)]
-    places = [("", body), *of_classes]
-    return frozenset(f"{way}{each.name}" for way, its in places for each in its if isinstance(each, TEST))
+    classes = [each for each in body if isinstance(each, ast.ClassDef)]
+    places = [("", body), *((f"{each.name}::", each.body) for each in classes)]
+    tests = {f"{way}{each.name}" for way, its in places for each in its if isinstance(each, TEST)}
+    return frozenset(tests | {each.name for each in classes})
 
 
 def test_each_has_a_name_of_its_own() -> None:

@@ -251,6 +251,7 @@ class TestMeasures:
     def test_an_official_host_is_named_with_its_publisher(self) -> None:
         assert links.is_official("https://docs.python.org/3/library/functools.html#x")
         assert not links.is_official("https://docs.python.org.example.org/")
+        assert not links.is_official("https://not-arxiv.org/")
         assert all(name and publisher for name, publisher in links.official_hosts().items())
 
     def test_an_address_that_cannot_be_read_is_of_nobody_in_particular(self) -> None:
