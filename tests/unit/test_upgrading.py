@@ -46,7 +46,7 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: Catalogue) -> None:
-    monkeypatch.setattr(content, "_chosen", lambda: generator)
+    monkeypatch.setattr(content, "generator", lambda: generator)
 
 
 def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay(
