@@ -485,7 +485,7 @@ class TestSessions:
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level("INFO", "roadmap.security")
-        monkeypatch.setattr(noting, "OFTEN", limits.Limit("noted by this test", noting.OFTEN.most, 60))
+        monkeypatch.setattr(noting, "OFTEN", limits.Limit(new_id().hex, noting.OFTEN.most, 60))
         who = registered(client)
         log_in(client, who)
         client.post(f"{AUTH}/login", json={"email": who["email"], "password": ANOTHER})
@@ -505,7 +505,7 @@ class TestSessions:
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level("INFO", "roadmap.security")
-        monkeypatch.setattr(noting, "OFTEN", limits.Limit("noted by this test", noting.OFTEN.most, 60))
+        monkeypatch.setattr(noting, "OFTEN", limits.Limit(new_id().hex, noting.OFTEN.most, 60))
         for _ in range(2 * noting.OFTEN.most):
             assert client.get(ROADMAPS).status_code == 401
         assert len(caplog.records) == noting.OFTEN.most
