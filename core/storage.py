@@ -69,7 +69,7 @@ def open_database(settings: Settings) -> peewee.Database:
         limits = {} if settings.direct_database_url else {"options": f"{_own_options(url)} {SESSION_LIMITS}".strip()}
         return LimitedPool(
             url,
-            max_connections=_connections(settings),
+            max_connections=most_connections(settings),
             timeout=POOL_WAIT,
             autoconnect=False,
             connect_timeout=5,
@@ -83,7 +83,7 @@ def open_database(settings: Settings) -> peewee.Database:
         str(settings.data_dir / "roadmap.db"),
         pragmas=SQLITE_PRAGMAS,
         lock_type="IMMEDIATE",
-        max_connections=_connections(settings),
+        max_connections=most_connections(settings),
         timeout=POOL_WAIT,
         autoconnect=False,
         check_same_thread=False,
@@ -150,7 +150,8 @@ def _from_hex(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
 
 
-def _connections(settings: Settings) -> int:
+def most_connections(settings: Settings) -> int:
+    """That a process of this service may have to the database at once."""
     return {
         ServiceType.api: API_CONNECTIONS,
         ServiceType.huey_logs: settings.logs_workers + 2,  # and what saves counts and the last records

@@ -125,15 +125,15 @@ def language_of(tag: str) -> str | None:
 @lru_cache(maxsize=1)
 def tracks() -> dict[str, Track]:
     """Every track whose head can be read, by its id, the first first. `broken_heads` names the others."""
-    return {track.id: track for track in sorted(_heads()[0], key=lambda track: track.position)}
+    return {track.id: track for track in sorted(heads()[0], key=lambda track: track.position)}
 
 
 def broken_heads() -> list[str]:
-    return _heads()[1]
+    return heads()[1]
 
 
 @lru_cache(maxsize=1)
-def _heads() -> tuple[list[Track], list[str]]:
+def heads() -> tuple[list[Track], list[str]]:
     """`track.toml` of each folder, or why it cannot be used."""
     found, broken = [], []
     for file in sorted(TRACKS.glob("*/track.toml")):

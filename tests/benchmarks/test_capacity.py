@@ -2,6 +2,7 @@
 
 import random as dice
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil, inf, nan
@@ -115,13 +116,11 @@ def test_the_pace_is_that_of_the_service(limit: int, moves: list[str], seed: int
             elif move == "b":
                 assert ours.begin(now) == waits(real.begin)
             elif move == "w":
-                real._thread.began = began
-                real.went_well()
+                on_a_new_thread(real.went_well)
                 ours.went_well(began)
             elif move == "s":
-                real._thread.began = began
                 told = chance.choice([None, 1.5])
-                real.slow_down(told)
+                on_a_new_thread(real.slow_down, told)
                 ours.slow_down(now, began, told)
             elif holding:
                 holding.pop().__exit__(None, None, None)
@@ -129,6 +128,12 @@ def test_the_pace_is_that_of_the_service(limit: int, moves: list[str], seed: int
             assert real.slots == ours.slots
     finally:
         dice.setstate(state)
+
+
+def on_a_new_thread(do: Callable[..., object], *given: object) -> None:
+    """As of a request that has begun just now."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(do, *given).result()
 
 
 def waits(ask: Callable[[], object]) -> float:
@@ -326,7 +331,7 @@ def test_connections_are_those_of_the_pools() -> None:
     urls = {"database_url": "postgresql://localhost/x", "redis_url": "redis://localhost", "secret_key": "k" * 40}
 
     def of(service: ServiceType) -> int:
-        return storage._connections(Settings.model_validate({**urls, "service_type": service, "content_workers": 32}))
+        return storage.most_connections(Settings.model_validate({**urls, "service_type": service, "content_workers": 32}))
 
     assert of(ServiceType.api) == needs.API_CONNECTIONS
     assert of(ServiceType.huey_logs) == needs.LOGS_THREADS + needs.BESIDE_LOGS

@@ -59,8 +59,7 @@ def embedded(make_stack: MakeStack, paced: Model) -> Iterator[Stack]:
 @contextmanager
 def frozen(postgres: Postgres) -> Iterator[None]:
     """SIGSTOP to the whole server; its children are in groups of their own."""
-    assert postgres._process is not None
-    parent = postgres._process.pid
+    parent = postgres.pid
     postgres.pause()  # first, so that it has no new children
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True)
     children = [int(pid) for pid in found.stdout.split()]

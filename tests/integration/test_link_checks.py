@@ -161,7 +161,7 @@ def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(on_postgres: N
         LinkUse.update(replaced_at=clock.now()).execute()
     with ThreadPoolExecutor(1) as pool, transaction():
         LinkUse.update(replaced_at=clock.now()).where(LinkUse.content == parts[0]).execute()
-        pool.submit(link_checks._check_due).result(timeout=10)
+        pool.submit(link_checks.look_after, by_model=True).result(timeout=10)
     with session():
         waiting = {use.content_id for use in LinkUse.select().where(LinkUse.replaced_at.is_null())}
         assert ({link.state for link in CheckedLink.select()}, waiting) == ({"alive"}, {parts[1]})

@@ -394,12 +394,12 @@ class TestSources:
             ExecutionLog.insert({**document(old), "at": old}).execute()
         logs_queue.storage.enqueue(b"a batch that waits")
         try:
-            upkeep._clean_up()
+            upkeep.rescue_overdue.call_local()
             assert counts_of(LogSource) == 2
             assert counts_of(ExecutionLog) == 2
         finally:
             logs_queue.storage.flush_queue()
-        upkeep._clean_up()
+        upkeep.rescue_overdue.call_local()
         assert counts_of(LogSource) == 1
         assert ledger() == Ledger(stored=2, missing=0, dropped=0)
 

@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg2
 import pytest
 
 from core import clock
@@ -259,12 +260,13 @@ def test_the_text_index_is_used_for_chinese_as_well(postgres: Any, tmp_path: Pat
 def test_a_search_that_takes_too_long_says_how_to_narrow_it(
     postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with own_database(tmp_path, postgres):
+    with own_database(tmp_path, postgres) as mine:
         note()
         monkeypatch.setattr(log_search, "SEARCH_SECONDS", 0.05)
-        monkeypatch.setattr(log_search, "_conditions", lambda _: [log_search.peewee.SQL("pg_sleep(10) IS NOT NULL")])
-        with pytest.raises(Invalid) as refused:
-            found()
+        with closing(psycopg2.connect(mine.database_url.get_secret_value())) as other:
+            other.cursor().execute("LOCK TABLE execution_log")  # for which the search waits
+            with pytest.raises(Invalid) as refused:
+                found()
         assert refused.value.fields[0].detail.endswith("narrow it by a range of time, a roadmap or a trace")
         monkeypatch.undo()
         assert found() == ["It happened."]  # the connection is good
@@ -272,18 +274,19 @@ def test_a_search_that_takes_too_long_says_how_to_narrow_it(
 
 def test_in_embedded_mode_others_write_while_somebody_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which has no limit there, and may read every record."""
-    read, written = log_search._read, []
+    limited, written = log_search.limited, []
 
-    def meanwhile(query: Any) -> Any:
-        with closing(sqlite3.connect(tmp_path / "roadmap.db", timeout=0)) as other:
+    @contextmanager
+    def meanwhile(**limits: float) -> Iterator[None]:
+        with limited(**limits), closing(sqlite3.connect(tmp_path / "roadmap.db", timeout=0)) as other:
             other.execute("BEGIN IMMEDIATE")
             written.append(other.execute("UPDATE execution_log SET message = 'It was changed.'").rowcount)
             other.commit()
-        return read(query)
+            yield
 
     with own_database(tmp_path, None):
         note()
-        monkeypatch.setattr(log_search, "_read", meanwhile)
+        monkeypatch.setattr(log_search, "limited", meanwhile)
         assert found() == ["It was changed."]
         assert [json.loads(page)["message"] for page in export(LogFilter())] == ["It was changed."]
     assert written == [1, 1]

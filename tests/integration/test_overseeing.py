@@ -1,18 +1,24 @@
 """Roadmaps as operators see them, and how one was made: real processes, in both modes, with a model that fails and recovers."""
 
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from llmock.scenarios import Fail, Match
 
+from core.errors import Invalid
+from core.runtime import database, session
+from roadmap import overseeing
+from roadmap.overseeing import Sought
 from tests.integration.conftest import GOAL, Provider
+from tests.integration.logbook import own_database
 from tests.operating import promote
 from tests.servers import Postgres
-from tests.stack import PASSWORD, ROOT, Stack, clean_environment
+from tests.stack import PASSWORD, Stack
 from tests.waiting import wait_until
 
 LIST = "/api/v1/admin/roadmaps"
@@ -205,30 +211,18 @@ def test_what_does_not_fit_is_named(
         assert (page.status_code, f'id="{parameter}-error"' in page.text) == (422, True)
 
 
-def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(postgres: Postgres) -> None:
+def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next one finds the session as it was."""
-    code = """
-from core.errors import Invalid
-from core.runtime import database
-from roadmap import overseeing
-overseeing.SEARCH_SECONDS = 0.2
-try:
-    with overseeing._limited():
-        database.execute_sql("SELECT pg_sleep(30)")
-except Invalid as error:
-    print(error.detail, error.fields[0].detail)
-overseeing.SEARCH_SECONDS = 3
-with overseeing._limited():
-    print(database.execute_sql("SHOW statement_timeout").fetchone())
-with overseeing.session():
-    print(database.execute_sql("SHOW statement_timeout").fetchone())
-"""
-    url = postgres.create_database("given_up")
-    settings = {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "x" * 40}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        **{"cwd": ROOT, "env": {**clean_environment(), **settings}, "capture_output": True, "text": True, "timeout": 60},
-    )
-    said, during, after = run.stdout.strip().split("\n")
-    assert said.startswith("The search takes too long. takes longer than 0.2 s: narrow it by owner, status or time")
-    assert (during, after) == ("('3s',)", "('0',)"), run.stderr
+    monkeypatch.setattr(overseeing, "SEARCH_SECONDS", 0.2)
+    with own_database(tmp_path, postgres) as mine:
+        with closing(psycopg2.connect(mine.database_url.get_secret_value())) as other:
+            other.cursor().execute("LOCK TABLE roadmap")  # for which the search waits
+            with pytest.raises(Invalid) as refused:
+                overseeing.search(Sought(), before=None, limit=1)
+        assert refused.value.detail == "The search takes too long."
+        assert refused.value.fields[0].detail.startswith("takes longer than 0.2 s: narrow it by owner, status or time")
+        assert overseeing.search(Sought(), before=None, limit=1).items == []
+        with session():
+            assert database.execute_sql("SHOW statement_timeout").fetchone() == ("0",)

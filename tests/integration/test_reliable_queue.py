@@ -796,7 +796,7 @@ class TestLooking:
 
     def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(self, own_broker: Redis) -> None:
         works = on(own_broker)
-        message = works.queue._registry.create_message(works.note.s("of the version before"))
+        message = works.queue.serializer.deserialize(works.queue.serialize_task(works.note.s("of the version before")))
         works.queue.storage.enqueue(works.queue.serializer.serialize(message))
         works.queue.storage.enqueue(b"garbage", 1)
         standing, oldest = works.queue.standing()
@@ -980,7 +980,6 @@ class TestRevoking:
         client = own_broker.client()
         client.config_resetstat()
         monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 60.0)
-        works.queue._revoked_at = -FOR_EVER
 
         assert works.queue.drain() == tasks
 

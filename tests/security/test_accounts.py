@@ -1,6 +1,7 @@
 """Accounts, attack first: guessing, stealing, fixing and forging what proves who somebody is."""
 
 import hashlib
+import importlib.util
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from core.errors import Unauthenticated
 from core.ids import new_id
 from core.runtime import session, settings
 from core.settings import Admission
+from core.storage import signing_keys
 from core.strength import COMMON, weakness
 from models.accounts import Account, ApiKey, Invitation, LoginSession
 from roadmap import accounts, api_keys, invitations, log_search, passwords, principals, sessions
@@ -339,8 +341,6 @@ class TestSessions:
 
     def test_a_session_ends_by_its_age(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         token = registered(client)["headers"]["Authorization"].split()[1]
-        signed = tokens._serializer(Purpose.access)
-        assert signed.loads(token, max_age=int(settings.token_ttl_seconds))
         monkeypatch.setattr(tokens, "settings", settings.model_copy(update={"token_ttl_seconds": -1.0}))
         with pytest.raises(Unauthenticated, match="expired"):
             tokens.read_access_token(token)
@@ -356,26 +356,33 @@ class TestSessions:
     @pytest.mark.parametrize("more", ["!", "!" * 20_000, " ", "\n", "=", "é"])
     def test_a_token_is_written_in_one_way(self, more: str) -> None:
         token = tokens.access_token(sessions.Login(new_id(), new_id(), False))
-        before = dict(tokens._verified)
-        for altered in (token[:-5] + more + token[-5:], token + more):
+        for altered in (token[:-5] + more + token[-5:], token + more) * 2:
             with pytest.raises(Unauthenticated, match="not valid"):
                 tokens.read_access_token(altered)
-        assert tokens._verified == before
 
     def test_of_so_many_tokens_only_the_newest_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tokens, "MOST_REMEMBERED", 3)
-        monkeypatch.setattr(tokens, "_verified", {})
-        logins = [sessions.Login(new_id(), new_id(), False) for _ in range(5)]
-        made = [tokens.access_token(login) for login in logins]
-        assert [tokens.read_access_token(token) for token in made] == logins
-        assert list(tokens._verified) == made[-3:]
-        assert [tokens.read_access_token(token) for token in made] == logins
+        process, verified, loads = another_process("k" * 40), [], URLSafeTimedSerializer.loads
 
-    def test_a_session_that_nobody_uses_ends_and_one_in_use_does_not(self, client: TestClient) -> None:
+        def verify(serializer: URLSafeTimedSerializer, token: str, **how: Any) -> Any:
+            verified.append(token)
+            return loads(serializer, token, **how)
+
+        monkeypatch.setattr(process, "MOST_REMEMBERED", 3)
+        monkeypatch.setattr(URLSafeTimedSerializer, "loads", verify)
+        logins = [sessions.Login(new_id(), new_id(), False) for _ in range(5)]
+        made = [process.access_token(login) for login in logins]
+        assert [process.read_access_token(token) for token in made] == logins
+        assert [process.read_access_token(token) for token in made[::-1]] == logins[::-1]
+        assert verified == [*made, *made[1::-1]]
+
+    def test_a_session_that_nobody_uses_ends_and_one_in_use_does_not(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(standing, "NOTES_EVERY", -1.0)
         idle, used = registered(client), registered(client)
         clock.travel(timedelta(seconds=settings.session_idle_seconds - 60))
         assert works(client, used["headers"])
-        standing.standing._note()  # what its thread does twice a minute
+        standing.standing.refresh()  # what its thread does every second, and notes twice a minute
         clock.travel(timedelta(seconds=120))
         assert sessions.end_idle() == 1
         standing.standing.refresh()
@@ -478,7 +485,7 @@ class TestSessions:
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level("INFO", "roadmap.security")
-        monkeypatch.setattr(noting, "_refusals", limits.Limiter())
+        monkeypatch.setattr(noting, "OFTEN", limits.Limit(new_id().hex, noting.OFTEN.most, 60))
         who = registered(client)
         log_in(client, who)
         client.post(f"{AUTH}/login", json={"email": who["email"], "password": ANOTHER})
@@ -498,10 +505,27 @@ class TestSessions:
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level("INFO", "roadmap.security")
-        monkeypatch.setattr(noting, "_refusals", limits.Limiter())
+        monkeypatch.setattr(noting, "OFTEN", limits.Limit(new_id().hex, noting.OFTEN.most, 60))
         for _ in range(2 * noting.OFTEN.most):
             assert client.get(ROADMAPS).status_code == 401
         assert len(caplog.records) == noting.OFTEN.most
+
+
+def signed(payload: Any, salt: str = Purpose.access) -> str:
+    """As this process signs its tokens: with its keys, the newest last."""
+    keys = list(reversed(signing_keys(settings)))
+    return str(URLSafeTimedSerializer(keys, salt=salt, signer_kwargs=SHA256).dumps(payload))
+
+
+def another_process(*keys: str) -> Any:
+    """The tokens as a process has them that begins with these keys."""
+    found = importlib.util.find_spec("web.tokens")
+    assert found is not None
+    assert found.loader is not None
+    made: Any = importlib.util.module_from_spec(found)
+    found.loader.exec_module(made)
+    made.signing_keys = lambda settings: keys
+    return made
 
 
 class TestTokens:
@@ -510,9 +534,8 @@ class TestTokens:
         login = tokens.read_access_token(who["headers"]["Authorization"].split()[1])
         payload = [login.session_id.hex, login.account_id.hex, 0]
         for salt in [*(purpose for purpose in Purpose if purpose is not Purpose.access), "itsdangerous", "", "delivery"]:
-            forged = URLSafeTimedSerializer(tokens._keys(), salt=salt, signer_kwargs=SHA256).dumps(payload)
-            assert not works(client, bearer(str(forged)))
-        assert works(client, bearer(str(tokens._serializer(Purpose.access).dumps(payload))))
+            assert not works(client, bearer(signed(payload, salt)))
+        assert works(client, bearer(signed(payload)))
 
     def test_no_byte_of_a_token_can_be_changed(self, client: TestClient) -> None:
         token = registered(client)["headers"]["Authorization"].split()[1]
@@ -523,37 +546,22 @@ class TestTokens:
 
     @pytest.mark.parametrize("payload", [[], ["a", "b", 1], "x", None, {"a": 1}, [1, 2, 3], ["0" * 32, "0" * 32]])
     def test_what_is_signed_but_no_login_is_refused(self, client: TestClient, payload: Any) -> None:
-        signed = tokens._serializer(Purpose.access).dumps(payload)
-        assert not works(client, bearer(str(signed)))
+        assert not works(client, bearer(signed(payload)))
 
-    def test_keys_are_rotated_without_logging_anybody_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_keys_are_rotated_without_logging_anybody_out(self) -> None:
         login = sessions.Login(new_id(), new_id(), False)
-
-        def with_keys(*keys: str) -> None:
-            monkeypatch.setattr(tokens, "signing_keys", lambda settings: keys)
-            for cached in (tokens._serializer, tokens._signer):
-                cached.cache_clear()
-            tokens._verified.clear()
-
         old, new = "o" * 40, "n" * 40
-        with_keys(old)
-        token, csrf = tokens.access_token(login), tokens.csrf_token(login.session_id)
-        with_keys(new, old)
-        assert tokens.read_access_token(token) == login
-        assert tokens.is_csrf_token(csrf, login.session_id)
-        renewed = tokens.access_token(login)
-        with_keys(new)
-        assert tokens.read_access_token(renewed) == login
+        before, between, after = another_process(old), another_process(new, old), another_process(new)
+        token, csrf = before.access_token(login), before.csrf_token(login.session_id)
+        assert between.read_access_token(token) == login
+        assert between.is_csrf_token(csrf, login.session_id)
+        renewed = between.access_token(login)
+        assert after.read_access_token(renewed) == login
         with pytest.raises(Unauthenticated):
-            tokens.read_access_token(token)
-        assert not tokens.is_csrf_token(csrf, login.session_id)
-        with_keys(old)
+            after.read_access_token(token)
+        assert not after.is_csrf_token(csrf, login.session_id)
         with pytest.raises(Unauthenticated):
-            tokens.read_access_token(renewed)
-        monkeypatch.undo()
-        for cached in (tokens._serializer, tokens._signer):
-            cached.cache_clear()
-        tokens._verified.clear()
+            before.read_access_token(renewed)
 
     def test_nobody_becomes_an_administrator_by_saying_so(self, client: TestClient) -> None:
         for more in ({"is_admin": True}, {"scopes": ["admin"]}, {"role": "admin"}):
@@ -634,12 +642,12 @@ class TestApiKeys:
         assert not works(client, bearer(key["key"]))
         assert client.get(KEYS, headers=who["headers"]).json()["items"] == []
 
-    def test_a_key_expires(self, client: TestClient) -> None:
+    def test_a_key_expires(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         key = bearer(self.made(client, registered(client), expires_in_days=1)["key"])
         assert works(client, key)
         clock.travel(timedelta(days=1, seconds=1))
         assert not works(client, key)
-        standing.standing._keys.clear()
+        monkeypatch.setattr(standing, "KEY_SECONDS", 0.0)  # it is looked up again
         assert not works(client, key)
 
     @pytest.mark.parametrize("days", [0, -1, 367, 10**9])
@@ -647,12 +655,15 @@ class TestApiKeys:
         answer = client.post(KEYS, json={"name": "x", "expires_in_days": days}, headers=registered(client)["headers"])
         assert answer.status_code == 422
 
-    def test_the_last_use_of_a_key_is_noted_beside_the_requests(self, client: TestClient) -> None:
+    def test_the_last_use_of_a_key_is_noted_beside_the_requests(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(standing, "NOTES_EVERY", -1.0)
         who = registered(client)
         key = self.made(client, who)
         assert key["used_at"] is None
         assert works(client, bearer(key["key"]))
-        standing.standing._note()
+        standing.standing.refresh()
         (item,) = client.get(KEYS, headers=who["headers"]).json()["items"]
         assert item["used_at"] is not None
 

@@ -15,6 +15,7 @@ import pickle
 import signal
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -445,7 +446,7 @@ def test_messages_of_what_is_over_have_no_effect_when_they_come_again(stack: Sta
         for number in range(SEVERAL):
             for data in sorted(taken, reverse=number % 2 == 1):
                 queue.storage.enqueue(data, number % 2)
-        queue.storage.add_to_schedule(sorted(taken)[0], queue._get_timestamp())
+        queue.storage.add_to_schedule(sorted(taken)[0], datetime.now(UTC).replace(tzinfo=None))
         wait_until_idle(queue)
         assert queue.storage.dead_letters() == []
     stack.stop()

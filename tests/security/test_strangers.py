@@ -169,7 +169,7 @@ class TestThreads:
             assert len(began) == turns.PUBLIC_HANDLERS
             gate.set()
         assert len(began) == 8
-        assert turns._strangers == {}
+        assert await turns.in_public_thread("192.0.2.1", threading.get_ident)  # its places are free again
 
     @pytest.mark.anyio
     async def test_who_waits_for_too_long_is_told_so_and_what_has_begun_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ class TestLog:
     def test_tracebacks_of_one_fault_are_few_and_hide_no_other(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(errors, "_unexpected_errors", Limiter())
+        monkeypatch.setattr(errors, "TRACEBACKS", Limit("tracebacks of this test", errors.TRACEBACKS.most, 60))
         monkeypatch.setattr("web.api.documentation.meaning_of", lambda kind: {}[kind])
         monkeypatch.setattr("roadmap.reading.list_roadmaps", lambda *_, **__: 1 / 0)
         with caplog.at_level(logging.ERROR):

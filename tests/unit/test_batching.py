@@ -55,6 +55,11 @@ async def until(condition: Callable[[], object]) -> None:
     await asyncio.to_thread(wait_until, condition)
 
 
+async def begun() -> None:
+    """Every task that was made so far has begun, and waits in the line."""
+    await asyncio.sleep(0)
+
+
 def test_each_item_gets_its_own_result(gate: Gate) -> None:
     gate.open.set()
     batcher: Batcher[int, int] = Batcher(gate, name="test")
@@ -70,10 +75,10 @@ def test_what_arrives_together_is_handled_together_and_never_more_than_the_large
     async def main() -> list[Any]:
         first = asyncio.create_task(batcher.submit(0))
         await until(gate.entered.is_set)
-        rest = asyncio.create_task(submit_all(batcher, range(1, 26)))
-        await until(lambda: batcher._queue.qsize() == 25)
+        rest = [asyncio.create_task(batcher.submit(item)) for item in range(1, 26)]
+        await begun()
         gate.open.set()
-        return [await first, *await rest]
+        return [await first, *await asyncio.gather(*rest)]
 
     batcher.start()
     assert run(main()) == [item * 10 for item in range(26)]
@@ -105,7 +110,7 @@ def test_a_handler_that_raises_answers_everybody_with_its_error_and_goes_on() ->
 
     async def main() -> tuple[list[Any], int]:
         waiting = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
-        await until(lambda: batcher._queue.qsize() == 5)
+        await begun()
         batcher.start()
         failed = await asyncio.gather(*waiting, return_exceptions=True)
         return failed, await batcher.submit(7)
@@ -141,7 +146,7 @@ def test_a_full_line_is_told_at_once_and_those_in_it_are_answered(gate: Gate) ->
         first = asyncio.create_task(batcher.submit(0))
         await until(gate.entered.is_set)
         waiting = [asyncio.create_task(batcher.submit(item)) for item in (1, 2, 3)]
-        await until(lambda: batcher._queue.qsize() == 3)
+        await begun()
         with pytest.raises(Unavailable) as full:
             await batcher.submit(4)
         assert full.value.retry_after == 1
@@ -178,7 +183,7 @@ def test_stopping_answers_also_when_the_line_is_full(gate: Gate) -> None:
         first = asyncio.create_task(batcher.submit(0))
         await until(gate.entered.is_set)
         waiting = [asyncio.create_task(batcher.submit(item)) for item in (1, 2)]
-        await until(lambda: batcher._queue.qsize() == 2)
+        await begun()
         stopping = asyncio.create_task(asyncio.to_thread(batcher.stop))
         gate.open.set()
         results = [await first, *await asyncio.gather(*waiting)]

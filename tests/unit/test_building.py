@@ -1,7 +1,9 @@
 """Planning and building: once however often they run, taken over from the dead, bounded in attempts, told without gaps."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.errors import Unauthenticated
 from core.ids import new_id
-from core.runtime import session, settings
+from core.runtime import session, settings, transaction
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, RoadmapEvent, Stage
 from roadmap import building, events, execution_log, leases, planning, rescue
@@ -107,10 +109,46 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Small:
     return use(Small(), monkeypatch)
 
 
+class Heart:
+    """Beats when a test says so: in place of the pauses between two renewals of the keeper that has it."""
+
+    def __init__(self, keeper: leases.Keeper) -> None:
+        self.keeper, self.others = keeper, set(threading.enumerate())
+        self.resting, self.beats = threading.Semaphore(0), threading.Semaphore(0)
+
+    def rest(self, seconds: float) -> None:
+        if threading.current_thread() in self.others:  # another keeper's
+            time.sleep(seconds)
+            return
+        self.resting.release()
+        self.beats.acquire()
+
+    def beat(self) -> None:
+        """All that is held is renewed once, and what is lost is told."""
+        assert self.resting.acquire(timeout=10)
+        self.beats.release()
+        assert self.resting.acquire(timeout=10)  # it has renewed, and rests again
+        self.resting.release()
+
+
+@contextmanager
+def beating_by_hand() -> Iterator[Heart]:
+    """The workers of this process have a keeper of their own meanwhile. While it does not beat, they renew no lease, as when
+    the process is stopped.
+    """
+    made = Heart(leases.Keeper())
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (leases, planning, building):
+            patch.setattr(module, "keeper", made.keeper)
+        patch.setattr(leases, "sleep", made.rest)
+        yield made
+        made.beats.release()  # its thread has nothing to do any more, and waits for ever
+
+
 @pytest.fixture
-def paused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers of this process are silent, as when it is stopped: they renew no lease, and go on later."""
-    monkeypatch.setattr(leases.keeper, "_renew", lambda *_: None)
+def paused() -> Iterator[Heart]:
+    with beating_by_hand() as heart:
+        yield heart
 
 
 def use(generator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -310,7 +348,8 @@ class TestLeases:
 
         def take_over_and_think() -> None:
             wait_out(lambda: building.build_content(contents[0], Small()))
-            assert building._claim_content(contents[0], leases.Quarantine()) is not None
+            with transaction():
+                assert leases.claim(leases.BUILDING, contents[0]) is not None
 
         building.build_content(contents[0], Interrupted(take_over_and_think))
         assert rows(ContentVersion) == []

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from core.errors import Invalid
 from roadmap import catalogue_files
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.catalogue import Catalogue, _fitting, find_track
+from roadmap.catalogue import Catalogue, find_track
 from roadmap.catalogue_files import (
     CHINESE,
     LARGEST_FILE,
@@ -58,6 +58,17 @@ def design(request: RoadmapRequest) -> DesignBrief:
 
 def plan(goal: str = "Become a backend engineer in Python", **fields: Any) -> Outline:
     return Catalogue().outline(design(RoadmapRequest(goal=goal, **fields)))
+
+
+def written_of(resources: Resources, request: RoadmapRequest) -> Resources:
+    """What the catalogue names to this person of a concept that has these."""
+    concept = load_concept("python-backend", "caching").model_copy(update={"resources": list(resources.items)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue_files, "load_concept", lambda *_: concept)
+        key = "python-backend/caching"
+        written = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
+    assert isinstance(written, Resources)
+    return written
 
 
 def brief(key: str) -> ConceptBrief:
@@ -501,7 +512,7 @@ class TestWriting:
         kinds = ("article", "video", "book", "course")
         named = {"title": "t", "language": "en", "why": "w"}
         resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
-        ordered = _fitting(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
+        ordered = written_of(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
         assert ordered.items[0].type == first
 
     @over(
@@ -528,7 +539,7 @@ class TestWriting:
         named = {"title": "t", "language": "en", "why": "w"}
         kinds = ("video", "book", "article", "course")
         resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
-        ordered = _fitting(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
+        ordered = written_of(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
         assert ordered.items[-1].type == last
 
 
@@ -599,7 +610,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget() -> None:
     files = catalogue_files
-    for cached in (files._heads, files.tracks, files.load_track, files.load_concept, files.lexicon):
+    for cached in (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon):
         cached.cache_clear()
 
 

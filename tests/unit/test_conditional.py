@@ -12,7 +12,6 @@ from roadmap import execution_log
 from tests.cases import over
 from tests.copies import Copies
 from tests.stack import GOAL
-from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -175,10 +174,10 @@ class TestChangingWhatWasRead:
     def test_who_is_overtaken_again_and_again_is_told_so(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         """As in the crowd around one thing, where no tag decides."""
 
-        def overtaken(*_: object) -> None:
+        def overtaken(**_: object) -> None:
             raise Overtaken
 
-        monkeypatch.setattr(Endpoint, "_run_as_one", overtaken)
+        monkeypatch.setattr("web.endpoint.transaction", overtaken)
         answer = client.put(PROFILE, json={}, headers={"If-Match": "*"})
         assert problem(answer) == (412, "/problems/precondition-failed")
 

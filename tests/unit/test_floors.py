@@ -3,12 +3,10 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 from tests.stack import ROOT, clean_environment
 
@@ -26,23 +24,6 @@ FORBIDDEN = {
     "roadmap_cli": {"huey", "peewee", "playhouse", "models", "openai"},
 }
 MODEL_CLIENT = "roadmap/model_client.py"
-LATE = {  # what stands inside of functions: it is loaded by who needs it, when it is needed
-    "core/launch.py": ["core", "core.settings", "uvicorn.main", "huey.bin.huey_consumer"],
-    "core/limiting.py": ["limits.storage", "limits.strategies", "limits"],
-    "roadmap/account_exports.py": ["roadmap.bundle", "roadmap.document", "roadmap.portable", "roadmap.reading"],
-    "roadmap/anki.py": ["genanki"],
-    "roadmap/calendar.py": ["icalendar", "icalendar"],
-    "roadmap/goals.py": ["snowballstemmer"],
-    "roadmap/generator.py": ["roadmap.llm", "roadmap.catalogue"],
-    MODEL_CLIENT: ["httpx2", "openai"],
-    "roadmap/portable_rules.py": ["roadmap.markdown"],
-    "tasks/content.py": ["roadmap", "roadmap", "roadmap", "roadmap", "roadmap"],
-    "tasks/inspection.py": ["roadmap"],
-    "web/api/exporting.py": ["roadmap.bundle", "roadmap.document", "roadmap.bundle"],
-    "web/api/metrics.py": ["prometheus_client.exposition", "web.exposition"],
-    "web/pages/on_demand.py": ["web.pages.prose", "web.pages.colouring"],
-    "web/pages/rendering.py": ["jinja2"],
-}
 NOT_AT_THE_START = (
     *(
         "genanki",
@@ -58,17 +39,14 @@ NOT_AT_THE_START = (
     ),
     *("roadmap.building", "roadmap.link_checks", "roadmap.llm", "roadmap.planning", "roadmap.revoking"),
 )
-LONGEST_APP = 60  # lines
-LONGEST_TASK = 10  # lines
 
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, by its full name; `inside` names the function that the import stands in."""
+    """One imported module, by its full name."""
 
     module: str
     line: int
-    inside: str
 
     @property
     def package(self) -> str:
@@ -87,27 +65,25 @@ def source_files() -> list[str]:
 @cache
 def imports(file: str) -> tuple[Import, ...]:
     package = file.removesuffix(".py").split("/")[:-1]
-    return tuple(_imports(ast.parse((ROOT / file).read_text("utf-8")), package, ""))
+    return tuple(_imports(ast.parse((ROOT / file).read_text("utf-8")), package))
 
 
-def _imports(node: ast.AST, package: list[str], inside: str) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (Import(alias.name, child.lineno, inside) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            base = package[: len(package) - child.level + 1] if child.level else []
-            yield Import(".".join([*base, *([child.module] if child.module else [])]), child.lineno, inside)
-        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from _imports(child, package, getattr(child, "name", "lambda"))
-        else:
-            yield from _imports(child, package, inside)
+def _imports(tree: ast.AST, package: list[str]) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield Import(".".join([*base, *([node.module] if node.module else [])]), node.lineno)
+
+
+def importing(is_wrong: Callable[[str, Import], bool]) -> list[str]:
+    """Where something is imported of which this is so."""
+    return [f"{file}:{found.line}: {found.module}" for file in source_files() for found in imports(file) if is_wrong(file, found)]
 
 
 def house_of(file: str) -> str:
     return file.partition("/")[0].removesuffix(".py")
-
-
-each_file = pytest.mark.parametrize("file", source_files())
 
 
 def test_every_folder_with_code_has_its_floor() -> None:
@@ -116,30 +92,20 @@ def test_every_folder_with_code_has_its_floor() -> None:
     assert (folders | modules) - FLOORS.keys() <= BESIDE
 
 
-@each_file
-def test_a_file_imports_only_from_its_own_floor_and_those_below(file: str) -> None:
-    own = FLOORS.get(house_of(file), -1)
-    above = [found for found in imports(file) if FLOORS.get(found.package, -1) > own]
+def test_a_file_imports_only_from_its_own_floor_and_those_below() -> None:
+    above = importing(lambda file, found: FLOORS.get(found.package, -1) > FLOORS.get(house_of(file), -1))
     assert above == []
 
 
-@each_file
-def test_a_file_imports_nothing_that_serves_beside_the_house(file: str) -> None:
-    assert [found for found in imports(file) if found.package in BESIDE] == []
+def test_a_file_imports_nothing_that_serves_beside_the_house() -> None:
+    assert importing(lambda file, found: found.package in BESIDE) == []
 
 
-@each_file
-def test_a_file_imports_no_library_that_its_floor_must_not_know(file: str) -> None:
-    forbidden = FORBIDDEN.get(house_of(file), set())
-    assert [found for found in imports(file) if found.package in forbidden] == []
+def test_a_file_imports_no_library_that_its_floor_must_not_know() -> None:
+    assert importing(lambda file, found: found.package in FORBIDDEN.get(house_of(file), set())) == []
 
 
-@each_file
-def test_no_import_stands_inside_a_function_but_what_is_loaded_late(file: str) -> None:
-    assert [found.module for found in imports(file) if found.inside] == LATE.get(file, [])
-
-
-def test_a_service_that_starts_loads_nothing_of_that(tmp_path: Path) -> None:
+def test_a_service_that_starts_loads_nothing_that_is_for_later(tmp_path: Path) -> None:
     code = f"import sys, roadmap_app, tasks; print([name for name in {NOT_AT_THE_START} if name in sys.modules])"
     environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -164,22 +130,3 @@ def test_openai_is_not_loaded_by_a_process_that_calls_no_model(tmp_path: Path) -
     environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path), "OPENAI_API_KEY": "sk-test"}
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (run.stdout.split(), run.stderr) == (["model:gpt-5-mini", "False"], "")
-
-
-def test_the_application_is_composition_only() -> None:
-    tree = ast.parse((ROOT / "roadmap_app.py").read_text("utf-8"))
-    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert functions == ["lifespan"]
-    assert len((ROOT / "roadmap_app.py").read_text("utf-8").splitlines()) <= LONGEST_APP
-
-
-def test_a_task_is_a_thin_adapter() -> None:
-    files = [file for file in source_files() if house_of(file) == "tasks"]
-    trees = [ast.parse((ROOT / file).read_text("utf-8")) for file in files]
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    tasks = [
-        f for f in functions if any("job(" in ast.unparse(d) or "periodic_task(" in ast.unparse(d) for d in f.decorator_list)
-    ]
-    assert tasks
-    lengths = {task.name: (task.end_lineno or 0) - task.lineno + 1 for task in tasks}
-    assert {name: length for name, length in lengths.items() if length > LONGEST_TASK} == {}

@@ -31,7 +31,6 @@ from tasks.upkeep import rescue_overdue
 from tests.cases import over
 from tests.copies import Copies
 from tests.stack import GOAL
-from tests.waiting import wait_until
 from web import idempotency
 from web.api.roadmaps import create_roadmap
 from web.events import poller
@@ -141,12 +140,20 @@ class TestCreating:
         headers = key()
         answers: list[httpx2.Response] = []
 
+        waits, watch = threading.Event(), poller.watch
+
+        def watched(*given: Any, **how: Any) -> Any:
+            waits.set()
+            return watch(*given, **how)
+
+        monkeypatch.setattr(poller, "watch", watched)
+
         def wait() -> None:
             answers.append(client.post(ROADMAPS, json={"goal": GOAL}, headers={**headers, "Prefer": "wait=50"}))
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        wait_until(lambda: poller._watchers, reason="the first waits for an outline")
+        assert waits.wait(10)  # the first, for an outline
         again = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         poller.close()
         waiting.join(10)
@@ -168,13 +175,14 @@ class TestCreating:
             seen.append(client.post(ROADMAPS, json={"goal": GOAL}, headers=headers))
             return create(batch)
 
-        monkeypatch.setattr("web.accepting.accepted._handle", meanwhile)
+        monkeypatch.setattr("web.accepting.create_many", meanwhile)
         first = client.post(ROADMAPS, json=body.model_dump(mode="json"), headers=headers)
         assert first.status_code == 202
         (second,) = seen
         assert (second.status_code, second.json()["type"]) == (409, "/problems/idempotency-key-in-use")
         assert second.headers["retry-after"] == "1"
-        assert not idempotency._running
+        again = client.post(ROADMAPS, json=body.model_dump(mode="json"), headers=headers)
+        assert (again.status_code, again.json()) == (202, first.json())  # nobody is in the way any more
         assert count(Roadmap) == 1
 
     def test_after_a_day_it_is_a_new_request(self, client: TestClient) -> None:
@@ -244,7 +252,8 @@ class TestCreating:
     def test_a_full_account_is_still_told_what_it_was_told(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-        monkeypatch.setattr("roadmap.creating._fitting", lambda batch: [])
+        full = settings.model_copy(update={"most_unfinished_roadmaps": 0})
+        monkeypatch.setattr("roadmap.creating.settings", full)
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() == first.json()
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=key()).status_code == 429
 
@@ -376,7 +385,7 @@ class TestForms:
             raise Unavailable("The connection broke in the moment of the commit.")
 
         with monkeypatch.context() as patch:
-            patch.setattr("web.accepting.accepted._handle", lost)
+            patch.setattr("web.accepting.create_many", lost)
             answer = client.post("/roadmaps", data=form, headers=PEOPLE)
         assert answer.status_code == 503
         assert f'value="{form["form"]}"' in answer.text

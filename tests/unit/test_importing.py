@@ -561,7 +561,7 @@ class TestWhatIsRefused:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("in the middle")
 
-        monkeypatch.setattr("roadmap.importing._learn", fail)
+        monkeypatch.setattr("roadmap.finishing.finish", fail)
         before = rows()
         assert sent(client, small()).status_code == 500
         assert rows() == before

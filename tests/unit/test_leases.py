@@ -3,7 +3,7 @@
 import importlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,11 +37,13 @@ from tests.unit.test_building import (
     CONTENTS,
     LEASE_OVER,
     Failing,
+    Heart,
     Interrupted,
     Killed,
     Small,
     accepted,
     assert_told_without_gaps,
+    beating_by_hand,
     planned,
     rows,
     the_content,
@@ -91,9 +93,9 @@ def leased(request: pytest.FixtureRequest) -> Leased:
 
 
 @pytest.fixture
-def paused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers of this process are silent, as when it is stopped: they renew no lease, and go on later."""
-    monkeypatch.setattr(keeper, "_renew", lambda *_: None)
+def heart() -> Iterator[Heart]:
+    with beating_by_hand() as made:
+        yield made
 
 
 @pytest.fixture
@@ -118,16 +120,27 @@ def away(*, times: int = 1_000_000) -> Iterator[None]:
         yield
 
 
-def renewal(leased: Leased) -> None:
-    """What the keeper does with each heartbeat for the lease that this row has now."""
-    leases.Keeper._renew(keeper, {leased.row.lease_token: leased.work}, clock.now())
+def claimed(work: Work, row_id: UUID) -> UUID:
+    """The token of a lease that nobody's work holds."""
+    with transaction():
+        token = leases.claim(work, row_id)
+    assert token is not None
+    return token
 
 
-def held_contents() -> list[UUID]:
-    """The tokens of all contents of a roadmap, held by nobody's work."""
+@contextmanager
+def holding(keeper: leases.Keeper, works: Mapping[UUID, Work]) -> Iterator[None]:
+    """All of these leases, by their tokens."""
+    with ExitStack() as held:
+        for token, work in works.items():
+            held.enter_context(keeper.holding(work, token, StopSignal()))
+        yield
+
+
+def all_claimed() -> dict[UUID, Work]:
+    """All contents of a roadmap, and another roadmap, by their tokens."""
     _, contents = planned()
-    claims = [building._claim_content(content_id, leases.Quarantine()) for content_id in contents]
-    return [claim[1] for claim in claims if claim is not None]
+    return {**{claimed(BUILDING, each): BUILDING for each in contents}, claimed(PLANNING, accepted()): PLANNING}
 
 
 class TestRenewal:
@@ -150,15 +163,14 @@ class TestRenewal:
         assert (row.status, row.attempts, row.interruptions) == (leased.done, 1, 0)
         assert "too late" in str([*rows(Roadmap), *rows(ContentVersion)])  # its own work, in time
 
-    @pytest.mark.usefixtures("paused")
-    def test_a_renewal_wipes_out_a_challenge(self, leased: Leased) -> None:
+    def test_a_renewal_wipes_out_a_challenge(self, leased: Leased, heart: Heart) -> None:
         second = Small()
 
         def be_challenged_and_renew() -> None:
             clock.travel(LEASE_OVER)
             (step,) = leased.run(second)
             assert leased.row.challenged_at is not None
-            renewal(leased)
+            heart.beat()
             assert leased.row.challenged_at is None
             clock.travel(timedelta(seconds=step.delay))
             (again,) = leased.run(second)
@@ -168,13 +180,14 @@ class TestRenewal:
         assert second.asked == []
         assert (leased.row.status, leased.row.interruptions) == (leased.done, 0)
 
-    @pytest.mark.usefixtures("paused")
-    def test_a_lease_that_ran_out_in_an_outage_needs_a_new_challenge_after_its_renewal(self, leased: Leased) -> None:
+    def test_a_lease_that_ran_out_in_an_outage_needs_a_new_challenge_after_its_renewal(
+        self, leased: Leased, heart: Heart
+    ) -> None:
         second = Small()
 
         def run_out_twice() -> None:
             wait_out(lambda: leased.run(second))
-            renewal(leased)
+            heart.beat()
             clock.travel(LEASE_OVER)
             leased.run(second)
             assert second.asked == []
@@ -184,26 +197,22 @@ class TestRenewal:
         leased.run(Interrupted(run_out_twice))
         leased.assert_written_by(second)
 
-    @pytest.mark.usefixtures("quick")
     def test_nothing_is_renewed_any_more_after_the_longest_time_that_work_may_take(
-        self, leased: Leased, monkeypatch: pytest.MonkeyPatch
+        self, leased: Leased, heart: Heart, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         passed, second = [0.0], Small()
-        renewed: list[dict[UUID, Work]] = []
-        renew = keeper._renew
-
-        def watch(running: dict[UUID, Work], now: datetime) -> None:
-            renewed.append(running)
-            renew(running, now)
-
         monkeypatch.setattr(leases, "monotonic", lambda: monotonic() + passed[0])
-        monkeypatch.setattr(keeper, "_renew", watch)
+
+        def is_renewed() -> bool:
+            before = leased.row.lease_until
+            clock.travel(timedelta(seconds=1))
+            heart.beat()
+            return bool(leased.row.lease_until > before)
 
         def hang() -> None:
-            token = leased.row.lease_token
-            wait_until(lambda: renewed and token in renewed[-1], reason="a renewal")
+            assert is_renewed()
             passed[0] = settings.lease_seconds
-            wait_until(lambda: token not in renewed[-1], reason="a heartbeat without it")
+            assert not is_renewed()
             wait_out(lambda: leased.run(second))
             leased.run(second)
 
@@ -211,39 +220,34 @@ class TestRenewal:
         leased.assert_written_by(second)
         assert leased.row.interruptions == 1
 
-    def test_many_leases_are_renewed_in_one_statement_for_each_table(self, caplog: pytest.LogCaptureFixture) -> None:
-        claimed = planning._claim_roadmap(accepted(), leases.Quarantine())
-        contents, roadmap = held_contents(), claimed[2] if claimed else new_id()
-        running = {**dict.fromkeys(contents, BUILDING), roadmap: PLANNING}
+    def test_many_leases_are_renewed_in_one_statement_for_each_table(
+        self, heart: Heart, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        running = all_claimed()
         clock.travel(LEASE_OVER)
-        with caplog.at_level(logging.DEBUG, logger="peewee"):
-            keeper._renew(running, clock.now())
-        seen = [record for record in caplog.records if record.name == "peewee"]
-        ours = threading.get_ident()  # another thread may store log records meanwhile
-        statements = [record.getMessage() for record in seen if record.thread == ours]
-        assert [statement.count("UPDATE") for statement in statements] == [1, 1]
+        with holding(heart.keeper, running), caplog.at_level(logging.DEBUG, logger="peewee"):
+            heart.beat()
+        seen = [record for record in caplog.records if record.name == "peewee" and record.threadName == "LeaseKeeper"]
+        assert len([record for record in seen if "UPDATE" in record.getMessage()]) == 2
         renewed = [row for row in (*rows(Content), *rows(Roadmap)) if row["lease_until"] and row["lease_until"] > clock.now()]
         assert {row["lease_token"] for row in renewed} == set(running)
         assert len(running) == CONTENTS + 1
 
-    @pytest.mark.usefixtures("paused")
-    def test_who_has_lost_a_lease_is_told_and_nobody_else(self, leased: Leased) -> None:
-        with transaction():
-            token = leases.claim(leased.work, leased.row_id)
-        assert token is not None
+    def test_who_has_lost_a_lease_is_told_and_nobody_else(self, leased: Leased, heart: Heart) -> None:
+        token, keeper = claimed(leased.work, leased.row_id), heart.keeper
         gone, mine, others = new_id(), StopSignal(), StopSignal()
         with keeper.holding(leased.work, token, mine), keeper.holding(leased.work, gone, others):
-            keeper._stop_lost({token: leased.work, gone: leased.work})
+            heart.beat()
             assert (mine.stopped, others.stopped) == (False, True)
             with transaction():
                 leased.work.table.update(lease_token=None).execute()
-            keeper._stop_lost({token: leased.work})
+            heart.beat()
             assert mine.stopped
 
-    def test_a_renewal_gives_no_lease_back_to_who_has_lost_it(self, leased: Leased) -> None:
-        token = new_id()
+    def test_a_renewal_gives_no_lease_back_to_who_has_lost_it(self, leased: Leased, heart: Heart) -> None:
         before = leased.row
-        keeper._renew({token: leased.work}, clock.now())
+        with holding(heart.keeper, {new_id(): leased.work}):
+            heart.beat()
         assert leased.row.__data__ == before.__data__
 
     @pytest.mark.usefixtures("quick")
@@ -267,7 +271,7 @@ class TestRenewal:
 
         def see_a_mistake() -> None:
             with monkeypatch.context() as patch:
-                patch.setattr(keeper, "_renew", mistaken)
+                patch.setattr(leases, "skip_locked", mistaken)
                 wait_until(lambda: "a mistake of ours" in caplog.text, reason="a renewal fails")
             before = leased.row.lease_until
             wait_until(lambda: leased.row.lease_until > before, reason="a renewal")
@@ -276,7 +280,7 @@ class TestRenewal:
         assert leased.row.status == leased.done
 
 
-@pytest.mark.usefixtures("paused")
+@pytest.mark.usefixtures("heart")
 class TestTakingOver:
     def test_one_look_takes_nothing_over_and_a_second_one_too_soon_neither(self, leased: Leased) -> None:
         second = Small()
@@ -377,9 +381,10 @@ class TestTakingOver:
 
 class TestHandingBack:
     @pytest.fixture
-    def ending(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """This consumer may end; the queue of the other tests goes on."""
-        monkeypatch.setattr(content_queue, "_handed_back", threading.Event(), raising=False)
+    def ending(self) -> Iterator[None]:
+        """This consumer may end; for the other tests another one begins."""
+        yield
+        content_queue.begin()
 
     def test_a_row_that_is_handed_back_is_had_by_another_at_once(self, leased: Leased) -> None:
         second = Small()
@@ -404,33 +409,26 @@ class TestHandingBack:
         assert (leased.row.status, leased.row.error, leased.row.attempts) == (leased.work.waiting, "", 0)
 
     def test_all_rows_of_both_kinds_are_handed_back(self) -> None:
-        contents, claimed = held_contents(), planning._claim_roadmap(accepted(), leases.Quarantine())
-        assert claimed is not None
-        with ExitStack() as held:
-            for token in contents:
-                held.enter_context(keeper.holding(BUILDING, token, StopSignal()))
-            held.enter_context(keeper.holding(PLANNING, claimed[2], StopSignal()))
+        with holding(keeper, all_claimed()):
             assert keeper.hand_back() == CONTENTS + 1
             assert keeper.hand_back() == 0
-        assert {row["status"] for row in rows(Content)} == {"pending"}
-        assert the_roadmap(claimed[0].id).status == "queued"
-        assert {row["attempts"] for row in (*rows(Content), *rows(Roadmap, Roadmap.id == claimed[0].id))} == {0}
+        handed_back = [*rows(Content), *rows(Roadmap, Roadmap.status == "queued")]
+        assert [row["status"] for row in handed_back] == ["pending"] * CONTENTS + ["queued"]
+        assert {row["attempts"] for row in handed_back} == {0}
 
     def test_what_is_finished_is_not_handed_back(self, leased: Leased) -> None:
         leased.run(Small())
         assert keeper.hand_back() == 0
         assert (leased.row.status, leased.row.attempts) == (leased.done, 1)
 
-    @pytest.mark.usefixtures("paused")
-    def test_what_others_have_taken_over_is_not_handed_back(self, leased: Leased) -> None:
+    def test_what_others_have_taken_over_is_not_handed_back(self, leased: Leased, heart: Heart) -> None:
         with pytest.raises(Killed):
             leased.run(Failing("", Killed()))
         old = leased.row.lease_token
         wait_out(lambda: leased.run(Small()))
-        with transaction():
-            new = leases.claim(leased.work, leased.row_id)
-        with keeper.holding(leased.work, old, StopSignal()):
-            assert keeper.hand_back() == 0
+        new = claimed(leased.work, leased.row_id)
+        with heart.keeper.holding(leased.work, old, StopSignal()):
+            assert heart.keeper.hand_back() == 0
         assert (leased.row.status, leased.row.lease_token) == (leased.work.held, new)
 
     def test_while_the_database_is_away_nothing_is_handed_back_and_the_lease_runs_out(self, leased: Leased) -> None:
@@ -559,20 +557,24 @@ class TestSaving:
         assert (leased.row.status, leased.row.error, leased.row.attempts) == (leased.work.waiting, "Busy.", 1)
 
     def test_a_save_whose_answer_is_lost_is_saved_once(self, leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
-        holder, name = (planning.Planning, "_accept") if leased.work is PLANNING else (building, "_save_content")
-        save, lost = getattr(holder, name), []
+        lost: list[Any] = []
 
-        def save_and_lose_the_answer(*given: Any) -> Any:
-            result = save(*given)
-            if not lost:
-                lost.append(result)
-                raise Unavailable("the connection broke at the COMMIT")
-            return result
+        def each_answer_lost(save: Callable[[], Any]) -> Any:
+            told: list[Any] = []
 
-        monkeypatch.setattr(holder, name, save_and_lose_the_answer)
+            def save_and_lose_the_answer() -> Any:
+                told.append(save())
+                if len(told) == 1:
+                    raise Unavailable("the connection broke at the COMMIT")
+                return told[-1]
+
+            lost.append(save)
+            return saved(save_and_lose_the_answer)
+
+        monkeypatch.setattr(planning if leased.work is PLANNING else building, "saved", each_answer_lost)
         generator = Small()
         steps = leased.run(generator)
-        assert len(lost) == 1
+        assert lost
         leased.assert_written_by(generator)
         assert {step.id for step in steps} == {row["id"] for row in rows(Content) if leased.work is PLANNING}
 
@@ -600,31 +602,6 @@ class TestNewRows:
         assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (1, 0, None, None)
 
 
-NEW_TABLES = {"log_source", "revision", "model_call", "spending", "login_session", "api_key", "invitation", "quiz_attempt"}
-NEW_TABLES |= {"first_answer", "webhook", "webhook_delivery", "expired_log_record"}
-NEW_TABLES |= {"measure", "measured_process", "audit_record"}
-NEW_TABLES |= {"review_card", "secret_link"}
-NEW_TABLES |= {"checked_link", "link_use"}
-NEW_TABLES |= {"account_export", "export_piece"}
-NEW_COLUMNS = (
-    *("interruptions", "challenged_at", "is_admin", "is_observer", "disabled_at", "profile", "notes"),
-    *(
-        "resource_language",
-        "review",
-        "approved",
-        "analysis",
-        "revision",
-        "spent",
-        "over_budget",
-        "removed",
-        "instruction",
-        "subject",
-    ),
-    *("stage.key", "module.key", "trace_id", "log_source.expired"),
-    *("progress_at", "begins_on", "trashed_at", "links_noted", "delete_at"),
-)
-
-
 class TestMigration:
     """What the version before wrote, and goes on writing during a deployment, works with this one."""
 
@@ -643,14 +620,22 @@ class TestMigration:
         database.initialize(its_own)
         old.close()
 
+    def tables(self, old: peewee.Database) -> dict[str, Any]:
+        """As the version before knows them: those that its migration makes."""
+        made: list[Any] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(old, "create_tables", made.extend)
+            importlib.import_module("migrations.0001_initial").up(None, old)
+        return {table.__name__: table for table in made}
+
     def owner(self, old: peewee.Database) -> None:
         """The account of the version before."""
-        table = importlib.import_module("migrations.0001_initial")._tables(old)[0]
-        table.insert(id=LOCAL_OWNER, email="local@localhost", name="", password_hash="", created_at=datetime.now()).execute()
+        fields = {"id": LOCAL_OWNER, "email": "local@localhost", "name": "", "password_hash": ""}
+        self.tables(old)["Account"].insert(**fields, created_at=datetime.now()).execute()
 
     def write(self, old: peewee.Database, status: str = "queued", **fields: Any) -> UUID:
         """A roadmap with one content, by the tables as the version before knows them."""
-        tables = {table.__name__: table for table in importlib.import_module("migrations.0001_initial")._tables(old)}
+        tables = self.tables(old)
         now, roadmap_id = datetime.fromisoformat("2026-01-02T03:04:05.678901"), new_id()
         texts = dict.fromkeys(("background", "motivation", "preferences", "title", "generator", "error"), "")
         numbers = dict.fromkeys(("weeks", "hours", "attempts", "contents_ready", "contents_failed"), 0)
@@ -704,17 +689,18 @@ class TestMigration:
     def test_going_up_and_down_again_keeps_every_row_and_every_rule(self, before: peewee.Database) -> None:
         self.owner(before)
         self.write(before, "building")
-        schema, dumped = self.schema(before), self.dump(before)
+        columns, schema = self.columns(before), self.schema(before)
+        dumped = self.dump(before, columns)
         runner = Runner(before, str(DIRECTORY))
 
         applied = runner.up()
         assert applied == known()[1:]
-        assert self.dump(before, without=NEW_COLUMNS) == dumped
-        assert set(before.get_tables()) - set(dumped) - {"schema_migration"} == NEW_TABLES
+        assert self.dump(before, columns) == dumped
 
         for name in reversed(applied):
             assert runner.down() == [name]
-        assert self.dump(before) == dumped
+        assert self.columns(before) == columns
+        assert self.dump(before, columns) == dumped
         assert self.schema(before) == schema
 
     def test_what_hangs_on_a_roadmap_still_goes_with_it(self, before: peewee.Database) -> None:
@@ -725,23 +711,23 @@ class TestMigration:
             Roadmap.delete().where(Roadmap.id == roadmap_id).execute()
         assert rows(Content) == rows(Stage) == rows(Concept) == []
 
+    def columns(self, old: peewee.Database) -> dict[str, list[str]]:
+        tables = [name for name in old.get_tables() if name != "schema_migration"]
+        return {name: [column.name for column in old.get_columns(name)] for name in tables}
+
     def schema(self, old: peewee.Database) -> dict[str, Any]:
-        tables = [name for name in old.get_tables() if name not in {"schema_migration"} | NEW_TABLES]
         return {
             name: (
                 [(column.name, column.data_type, column.null) for column in old.get_columns(name)],
                 sorted((index.name, tuple(index.columns), index.unique) for index in old.get_indexes(name)),
                 sorted((key.column, key.dest_table, key.dest_column) for key in old.get_foreign_keys(name)),
             )
-            for name in tables
+            for name in self.columns(old)
         }
 
-    def dump(self, old: peewee.Database, *, without: tuple[str, ...] = ()) -> dict[str, list[Any]]:
-        tables = [name for name in old.get_tables() if name not in {"schema_migration"} | NEW_TABLES]
+    def dump(self, old: peewee.Database, columns: dict[str, list[str]]) -> dict[str, list[Any]]:
         found = {}
-        for name in tables:
-            columns = [
-                f'"{column.name}"' for column in old.get_columns(name) if not {column.name, f"{name}.{column.name}"} & {*without}
-            ]
-            found[name] = sorted(old.execute_sql(f'SELECT {", ".join(columns)} FROM "{name}"').fetchall())
+        for name, of_table in columns.items():
+            named = ", ".join(f'"{column}"' for column in of_table)
+            found[name] = sorted(old.execute_sql(f'SELECT {named} FROM "{name}"').fetchall())
         return found

@@ -1,6 +1,6 @@
 """The addresses of resources: noted whichever version is current, looked at politely, marked, and replaced when they are dead."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
 from time import monotonic
@@ -89,6 +89,32 @@ def states(client: TestClient, site: Site, roadmap_id: str) -> dict[str, str]:
     return {each["url"].removeprefix(base): each["state"] for each in shown(client, roadmap_id)}
 
 
+def _of_a_model(roadmap_id: str) -> None:
+    """As if a model had written it: without one, nothing of it is replaced."""
+    with transaction():
+        ContentVersion.update(generator="model:x").where(ContentVersion.content == _content(roadmap_id).id).execute()
+
+
+def _only_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that notes new addresses and looks at none."""
+    with monkeypatch.context() as patched:
+        patched.setattr(link_checks, "DUE_AT_ONCE", 0)
+        round_()
+
+
+@pytest.fixture
+def visits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that are looked at, each of which answers."""
+    asked: list[str] = []
+
+    def answer(url: str, **_: Any) -> Visit:
+        asked.append(url)
+        return Visit(200, "")
+
+    monkeypatch.setattr(link_checks, "visit", answer)
+    return asked
+
+
 def later(**time: float) -> None:
     clock.travel(timedelta(**time))
 
@@ -144,32 +170,36 @@ class TestMarking:
         round_()
         assert set(states(client, site, roadmap).values()) == {"alive"}
 
-    def test_a_host_is_one_in_whatever_letters_and_by_whatever_port(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_host_is_one_in_whatever_letters_and_by_whatever_port(self, roadmap: str, visits: list[str]) -> None:
         _name(roadmap, "http://a.invalid/1", "http://A.invalid/2", "http://a.invalid:8080/3")
-        link_checks._note_new()
-        assert len(link_checks._claimed()) == 1
+        round_()
+        assert len(visits) == 1
 
-    def test_what_has_waited_longest_is_looked_at_first(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_what_has_waited_longest_is_looked_at_first(
+        self, roadmap: str, visits: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         urls = [f"http://{number:02}.invalid/" for number in range(50)]
         _name(roadmap, *urls)
-        link_checks._note_new()
+        _only_note(monkeypatch)
         with transaction():
             for number, url in enumerate(urls):
                 due = clock.now() - timedelta(hours=60 - number)
                 CheckedLink.update(due_at=due).where(CheckedLink.url == url).execute()
-        assert [link.url for link in link_checks._claimed()] == urls[: link_checks.VISITS]
+        round_()
+        assert sorted(visits) == urls[: link_checks.VISITS]
 
-    def test_many_of_one_host_leave_room_for_others(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_many_of_one_host_leave_room_for_others(
+        self, site: Site, roadmap: str, visits: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         _name(roadmap, *(f"http://a.invalid/{number}" for number in range(900)), site.url("/one"))
-        link_checks._note_new()
+        _only_note(monkeypatch)
         with transaction():
             CheckedLink.update(due_at=clock.now() + timedelta(seconds=1)).where(CheckedLink.url == site.url("/one")).execute()
-        claimed = set()
         for _ in range(6):
             later(minutes=1)
-            claimed |= {link.url for link in link_checks._claimed()}
-        assert site.url("/one") in claimed
-        assert len(claimed) == 7  # one of the others each time
+            round_()
+        assert site.url("/one") in visits
+        assert len(visits) == 7  # one of the others each time
 
 
 class TestReplacing:
@@ -214,15 +244,14 @@ class TestReplacing:
                 resource = Resource(title="x", url=site.url(f"/{len(asked)}"), type="article", language="en", why="It is.")
                 return Resources(items=(resource,))
 
-        monkeypatch.setattr(content, "_chosen", lambda: Wrong())
+        monkeypatch.setattr(content, "generator", lambda: Wrong())
         for _ in range(10):
             content.send(link_checks.look_after(by_model=True))
         assert (len(asked), _content(roadmap).version) == (2, 2)
         assert not link_states.is_anything_due()
 
     def test_what_a_model_has_written_waits_for_a_model(self, client: TestClient, site: Site, roadmap: str) -> None:
-        with transaction():
-            ContentVersion.update(generator="model:x").where(ContentVersion.content == _content(roadmap).id).execute()
+        _of_a_model(roadmap)
         site.pages["/one"] = page(404)
         for _ in range(3):
             round_()
@@ -270,21 +299,20 @@ class TestReplacing:
 class TestFaults:
     def test_a_server_that_fails_for_days_is_dead_and_not_before(self, client: TestClient, site: Site, roadmap: str) -> None:
         site.pages |= {"/one": page(500), "/two": page(500)}
+        _of_a_model(roadmap)
         told = []
         for days in (0, 1.1, 2.1):
             later(days=days)
-            link_checks._note_new()
-            link_checks._check_due()
-            link_checks._check_due()
+            round_()
+            round_()
             told.append(set(states(client, site, roadmap).values()))
         assert told == [{"unclear"}, {"unclear"}, {"dead"}]
 
     def test_an_answer_in_between_begins_the_count_anew(self, client: TestClient, site: Site, roadmap: str) -> None:
         for status in (500, 500, 200, 500, 500):
             site.pages |= {"/one": page(status), "/two": page(status)}
-            link_checks._note_new()
-            link_checks._check_due()
-            link_checks._check_due()
+            round_()
+            round_()
             later(days=40)
         assert set(states(client, site, roadmap).values()) == {"unclear"}
 
@@ -317,18 +345,18 @@ class TestFaults:
     def test_a_host_that_is_gone_is_dead_when_others_answer(self, client: TestClient, site: Site, roadmap: str) -> None:
         nowhere = f"http://127.0.0.1:{free_port()}/"
         _name(roadmap, nowhere, site.url("/two"))
+        _of_a_model(roadmap)
         for _ in range(8):
-            link_checks._note_new()
-            link_checks._check_due()
+            round_()
             later(days=2.1)
         assert {each["url"]: each["state"] for each in shown(client, roadmap)} == {nowhere: "dead", site.url("/two"): "alive"}
 
     def test_nor_where_the_clock_was_ahead(self, client: TestClient, site: Site, roadmap: str) -> None:
         nowhere, away = f"http://127.0.0.1:{free_port()}/", f"http://127.0.0.1:{free_port()}/away"
         with transaction():
-            link_checks._insert([away])
-            ahead = {"state": "alive", "status": 200, "checked_at": clock.now() + timedelta(days=90)}
-            CheckedLink.update(**ahead, due_at=clock.now() + timedelta(days=90)).where(CheckedLink.url == away).execute()
+            then = clock.now() + timedelta(days=90)
+            ahead = {"state": "alive", "status": 200, "checked_at": then, "due_at": then}
+            CheckedLink.insert(digest=link_states.digest(away), url=away, **ahead).execute()
         _name(roadmap, nowhere)
         for _ in range(4):
             round_()
@@ -337,8 +365,8 @@ class TestFaults:
 
     def test_a_private_address_is_dead_at_once_and_never_asked(self, client: TestClient, site: Site, roadmap: str) -> None:
         _name(roadmap, "http://192.168.7.7/", "http://169.254.169.254/latest")
-        link_checks._note_new()
-        link_checks._check_due()
+        _of_a_model(roadmap)
+        round_()
         assert {each["state"] for each in shown(client, roadmap)} == {"dead"}
         assert "not on the public internet" in shown(client, roadmap)[0]["reason"]
 
@@ -377,21 +405,23 @@ class TestKeeping:
     def test_one_that_is_forgotten_while_it_is_named_anew_is_noted_the_next_time(
         self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        insert = link_checks._insert
+        keep_rows = link_checks.keep_rows
 
-        def overtaken(urls: Iterable[str]) -> None:
-            insert(urls)
+        def overtaken(query: Any) -> Any:
             CheckedLink.delete().execute()
+            return keep_rows(query)
 
         with monkeypatch.context() as patched:
-            patched.setattr(link_checks, "_insert", overtaken)
-            link_checks._note_new()
-        link_checks._note_new()
+            patched.setattr(link_checks, "keep_rows", overtaken)
+            round_()
+        with session():
+            assert LinkUse.select().count() == 0
+        round_()
         with session():
             assert LinkUse.select().count() == 2
 
     def test_the_clock_has_it_done_by_a_worker_of_contents(self, client: TestClient, site: Site, roadmap: str) -> None:
-        upkeep._look_after_links()
+        upkeep.rescue_overdue.call_local()
         assert sorted(states(client, site, roadmap).values()) == ["alive", "unchecked"]
 
     def test_nothing_is_asked_where_it_is_switched_off(
@@ -399,7 +429,7 @@ class TestKeeping:
     ) -> None:
         for module in MODULES:
             monkeypatch.setattr(module, "settings", settings.model_copy(update={"link_check_days": 0}))
-        upkeep._look_after_links()
+        upkeep.rescue_overdue.call_local()
         assert site.asked == []
         assert content_queue.pending_count() == 0
 
@@ -427,7 +457,7 @@ class TestWhileWriting:
             return type(brief)(**{name: getattr(brief, name) for name in brief.__slots__ if name != "dead"})
 
         site.pages["/one"] = page(404)
-        monkeypatch.setattr(content, "_chosen", lambda: Inventive())
+        monkeypatch.setattr(content, "generator", lambda: Inventive())
         part = _content(roadmap)
         with transaction():
             Content.update(status="pending").where(Content.id == part.id).execute()

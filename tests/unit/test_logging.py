@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.logging_setup import JsonFormatter, LogFormat, TextFormatter, _formatter
+from core.logging_setup import JsonFormatter, LogFormat, TextFormatter, formatter_of_environment
 from core.tracing import entered, received
 from tests.stack import ROOT, clean_environment
 
@@ -101,7 +101,9 @@ def test_the_format_fits_who_reads(
             return is_terminal
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert type(_formatter(given, "api", embedded=embedded)) is chosen
+    monkeypatch.setenv("LOG_FORMAT", given)
+    monkeypatch.setenv("DATABASE_URL", "" if embedded else "postgresql://127.0.0.1/unused")
+    assert type(formatter_of_environment()) is chosen
 
 
 def test_uvicorn_speaks_as_the_service_does_also_above_several_workers() -> None:

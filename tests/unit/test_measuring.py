@@ -2,6 +2,7 @@
 
 import json
 import threading
+import tracemalloc
 
 import pytest
 
@@ -68,10 +69,22 @@ def test_a_flood_of_labels_is_counted_as_other() -> None:
     assert len(found) == MOST_SETS + 1
     others = [each for each in found if json.loads(each.labels)["task"] == OTHER]
     assert [(each.value, json.loads(each.labels)) for each in others] == [(250, dict.fromkeys(LABELS, OTHER))]
-    assert len(measuring._known) <= 2 * MOST_SETS  # nor does it remember them
     measuring.count(TASKS, **{**LABELS, "task": "still too many"})
     (other,) = measuring.taken()
     assert json.loads(other.labels) == dict.fromkeys(LABELS, OTHER)
+
+
+def test_a_flood_of_labels_is_not_remembered() -> None:
+    measuring, flood = Measuring(), 20_000
+    measuring.count(TASKS, **LABELS)
+    tracemalloc.start()
+    try:
+        for number in range(flood):
+            measuring.count(TASKS, **{**LABELS, "task": f"task{number}"})
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < flood * 100  # bytes: each would take more
 
 
 @pytest.mark.parametrize(

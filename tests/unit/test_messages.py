@@ -6,7 +6,7 @@ import hmac
 import json
 import os
 import pickle
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ class TestTasks:
     def test_a_revoked_task_does_not_run_until_it_is_restored(self, queue: ReliableQueue) -> None:
         once, until = self.first.s(1), self.first.s(2)
         queue.revoke(once, revoke_once=True)
-        queue.revoke(until, revoke_until=queue._now() + LONG)
+        queue.revoke(until, revoke_until=datetime.now(UTC) + LONG)
         queue.enqueue_many([once, until])
         queue.drain()
         assert self.ran == []

@@ -37,30 +37,13 @@ def test_it_says_what_an_address_is() -> None:
             assert not re.fullmatch(schema["pattern"], text), text
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "a",
-        "a" * 200,
-        "a" * 201,
-        "!",
-        "~",
-        '"',
-        '""',
-        '"a b"',
-        '"a\\"b"',
-        '"a\\b"',
-        'a"b',
-        '"a" ',
-        "a b",
-        "",
-        "\u00e4",
-        f'"{"x" * 201}"',
-    ],
-)
-def test_it_takes_the_idempotency_keys_that_the_service_takes(key: str) -> None:
+KEYS = ("a", "a" * 200, "a" * 201, "!", "~", '"', '""', '"a b"', '"a\\"b"', '"a\\b"', 'a"b', '"a" ', "a b", "", "\u00e4")
+
+
+def test_it_takes_the_idempotency_keys_that_the_service_takes() -> None:
     described = openapi.REQUEST_HEADERS["Idempotency-Key"][0]["pattern"]
-    assert bool(re.fullmatch(described, key)) == bool(idempotency.KEY.fullmatch(key))
+    keys = (*KEYS, f'"{"x" * 201}"')
+    assert [key for key in keys if bool(re.fullmatch(described, key)) != bool(idempotency.KEY.fullmatch(key))] == []
 
 
 def test_a_link_leads_further_by_an_id_that_the_answer_brings() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from core import clock
@@ -22,6 +22,7 @@ from roadmap.accounts import LOCAL_OWNER
 from roadmap.audit import AuditEntry
 from roadmap.execution_log import store_batch
 from roadmap.log_search import LogFilter
+from roadmap_app import app
 from tests.cases import over
 from tests.integration.logbook import document
 from web.api.operator import logs
@@ -46,6 +47,10 @@ BAD = {
     "limit=0": "1",
     "limit=1000": "100",
     "colour=red": "not a known parameter",
+}
+SCOPE: dict[str, Any] = {
+    **{"type": "http", "asgi": {"spec_version": "2.3"}, "http_version": "1.1", "method": "GET", "query_string": b""},
+    **{"headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http"},
 }
 OF_PAGES = [query for query in BAD if not query.startswith(("limit", "colour", "level=&", "since=2026"))]
 
@@ -98,10 +103,12 @@ class TestSearching:
 
     def test_while_that_cannot_be_written_nothing_is_sent(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         note("secret")
-        monkeypatch.setattr(AuditRecord, "insert", away)
-        answer = client.get(EXPORT)
+        monkeypatch.setattr(logs, "EXPORTS_AT_ONCE", 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(AuditRecord, "insert", away)
+            answer = client.get(EXPORT)
         assert (answer.status_code, "secret" in answer.text) == (503, False)
-        assert logs._exports.count == 0
+        assert client.get(EXPORT).status_code == 200  # its place is free again
 
     def test_every_filter_is_passed_on(self, client: TestClient) -> None:
         roadmap_id, trace_id = uuid4(), uuid4()
@@ -151,46 +158,42 @@ class TestExporting:
         answers = []
 
         def meanwhile(_: LogFilter) -> Any:
-            """While one is being sent, others ask."""
-            logs._exports.enter()
+            """While one is being sent, another asks; and while that is sent, a third."""
             answers.append(client.get(EXPORT))
-            logs._exports.leave()
             yield b"{}\n"
 
         with monkeypatch.context() as patch:
             patch.setattr(log_search, "export", meanwhile)
             assert client.get(EXPORT).text == "{}\n"
-        assert [(answer.status_code, answer.headers.get("retry-after")) for answer in answers] == [(429, "30")]
+        assert [(answer.status_code, answer.headers.get("retry-after")) for answer in answers] == [(429, "30"), (200, None)]
+        monkeypatch.setattr(logs, "EXPORTS_AT_ONCE", 1)
         for _ in range(3):
             assert client.get(EXPORT).status_code == 200
             assert client.get(EXPORT + "?level=loud").status_code == 422
             assert client.get(EXPORT + "?text=%2B").status_code == 422
-        assert logs._exports.count == 0
 
-    def test_one_whose_client_has_left_frees_its_place_as_well(self, immediate: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        logs._exports.enter()
+    def test_one_whose_client_has_left_frees_its_place_as_well(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(logs, "EXPORTS_AT_ONCE", 1)
 
-        async def endless() -> Any:
-            while True:
-                yield b"{}\n"
+        async def leave() -> int:
+            sent, has_left = [], asyncio.Event()
 
-        async def leave() -> None:
-            sent = 0
-
-            async def send(_: Any) -> None:
-                nonlocal sent
-                sent += 1
-                if sent == 3:
-                    raise OSError("the client has left")
+            async def send(message: Any) -> None:
+                sent.append(message)
+                if len(sent) == 3:
+                    has_left.set()
 
             async def receive() -> Any:
-                await asyncio.Event().wait()
+                await has_left.wait()
+                return {"type": "http.disconnect"}
 
-            with pytest.raises(ClientDisconnect):
-                await logs._Export(endless())({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+            await app({**SCOPE, "path": EXPORT, "raw_path": EXPORT.encode()}, receive, send)
+            return len(sent)
 
-        asyncio.run(leave())
-        assert logs._exports.count == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(log_search, "export", lambda _: itertools.repeat(b"{}\n"))
+            assert asyncio.run(leave()) >= 3
+        assert client.get(EXPORT).status_code == 200
 
 
 class TestPage:
@@ -253,7 +256,7 @@ class TestPage:
         def slow(*_: Any, **__: Any) -> Any:
             raise log_search.TookTooLong
 
-        monkeypatch.setattr(log_search, "_read", slow)
+        monkeypatch.setattr(log_search, "limited", slow)
         answer = client.get(PAGE + "?text=word")
         assert answer.status_code == 422
         assert "takes too long. Narrow it" in answer.text

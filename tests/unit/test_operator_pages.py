@@ -347,10 +347,10 @@ class TestRoadmapsPage:
     def test_a_search_that_takes_too_long_says_what_to_do_beside_the_form(
         self, room: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def slow(*_: object) -> None:
+        def slow(**_: object) -> None:
             raise TookTooLong
 
-        monkeypatch.setattr(overseeing, "_query", slow)
+        monkeypatch.setattr(overseeing, "limited", slow)
         answer = room.get("/admin/roadmaps?text=word")
         assert answer.status_code == 422
         assert "This search takes too long. Narrow it: by owner" in answer.text

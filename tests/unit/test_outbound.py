@@ -181,10 +181,6 @@ class TestTime:
         assert post(receiver.url, limit=LONG).status == 200
         assert monotonic() - started < LONG / 2
 
-    def test_the_limit_is_fifteen_seconds(self) -> None:
-        assert outbound.post.__kwdefaults__ is not None
-        assert outbound.post.__kwdefaults__["limit"] == 15
-
 
 class TestTls:
     @pytest.fixture

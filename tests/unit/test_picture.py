@@ -531,6 +531,6 @@ class TestExport:
         assert client.get(f"{API}/roadmaps/{UUID(int=7)}/export.svg").status_code == 404
 
     def test_a_plan_that_is_not_made_yet_has_one_that_says_so(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("roadmap.reading._planned", lambda *_: [])
+        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
         location = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         assert "There is no plan." in client.get(f"{location}/export.svg").text

@@ -10,7 +10,6 @@ from starlette.testclient import TestClient
 from core.errors import Unavailable
 from tests.cases import over
 from tests.stack import GOAL
-from tests.waiting import wait_until
 from web.events import poller
 from web.preferring import LONGEST_WAIT, wait_of
 
@@ -88,7 +87,7 @@ class TestWaiting:
         def away(*_: object) -> None:
             raise Unavailable("The database does not answer at the moment.")
 
-        monkeypatch.setattr("web.api.roadmaps._tree", away)
+        monkeypatch.setattr("roadmap.reading.roadmap_tree", away)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
@@ -101,12 +100,20 @@ class TestWaiting:
         monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
         answers: list[Any] = []
 
+        waits, watch = threading.Event(), poller.watch
+
+        def watched(*given: Any, **how: Any) -> Any:
+            waits.set()
+            return watch(*given, **how)
+
+        monkeypatch.setattr(poller, "watch", watched)
+
         def ask() -> None:
             answers.append(client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=50"}))
 
         asking = threading.Thread(target=ask)
         asking.start()
-        wait_until(lambda: poller._watchers, reason="it waits")
+        assert waits.wait(10)
         poller.close()
         asking.join(10)
         assert [answer.status_code for answer in answers] == [202]

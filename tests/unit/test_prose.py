@@ -723,7 +723,7 @@ class TestLimits:
         def deeper(*arguments: object) -> None:
             raise RecursionError
 
-        monkeypatch.setattr(prose_module._parser().inline, "parse", deeper)
+        monkeypatch.setattr("markdown_it.parser_inline.ParserInline.parse", deeper)
         assert prose("*a*\n\nb") == "<p>*a*</p>\n<p>b</p>\n"
 
 

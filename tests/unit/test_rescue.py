@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from core import clock
-from core.runtime import settings
+from core.runtime import settings, transaction
 from models.roadmaps import Roadmap
 from roadmap import building, leases, planning, rescue
 from roadmap.accounts import LOCAL_OWNER
@@ -136,8 +136,9 @@ class TestRescue:
         clock.travel(LONG)
         assert {step.id for step in rescue.overdue()} == {first, second}
         clock.travel(2 * LONG)  # overdue again
-        planning._claim_roadmap(second, leases.Quarantine())
-        building._claim_content(first, leases.Quarantine())
+        with transaction():
+            assert leases.claim(leases.PLANNING, second)
+            assert leases.claim(leases.BUILDING, first)
         assert rescue.overdue() == []
         clock.travel(leases.LASTS)
         assert {step.id for step in rescue.overdue()} == {first, second}

@@ -5,9 +5,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from core import runtime
 from core.errors import Unavailable
 from core.reaching import database_trouble
-from core.runtime import database, outage, session, settings, transaction
+from core.runtime import database, session, settings, transaction
 
 INSERT = "INSERT INTO measure (name, minute, labels, part, value) VALUES ('x', 1, hex(zeroblob(1000000)), '', 1)"
 
@@ -37,7 +38,7 @@ def store(depth: int) -> None:
 def test_a_full_disk_is_told_and_not_what_followed_from_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, depth: int
 ) -> None:
-    monkeypatch.setattr(outage, "_silent_until", 0.0)
+    monkeypatch.setattr(runtime, "outage", runtime.Outage())
     with pytest.raises(Unavailable, match="its disk is full") as refused:
         store(depth)
     assert isinstance(refused.value.__cause__, Exception)

@@ -10,22 +10,22 @@ from uuid import UUID
 
 import pytest
 from icalendar import Calendar
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import session, transaction
+from core.runtime import session, settings, transaction
 from models.accounts import Account
 from models.link_checks import CheckedLink
 from models.links import SecretLink
 from models.roadmaps import Concept, Content, Roadmap
-from roadmap import importing
+from roadmap import finishing
 from roadmap.link_states import digest
 from roadmap.picture.drawing import inlined
 from roadmap.reading import resources_of
 from roadmap.secret_links import MOST
 from tests.cases import over
 from tests.copies import Copies
-from tests.waiting import wait_until
 from web import idempotency
 from web.remembering import Remembered
 
@@ -302,31 +302,40 @@ class TestMadeMine:
         def click() -> None:
             answers.append(client.post(path, data={"form": "a"}))
 
-        second = threading.Thread(target=click)
-        learn = importing._learn
+        second, arrived = threading.Thread(target=click), threading.Semaphore(0)
+        finish, one_at_a_time = finishing.finish, idempotency.one_at_a_time
 
-        def while_another_waits(*given: Any) -> None:
+        def one_after_the_other(of: Any, **how: Any) -> Any:
+            if of is not None:
+                arrived.release()
+            return one_at_a_time(of, **how)
+
+        def while_another_waits(*given: Any, **how: Any) -> Any:
             second.start()
-            wait_until(lambda: answers or idempotency._ended._waiters, reason="the second click waits for the first")  # type: ignore[attr-defined]
-            learn(*given)
+            assert all(arrived.acquire(timeout=10) for _ in range(2))  # the first and the second
+            return finish(*given, **how)
 
-        monkeypatch.setattr("roadmap.importing._learn", while_another_waits)
+        monkeypatch.setattr(idempotency, "one_at_a_time", one_after_the_other)
+        monkeypatch.setattr(finishing, "finish", while_another_waits)
         click()
         second.join()
         assert [answer.status_code for answer in answers] == [303, 303]
+        click()  # nobody is in the way any more
         assert len({answer.headers["location"] for answer in answers}) == 1
-        assert not idempotency._running
 
     def test_nobody_waits_for_ever_for_another(self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}/copy"
         client.headers.update({"Accept": "text/html"})
         answers: list[Any] = []
 
-        def click_again(*_: Any) -> None:
+        finish = finishing.finish
+
+        def click_again(*given: Any, **how: Any) -> Any:
             answers.append(client.post(path, data={"form": "a"}))
+            return finish(*given, **how)
 
         monkeypatch.setattr("web.pages.once.PATIENCE", 0.05)
-        monkeypatch.setattr("roadmap.importing._learn", click_again)
+        monkeypatch.setattr(finishing, "finish", click_again)
         assert client.post(path, data={"form": "a"}, follow_redirects=False).status_code == 303
         (answer,) = answers
         assert "This is being done already." in html_of(answer, 409)
@@ -402,7 +411,6 @@ class TestKept:
             return inlined(tree, *more)
 
         monkeypatch.setattr("web.pages.sharing.inlined", draw)
-        monkeypatch.setattr("web.pages.rendering._pages", Remembered())
         monkeypatch.setattr("web.api.sharing.documents", Remembered())
         return pictures
 
@@ -432,7 +440,8 @@ class TestKept:
         self, client: TestClient, drawn: list[Any], page: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert f'action="{page}/copy"' in html_of(client.get(page))
-        monkeypatch.setattr("web.pages.rendering._standing", lambda request: (False, False))
+        strangers = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+        monkeypatch.setattr("web.pages.rendering.settings", strangers)
         assert "/login?next=" in html_of(client.get(page))
         assert len(drawn) == 2
 

@@ -35,9 +35,12 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "k" * 40
 TRIES = 4
 REGISTERED = """
-from tasks.queues import content_queue, logs_queue
-for queue in (content_queue, logs_queue):
-    print(*queue._registry._registry)
+import sys
+import tasks.queues
+from huey.api import TaskWrapper
+modules = [vars(module) for name, module in sys.modules.items() if name.startswith("tasks.")]
+classes = {each.task_class for names in modules for each in names.values() if isinstance(each, TaskWrapper)}
+print(*(f"{task.__module__}.{task.__name__}" for task in classes))
 """
 
 over_names = over("name", NAMES)

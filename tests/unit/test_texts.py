@@ -147,45 +147,41 @@ class TestCollecting:
 
 
 class TestNegotiation:
-    @pytest.mark.parametrize(
-        ("accepted", "language"),
-        [
-            ("", "en"),
-            ("en", "en"),
-            ("en-GB,en;q=0.9", "en"),
-            ("de", "en"),
-            ("zh", "zh-Hans"),
-            ("zh-CN", "zh-Hans"),
-            ("ZH-cn", "zh-Hans"),
-            ("zh-SG", "zh-Hans"),
-            ("zh-Hans-CN", "zh-Hans"),
-            ("zh-Hans-HK", "zh-Hans"),
-            ("zh-TW", "en"),
-            ("zh-HK, zh-MO", "en"),
-            ("zh-Hant-CN", "en"),
-            ("zh-TW, zh-Hans;q=0.5", "zh-Hans"),
-            ("zh-TW, en;q=0.9, zh;q=0.8", "en"),
-            ("zh-CN,zh;q=0.9,en;q=0.8", "zh-Hans"),
-            ("en;q=0.5, zh;q=0.6", "zh-Hans"),
-            ("zh;q=0.5, en;q=0.6", "en"),
-            ("en;q=0.5, zh;q=0.5", "en"),
-            ("zh;q=0.5, en;q=0.5", "zh-Hans"),
-            ("de, fr;q=0.9, zh ; q = 0.1", "zh-Hans"),
-            ("*", "en"),
-            ("zh, *;q=0.5", "zh-Hans"),
-            ("*, zh;q=0.5", "en"),
-            ("zh;q=0", "en"),
-            ("zh;q=0.000, de", "en"),
-            ("en;q=0, zh;q=0.001", "zh-Hans"),
-            ("zh;q=1.000", "zh-Hans"),
-        ],
-    )
-    def test_the_best_that_is_there(self, accepted: str, language: str) -> None:
-        assert negotiated(accepted) == language
+    def test_the_best_that_is_there(self) -> None:
+        wanted = {
+            "": "en",
+            "en": "en",
+            "en-GB,en;q=0.9": "en",
+            "de": "en",
+            "zh": "zh-Hans",
+            "zh-CN": "zh-Hans",
+            "ZH-cn": "zh-Hans",
+            "zh-SG": "zh-Hans",
+            "zh-Hans-CN": "zh-Hans",
+            "zh-Hans-HK": "zh-Hans",
+            "zh-TW": "en",
+            "zh-HK, zh-MO": "en",
+            "zh-Hant-CN": "en",
+            "zh-TW, zh-Hans;q=0.5": "zh-Hans",
+            "zh-TW, en;q=0.9, zh;q=0.8": "en",
+            "zh-CN,zh;q=0.9,en;q=0.8": "zh-Hans",
+            "en;q=0.5, zh;q=0.6": "zh-Hans",
+            "zh;q=0.5, en;q=0.6": "en",
+            "en;q=0.5, zh;q=0.5": "en",
+            "zh;q=0.5, en;q=0.5": "zh-Hans",
+            "de, fr;q=0.9, zh ; q = 0.1": "zh-Hans",
+            "*": "en",
+            "zh, *;q=0.5": "zh-Hans",
+            "*, zh;q=0.5": "en",
+            "zh;q=0": "en",
+            "zh;q=0.000, de": "en",
+            "en;q=0, zh;q=0.001": "zh-Hans",
+            "zh;q=1.000": "zh-Hans",
+        }
+        assert {accepted: negotiated(accepted) for accepted in wanted} == wanted
 
-    @pytest.mark.parametrize(
-        "garbage",
-        [
+    def test_what_is_no_language_is_passed_over(self) -> None:
+        garbage = [
             "zh_CN",
             "zh-",
             "-zh",
@@ -200,15 +196,13 @@ class TestNegotiation:
             "zh\x00",
             '"><script>',
             ";;;,,,=q",
-        ],
-    )
-    def test_what_is_no_language_is_passed_over(self, garbage: str) -> None:
-        assert negotiated(garbage) == "en"
-        assert negotiated(f"{garbage}, zh;q=0.3") == "zh-Hans"
+        ]
+        assert [text for text in garbage if negotiated(text) != "en"] == []
+        assert [text for text in garbage if negotiated(f"{text}, zh;q=0.3") != "zh-Hans"] == []
 
-    @pytest.mark.parametrize("part", ["a", "-", ",", " ", "zh", "zh-", "zh;", "zh ;q=0. ", "*", "\u3000"])
-    def test_a_header_of_any_length_is_read_at_once(self, part: str) -> None:
-        assert negotiated(part * (10_000 // len(part))) == "en"
+    def test_a_header_of_any_length_is_read_at_once(self) -> None:
+        parts = ("a", "-", ",", " ", "zh", "zh-", "zh;", "zh ;q=0. ", "*", "\u3000")
+        assert [part for part in parts if negotiated(part * (10_000 // len(part))) != "en"] == []
 
     def test_only_the_first_languages_of_a_header_count(self) -> None:
         assert negotiated("de," * (MOST_ASKED - 1) + "zh") == "zh-Hans"

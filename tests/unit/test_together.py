@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -28,8 +30,31 @@ class Broker:
         return [-number for number in asked]
 
 
+class Turn:
+    """A lock that says who waits for it."""
+
+    waiting: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.release = self.lock.release
+
+    def acquire(self) -> None:
+        if not self.lock.acquire(blocking=False):
+            self.waiting.append(threading.get_ident())
+            self.lock.acquire()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
 @pytest.fixture
-def broker() -> Broker:
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    monkeypatch.setattr("delivery.together.threading", SimpleNamespace(Lock=Turn))
+    Turn.waiting.clear()
     return Broker()
 
 
@@ -43,7 +68,7 @@ def asking(broker: Broker, together: Together[int, int], pool: ThreadPoolExecuto
     first = pool.submit(together.ask, 1)
     wait_until(lambda: bool(broker.calls))
     others = [pool.submit(together.ask, number) for number in range(2, ASKING + 1)]
-    wait_until(lambda: len(together._waiting) == ASKING - 1)
+    wait_until(lambda: len(Turn.waiting) == ASKING - 1)
     return [first, *others]
 
 

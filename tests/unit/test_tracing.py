@@ -16,7 +16,7 @@ from roadmap.creating import create_many, new_roadmap
 from roadmap.requests import RoadmapRequest
 from roadmap.rescue import overdue
 from roadmap.steps import Step, StepName
-from tasks.content import _message
+from tasks.content import send
 from tasks.queues import content_queue
 from tests.cases import over
 
@@ -102,12 +102,16 @@ class TestContext:
 
 
 class TestSteps:
-    def test_a_step_has_the_trace_that_it_was_made_in_and_its_message_too(self) -> None:
+    def test_a_step_has_the_trace_that_it_was_made_in_and_its_message_too(self, immediate: None) -> None:
+        content_queue.immediate = False
+        content_queue.storage.flush_queue()
         trace = begun("r1")
         with entered(trace):
             step = Step(StepName.plan_roadmap, UUID(ID))
         with entered(begun()):  # whoever sends it
-            assert _message(step, clock.now()).carried == packed(trace)
+            send([step])
+        (data,) = content_queue.storage.enqueued_items()
+        assert content_queue.deserialize_task(data).carried == packed(trace)
         assert step == Step(StepName.plan_roadmap, UUID(ID))
 
     def test_roadmaps_that_are_committed_together_keep_the_traces_of_their_requests(self, immediate: None) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+import web.api.decisions
 from roadmap import decisions
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.catalogue import Catalogue
@@ -48,7 +49,8 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: Catalogue) -> None:
-    monkeypatch.setattr(content, "_chosen", lambda: generator)
+    for module in (content, web.api.decisions):
+        monkeypatch.setattr(module, "generator", lambda: generator)
 
 
 def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay(
