@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -1298,10 +1299,12 @@ class Found:
 def patterns(folders: Iterable[Path]) -> list[Found]:
     """Every pattern that stands in the code for `re`, with how it is used."""
     files = {path: path.read_text("utf-8") for folder in folders for path in sorted(folder.rglob("*.py"))}
-    everything = "\n".join(files.values())
+    used: dict[str, set[str]] = {}  # how each name is
+    for name, use in re.findall(rf"\b(\w+)\.({'|'.join(USES)})\(", "\n".join(files.values())):
+        used.setdefault(name, set()).add(use)
     found = []
     for path, text in files.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(ast.parse(text)) if "re." in text else ():
             if not (
                 isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
             ):
@@ -1320,7 +1323,7 @@ def patterns(folders: Iterable[Path]) -> list[Found]:
                     else text.splitlines()[node.lineno - 2]
                 )
                 name = line.partition("=")[0].strip()
-                uses = frozenset(re.findall(rf"\b{re.escape(name)}\.({'|'.join(USES)})\(", everything)) or frozenset(["search"])
+                uses = frozenset(used.get(name, {"search"}))
             found.append(Found(f"{path.name}:{node.lineno}", constant.value, flags, uses))
     return found
 
@@ -1371,10 +1374,15 @@ def slow(found: Found, largest: int = 16_000, patience: float = 0.25) -> str:
     return ""
 
 
+@cache
+def patterns_of_the_code() -> list[Found]:
+    return patterns(CODE / folder for folder in FOLDERS)
+
+
 @attack
 def slow_patterns(target: Target) -> Finding:
     """Work without end by a text (of a person or a model) that a pattern in the code is slow with."""
-    found = patterns(CODE / folder for folder in FOLDERS)
+    found = patterns_of_the_code()
     return judged([slow(each) for each in found], f"{len(found)} patterns in the code")
 
 

@@ -374,6 +374,9 @@ def test_a_server_that_serves_nobody_else_is_noticed(attack: Function, monkeypat
         assert attack(aimed(url)).outcome is Outcome.worked
 
 
+SHORT: dict[str, Any] = {"largest": 4000, "patience": 0.1}  # texts, which show as much as long ones
+
+
 @pytest.mark.parametrize(
     ("pattern", "use", "is_slow"),
     [
@@ -391,16 +394,21 @@ def test_a_pattern_is_slow_when_its_time_grows_faster_than_its_text(
     (tmp_path / "code.py").write_text(f"import re\nNAME = re.compile(\n    {pattern!r}\n)\nNAME.{use}('', '')\n")
     (found,) = attacker.patterns([tmp_path])
     assert (found.pattern, found.uses) == (pattern, frozenset([use]))
-    assert bool(attacker.slow(found, patience=0.1)) is is_slow
+    assert bool(attacker.slow(found, **SHORT)) is is_slow
 
 
 def test_no_pattern_in_the_code_is_slow() -> None:
+    assert [told for each in attacker.patterns_of_the_code() if (told := attacker.slow(each, **SHORT))] == []
+
+
+@pytest.mark.long
+def test_no_pattern_in_the_code_is_slow_with_long_texts() -> None:
     finding = attacker.slow_patterns(Target(""))
     assert finding.outcome is Outcome.refused, finding.tried
 
 
 def test_the_patterns_of_the_code_are_found() -> None:
-    found = {each.where.partition(":")[0] for each in attacker.patterns(attacker.CODE / folder for folder in attacker.FOLDERS)}
+    found = {each.where.partition(":")[0] for each in attacker.patterns_of_the_code()}
     assert {"text.py", "markdown.py", "languages.py", "origins.py", "parsing.py", "settings.py"} <= found
 
 

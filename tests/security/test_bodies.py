@@ -118,12 +118,17 @@ SMALL: dict[str, Callable[[], bytes]] = {
     "escapes": lambda: filled(b'{"email":"', b"\\u00e9", b'"}', LARGEST_BODY),
     "in UTF-16": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST_BODY // 2).decode().encode("utf-16-le"),
 }
-FEW = {name: SMALL[name] for name in ("objects", "lists", "few enough names")}  # a process is started for most of them
+FEW = {name: SMALL[name] for name in ("objects", "few enough names")}  # a process is started for most of them
 FORMS: dict[str, Callable[[], bytes]] = {
     "percent signs": lambda: filled(b"email=", b"%41", b"", LARGEST_BODY),
     "fields": lambda: b"&".join(b"a%d=" % number + b"%C3%A9" * 40 for number in range(999)),
     "too many fields": lambda: filled(b"", b"a&", b"", LARGEST_BODY),
 }
+
+
+def daily(bodies: dict[str, Callable[[], bytes]], *names: str) -> list[Any]:
+    """A process parses each of the others as well, in the same way: they are long tests."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.long) for name in bodies]
 
 
 class Process:
@@ -159,7 +164,7 @@ def refused(answer: httpx2.Response) -> None:
 
 
 class TestMemory:
-    @pytest.mark.parametrize("name", LARGE)
+    @pytest.mark.parametrize("name", daily(LARGE, "objects", "many names", "a wrong end", "too many bytes"))
     def test_a_refused_import_does_not_grow_the_api(self, shared_embedded: Stack, api: Process, name: str) -> None:
         content, lines = LARGE[name](), shared_embedded.api.output.count("\n")
         growth = api.growth(lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)))
@@ -171,7 +176,7 @@ class TestMemory:
         send = lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=headers, timeout=120))  # noqa: E731
         assert api.growth(send) <= MOST_GROWTH
 
-    @pytest.mark.parametrize("name", LARGE_FILES)
+    @pytest.mark.parametrize("name", daily(LARGE_FILES, "objects in a file", "almost boundaries", "headers", "a file of 60 MB"))
     def test_nor_does_a_form_with_a_file(self, shared_embedded: Stack, api: Process, name: str) -> None:
         content = LARGE_FILES[name]()
         growth = api.growth(lambda: refused(shared_embedded.post("/import", content=content, headers=FILE, timeout=120)))
@@ -193,25 +198,26 @@ class TestMemory:
         assert api.growth(send) <= MOST_GROWTH / 2
 
     @pytest.mark.parametrize(
-        "make",
+        ("make", "size"),
         [
-            partial(written, LARGEST, "Wait for the dough, and fold it."),
-            partial(written, LARGEST, "Wait for the dough 😀, and fold it."),
-            partial(asked, LARGEST),
+            pytest.param(partial(written, line="Wait for the dough, and fold it."), LARGEST, marks=pytest.mark.long),
+            (partial(written, line="Wait for the dough 😀, and fold it."), LARGEST),
+            pytest.param(asked, LARGEST, marks=pytest.mark.long),
+            (asked, 4 * MIB),
         ],
-        ids=["tutorials", "emojis", "quizzes"],
+        ids=["tutorials", "emojis", "quizzes", "quizzes, 4 MB"],
     )
     def test_a_valid_one_of_almost_16_mib_is_imported_and_grows_it_as_little(
-        self, shared_embedded: Stack, api: Process, make: Callable[[], bytes]
+        self, shared_embedded: Stack, api: Process, make: Callable[[int], bytes], size: int
     ) -> None:
-        content = make()
-        assert LARGEST - MIB < len(content) <= LARGEST
+        content = make(size)
+        assert size - MIB < len(content) <= size
 
         def send() -> None:
             answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)
             assert answer.status_code == 201, answer.text[:300]
 
-        assert api.growth(send) <= MOST_GROWTH
+        assert api.growth(send) <= (MOST_GROWTH if size == LARGEST else MOST_GROWTH / 2)
 
     @pytest.mark.long
     def test_so_is_one_with_two_million_lists(self, shared_embedded: Stack, api: Process) -> None:

@@ -490,7 +490,6 @@ def test_no_secret_is_in_what_the_services_print(life: Life) -> None:
     assert found(life.secrets, printed) == []
 
 
-@pytest.mark.parametrize("life", ["info"], indirect=True)
 def test_no_address_and_no_hash_is_in_what_the_services_print(life: Life) -> None:
     printed = {place: text for place, text in life.told.items() if place.startswith(("output", "start"))}
     people = {"admin": "admin@example.org", "ada": "ada@example.org", "eve": "eve@example.org"}

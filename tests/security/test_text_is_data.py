@@ -4,6 +4,7 @@ The rewriting of Markdown by itself is tested in tests/unit/test_markdown.py, ba
 """
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -30,7 +31,7 @@ from tests.chaos.checks import dead, queue_of, settings_of
 from tests.integration.conftest import KEY, modelled
 from tests.integration.provider import Handler, completion, providing
 from tests.servers import free_port
-from tests.stack import GOAL, PASSWORD, ROOT, Stack, clean_environment, embedded_stack, running
+from tests.stack import GOAL, PASSWORD, ROOT, Stack, clean_environment
 from tests.waiting import wait_until
 
 ROADMAPS = "/api/v1/roadmaps"
@@ -117,8 +118,8 @@ def concepts_of(tree: dict) -> list[dict]:
     return [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
 
 
-def told_of(stack: Stack, path: str) -> list[httpx2.Response]:
-    """Every answer that tells something of a finished roadmap."""
+def told_of(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2.Response]:
+    """Every answer that tells something of a finished roadmap, or of so many of its concepts."""
     tree = stack.get(path).json()
     places = [
         path,
@@ -129,7 +130,7 @@ def told_of(stack: Stack, path: str) -> list[httpx2.Response]:
         f"{ROADMAPS}?limit=100",
     ]
     places.append(f"{path}/events")
-    for concept in concepts_of(tree):
+    for concept in concepts_of(tree)[:concepts]:
         its = f"{path}/concepts/{concept['id']}"
         places.append(its)
         for kind, content in concept["contents"].items():
@@ -143,34 +144,40 @@ def told_of(stack: Stack, path: str) -> list[httpx2.Response]:
 # What a person says
 
 
-@pytest.mark.parametrize("goal", GOALS.values(), ids=GOALS)
-def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, goal: str) -> None:
-    fields = dict.fromkeys(("goal", "background", "motivation", "preferences"), goal)
-    answer = stack.post(ROADMAPS, json={**fields, "review": True})
-    assert answer.status_code == 202, answer.text
-    assert_is_data(answer)
-    path = answer.headers["location"]
-    assert re.fullmatch(r"/api/v1/roadmaps/[0-9a-f-]{36}", path)
-    wait_until(lambda: stack.get(path).json()["status"] == "awaiting_review", reason="a plan")
-    assert_is_data(stack.post(f"{path}/cancel"))  # it ends its events
-    places = (path, f"{ROADMAPS}?limit=1", f"{path}/events", f"{path}/logs", f"{path}/revisions/1")
-    read, listed, *others = [stack.get(place) for place in places]
-    for each in (read, listed, *others):
-        assert each.status_code == 200
-        assert_is_data(each)
-    assert read.json()["goal"] == goal
-    assert [item["goal"] for item in listed.json()["items"]] == [goal]
+def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, subtests: pytest.Subtests) -> None:
+    paths = {}
+    for name, goal in GOALS.items():
+        with subtests.test("accepted", goal=name):
+            fields = dict.fromkeys(("goal", "background", "motivation", "preferences"), goal)
+            answer = stack.post(ROADMAPS, json={**fields, "review": True})
+            assert answer.status_code == 202, answer.text
+            assert_is_data(answer)
+            paths[name] = answer.headers["location"]
+            assert re.fullmatch(r"/api/v1/roadmaps/[0-9a-f-]{36}", paths[name])
+    listed = stack.get(f"{ROADMAPS}?limit=100")
+    assert_is_data(listed)
+    goals = {item["id"]: item["goal"] for item in listed.json()["items"]}
+    for name, path in paths.items():
+        with subtests.test("told", goal=name):
+            wait_until(lambda path=path: stack.get(path).json()["status"] == "awaiting_review", reason="a plan")
+            assert_is_data(stack.post(f"{path}/cancel"))  # it ends its events
+            read, *others = [stack.get(f"{path}{place}") for place in ("", "/events", "/logs", "/revisions/1")]
+            for each in (read, *others):
+                assert each.status_code == 200
+                assert_is_data(each)
+            assert read.json()["goal"] == goals[path.rpartition("/")[2]] == GOALS[name]
     assert_no_line_is_forged(stack)
 
 
 @pytest.mark.parametrize("field", ["goal", "background", "motivation", "preferences"])
-@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-def test_a_control_character_is_refused_and_not_repeated(stack: Stack, field: str, control: str) -> None:
-    answer = stack.post(ROADMAPS, json={"goal": GOAL, field: f"{GOAL}{control} {FORGED}"})
-    assert answer.status_code == 422, answer.text
-    assert_is_data(answer)
-    assert [error["pointer"] for error in answer.json()["errors"]] == [f"#/{field}"]
-    assert FORGED not in answer.text
+def test_a_control_character_is_refused_and_not_repeated(stack: Stack, field: str, subtests: pytest.Subtests) -> None:
+    for name, control in CONTROLS.items():
+        with subtests.test(control=name):
+            answer = stack.post(ROADMAPS, json={"goal": GOAL, field: f"{GOAL}{control} {FORGED}"})
+            assert answer.status_code == 422, answer.text
+            assert_is_data(answer)
+            assert [error["pointer"] for error in answer.json()["errors"]] == [f"#/{field}"]
+            assert FORGED not in answer.text
 
 
 def test_a_title_that_a_person_gives_is_data(stack: Stack) -> None:
@@ -211,20 +218,20 @@ def test_names_are_data(stack: Stack) -> None:
 
 
 @server_only
-@pytest.mark.parametrize("evil", [f"\r\nX-{FORGED}: 1", f"\nERROR {FORGED}", "\x1b]0;owned\x07", "\x00"])
-def test_ends_of_lines_and_escapes_in_names_and_addresses_are_refused(stack: Stack, evil: str) -> None:
+def test_ends_of_lines_and_escapes_in_names_and_addresses_are_refused(stack: Stack, subtests: pytest.Subtests) -> None:
     person = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "name": "Ada"}
-    own = stack.register()
-    answers = [
-        stack.post("/api/v1/auth/register", json={**person, "name": f"Ada{evil}"}),
-        stack.post("/api/v1/auth/register", json={**person, "email": f"ada{evil}@example.org"}),
-        stack.post("/api/v1/auth/login", json={"email": f"ada{evil}@example.org", "password": PASSWORD}),
-        stack.post("/api/v1/api-keys", json={"name": f"key{evil}"}, headers=own),
-    ]
-    for answer in answers:
-        assert answer.status_code == 422, answer.text
-        assert_is_data(answer)
-        assert FORGED not in answer.text
+    for evil in (f"\r\nX-{FORGED}: 1", f"\nERROR {FORGED}", "\x1b]0;owned\x07", "\x00"):
+        for place, fields in {
+            "auth/register": {**person, "name": f"Ada{evil}"},
+            "auth/register ": {**person, "email": f"ada{evil}@example.org"},
+            "auth/login": {"email": f"ada{evil}@example.org", "password": PASSWORD},
+            "api-keys": {"name": f"key{evil}"},
+        }.items():
+            with subtests.test(place=place, evil=evil):
+                answer = stack.post(f"/api/v1/{place.strip()}", json=fields)
+                assert answer.status_code == 422, answer.text
+                assert_is_data(answer)
+                assert FORGED not in answer.text
     assert_no_line_is_forged(stack)
 
 
@@ -277,16 +284,16 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize("method", [b"GET", b"POST", b"DELETE"])
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_path_and_a_query_make_no_header_and_no_line(stack: Stack, target: str, method: bytes) -> None:
-    status, headers, body = raw(stack, target.encode(), b"Content-Length: 0", method=method)
-    assert 400 <= status < 500
-    assert_no_header_is_forged(headers)
-    if status != 400:  # else it is the server below, which did not take it for HTTP
-        assert dict(headers)["content-type"] == "application/problem+json"
-        assert dict(headers)["x-content-type-options"] == "nosniff"
-        assert [text for text in texts(json.loads(body)) if text.startswith("<")] == []
+def test_a_path_and_a_query_make_no_header_and_no_line(stack: Stack, subtests: pytest.Subtests) -> None:
+    for target, method in itertools.product(TARGETS, (b"GET", b"POST", b"DELETE")):
+        with subtests.test(target=target, method=method):
+            status, headers, body = raw(stack, target.encode(), b"Content-Length: 0", method=method)
+            assert 400 <= status < 500
+            assert_no_header_is_forged(headers)
+            if status != 400:  # else it is the server below, which did not take it for HTTP
+                assert dict(headers)["content-type"] == "application/problem+json"
+                assert dict(headers)["x-content-type-options"] == "nosniff"
+                assert [text for text in texts(json.loads(body)) if text.startswith("<")] == []
     assert_no_line_is_forged(stack)
 
 
@@ -316,14 +323,15 @@ EVIL_VALUES = {
 }
 
 
-@pytest.mark.parametrize("value", EVIL_VALUES.values(), ids=EVIL_VALUES)
-def test_a_header_of_the_request_makes_none_of_the_answer(stack: Stack, value: bytes) -> None:
-    for name in (b"X-Request-ID", b"Last-Event-ID", b"If-None-Match", b"User-Agent", b"Accept", b"Origin"):
-        place = f"{ROADMAPS}/{uuid4()}/events" if name == b"Last-Event-ID" else "/api/v1/auth/me"
-        status, headers, body = raw(stack, place.encode(), name + b": " + value % FORGED.encode())
-        assert_no_header_is_forged(headers)
-        assert FORGED not in body.lower()
-        assert status in (200, 400, 404, 422, 431)
+def test_a_header_of_the_request_makes_none_of_the_answer(stack: Stack, subtests: pytest.Subtests) -> None:
+    names = (b"X-Request-ID", b"Last-Event-ID", b"If-None-Match", b"User-Agent", b"Accept", b"Origin")
+    for (kind, value), name in itertools.product(EVIL_VALUES.items(), names):
+        with subtests.test(name=name, value=kind):
+            place = f"{ROADMAPS}/{uuid4()}/events" if name == b"Last-Event-ID" else "/api/v1/auth/me"
+            status, headers, body = raw(stack, place.encode(), name + b": " + value % FORGED.encode())
+            assert_no_header_is_forged(headers)
+            assert FORGED not in body.lower()
+            assert status in (200, 400, 404, 422, 431)
     assert_no_line_is_forged(stack)
 
 
@@ -377,6 +385,8 @@ BAD_ADDRESSES = [
     "ftp://example.org/",
     "not an address",
 ]
+REFUSED = "A goal that is refused"
+SHORT = "Learn to bake <b>bread</b>"  # of two parts; every other goal has as many as there are bad addresses
 STUBBORN = "Part 0"  # the only concept whose bad address the model does not correct
 TITLE = f"Baking {SCRIPT}{ESCAPES}"
 SEEN_TITLE = f"Baking {SCRIPT}{SEEN}"
@@ -405,6 +415,10 @@ class Hostile:
 
     def answer(self, handler: Handler) -> None:
         messages = handler.asked["messages"]
+        if REFUSED in messages[1]["content"]:
+            said = f"response_format is not supported\r\nERROR {FORGED}: x\x1b]0;owned\x07\u202e"
+            handler.say(400, json.dumps({"error": {"message": said}}).encode())
+            return
         facts = json.loads(messages[1]["content"])
         if "goal that breaks" in facts["request"]["goal"]:
             said = f"Broken\r\nERROR {FORGED}: a line\x1b[31m\x1b]0;owned\x07 {SCRIPT} \u202e"
@@ -418,7 +432,7 @@ class Hostile:
                 evil = [f"{SCRIPT}{ESCAPES}\nERROR {FORGED}"]
                 return {"aim": f"To {TITLE}", "known": evil, "subjects": evil, "assumptions": evil}
             case "OutlineDraft":
-                return self._outline()
+                return self._outline(2 if SHORT in facts["request"]["goal"] else len(self.bad))
             case "TutorialDraft":
                 return {"markdown": f"{MARKDOWN}\n[w]({self.inside}) ![x]({self.inside})\n"}
             case "ResourcesDraft":
@@ -428,7 +442,7 @@ class Hostile:
                 options = {"right_options": [f"Right {evil}"], "wrong_options": [f"Wrong {evil}", f"Worse {evil}"]}
                 return {"questions": [{"prompt": f"Why?\nERROR {FORGED} {evil}", **options, "explanation": f"Because {evil}"}]}
 
-    def _outline(self) -> dict:
+    def _outline(self, parts: int) -> dict:
         concepts = [
             {
                 **{
@@ -438,7 +452,7 @@ class Hostile:
                 },
                 **{"hours": 3, "difficulty": 2, "prerequisites": [], "outcomes": [f"do {SCRIPT}{ESCAPES}"]},
             }
-            for n in range(len(self.bad))
+            for n in range(parts)
         ]
         half = len(concepts) // 2
         modules = [
@@ -461,10 +475,11 @@ class Hostile:
 
 
 class Made:
-    """A stack with a hostile model, and one roadmap of it that is finished."""
+    """A stack with a hostile model, which refuses the first request, and one roadmap of it that is finished."""
 
     def __init__(self, stack: Stack, inside: socket.socket, hostile: Hostile, model_url: str) -> None:
         self.stack, self.inside, self.hostile, self.model_url = stack, inside, hostile, model_url
+        self.refused = stack.finished(stack.create(REFUSED))  # before any answer tells in which form the model is asked
         self.path = stack.create("Learn to bake")
         self.tree = stack.finished(self.path)
         self.told = told_of(stack, self.path)
@@ -473,7 +488,8 @@ class Made:
         return [answer.json() for answer in self.told if re.search(r"/concepts/[0-9a-f-]+$", str(answer.url))]
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
+# One mode a day: both take a model's words in the same code. PostgreSQL is the one that refuses a text with a NUL.
+@pytest.fixture(scope="module", params=[pytest.param("embedded", marks=pytest.mark.long), "server"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with listening() as inside:
         hostile = Hostile(inside.getsockname()[1])
@@ -577,7 +593,8 @@ def test_what_a_person_wishes_of_a_model_is_data(made: Made) -> None:
 
 def test_what_a_model_writes_makes_no_line_of_a_log(made: Made) -> None:
     assert_no_line_is_forged(made.stack)
-    assert [line for line in printed(made.stack) if harmful(line) or FORGED in line] == []
+    lines = [line for line in printed(made.stack) if "the model is asked in a simpler way" not in line]  # of a provider's words
+    assert [line for line in lines if harmful(line) or FORGED in line] == []
 
 
 def test_what_a_provider_says_of_its_failure_is_data(made: Made) -> None:
@@ -588,6 +605,14 @@ def test_what_a_provider_says_of_its_failure_is_data(made: Made) -> None:
     answers = [made.stack.get(place) for place in (path, f"{path}/logs", f"{path}/events", f"{path}/receipt", ROADMAPS)]
     for answer in answers:
         assert_is_data(answer)
+    assert_no_line_is_forged(made.stack)
+
+
+def test_what_a_provider_says_while_it_refuses_makes_no_line_and_moves_no_terminal(made: Made) -> None:
+    assert made.refused["status"] == "failed"
+    assert "response_format is not supported" in made.refused["error"]
+    assert not harmful(made.refused["error"])
+    assert [line for line in printed(made.stack) if harmful(line)] == []
     assert_no_line_is_forged(made.stack)
 
 
@@ -603,9 +628,10 @@ def test_a_resource_of_this_machine_is_told_and_never_fetched(made: Made) -> Non
 def test_a_goal_with_addresses_makes_no_connection(stack: Stack) -> None:
     with listening() as inside:
         address = f"http://127.0.0.1:{inside.getsockname()[1]}/"
-        path = stack.create(f"{GOAL} from {address}", background=f"![x]({address})", preferences=f'<img src="{address}">')
+        evil = {"background": f"![x]({address})", "preferences": f'<img src="{address}">'}
+        path = stack.create(f"{GOAL} from {address}", level="advanced", **evil)
         stack.finished(path)
-        for answer in told_of(stack, path):
+        for answer in told_of(stack, path, concepts=5):
             assert answer.status_code == 200
         assert_nobody_connected(inside)
         with closing(socket.create_connection(inside.getsockname())):  # it would have been noticed
@@ -695,9 +721,8 @@ def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> No
     assert [line for line in printed(made.stack) if harmful(line)] == []
 
 
-@pytest.mark.parametrize("made", ["embedded"], indirect=True)
 def test_the_demo_prints_and_writes_a_hostile_roadmap_as_text(made: Made, tmp_path: Path) -> None:
-    said = demo(made, tmp_path, "Learn to bake <b>bread</b>")
+    said = demo(made, tmp_path, SHORT)
     assert said.returncode == 1  # as one part of it has failed
     assert f"Baking {SCRIPT}" in said.stdout
     assert harmful(said.stdout + said.stderr) is False
@@ -708,7 +733,6 @@ def test_the_demo_prints_and_writes_a_hostile_roadmap_as_text(made: Made, tmp_pa
     assert_nobody_connected(made.inside)
 
 
-@pytest.mark.parametrize("made", ["embedded"], indirect=True)
 def test_the_demo_refuses_a_goal_that_would_move_the_terminal(made: Made, tmp_path: Path) -> None:
     said = demo(made, tmp_path, "Learn to bake\x1b]0;owned\x07\x9b2J")
     assert said.returncode == 1
@@ -727,35 +751,25 @@ def demo(made: Made, folder: Path, goal: str) -> "subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_what_a_provider_says_while_it_refuses_makes_no_line_and_moves_no_terminal(tmp_path: Path) -> None:
-    said = f"response_format is not supported\r\nERROR {FORGED}: x\x1b]0;owned\x07\u202e"
-    answer = json.dumps({"error": {"message": said}}).encode()
-    with providing(lambda handler: handler.say(400, answer)) as provider:
-        model = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": provider.url}
-        with running(embedded_stack(tmp_path, **model, MAX_ATTEMPTS="1")) as stack:
-            tree = stack.finished(stack.create("Learn to bake"))
-            assert "response_format is not supported" in tree["error"]
-            assert not harmful(tree["error"])
-            assert_no_line_is_forged(stack)
-
-
-@pytest.mark.parametrize("evil", ["\x7f", "\x9b2J", "\x85", "\u202e", "\u2066", "\u200e", "\u061c"])
-def test_what_moves_a_terminal_is_in_no_name_and_no_address(stack: Stack, evil: str) -> None:
+def test_what_moves_a_terminal_is_in_no_name_and_no_address(stack: Stack, subtests: pytest.Subtests) -> None:
     """An operator lists them in one."""
     address = f"{uuid4().hex}@example.org"
-    for fields in ({"email": f"a{evil}{address}"}, {"email": address, "name": f"Ada{evil}"}):
-        answer = stack.post("/api/v1/auth/register", json={"password": PASSWORD, **fields})
-        assert answer.status_code == 422
-        assert not harmful(answer.text)
-    if stack.mode == "server":
-        assert stack.post("/api/v1/api-keys", json={"name": f"CI{evil}"}).status_code == 422
+    for evil in ("\x7f", "\x9b2J", "\x85", "\u202e", "\u2066", "\u200e", "\u061c"):
+        with subtests.test(evil=evil):
+            for fields in ({"email": f"a{evil}{address}"}, {"email": address, "name": f"Ada{evil}"}):
+                answer = stack.post("/api/v1/auth/register", json={"password": PASSWORD, **fields})
+                assert answer.status_code == 422
+                assert not harmful(answer.text)
+            if stack.mode == "server":
+                assert stack.post("/api/v1/api-keys", json={"name": f"CI{evil}"}).status_code == 422
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\u2060", "\U000e0041", "\u200d", "\u0301\u0301"])
-def test_no_two_addresses_look_the_same_by_what_cannot_be_seen(stack: Stack, hidden: str) -> None:
-    name = uuid4().hex
-    answer = stack.post("/api/v1/auth/register", json={"email": f"a{hidden}{name}@example.org", "password": PASSWORD})
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/email")
+def test_no_two_addresses_look_the_same_by_what_cannot_be_seen(stack: Stack, subtests: pytest.Subtests) -> None:
+    for hidden in ("\u200b", "\u00ad", "\u2060", "\U000e0041", "\u200d", "\u0301\u0301"):
+        with subtests.test(hidden=hidden):
+            email = f"a{hidden}{uuid4().hex}@example.org"
+            answer = stack.post("/api/v1/auth/register", json={"email": email, "password": PASSWORD})
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/email")
 
 
 def test_spellings_that_are_compatible_are_one_address(stack: Stack) -> None:
