@@ -194,7 +194,7 @@ def test_what_runs_is_cut_short_when_it_is_cancelled_and_can_be_taken_up_again(m
 
 
 MOST_TOKENS = 1000
-BUDGET = Decimal("0.03")  # room for some calls, whose price is that of 1 for a million tokens of the prompt and 2 of the answer
+BUDGET = Decimal("0.015")  # room for some calls, whose price is that of 1 for a million tokens of the prompt and 2 of the answer
 
 
 @pytest.fixture(params=["embedded", "server"])
