@@ -1,13 +1,16 @@
 """The execution log of this process in a database of its own, in each mode, and records of any time for it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
 import peewee
+import psycopg2
 from psycopg2 import extensions
 from pydantic import SecretStr
 
@@ -27,12 +30,14 @@ MODES = ("embedded", "server")
 @contextmanager
 def own_database(folder: Path, postgres: Postgres | None, *, migrated: bool = True) -> Iterator[Any]:
     """This process uses a new database for the block: on SQLite, or on that server. Gives its settings."""
-    url = SecretStr(postgres.create_database(f"log_{new_id().hex}")) if postgres else None
-    mine = settings.model_copy(update={"data_dir": folder, "database_url": url})
     its_own, waits = database.obj, extensions.get_wait_callback()
     execution_log.buffer.flush()
-    if migrated:
-        migrate(mine)
+    url = None
+    if postgres:
+        url = SecretStr(copy_of(template(postgres), postgres) if migrated else postgres.create_database(f"log_{new_id().hex}"))
+    elif migrated:
+        (folder / "roadmap.db").write_bytes(migrated_file())
+    mine = settings.model_copy(update={"data_dir": folder, "database_url": url})
     database.initialize(open_database(mine))
     try:
         yield mine
@@ -42,6 +47,31 @@ def own_database(folder: Path, postgres: Postgres | None, *, migrated: bool = Tr
         database.initialize(its_own)
         extensions.set_wait_callback(waits)
         clock.reset()
+
+
+@cache
+def migrated_file() -> bytes:
+    """A database of SQLite with every table."""
+    with TemporaryDirectory() as folder:
+        migrate(settings.model_copy(update={"data_dir": Path(folder), "database_url": None}))
+        return (Path(folder) / "roadmap.db").read_bytes()
+
+
+@cache
+def template(postgres: Postgres) -> str:
+    """The name of such a database there."""
+    name = f"template_{new_id().hex}"
+    migrate(settings.model_copy(update={"database_url": SecretStr(postgres.create_database(name))}))
+    return name
+
+
+def copy_of(name: str, postgres: Postgres) -> str:
+    """Its address."""
+    copy = f"log_{new_id().hex}"
+    with closing(psycopg2.connect(postgres.url())) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {copy} TEMPLATE {name}")
+    return postgres.url(copy)
 
 
 def id_at(moment: datetime) -> UUID:

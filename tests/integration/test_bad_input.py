@@ -13,7 +13,7 @@ import pytest
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from roadmap.catalogue_files import tracks
-from tests.stack import GOAL, PASSWORD, Stack
+from tests.stack import GOAL, PASSWORD, Stack, answer_to
 
 ROADMAPS = "/api/v1/roadmaps"
 REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"
@@ -28,20 +28,20 @@ server_only = pytest.mark.parametrize("stack", ["server"], indirect=True)
 embedded_only = pytest.mark.parametrize("stack", ["embedded"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def nothing_changes(stack: Stack) -> Iterator[None]:
-    """The caller has the same roadmaps after every test of this file as before."""
-    before = listed(stack)
-    yield
-    assert listed(stack) == before
-
-
 @pytest.fixture(scope="module")
 def existing(stack: Stack) -> str:
     """The path of a finished roadmap."""
     path = stack.create()
     stack.finished(path)
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_changes(stack: Stack, existing: str) -> Iterator[None]:
+    """The caller has the same roadmaps after the tests of this file as before."""
+    before = listed(stack)
+    yield
+    assert listed(stack) == before
 
 
 def listed(stack: Stack) -> list[str]:
@@ -377,9 +377,9 @@ def refusal(stack: Stack, authorization: str | None) -> str:
     """What a caller is told who comes with this header to each kind of endpoint."""
     headers = {"Authorization": authorization} if authorization is not None else {}
     answers = [
-        httpx2.get(f"{stack.url}{ROADMAPS}", headers=headers),
-        httpx2.post(f"{stack.url}{ROADMAPS}", headers=headers, json={"goal": GOAL}),
-        httpx2.get(f"{stack.url}{ROADMAPS}/{UNKNOWN}/events", headers=headers),
+        answer_to("GET", f"{stack.url}{ROADMAPS}", headers=headers),
+        answer_to("POST", f"{stack.url}{ROADMAPS}", headers=headers, json={"goal": GOAL}),
+        answer_to("GET", f"{stack.url}{ROADMAPS}/{UNKNOWN}/events", headers=headers),
     ]
     documents = [problem(answer, 401, "unauthenticated") for answer in answers]
     assert [answer.headers["www-authenticate"] for answer in answers] == ["Bearer"] * 3

@@ -23,7 +23,7 @@ from tests import launching
 from tests.commands import roadmap
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import GOAL, PASSWORD, ROOT, SHORT, Service, clean_environment, with_pid_gone
+from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, SHORT, Service, answer_to, clean_environment, with_pid_gone
 from tests.waiting import wait_until
 
 KEY = "a key of this file with at least 32 characters"
@@ -103,8 +103,15 @@ def left_of(service: Service) -> list[int]:
 
 
 def in_session(leader: int) -> list[int]:
-    listing = subprocess.run(["ps", "-o", "pid=,stat=", "-s", str(leader)], capture_output=True, text=True, check=False)
-    return [int(pid) for pid, stat in (line.split() for line in listing.stdout.splitlines()) if not stat.startswith("Z")]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(session) == leader and state != "Z":
+            found.append(int(process.name))
+    return found
 
 
 def signals_of(pid: int, what: str) -> set[int]:
@@ -136,9 +143,13 @@ def refusal(service: Service) -> str:
 def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:
     assert service.alive(), service.output
     try:
-        return httpx2.get(f"http://{host}:{service.environment['PORT']}{path}", timeout=5).status_code == 200
+        return answer_to("GET", f"http://{host}:{service.environment['PORT']}{path}", timeout=5).status_code == 200
     except httpx2.TransportError:
         return False
+
+
+def client_of(api: Service) -> httpx2.Client:
+    return httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30, verify=NO_TLS)
 
 
 def await_output(service: Service, *texts: str) -> None:
@@ -278,7 +289,7 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
         assert "unknown command 'HELLO'" in worker.errors
         api = launch("api", **{**server, "REDIS_URL": address})
         wait_until(lambda: answers(api, path="/health/live"), reason="the API answers")
-        with httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30) as client:
+        with client_of(api) as client:
             person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
             token = client.post("/api/v1/auth/register", json=person).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
@@ -447,7 +458,7 @@ def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reache
 def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, server: dict[str, str]) -> None:
     api = launch("api", **server)
     wait_until(lambda: answers(api), reason="the API is ready")
-    with httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30) as client:
+    with client_of(api) as client:
         person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
         token = client.post("/api/v1/auth/register", json=person).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
@@ -466,10 +477,10 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
     service = launch("all", METRICS_TOKEN=KEY.replace(" ", "-"))
     await_all(service)
     address = f"http://127.0.0.1:{service.environment['PORT']}"
-    assert httpx2.post(f"{address}/api/v1/roadmaps", json={"goal": GOAL}, timeout=30).status_code == 202
+    assert answer_to("POST", f"{address}/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
 
     def told() -> str:
-        return httpx2.get(f"{address}/metrics", headers={"Authorization": f"Bearer {KEY.replace(' ', '-')}"}, timeout=30).text
+        return answer_to("GET", f"{address}/metrics", headers={"Authorization": f"Bearer {KEY.replace(' ', '-')}"}).text
 
     for counted in ('route="/api/v1/roadmaps"', 'queue="content"', 'queue="logs"'):
         wait_until(lambda counted=counted: counted in told(), reason=f"{counted} is counted")
@@ -540,7 +551,7 @@ def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subproce
     supervisor = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
         wait_until(lambda: len(list(folder.glob("*.ready"))) == 4, reason="all of them count")
-        wait_until(lambda: b"AFTER_GRACE" in Path(f"/proc/{supervisor.pid}/cmdline").read_bytes(), reason="it supervises")
+        wait_until(lambda: "SIG_BLOCK" not in Path(f"/proc/{supervisor.pid}/cmdline").read_text(), reason="it supervises")
         yield supervisor
     finally:
         for pid in in_session(supervisor.pid):

@@ -107,9 +107,10 @@ def passed_on(handler: Handler, body: bytes) -> Iterator[HTTPResponse]:
 
 
 @pytest.fixture
-def faulty(stack: Stack) -> Iterator[Faulty]:
-    with Faulty(stack.port) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+def faulty(shared_server: Stack) -> Iterator[Faulty]:
+    """Before a service in server mode: what goes wrong on the way is the same in both."""
+    with Faulty(shared_server.port) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield server
@@ -197,10 +198,10 @@ def test_an_error_says_what_the_problem_document_says(stack: Stack) -> None:
     assert caught.value.type == "/problems/not-found"
 
 
-def test_refused_twice_and_then_accepted_it_is_made_once(faulty: Faulty, stack: Stack, goal: str) -> None:
+def test_refused_twice_and_then_accepted_it_is_made_once(faulty: Faulty, shared_server: Stack, goal: str) -> None:
     faulty.refusals = [{"Retry-After": "1"}, {}]
-    service = Roadmap(faulty.url, token(stack))
-    roadmap_id = service.create(goal)["id"]
+    service = Roadmap(faulty.url, token(shared_server))
+    roadmap_id = service.create(goal, review=True)["id"]
     (key,) = {told for _, _, told in faulty.seen}
     assert key
     assert [done for _, done, _ in faulty.seen] == ["refused", "refused", "202"]
@@ -208,22 +209,22 @@ def test_refused_twice_and_then_accepted_it_is_made_once(faulty: Faulty, stack: 
     assert made(service, goal) == [roadmap_id]
 
 
-def test_when_the_answer_is_lost_it_is_made_once(faulty: Faulty, stack: Stack, goal: str) -> None:
+def test_when_the_answer_is_lost_it_is_made_once(faulty: Faulty, shared_server: Stack, goal: str) -> None:
     faulty.lost = 2
-    service = Roadmap(faulty.url, token(stack))
-    roadmap_id = service.create(goal)["id"]
+    service = Roadmap(faulty.url, token(shared_server))
+    roadmap_id = service.create(goal, review=True)["id"]
     assert [done for _, done, _ in faulty.seen] == ["lost", "lost", "202"]
     assert made(service, goal) == [roadmap_id]
 
 
 def test_a_key_of_ones_own_makes_it_once_over_restarts(stack: Stack, goal: str) -> None:
     key = uuid4().hex
-    first, second = (Roadmap(stack.url, token(stack)).create(goal, key=key) for _ in range(2))
+    first, second = (Roadmap(stack.url, token(stack)).create(goal, key=key, review=True) for _ in range(2))
     assert first == second
 
 
-def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps(faulty: Faulty, stack: Stack, goal: str) -> None:
-    service = Roadmap(faulty.url, token(stack))
+def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps(faulty: Faulty, shared_server: Stack, goal: str) -> None:
+    service = Roadmap(faulty.url, token(shared_server))
     roadmap_id = service.create(goal)["id"]
     faulty.cut_after = [0, 150, 400, 5000, 7]  # before anything, and in the middle of a line
     seen = [event["seq"] for event in service.events(roadmap_id)]
@@ -236,26 +237,22 @@ def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps(faulty: Faulty, st
     assert asked == sorted(asked)
 
 
-def test_its_patience_has_an_end(faulty: Faulty, stack: Stack) -> None:
+def test_its_patience_has_an_end(faulty: Faulty, shared_server: Stack) -> None:
     faulty.refusals = [{} for _ in range(100)]
     began = time.monotonic()
     with pytest.raises(RoadmapError) as caught:
-        Roadmap(faulty.url, token(stack), patience=1).create(GOAL)
+        Roadmap(faulty.url, token(shared_server), patience=0.5).create(GOAL)
     assert (caught.value.status, caught.value.type) == (503, "about:blank")
     faulty.refusals = [{"Retry-After": "3600"}]
     with pytest.raises(RoadmapError):
-        Roadmap(faulty.url, token(stack), patience=1).create(GOAL)
+        Roadmap(faulty.url, token(shared_server), patience=0.5).create(GOAL)
     faulty.cut_after = [7] * 100
-    roadmap_id = made_by(stack)
+    roadmap_id = shared_server.create(review=True).rpartition("/")[2]
     with pytest.raises(ConnectionError):
-        list(Roadmap(faulty.url, token(stack), patience=0.5).events(roadmap_id))
+        list(Roadmap(faulty.url, token(shared_server), patience=0.5).events(roadmap_id))
     with pytest.raises(OSError, match="refused"):
         Roadmap(f"http://127.0.0.1:{free_port()}", patience=0.5).create(GOAL)
     assert time.monotonic() - began < 10
-
-
-def made_by(stack: Stack) -> str:
-    return stack.create().rpartition("/")[2]
 
 
 def test_it_needs_the_standard_library_only_and_is_short() -> None:

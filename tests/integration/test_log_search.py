@@ -23,6 +23,26 @@ from roadmap.log_words import as_websearch, parsed
 from tests.integration.logbook import MODES, document, own_database, stored
 
 FORTY_DAYS = timedelta(days=40)
+FOUND = (  # by which text what is found
+    ("overloaded", ["upstream"]),
+    ("OVERLOADED", ["upstream"]),
+    ("overloaded 503", ["upstream"]),
+    ("overloaded 504", []),
+    ('"answered 503"', ["upstream"]),
+    ('"503 answered"', []),
+    ("overloaded or tutorial", ["model", "upstream"]),
+    ("-overloaded -测", ["percent", "model"]),
+    ("gpt-5-mini", ["model"]),
+    ("/api/v1/roadmaps", ["model"]),
+    ("outline", ["model"]),  # its step
+    ("数据库", ["chinese"]),
+    ("据库索", ["chinese"]),
+    ("库据", []),
+    ('"测验" 数据库', ["chinese"]),
+    ("-数据库 overloaded", ["upstream"]),
+    ("100%", ["percent"]),
+    ("it's 100%", ["percent"]),
+)
 
 
 @pytest.fixture(params=MODES)
@@ -108,30 +128,7 @@ class TestWords:
     def test_what_is_typed_is_read_as_people_mean_it(self, text: str, websearch: str) -> None:
         assert as_websearch(parsed(text)) == websearch
 
-    @pytest.mark.parametrize(
-        ("text", "messages"),
-        [
-            ("overloaded", ["upstream"]),
-            ("OVERLOADED", ["upstream"]),
-            ("overloaded 503", ["upstream"]),
-            ("overloaded 504", []),
-            ('"answered 503"', ["upstream"]),
-            ('"503 answered"', []),
-            ("overloaded or tutorial", ["model", "upstream"]),
-            ("-overloaded -测", ["percent", "model"]),
-            ("gpt-5-mini", ["model"]),
-            ("/api/v1/roadmaps", ["model"]),
-            ("outline", ["model"]),  # its step
-            ("数据库", ["chinese"]),
-            ("据库索", ["chinese"]),
-            ("库据", []),
-            ('"测验" 数据库', ["chinese"]),
-            ("-数据库 overloaded", ["upstream"]),
-            ("100%", ["percent"]),
-            ("it's 100%", ["percent"]),
-        ],
-    )
-    def test_words_phrases_and_chinese_are_found(self, log: str, text: str, messages: list[str]) -> None:
+    def test_words_phrases_and_chinese_are_found(self, log: str) -> None:
         said = {
             "upstream": "The upstream answered 503: overloaded",
             "chinese": "写好了测验:数据库索引",
@@ -140,7 +137,8 @@ class TestWords:
         }
         for name, message in said.items():
             note(message, step="outline" if name == "model" else "step")
-        assert found(text=text) == [said[name] for name in messages]
+        for text, messages in FOUND:
+            assert found(text=text) == [said[name] for name in messages], text
 
     def test_signs_of_a_pattern_stand_for_themselves(self, log: str) -> None:
         note("It is 1000 done")
@@ -174,11 +172,11 @@ class TestPages:
             before = UUID(page.next_cursor)
             between()
 
-    @pytest.mark.parametrize("limit", [1, 3, 7, 12, 13, 50])
-    def test_pages_show_everything_once_over_the_edges_of_months(self, log: str, limit: int) -> None:
+    def test_pages_show_everything_once_over_the_edges_of_months(self, log: str) -> None:
         ids = [note(at=clock.now() - timedelta(days=9 * number)) for number in range(8)]  # some of one month, some of another
         ids += [note(at=clock.now() + timedelta(days=20 * number)) for number in range(1, 5)]
-        assert self.pages(LogFilter(), limit) == sorted(ids, reverse=True)
+        for limit in (1, 3, 7, 12, 13, 50):
+            assert self.pages(LogFilter(), limit) == sorted(ids, reverse=True), limit
 
     def test_what_comes_meanwhile_moves_nothing(self, log: str) -> None:
         ids = [note(at=clock.now() - timedelta(days=number)) for number in range(10)]

@@ -21,7 +21,7 @@ from tests.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, runni
 from tests.unit.test_monitoring_page import EXPRESSIONS, names_in
 from tests.waiting import wait_until
 
-SENT = 150  # requests
+SENT = 60  # requests
 REQUESTS = "roadmap_http_requests_total"
 RUNS = {"plan_roadmap done": 1, "build_content done": 18, "deliver_webhook done": 1}  # of a roadmap with six concepts
 
@@ -70,7 +70,7 @@ def replica(watched: Stack) -> Iterator[str]:
         yield watched.url
         return
     port = free_port()
-    service = Service("api", {**watched.environment, "PORT": str(port)}, watched.folder)
+    service = Service("api", {**watched.environment, "PORT": str(port), "API_WORKERS": "1"}, watched.folder)
     service.start()
     url = f"http://127.0.0.1:{port}"
     try:

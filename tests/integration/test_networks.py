@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, listens, scratch_folder, started
-from tests.stack import ENTRYPOINT, answer_to, running, server_stack
+from tests.stack import ENTRYPOINT, Stack, answer_to, running, server_stack
 
 NAME = "servers.railway.internal"
 # A file of names for one process and its children; $0 is the file, the rest what is run with it.
@@ -40,20 +40,23 @@ def broker_6() -> Iterator[Redis]:
         yield server
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 def test_servers_of_ipv6_alone_do_the_main_job_and_the_api_answers_over_both_families(
-    postgres_6: Postgres, broker_6: Redis, tmp_path: Path, workers: str
+    postgres_6: Postgres, broker_6: Redis, tmp_path: Path
 ) -> None:
     for server in (postgres_6, broker_6):
         assert (listens(LOOPBACK_6, server.port), listens(LOOPBACK, server.port)) == (True, False)
-    stack = server_stack(tmp_path, postgres_6, broker_6, API_WORKERS=workers)
+    stack = server_stack(tmp_path, postgres_6, broker_6, API_WORKERS="2")
     assert "HOST" not in stack.environment
     assert "@[::1]:" in stack.environment["DATABASE_URL"]
     with running(stack):
-        for host in ("[::1]", "127.0.0.1"):
-            answer = answer_to("GET", f"http://{host}:{stack.port}/health/ready")
-            assert (answer.status_code, answer.json()["mode"]) == (200, "server"), host
+        assert_both_families(stack)
         stack.do_the_main_job()
+
+
+def assert_both_families(stack: Stack) -> None:
+    for host in ("[::1]", "127.0.0.1"):
+        answer = answer_to("GET", f"http://{host}:{stack.port}/health/ready")
+        assert (answer.status_code, answer.json()["mode"]) == (200, "server"), host
 
 
 def with_names(hosts: Path) -> list[str]:
@@ -84,4 +87,5 @@ def test_a_name_that_leads_to_ipv6_alone_is_as_good_as_an_address(
             service.environment[url] = service.environment[url].replace("[::1]", NAME)
             assert NAME in service.environment[url]
     with running(stack):
+        assert_both_families(stack)
         stack.do_the_main_job()

@@ -64,13 +64,13 @@ def of_content(boss: Browser) -> dict[str, Any]:
 
 def test_a_real_consumer_pauses_and_goes_on(going_on: Stack, boss: Browser) -> None:
     assert boss.ask("POST", f"{QUEUE}/pause", data={}).headers["location"] == f"{QUEUE}?did=queue.pause"
-    roadmap = going_on.create()
+    roadmap = going_on.create(review=True)
     wait_until(lambda: of_content(boss)["ready"] == 1, reason="the message of the roadmap waits")
     state = of_content(boss)
     assert (state["is_paused"], state["running"], going_on.get(roadmap).json()["status"]) == (True, 0, "queued")
     assert wait_until(lambda: of_content(boss)["oldest_seconds"], reason="its age is known") > 0
     assert boss.ask("POST", f"{QUEUE}/resume", data={}).status_code == 303
-    assert going_on.finished(roadmap)["status"] == "ready"
+    wait_until(lambda: going_on.get(roadmap).json()["status"] == "awaiting_review", reason="it is planned")
 
 
 def test_what_a_worker_could_not_do_is_retried_from_the_page(shared_server: Stack, boss: Browser) -> None:
@@ -95,8 +95,8 @@ def test_what_a_worker_could_not_do_is_retried_from_the_page(shared_server: Stac
 
 
 def test_what_is_refused_under_a_name_stands_in_the_audit_log(shared_server: Stack, boss: Browser) -> None:
-    roadmap = shared_server.create()
-    shared_server.finished(roadmap)
+    roadmap = shared_server.create(review=True)
+    assert shared_server.post(f"{roadmap}/cancel", json={}).status_code == 202
     path = f"{API}/roadmaps/{roadmap.rpartition('/')[2]}/cancel"
     for _ in range(2):
         assert boss.ask("POST", path, {**FROM_HERE, "Idempotency-Key": "once"}, json={}).status_code == 409

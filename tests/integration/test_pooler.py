@@ -1,5 +1,6 @@
 """PgBouncer in transaction mode between the services and PostgreSQL, as deploy/pgbouncer.ini has it."""
 
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -13,13 +14,13 @@ import pytest
 
 from core.migrate import known
 from tests.chaos.checks import assert_built_once, written
-from tests.commands import Said, roadmap
+from tests.commands import Said, refused, roadmap
 from tests.pooler import POOL, PgBouncer
-from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import Service, Stack, running, server_stack
+from tests.servers import Postgres, Redis, scratch_folder, started
+from tests.stack import Stack, running, server_stack
 from tests.waiting import wait_until
 
-ROADMAPS = 6
+ROADMAPS = 3
 # What belongs to a session, and would stay with a connection that another client is given next.
 OF_A_SESSION = re.compile(
     r"(^|;)\s*(SET\s+(?!LOCAL\b|TRANSACTION\b)|RESET\b|LISTEN\b|PREPARE\b|LOAD\b|CREATE\s+(LOCAL\s+|GLOBAL\s+)?TEMP)"
@@ -31,20 +32,28 @@ BY_THE_POOLER = r"SET (application_name|client_encoding|DateStyle|TimeZone|stand
 CONNECT_QUERY = "SET idle_in_transaction_session_timeout = 5000; SET lock_timeout = 8000"
 
 
+@pytest.fixture(scope="module")
+def chatty() -> Iterator[Postgres]:
+    """A server that writes down every statement."""
+    with scratch_folder() as folder, started(Postgres(folder)) as server:
+        ask(server.url(), "ALTER SYSTEM SET log_statement = 'all'")
+        ask(server.url(), "SELECT pg_reload_conf()")
+        yield server
+
+
 @pytest.fixture
-def database(own_postgres: Postgres) -> str:
-    """The name of an empty one, on a server that writes down every statement."""
-    ask(own_postgres.url(), "ALTER SYSTEM SET log_statement = 'all'")
-    ask(own_postgres.url(), "SELECT pg_reload_conf()")
+def database(chatty: Postgres) -> str:
+    """The name of an empty one; nothing is written down yet."""
     name = f"t{uuid.uuid4().hex}"
-    own_postgres.create_database(name)
+    chatty.create_database(name)
+    os.truncate(chatty.folder / "log", 0)
     return name
 
 
 @pytest.fixture
-def pooler(own_postgres: Postgres, database: str) -> Iterator[PgBouncer]:
+def pooler(chatty: Postgres, database: str) -> Iterator[PgBouncer]:
     with scratch_folder() as folder:
-        server = PgBouncer(folder, own_postgres, database)
+        server = PgBouncer(folder, chatty, database)
         try:
             server.start()
             yield server
@@ -53,10 +62,11 @@ def pooler(own_postgres: Postgres, database: str) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture
-def pooled(pooler: PgBouncer, own_postgres: Postgres, own_broker: Redis, database: str, tmp_path: Path) -> Stack:
+def pooled(pooler: PgBouncer, chatty: Postgres, module_broker: Redis, database: str, tmp_path: Path) -> Stack:
     """Not yet started; the database is empty."""
-    urls = {"DATABASE_URL": pooler.url(), "DIRECT_DATABASE_URL": own_postgres.url(database)}
-    return server_stack(tmp_path, own_postgres, own_broker, CONTENT_WORKERS="8", **urls)
+    module_broker.client().flushall()
+    urls = {"DATABASE_URL": pooler.url(), "DIRECT_DATABASE_URL": chatty.url(database)}
+    return server_stack(tmp_path, chatty, module_broker, CONTENT_WORKERS="8", **urls)
 
 
 def ask(url: str, statement: str, *values: object) -> list[Any]:
@@ -116,10 +126,10 @@ def advisory_locks(postgres: Postgres) -> int:
 
 
 def test_several_roadmaps_are_made_over_few_connections_and_no_session_keeps_anything(
-    pooled: Stack, pooler: PgBouncer, own_postgres: Postgres, database: str
+    pooled: Stack, pooler: PgBouncer, chatty: Postgres, database: str
 ) -> None:
     with running(pooled):
-        with watched(own_postgres.url(), database) as seen:
+        with watched(chatty.url(), database) as seen:
             paths = [pooled.create() for _ in range(ROADMAPS)]
             for path in paths:
                 assert_built_once(pooled, path)
@@ -132,8 +142,8 @@ def test_several_roadmaps_are_made_over_few_connections_and_no_session_keeps_any
     assert len(seen) > 10
     print(f"{clients} connections of clients, at most {max(seen)} to the server in {len(seen)} looks")
     assert max(seen) <= POOL < clients
-    assert session_state(own_postgres) == []
-    assert advisory_locks(own_postgres) == 0
+    assert session_state(chatty) == []
+    assert advisory_locks(chatty) == 0
 
 
 def test_what_would_stay_with_a_session_is_found() -> None:
@@ -184,24 +194,19 @@ def direct_is_unset(stack: Stack) -> None:
         del environment["DIRECT_DATABASE_URL"]
 
 
-def refusal(service: Service) -> str:
-    assert service.process is not None
-    assert service.process.wait(60) == 1, service.output
-    [line] = [line for line in service.output.splitlines() if not line.startswith("waiting: the schema")]
-    return line
-
-
 def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(pooled: Stack, pooler: PgBouncer) -> None:
     direct_is_unset(pooled)
     for service in pooled.services.values():
-        line = refusal(service.start())
+        said = refused(service.environment)
+        assert said.code == 1, said
+        [line] = [line for line in said.errors.splitlines() if not line.startswith("waiting: the schema")]
         assert line.startswith("error: the database cannot be used: a pooler stands before it"), line
         assert "set DIRECT_DATABASE_URL" in line
-        assert pooler.url().split("@")[0].rpartition(":")[2] not in service.output
+        assert pooler.url().split("@")[0].rpartition(":")[2] not in said.errors
 
 
 def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
-    pooled: Stack, pooler: PgBouncer, own_postgres: Postgres, database: str
+    pooled: Stack, pooler: PgBouncer, chatty: Postgres, database: str
 ) -> None:
     direct_is_unset(pooled)
     with ThreadPoolExecutor(3) as threads:
@@ -209,10 +214,10 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
     assert [each.errors for each in said if each.code] == []
     applied = [name for each in said for name in each.data["applied"]]
     assert sorted(applied) == known()
-    assert advisory_locks(own_postgres) == 0
+    assert advisory_locks(chatty) == 0
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
-    assert session_state(own_postgres) == []
-    own_postgres.create_database(f"{database}2")  # nobody holds it by a session, either
+    assert session_state(chatty) == []
+    chatty.create_database(f"{database}2")  # nobody holds it by a session, either
 
 
 # Commands
@@ -223,7 +228,7 @@ def checks_of(said: Said) -> dict[str, dict[str, str]]:
 
 
 def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
-    pooled: Stack, pooler: PgBouncer, own_postgres: Postgres, database: str, tmp_path: Path
+    pooled: Stack, pooler: PgBouncer, chatty: Postgres, database: str, tmp_path: Path
 ) -> None:
     with running(pooled):
         assert_built_once(pooled, pooled.create())
@@ -231,14 +236,14 @@ def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
     states = {name: check["state"] for name, check in checks_of(said).items()}
     assert (states["database"], states["direct database"], states["migrations"]) == ("ok", "ok", "ok")
 
-    elsewhere = {**pooled.environment, "DIRECT_DATABASE_URL": own_postgres.url()}
+    elsewhere = {**pooled.environment, "DIRECT_DATABASE_URL": chatty.url()}
     found = checks_of(roadmap(elsewhere, "doctor", "--json", "--no-model"))["direct database"]
     assert (found["state"], found["told"]) == ("failed", "DIRECT_DATABASE_URL leads elsewhere than DATABASE_URL")
 
     roundabout = {**pooled.environment, "DIRECT_DATABASE_URL": pooler.url()}
     assert checks_of(roadmap(roundabout, "doctor", "--json", "--no-model"))["direct database"]["state"] == "warning"
 
-    unlimited = {**pooled.environment, "DATABASE_URL": own_postgres.url(database)}  # as through a pooler without connect_query
+    unlimited = {**pooled.environment, "DATABASE_URL": chatty.url(database)}  # as through a pooler without connect_query
     found = checks_of(roadmap(unlimited, "doctor", "--json", "--no-model"))["database"]
     assert (found["state"], "deploy/pgbouncer.ini" in found["fix"]) == ("warning", True)
 

@@ -14,17 +14,16 @@ from cli import demo
 from core.settings import Settings
 from roadmap.events import EventType
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, embedded_stack, running, server_stack
+from tests.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
 from tests.waiting import wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CURLS = re.findall(r"^\$ (curl .*)$", README, re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    with running(embedded_stack(tmp_path_factory.mktemp("readme"))) as stack:
-        yield stack
+@pytest.fixture
+def service(shared_embedded: Stack) -> Stack:
+    return shared_embedded
 
 
 def test_the_curl_of_the_readme_is_answered_with_202(service: Stack) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +24,14 @@ OTHER_VALUE |= {"DATETIME": NOW + timedelta(microseconds=1), "DATE": date(2027, 
 OWN_KEYS = ("id", "owner")
 
 
-@pytest.fixture(params=MODES)
-def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    """Two concepts with a part each."""
+@pytest.fixture(scope="module", params=MODES)
+def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Two concepts with a part each; tests change them back."""
     server = request.getfixturevalue("postgres") if request.param == "server" else None
     stage, module = new_id(), new_id()
     head = {"roadmap": ROADMAP, "position": 0, "title": "T", "description": ""}
     more = {"week": 1, "hours": 1, "difficulty": 1, "prerequisites": [], "outcomes": []}
-    with own_database(tmp_path, server), transaction():
+    with own_database(tmp_path_factory.mktemp("tree"), server), transaction():
         accounts = [{"id": id_, "email": f"{id_}@example.org", "password_hash": "", "created_at": NOW} for id_ in (OWNER, OTHER)]
         insert_rows(Account, accounts)
         times = {"due_at": NOW, "created_at": NOW, "updated_at": NOW}
@@ -93,3 +92,4 @@ def test_what_is_read_in_a_snapshot_inside_of_a_transaction_is_what_that_has_cha
     Content.update(status="failed").execute()
     with snapshot():
         assert tree_state(OWNER, ROADMAP) != before
+    Content.update(status="ready").execute()
