@@ -13,7 +13,7 @@ import pytest
 
 Test = Callable[..., None]
 Names = str | Sequence[str]
-Ids = Iterable[str] | Callable[[Any], str] | None
+Ids = Iterable[str] | Callable[[Any], object] | None
 LONGEST = 80  # characters of a value in the name of a case
 
 
@@ -22,22 +22,23 @@ def over(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[Test
     single = isinstance(names, str)
     arguments = (names,) if isinstance(names, str) else tuple(names)
     cases = [(value,) if single else tuple(value) for value in values]
+    listed = [] if ids is None or callable(ids) else [str(name) for name in ids]
     say = ids if callable(ids) else repr
-    if ids is None or callable(ids):
-        said = ["-".join(say(value)[:LONGEST] for value in case) for case in cases]
-    else:
-        said = [str(name) for name in ids]
     assert cases, "a table without a case"
+
+    def name_of(number: int) -> str:
+        parts = (str(say(value))[:LONGEST] for value in cases[number])
+        return listed[number] if listed else "-".join(parts)
 
     def decorate(test: Test) -> Test:
         @wraps(test)
         def tried(*given: Any, **fixtures: Any) -> None:
             failed: list[BaseException] = []
-            for name, case in zip(said, cases, strict=True):
+            for number, case in enumerate(cases):
                 try:
                     test(*given, **fixtures, **dict(zip(arguments, case, strict=True)))
                 except (Exception, BaseExceptionGroup, pytest.fail.Exception) as error:
-                    error.add_note(f"Case: {name}")
+                    error.add_note(f"Case: {name_of(number)}")
                     failed.append(error)
             if failed:
                 raise BaseExceptionGroup(f"{len(failed)} of {len(cases)} cases", failed)
