@@ -691,14 +691,14 @@ def hostile(length: int) -> dict[str, str]:
 
 
 class TestLimits:
-    @pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.long)])
-    def test_hostile_length_is_shown_to_its_end_in_bounded_time(self, length: int) -> None:
+    @pytest.mark.parametrize(("length", "seconds"), [(20_000, 5), pytest.param(100_000, 10, marks=pytest.mark.long)])
+    def test_hostile_length_is_shown_to_its_end_in_bounded_time(self, length: int, seconds: int) -> None:
         wrong = []
         for name, markdown in hostile(length).items():
             before = thread_time()
             made = prose(f"{markdown}\n\nneedle")
-            taken = thread_time() - before  # of work; the worst of the long ones takes 3
-            if "needle" not in Read(made).text or taken > length / 10_000 or len(made) > 25 * length:
+            taken = thread_time() - before  # of work, which ends after MOST_SECONDS and what was begun
+            if "needle" not in Read(made).text or taken > seconds or len(made) > 25 * length:
                 wrong.append((name, taken, len(made)))
         assert wrong == []
 
