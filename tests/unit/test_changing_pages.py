@@ -394,6 +394,7 @@ class TestTrash:
         assert person.get(roadmap).status_code == 200
         assert "The trash is empty." in text_of(person.get("/trash"))
 
+    @pytest.mark.usefixtures("short")
     def test_it_is_deleted_for_ever_after_one_was_asked(self, person: TestClient) -> None:
         id_ = made(person).rpartition("/")[2]
         assert person.post(f"/trash/{id_}/delete").status_code == 404
@@ -402,6 +403,7 @@ class TestTrash:
         assert person.post(f"/trash/{id_}/delete").headers["location"] == "/trash?did=deleted"
         assert person.post(f"/trash/{id_}/restore").status_code == 404
 
+    @pytest.mark.usefixtures("short")
     def test_many_are_on_several_pages(self, person: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("web.pages.trash.ON_A_PAGE", 1)
         for _ in range(2):

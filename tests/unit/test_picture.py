@@ -191,9 +191,8 @@ class TestLayout:
         check_places(layout)
         check_labels(layout)
 
-    @each_language
-    @pytest.mark.parametrize("concepts", [8, 60, 200])
-    @pytest.mark.parametrize("title", TITLES)
+    @over("language", LANGUAGES)
+    @over(("concepts", "title"), [*itertools.product((8, 60), TITLES), (200, HOSTILE)])
     def test_the_same_holds_for_eight_stages_of_any_titles(
         self, direction: Direction, language: str, concepts: int, title: str
     ) -> None:
@@ -273,9 +272,9 @@ class TestDrawing:
         assert len(ids) == len(set(ids))
         assert {use.attrib["href"][1:] for use in root.iter(f"{SVG}use")} <= set(ids)
 
-    @both
-    @each_language
-    @pytest.mark.parametrize("title", [*TITLES, "100 %(state)s %d {state}"])
+    @over("direction", Direction)
+    @over("language", LANGUAGES)
+    @over("title", [*TITLES, "100 %(state)s %d {state}"])
     def test_a_title_is_text_whatever_is_in_it(self, direction: Direction, language: str, title: str) -> None:
         tree = of_size(2, 9, (title,)).model_copy(update={"title": title, "language": title})
         words = texts_in(language)
@@ -370,9 +369,9 @@ class TestLanguages:
         tree = a_tree([[[a_concept(1)]]], hours=1, weeks=1)
         assert described(tree).startswith("1 stage, 1 concept, 1 hour, 1 week, 0 of 1 done. Stage 1, A stage: 0 of 1 done. ")
 
-    @both
-    @each_language
-    @pytest.mark.parametrize("own", [*LANGUAGES, "de", ""])
+    @over("direction", Direction)
+    @over("language", LANGUAGES)
+    @over("own", [*LANGUAGES, "de", ""])
     def test_every_text_is_marked_with_its_language(self, direction: Direction, language: str, own: str) -> None:
         """The picture is in the reader's, and the roadmap's own texts in it are in theirs; empty: nobody knows which."""
         tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)

@@ -684,21 +684,21 @@ def hostile(length: int) -> dict[str, str]:
         "a long address, used": "[a]: http://x/" + "x" * 50_000 + "\n\n" + "[a] " * (length // 8),
         "a long fragment, used": "[a]: #" + "x" * 1900 + "\n\n" + "[a]\n\n" * (length // 11),
         "fences of no language": "".join(f"```x{n}\na\n```\n" for n in range(length // 16)),
-        "fences of every language": "".join(f"```{name}\na = 'b' # c\n```\n" for name in sorted(NAMES)) * (length // 20_000),
+        "fences of every language": "".join(f"```{name}\na = 'b' # c\n```\n" for name in sorted(NAMES)) * (length // 20_000 + 1),
         "an address without end": "<http:" + "a" * 90_000 + "> <a@" + "a." * 4000,
         "words": rep("word " * 12 + "\n\n", length),
     }
 
 
 class TestLimits:
-    @pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.long)])
-    def test_hostile_length_is_shown_to_its_end_in_bounded_time(self, length: int) -> None:
+    @pytest.mark.parametrize(("length", "seconds"), [(10_000, 5), pytest.param(100_000, 10, marks=pytest.mark.long)])
+    def test_hostile_length_is_shown_to_its_end_in_bounded_time(self, length: int, seconds: int) -> None:
         wrong = []
         for name, markdown in hostile(length).items():
             before = thread_time()
             made = prose(f"{markdown}\n\nneedle")
-            taken = thread_time() - before  # of work; the worst of the long ones takes 3
-            if "needle" not in Read(made).text or taken > length / 10_000 or len(made) > 25 * length:
+            taken = thread_time() - before  # of work, which ends after MOST_SECONDS and what was begun
+            if "needle" not in Read(made).text or taken > seconds or len(made) > 25 * length:
                 wrong.append((name, taken, len(made)))
         assert wrong == []
 

@@ -303,6 +303,14 @@ def test_days_are_said_in_words_wherever_a_learner_reads_them(person: TestClient
 
 
 class TestOnward:
+    @pytest.fixture
+    def short(self) -> None:
+        """Not here."""
+
+    @pytest.fixture
+    def roadmap(self, person: TestClient, copies: Copies) -> str:
+        return copies.of("a roadmap by a form", lambda: made(person))
+
     def test_it_says_what_the_whole_roadmap_says(self, person: TestClient, roadmap: str) -> None:
         """It reads less, and finds the same, however much is learned."""
         id_ = UUID(roadmap.rpartition("/")[2])
