@@ -2,9 +2,9 @@
 
     python -m tests.faults [NAME ...] [--all-tests-of unit] [--unchanged]
 
-Each is put into a copy of its own of what the repository holds by now, in a scratch folder; the working tree stays as it is.
-The tests run there with the Python that runs this, up to the first that fails. Exit 1 when a fault is not found, or when with
---unchanged a test fails that nothing was planted for.
+Each is put into a copy of its own of what the repository holds by now, in a scratch folder; the
+working tree stays as it is. The tests run there with the Python that runs this, up to the first
+that fails. Exit 1 when a fault is not found, or when with --unchanged a test fails.
 """
 
 import argparse
@@ -48,7 +48,9 @@ def copied() -> Iterator[Path]:
 
 
 def first_failure(copy: Path, tests: Collection[str], seconds: float) -> str | None:
-    """The first test that fails; None when all pass. Raises RuntimeError when no test was run, TimeoutError."""
+    """The first test that fails; None when all pass. Raises TimeoutError, and RuntimeError when none
+    was run.
+    """
     log = copy.parent / "log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
@@ -79,7 +81,7 @@ def first_failure(copy: Path, tests: Collection[str], seconds: float) -> str | N
 
 
 def _end_all(folder: Path) -> None:
-    """Whatever works in there and is left, such as the servers of a test that hung and was killed."""
+    """Whatever works in there and is left, such as servers of a test that hung."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if (process / "cwd").readlink().is_relative_to(folder):
@@ -87,7 +89,7 @@ def _end_all(folder: Path) -> None:
 
 
 def is_well(fault: Fault | None, tests: Collection[str], seconds: float) -> bool:
-    """Whether the fault is found; without one, whether all tests pass. Says which test has failed."""
+    """Whether the fault is found; without one, whether all pass. Says which test fails."""
     with copied() as copy:
         if fault is not None:
             fault.put_into(copy)
@@ -110,14 +112,14 @@ def main() -> int:
         prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of faults; all, if none is named")
-    parser.add_argument("--all-tests-of", choices=GROUPS, help="look with these, and not with those that are known to find it")
-    parser.add_argument("--unchanged", action="store_true", help="run the tests once with nothing planted: all must pass")
-    parser.add_argument("--seconds", type=float, default=600, help="for the tests of one fault (%(default)s)")
+    parser.add_argument("--all-tests-of", choices=GROUPS, help="look with all of these")
+    parser.add_argument("--unchanged", action="store_true", help="plant nothing: all must pass")
+    parser.add_argument("--seconds", type=float, default=600, help="for each (%(default)s)")
     options = parser.parse_args()
     if unknown := sorted({*options.names} - {*names}):
         parser.error(f"there is no fault {', '.join(unknown)}; there are {', '.join(names)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # everything that was started is ended
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background, where a shell has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has ignored behind &
     write_in_memory()
     chosen = [fault for fault in FAULTS if fault.name in options.names or not options.names]
     group = (f"tests/{options.all_tests_of}",) if options.all_tests_of else ()

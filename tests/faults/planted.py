@@ -1,4 +1,4 @@
-"""Faults as a programmer makes them, each with what a user would lose by it and the tests that find it."""
+"""Faults as a programmer makes them: what a user would lose by each, and the tests that find it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ class Fault:
         path = root / self.file
         text = path.read_text("utf-8")
         if text.count(self.old) != 1:
-            raise ValueError(f"{self.name}: what it replaces stands {text.count(self.old)} times in {self.file}")
+            raise ValueError(f"{self.name}: not once in {self.file} stands what it replaces")
         path.write_text(text.replace(self.old, self.new), "utf-8")
 
 
-# What only processes, PostgreSQL and Redis show: consumers, starts and ends, transactions beside each other.
+# What only processes, PostgreSQL and Redis show: consumers, starts and ends, transactions.
 PROCESSES = (
     Fault(
         name="acknowledged-before-its-work",
@@ -61,7 +61,7 @@ PROCESSES = (
         file="delivery/consumer.py",
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
-        lost="A consumer that hears SIGHUP is restarted without its exit handlers: its last records are lost.",
+        lost="A consumer that hears SIGHUP is restarted without its end: its last records are lost.",
         found_by=("tests/unit/test_launch.py",),
     ),
     Fault(
@@ -69,7 +69,7 @@ PROCESSES = (
         file="entrypoint.sh",
         old="exec python -m core.launch",
         new="python -m core.launch",
-        lost="SIGTERM ends the shell and not the service, which is killed in the middle of its work.",
+        lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=("tests/integration/test_entrypoint.py::test_sigterm_ends_a_consumer_with_zero",),
     ),
     Fault(
@@ -101,7 +101,7 @@ PROCESSES = (
         file="core/runtime.py",
         old="        database.close_idle()  # they lead to the same server\n",
         new="",
-        lost="After a restart of the database one request after the other fails, for each old connection.",
+        lost="After a failover one request after the other fails, for each old connection.",
         found_by=("tests/integration/test_postgres_pool.py",),
     ),
     Fault(
@@ -117,7 +117,7 @@ PROCESSES = (
         file="core/runtime.py",
         old='ISOLATION LEVEL REPEATABLE READ")\n        try:',
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
-        lost="Two people who change the same thing at once overwrite each other, although both sent If-Match.",
+        lost="Two who change the same thing at once overwrite each other in spite of If-Match.",
         found_by=("tests/integration/test_repeating.py::test_of_many_that_change_at_once_what_they_have_read_one_succeeds",),
     ),
     Fault(
@@ -163,7 +163,7 @@ WORK = (
         file="roadmap/attempts.py",
         old="            if monotonic() > deadline:",
         new="            if monotonic() < deadline:",
-        lost="What a model has answered, and was paid for, is thrown away when the database restarts.",
+        lost="What a model has answered is thrown away when the database restarts.",
         found_by=("tests/unit/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",),
     ),
     Fault(
@@ -203,7 +203,7 @@ WORK = (
         file="roadmap/measures.py",
         old="MeasuredProcess.last_batch < peewee.EXCLUDED.last_batch",
         new="MeasuredProcess.last_batch <= peewee.EXCLUDED.last_batch",
-        lost="After each short outage of the database the counts of requests and costs are too high.",
+        lost="After an outage of the database the counts of requests and costs are too high.",
         found_by=("tests/unit/test_measures.py::TestSaving",),
     ),
 )
@@ -275,7 +275,7 @@ ANSWERS = (
         file="core/outbound.py",
         old="if not addresses or not all(is_allowed",
         new="if not addresses or not any(is_allowed",
-        lost="A webhook whose name has a second, private address reaches into the operator's network.",
+        lost="A webhook whose name has a second address reaches into the operator's network.",
         found_by=("tests/security/test_webhooks.py::TestAddresses::test_one_address_inside_is_enough_to_refuse",),
     ),
     Fault(
@@ -283,7 +283,7 @@ ANSWERS = (
         file="web/origins.py",
         old="before = _address(told.pop())",
         new="before = _address(told.pop(0))",
-        lost="Whoever writes a new address into a header each time may guess passwords without limit.",
+        lost="Who writes another address into a header each time may guess without limit.",
         found_by=("tests/security/test_consumption.py::TestAddresses",),
     ),
     Fault(
@@ -343,7 +343,7 @@ DOMAIN = (
         file="roadmap/spending.py",
         old='    return f"{now.astimezone(UTC):%Y-%m}"',
         new='    return f"{now.astimezone():%Y-%m}"',
-        lost="East of Greenwich the budget of a month begins hours too early, in each process at another time.",
+        lost="East of Greenwich the budget of a month begins hours too early.",
         found_by=("tests/unit/test_spending.py::TestMonths",),
     ),
     Fault(

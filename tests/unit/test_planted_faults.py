@@ -1,4 +1,4 @@
-"""The table of planted faults fits the code as it is: whoever changes what one replaces, or a test that finds it, is told."""
+"""The table of planted faults fits the code: whoever changes what one replaces, or its test, is told."""
 
 import ast
 import re
