@@ -21,6 +21,7 @@ from tests.stack import Stack, embedded_stack, running, server_stack
 GOAL = "Learn to bake sourdough bread"
 KEY = "sk-of-the-build-51d9"
 MODEL = "gpt-test"
+SMALL = {"goal": "Become a web frontend developer", "level": "advanced"}  # of which the catalogue makes eight concepts
 MAX_ATTEMPTS = 3
 KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},

@@ -19,6 +19,7 @@ import pytest
 
 from core.migrate import known
 from tests.commands import roadmap, succeeded
+from tests.integration.conftest import SMALL
 from tests.servers import Postgres, Redis
 from tests.stack import Stack, embedded_stack, running, server_stack
 from tests.waiting import wait_until
@@ -134,7 +135,7 @@ def test_what_was_being_made_is_finished_after_the_restore(place: Any, module_br
     """Its messages are in a broker that is lost; rescue makes them anew."""
     source = place("server")
     with running(source, "api"):
-        path = source.create()
+        path = source.create(**SMALL)
         told = succeeded(source.environment, "backup", tmp_path / "b.gz", "--json").data
         assert told["waiting"]["content"] == 1
         assert "1 of content" in succeeded(source.environment, "backup", tmp_path / "b.gz", "--force").output

@@ -21,6 +21,7 @@ from core.migrate import LOCK, known, migrate
 from core.settings import from_environment
 from tests import launching
 from tests.commands import roadmap
+from tests.integration.conftest import SMALL
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, SHORT, Service, answer_to, clean_environment, with_pid_gone
@@ -477,7 +478,7 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
     service = launch("all", METRICS_TOKEN=KEY.replace(" ", "-"))
     await_all(service)
     address = f"http://127.0.0.1:{service.environment['PORT']}"
-    assert answer_to("POST", f"{address}/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
+    assert answer_to("POST", f"{address}/api/v1/roadmaps", json=SMALL).status_code == 202
 
     def told() -> str:
         return answer_to("GET", f"{address}/metrics", headers={"Authorization": f"Bearer {KEY.replace(' ', '-')}"}).text

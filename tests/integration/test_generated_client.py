@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import SMALL
 from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
 from tests.waiting import wait_until
 
@@ -86,7 +87,8 @@ def client(stack: Stack, api: Callable[[str], Any]) -> Iterator[Any]:
 
 def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
     models, create = api("models"), api("api.roadmaps.create_roadmap")
-    asked, key = models.RoadmapRequest(goal=GOAL, level=models.Level.BEGINNER, hours_per_week=5), str(uuid.uuid4())
+    asked = models.RoadmapRequest(goal=SMALL["goal"], level=models.Level(SMALL["level"]), hours_per_week=5)
+    key = str(uuid.uuid4())
     accepted = create.sync(client=client, body=asked, idempotency_key=key)
     assert isinstance(accepted, models.Accepted), accepted
     assert create.sync(client=client, body=asked, idempotency_key=key) == accepted

@@ -16,10 +16,13 @@ import pytest
 
 from tests.browser.wire import Wire
 from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.integration.conftest import SMALL
 from tests.integration.provider import Handler, providing
 from tests.servers import free_port
 from tests.stack import GOAL, Stack, embedded_stack, running
 from tests.waiting import wait_until
+
+A_SMALL_ONE = (SMALL["goal"], "--level", SMALL["level"])
 
 
 def caller_of(stack: Stack) -> dict[str, str]:
@@ -45,11 +48,11 @@ def made(service: Stack) -> str:
 
 
 def test_a_goal_is_watched_to_its_end_with_a_bar_beside_the_answer(service: Stack) -> None:
-    told = succeeded(caller_of(service), "new", GOAL, "--watch")
+    told = succeeded(caller_of(service), "new", *A_SMALL_ONE, "--watch")
     total = re.search(r"Writing the contents .* (\d+)/(\d+)", told.errors)
     assert total
     assert total[1] == total[2]
-    assert re.fullmatch(rf"Backend engineer with Python is ready: {service.url}/roadmaps/[0-9a-f-]+\n", told.output)
+    assert re.fullmatch(rf"Web frontend developer is ready: {service.url}/roadmaps/[0-9a-f-]+\n", told.output)
 
 
 def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: Stack) -> None:
@@ -222,7 +225,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_making(shared_embedded: Stack) -> 
     succeeded(stack.environment, "jobs", "pause", "content")  # so that it has not ended before the key is heard
     try:
         watching = subprocess.Popen(
-            [ROADMAP, "new", GOAL, "--watch"],
+            [ROADMAP, "new", *A_SMALL_ONE, "--watch"],
             env=command({"ROADMAP_URL": stack.url}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
