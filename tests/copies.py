@@ -56,8 +56,7 @@ def _rows(tables: Iterable[str]) -> Rows:
 def _put_back(rows: Rows) -> None:
     with transaction():
         database.execute_sql('DELETE FROM "account"')
+        connection = database.connection()  # hundreds of rows: one call for each would cost more than they do
         for table, kept in rows.items():
             if kept:
-                places = ", ".join("?" * len(kept[0]))
-                for row in kept:
-                    database.execute_sql(f'INSERT INTO "{table}" VALUES ({places})', row)
+                connection.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(kept[0]))})', kept)
