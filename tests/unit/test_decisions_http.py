@@ -114,6 +114,7 @@ def test_a_body_that_does_not_fit_is_refused(client: TestClient, path: str, plac
     assert everything() == before
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("content", [b"", b"{}"])
 def test_nothing_has_to_be_sent_where_nothing_has_to_be_said(client: TestClient, path: str, content: bytes) -> None:
     headers = {"Content-Type": "application/json"} if content else {}
