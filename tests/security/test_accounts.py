@@ -35,6 +35,7 @@ ANOTHER = "quite another passphrase"
 AUTH, KEYS, INVITATIONS, ROADMAPS = "/api/v1/auth", "/api/v1/api-keys", "/api/v1/invitations", "/api/v1/roadmaps"
 FOR_SETTINGS = (callers, limits, origins, accounts, principals, sessions, standing, tokens)
 
+HASHER, CHEAP = passwords.HASHER, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 SHA256 = {"digest_method": hashlib.sha256}
 
 Configure = Callable[..., None]
@@ -50,8 +51,15 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
         for module in FOR_SETTINGS:
             monkeypatch.setattr(module, "settings", changed)
 
+    monkeypatch.setattr(passwords, "HASHER", CHEAP)  # many log in here
     configured()
     return configured
+
+
+@pytest.fixture
+def costly(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as they are when it is no test."""
+    monkeypatch.setattr(passwords, "HASHER", HASHER)
 
 
 @pytest.fixture
@@ -149,7 +157,7 @@ class TestPasswords:
         assert works(client, log_in(client, who))
         assert client.post(f"{AUTH}/login", json={"email": who["email"], "password": password.strip() + "!"}).status_code == 401
 
-    def test_a_password_is_stored_as_argon2id_with_at_least_the_floor_of_owasp(self, client: TestClient) -> None:
+    def test_a_password_is_stored_as_argon2id_with_at_least_the_floor_of_owasp(self, client: TestClient, costly: None) -> None:
         who = registered(client)
         with session():
             digest = Account.get_by_id(UUID(who["id"])).password_hash
@@ -162,7 +170,7 @@ class TestPasswords:
 
 class TestGuessing:
     def test_every_kind_of_wrong_login_costs_one_hash_and_says_the_same(
-        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+        self, client: TestClient, costly: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         known, shut_out, without = registered(client), registered(client), registered(client)
         accounts.disable(shut_out["email"])
@@ -471,7 +479,7 @@ class TestSessions:
         assert client.put(f"{AUTH}/password", json=change, headers=who["headers"]).status_code == 200
         assert works(client, bearer(key)) == (not revoke)
 
-    def test_a_hash_of_older_parameters_is_made_anew_at_a_login(self, client: TestClient) -> None:
+    def test_a_hash_of_older_parameters_is_made_anew_at_a_login(self, client: TestClient, costly: None) -> None:
         who = registered(client)
         weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
         with session():

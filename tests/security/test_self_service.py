@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
@@ -59,6 +60,7 @@ ME, EXPORT, LOGIN = f"{API}/auth/me", f"{API}/auth/me/export", f"{API}/auth/logi
 ARCHIVE = f"{EXPORT}.zip"
 PASSWORD, ANOTHER = "a long enough passphrase", "quite another passphrase"
 FOR_SETTINGS = (callers, limits, origins, accounts, sessions, standing, tokens, principals, account_page, rendering)
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 HOOK = "http://127.0.0.1:1024/"  # a receiver that is not there
 HTML = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 
@@ -69,6 +71,7 @@ def client(immediate: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCli
     changed = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
     for module in FOR_SETTINGS:
         monkeypatch.setattr(module, "settings", changed)
+    monkeypatch.setattr(passwords, "HASHER", CHEAP)  # many log in here
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:
         yield made
 
@@ -134,7 +137,7 @@ def count(table: Any, *which: Any) -> int:
 
 class TestExport:
     def test_everything_is_in_it_and_each_roadmap_can_be_imported_again(self, ann: Person) -> None:
-        made = ann.post(f"{API}/roadmaps", {"goal": GOAL}).headers["location"]
+        made = ann.post(f"{API}/roadmaps", {"goal": GOAL, "level": "advanced"}).headers["location"]
         imported = ann.post(f"{API}/imports", DOCUMENT).headers["location"]
         assert ann.answer("DELETE", made).status_code == 204  # into the trash
         ann.answer("PUT", f"{API}/profile", json={"level": "advanced"})
@@ -498,7 +501,8 @@ class TestDeletion:
             person.post(f"{API}/api-keys", {"name": "CI"})
             person.post(f"{API}/webhooks", {"url": HOOK})
             person.post(f"{API}/webhooks/{person.get(f'{API}/webhooks').json()['items'][0]['id']}/test")
-            person.answer("POST", f"{API}/roadmaps", json={"goal": GOAL}, headers={"Idempotency-Key": uuid4().hex})
+            short = {"goal": GOAL, "level": "advanced"}
+            person.answer("POST", f"{API}/roadmaps", json=short, headers={"Idempotency-Key": uuid4().hex})
             with transaction():
                 call = {
                     "roadmap_id": new_id(),
