@@ -28,17 +28,17 @@ REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # fro
 
 limiter = Limiter()
 _shared = SharedLimits(settings.redis_url.get_secret_value(), limiter) if settings.redis_url else None
-_exchange = Refresher(_shared.exchange, name="SharedLimits") if _shared else None
+exchange = Refresher(_shared.exchange, name="SharedLimits") if _shared else None
 
 
 def start() -> None:
-    if _exchange is not None:
-        _exchange.start()
+    if exchange is not None:
+        exchange.start()
 
 
 def stop() -> None:
-    if _exchange is not None:
-        _exchange.stop()
+    if exchange is not None:
+        exchange.stop()
 
 
 def count_request(request: Request, account_id: UUID) -> None:
@@ -149,8 +149,8 @@ def _give_back(taken: list[tuple[Limit, str]]) -> None:
 
 def _hit(limit: Limit, key: str, *, tell: bool = True) -> None:
     wait = limiter.hit(limit, key, tell=tell)
-    if _exchange is not None:
-        _exchange.ask()
+    if exchange is not None:
+        exchange.ask()
     _refuse(limit, wait)
 
 

@@ -70,7 +70,7 @@ PROCESSES = (
         old="exec python -m core.launch",
         new="python -m core.launch",
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
-        found_by=("tests/integration/test_entrypoint.py::test_sigterm_ends_a_consumer_with_zero",),
+        found_by=("tests/integration/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",),
     ),
     Fault(
         name="grace-not-asked-for",
@@ -86,7 +86,7 @@ PROCESSES = (
         old="SuccessExitStatus=143\n",
         new="",
         lost="systemd shows a worker as failed that somebody has stopped, and alarms go off.",
-        found_by=("tests/integration/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",),
+        found_by=("tests/platforms/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",),
     ),
     Fault(
         name="last-records-forgotten",
@@ -131,7 +131,7 @@ PROCESSES = (
     Fault(
         name="limits-not-shared",
         file="web/limits.py",
-        old="    if _exchange is not None:\n        _exchange.ask()\n    _refuse(limit, wait)",
+        old="    if exchange is not None:\n        exchange.ask()\n    _refuse(limit, wait)",
         new="    _refuse(limit, wait)",
         lost="With several instances passwords can be guessed as often at each of them.",
         found_by=("tests/security/test_consumption.py::TestSharing",),

@@ -184,10 +184,10 @@ class TestSharing:
         mine = Limiter()
         exchange = Refresher(SharedLimits(broker.url(), mine).exchange, name="Test", every=0.01)
         monkeypatch.setattr(limits, "limiter", mine)
-        monkeypatch.setattr(limits, "_exchange", exchange)
+        monkeypatch.setattr(limits, "exchange", exchange)
         limits.start()
         limits.count_new_key(new_id())
-        wait_until(lambda: not mine._news, timeout=10, reason="it is told")
+        wait_until(lambda: [*broker.client().scan_iter("*roadmap.new-keys*")], timeout=10, reason="it is told")
         limits.stop()
 
     def test_without_redis_each_counts_for_itself_and_says_so_once(

@@ -5,14 +5,13 @@ import re
 from collections import Counter
 from functools import cache
 
-import pytest
-
+from tests.cases import over
 from tests.faults.planted import FAULTS, Fault
 from tests.stack import ROOT
 
 TEST = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-each = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+each = over("fault", FAULTS, ids=lambda fault: fault.name)
 
 
 @cache

@@ -14,6 +14,8 @@ NOTHING_PUBLIC = {  # what libraries have no other name for
     "_replace": "namedtuple: public, and named so that it hides no field",
     "_meta": "peewee: the table and the fields of a model",
     "_actions": "argparse: the options of a parser",
+    "_graceful": "huey: whether a consumer that ends waits for its workers",
+    "_restart": "huey: whether a consumer is started again when it has ended",
     "_handle_signal": "huey: what a consumer does with a signal",
 }
 OWN = ("self", "cls", "super")
