@@ -425,7 +425,9 @@ def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
     broken = {"DATABASE_URL": "nonsense", "PORT": "x"}
     assert roadmap(broken, "--help").code == 0
     assert roadmap(broken, "nothing").code == 2
-    assert "DATABASE_URL" in roadmap(broken, "users", "list").errors
+    said = roadmap(broken, "users", "list")
+    assert "DATABASE_URL" in said.errors
+    assert said == roadmap(broken, "users", "list", before=lambda: None)  # which is loaded anew
 
 
 # Words of others
