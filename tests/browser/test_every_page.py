@@ -7,6 +7,7 @@ dark as well; and at one state of each page in further ways (`ways`).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.timeout(300)  # the first one of them waits for everyth
 WIDTHS = (360, 768, 1440)
 LOCALES = {"en": "en-GB", "zh-Hans": "zh-CN"}
 LARGE, SMALL = 1440, 360
-Way = tuple[int, str, list[str] | None]  # a width, a scheme of colours, and the rules of axe: None for all
+Way = tuple[int, Literal["light", "dark"], list[str] | None]  # a width, a scheme of colours, and the rules of axe: None for all
 SIDEWAYS = "[document.documentElement.scrollWidth, window.innerWidth]"
 TOO_WIDE = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(each => {
   const box = each.getBoundingClientRect();
@@ -109,7 +110,7 @@ def shown(
 def ways(shown: Shown, *, long: bool) -> list[Way]:
     """In which axe looks at it. Other languages have the same elements and colours, and other words."""
     if long:
-        schemes = ("light",) if shown.name == "200 concepts" else ("light", "dark")
+        schemes: list[Literal["light", "dark"]] = ["light"] if shown.name == "200 concepts" else ["light", "dark"]
         return [(width, scheme, None) for width in (SMALL, LARGE) for scheme in schemes]
     if shown.language != "en":
         return [(SMALL, "dark", None if shown.is_first else LOOKS)]
@@ -121,7 +122,7 @@ def test_there_is_no_barrier(shown: Shown, request: pytest.FixtureRequest) -> No
     found = {}
     for width, scheme, rules in ways(shown, long=request.config.getoption("--long")):
         shown.page.set_viewport_size({"width": width, "height": 900})
-        shown.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        shown.page.emulate_media(color_scheme=scheme)
         found |= dict.fromkeys(barriers(shown.page, rules), f"{width} {scheme}")
     assert not found, "\n".join(f"{where}: {what}" for what, where in found.items())
 
