@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs tests/browser in a real Chromium. PyPI cannot bring one: Debian's is installed where that is possible.
+# Runs tests/browser in a real Chromium. PyPI cannot bring one: Debian's is installed where that is possible, the one
+# without windows (chromium-headless-shell) where there is such a package: a page costs a third in it.
 # From npm: axe-core, which looks for barriers, and a validator of HTML: vnu where there is Java, else html-validate.
 # With --bring it only brings those that are not of Python, which other tests may run beside.
 set -eu
@@ -11,12 +12,20 @@ not_run() {
     exit 0
 }
 
-if [ -z "${ROADMAP_TEST_CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
-    command -v apt-get >/dev/null || not_run "there is no chromium, and no apt-get to install it; ROADMAP_TEST_CHROMIUM may name one"
-    [ "$(id -u)" = 0 ] || not_run "there is no chromium, and installing it needs root: apt-get install chromium"
-    echo "Installing chromium (once) ..."
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
-        >/dev/null 2>&1 || not_run "apt-get could not install chromium"
+install() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$1" >/dev/null 2>&1
+}
+
+if [ -z "${ROADMAP_TEST_CHROMIUM:-}" ] && ! command -v chromium-headless-shell >/dev/null; then
+    if command -v chromium >/dev/null; then # which does as well
+        [ "$(id -u)" != 0 ] || ! apt-cache show chromium-headless-shell >/dev/null 2>&1 || install chromium-headless-shell || true
+    else
+        command -v apt-get >/dev/null || not_run "there is no chromium, and no apt-get to install it; ROADMAP_TEST_CHROMIUM may name one"
+        [ "$(id -u)" = 0 ] || not_run "there is no chromium, and installing it needs root: apt-get install chromium"
+        echo "Installing chromium (once) ..."
+        { apt-get update -qq >/dev/null 2>&1 && { install chromium-headless-shell || install chromium; }; } ||
+            not_run "apt-get could not install chromium"
+    fi
 fi
 command -v java >/dev/null && validator=$VNU || validator=$HTML_VALIDATE
 if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then

@@ -98,7 +98,8 @@ def visits(browser: Browser) -> Iterator[Visiting]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
+    named = os.environ.get("ROADMAP_TEST_CHROMIUM")
+    executable = named or shutil.which("chromium-headless-shell") or shutil.which("chromium")  # a page costs a third in it
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable, args=FLAGS)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playwright.sync_api import Page, Response
+from starlette.routing import Match
 
 from tests.browser.conftest import School
 from tests.browser.people import Person
 from tests.operating import promote, put_aside
 from tests.stack import GOAL, Stack
 from tests.waiting import wait_until
+from web.routes import ROUTES
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
 assert len(WORD) == 80
@@ -32,6 +34,12 @@ class Exhibit:
     who: Person | None
     url: str
     form: tuple[str, Mapping[str, str]] | None = None
+
+    @property
+    def route(self) -> str:
+        """By which it is served: exhibits of one route are states of one page."""
+        asked = {"type": "http", "method": "GET", "path": self.path.partition("?")[0]}
+        return next((route.path for route in ROUTES if route.matches(asked)[0] is Match.FULL), "")
 
     def open(self, page: Page) -> str:
         """Its HTML as it was sent."""
@@ -211,13 +219,13 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "bring in": lambda g, _: g.owned("/import"),
     "bring in with errors": lambda g, _: Exhibit("/import", g.owner, g.town.url, ("/import", {})),
     "on paper": lambda g, language: g.owned(g.place("ready", language) + "/print"),
+    "ready": _state("ready"),
     "planning": _state("planning"),
     "building": _state("building"),
     "awaiting review": _state("awaiting_review"),
     "awaiting review with errors": lambda g, _: Exhibit(
         p := g.place("awaiting_review", "en"), g.owner, g.town.url, (f"{p}/revise", {"feedback": ""})
     ),
-    "ready": _state("ready"),
     "partial": _state("partial"),
     "failed": _state("failed"),
     "stopped": _state("stopped"),

@@ -10,7 +10,6 @@ from tests.browser.checkers import barriers
 from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
 from tests.operating import promote, put_aside
-from tests.stack import Stack
 from tests.waiting import wait_until
 
 QUEUE = "/admin/queues/content"
@@ -74,8 +73,8 @@ def test_a_queue_that_is_paused_stands_still_and_goes_on(visit: Visiting, resume
     expect(watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")).to_contain_text("0")
 
 
-def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(visit: Visiting, service: Stack) -> None:
-    page = visit().open(f"{service.url}/admin")
+def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(visit: Visiting, home: School) -> None:
+    page = visit().open(f"{home.url}/admin")
     page.evaluate("document.querySelector('#now').insertAdjacentHTML('beforeend', '<p id=\"stale\">stale</p>')")
     link = page.get_by_role("link", name="Pause content")
     link.focus()
@@ -83,8 +82,8 @@ def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(visit: Visiting
     expect(link).to_be_focused()
 
 
-def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, service: Stack) -> None:
-    page = visit().open(f"{service.url}/admin?span=day")
+def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, home: School) -> None:
+    page = visit().open(f"{home.url}/admin?span=day")
     expect(page.locator("#live")).to_have_count(1)
     page.get_by_role("link", name="Hold it still").click()
     expect(page).to_have_url(re.compile(r"span=day&live=off"))
@@ -93,12 +92,12 @@ def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, service: St
     expect(page.locator("#live")).to_have_count(1)
 
 
-def test_nothing_is_asked_while_nobody_looks(visit: Visiting, service: Stack) -> None:
-    page = visit().open(f"{service.url}/admin")
+def test_nothing_is_asked_while_nobody_looks(visit: Visiting, home: School) -> None:
+    page = visit().open(f"{home.url}/admin")
     asked: list[str] = []
     page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => window.away})")
     page.evaluate("window.away = true")
-    page.on("request", lambda request: asked.append(request.url.removeprefix(service.url)))
+    page.on("request", lambda request: asked.append(request.url.removeprefix(home.url)))
     page.evaluate("htmx.trigger('#live', 'again'); htmx.trigger('#slow', 'every')")
     page.evaluate("fetch('/health').then(answer => answer.text())")
     assert [path for path in asked if path.startswith("/admin")] == []
@@ -116,14 +115,16 @@ def test_it_works_without_scripts(visit: Visiting, resumed: School) -> None:
     expect(page.locator(".done-note")).to_have_text("The queue content is resumed.")
 
 
-def test_on_a_phone_what_was_logged_stands_below_when_and_where(visit: Visiting, service: Stack) -> None:
+def test_on_a_phone_what_was_logged_stands_below_when_and_where(visit: Visiting, home: School) -> None:
+    service = home.stack
+    home.teacher.as_usual()
     made = service.create()
     service.finished(made)
     wait_until(lambda: service.get(f"{made}/logs").json()["items"], reason="records of it")
-    page = visit(viewport={"width": 360, "height": 800}).open(f"{service.url}/admin/logs")
+    page = visit(viewport={"width": 360, "height": 800}).open(f"{home.url}/admin/logs")
     expect(page.locator(".logs .said").first).to_be_visible()
     for path in ("/admin/logs", made.replace("/api/v1", "/admin")):
-        page.goto(f"{service.url}{path}")
+        page.goto(f"{home.url}{path}")
         for cell in page.locator(".logs .said").all()[:5]:
             box = cell.bounding_box()
             assert box is not None

@@ -2,7 +2,8 @@
 
 from playwright.sync_api import Page
 
-from tests.stack import GOAL, Stack
+from tests.browser.conftest import School
+from tests.stack import GOAL
 
 WATCH = """async (goal) => {
   const answer = await fetch("/api/v1/roadmaps", {
@@ -20,8 +21,8 @@ WATCH = """async (goal) => {
 }"""
 
 
-def test_an_event_source_sees_every_event_once_and_stops_at_the_end(page: Page, service: Stack) -> None:
-    page.goto(service.url + "/")  # whose policy lets scripts ask us
+def test_an_event_source_sees_every_event_once_and_stops_at_the_end(page: Page, alone: School) -> None:
+    page.goto(alone.url + "/")  # whose policy lets scripts ask us
     seen = page.evaluate(WATCH, GOAL)
     assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
     assert seen[0][1] == "roadmap.queued"
