@@ -70,7 +70,9 @@ PROCESSES = (
         old="exec python -m core.launch",
         new="python -m core.launch",
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
-        found_by=("tests/integration/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",),
+        found_by=(
+            "tests/integration/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
+        ),
     ),
     Fault(
         name="grace-not-asked-for",
