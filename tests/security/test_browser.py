@@ -605,7 +605,8 @@ class TestPagesElsewhere:
             assert answer.json()["detail"].startswith(REFUSED)
             assert "set-cookie" not in answer.headers
         assert everything(site) == before
-        assert admin.send("DELETE", f"{KEYS}/{things['key_id']}", page).status_code == 204
+        for own in (f"{KEYS}/{things['key_id']}", f"{API}/webhooks/{things['webhook_id']}"):
+            assert admin.send("DELETE", own, page).status_code == 204
 
     @pytest.mark.parametrize("headers", ELSEWHERE.values(), ids=ELSEWHERE)
     def test_with_an_authorization_header_it_does_not_matter_which_page_asks(
