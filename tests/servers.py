@@ -194,6 +194,7 @@ class Postgres(Server):
 
     def _command(self) -> list[str]:
         options = {"port": self.port, "listen_addresses": self.host, "unix_socket_directories": "", "max_connections": 100}
+        options |= {"dynamic_shared_memory_type": "mmap"}  # in the folder of its data: nothing outlives a SIGKILL elsewhere
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
 

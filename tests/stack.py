@@ -76,11 +76,12 @@ class Service:
         return self.log.read_text(errors="replace")
 
     def start(self) -> "Service":
-        if not self.command:
+        if not self.command and "PYTHONPATH" not in self.environment:  # which is read when a Python starts
             self.process = FORK_SERVER.start("core.launch", self.environment, self.log)
             return self
+        command = self.command or [ENTRYPOINT]
         with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(self.command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True)
+            self.process = subprocess.Popen(command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True)
         return self
 
     def through_entrypoint(self) -> "Service":

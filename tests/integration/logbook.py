@@ -1,7 +1,7 @@
 """The execution log of this process in a database of its own, in each mode, and records of any time for it."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-import psycopg2
 from psycopg2 import extensions
 from pydantic import SecretStr
 
@@ -34,7 +33,7 @@ def own_database(folder: Path, postgres: Postgres | None, *, migrated: bool = Tr
     execution_log.buffer.flush()
     url = None
     if postgres:
-        url = SecretStr(copy_of(template(postgres), postgres) if migrated else postgres.create_database(f"log_{new_id().hex}"))
+        url = SecretStr(postgres.create_migrated_database() if migrated else postgres.create_database(f"log_{new_id().hex}"))
     elif migrated:
         (folder / "roadmap.db").write_bytes(migrated_file())
     mine = settings.model_copy(update={"data_dir": folder, "database_url": url})
@@ -55,23 +54,6 @@ def migrated_file() -> bytes:
     with TemporaryDirectory() as folder:
         migrate(settings.model_copy(update={"data_dir": Path(folder), "database_url": None}))
         return (Path(folder) / "roadmap.db").read_bytes()
-
-
-@cache
-def template(postgres: Postgres) -> str:
-    """The name of such a database there."""
-    name = f"template_{new_id().hex}"
-    migrate(settings.model_copy(update={"database_url": SecretStr(postgres.create_database(name))}))
-    return name
-
-
-def copy_of(name: str, postgres: Postgres) -> str:
-    """Its address."""
-    copy = f"log_{new_id().hex}"
-    with closing(psycopg2.connect(postgres.url())) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {copy} TEMPLATE {name}")
-    return postgres.url(copy)
 
 
 def id_at(moment: datetime) -> UUID:

@@ -73,7 +73,9 @@ def place(tmp_path: Path, postgres: Postgres, module_broker: Redis) -> Any:
     def make(mode: str) -> Stack:
         folder = tmp_path / f"{mode}-{uuid.uuid4().hex[:6]}"
         folder.mkdir()
-        return embedded_stack(folder) if mode == "embedded" else server_stack(folder, postgres, module_broker)
+        if mode == "embedded":
+            return embedded_stack(folder)
+        return server_stack(folder, postgres, module_broker, DATABASE_URL=postgres.create_database(f"empty{uuid.uuid4().hex}"))
 
     return make
 
