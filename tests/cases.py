@@ -17,7 +17,7 @@ Ids = Iterable[str] | Callable[[Any], object] | None
 LONGEST = 80  # characters of a value in the name of a case
 
 
-def over(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[Test], Test]:
+def try_each(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[Test], Test]:
     """With the arguments of `pytest.mark.parametrize`."""
     single = isinstance(names, str)
     arguments = (names,) if isinstance(names, str) else tuple(names)

@@ -21,6 +21,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
+from setproctitle import getproctitle
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("core", "delivery", "models", "roadmap", "tasks", "web")
 LIBRARIES = ("uvicorn.main", "uvicorn.loops.auto", "uvicorn.protocols.http.httptools_impl", "huey.bin.huey_consumer", "redis")
@@ -111,6 +113,7 @@ def load() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     del sys.modules[READS_SETTINGS]
+    getproctitle()  # finds where the title stands, which it cannot when the environment is another one
 
 
 def serve() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cli.calling import Caller
 from cli.telling import Away, Failed
 from roadmap_cli import main
-from tests.cases import over
+from tests.cases import try_each
 from tests.commands import Said
 
 SECRET = "rmk_" + "x" * 43
@@ -71,11 +71,11 @@ class TestKey:
         with serving(an_empty_list) as url:
             return roadmap({"ROADMAP_URL": url, "ROADMAP_API_KEY": key}, "list", "--json")
 
-    @over("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
+    @try_each("around", ["{}\r", "{}\r\n", "{}\n", " {}\t"])
     def test_what_an_editor_leaves_around_it_is_no_part_of_it(self, around: str) -> None:
         assert self.call(around.format(SECRET)).data == []
 
-    @over("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
+    @try_each("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
     def test_one_that_cannot_be_one_is_refused_and_not_told(self, wrong: str) -> None:
         began = monotonic()
         said = self.call(f"{SECRET}{wrong}y")
@@ -110,7 +110,7 @@ class TestStream:
             list(Caller(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
 
-    @over("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
+    @try_each("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
     def test_what_is_no_event_of_this_service_is_told_so(self, event: bytes) -> None:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
@@ -121,7 +121,7 @@ class TestStream:
 
 
 class TestOther:
-    @over("url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"])
+    @try_each("url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"])
     def test_an_address_that_no_host_can_have_is_a_mistake_of_the_command(self, url: str) -> None:
         said = roadmap({}, "list", "--url", url, "--patience", "1")
         assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)

@@ -4,14 +4,14 @@ import inspect
 
 import pytest
 
-from tests.cases import over
+from tests.cases import try_each
 
 
 def test_each_case_that_fails_is_named_and_the_others_are_tried() -> None:
     tried: list[tuple[int, str, str]] = []
 
-    @over("word", ["a", "b"])
-    @over(("number", "half"), [(2, 1), (3, 1), (4, 1)], ids=["two", "three", "four"])
+    @try_each("word", ["a", "b"])
+    @try_each(("number", "half"), [(2, 1), (3, 1), (4, 1)], ids=["two", "three", "four"])
     def check(fixture: str, number: int, half: int, word: str) -> None:
         tried.append((number, word, fixture))
         with pytest.raises(ZeroDivisionError):
@@ -28,7 +28,7 @@ def test_each_case_that_fails_is_named_and_the_others_are_tried() -> None:
 
 
 def test_what_passes_in_all_cases_passes() -> None:
-    @over("number", range(3), ids=lambda number: f"number {number}")
+    @try_each("number", range(3), ids=lambda number: f"number {number}")
     def check(number: int) -> None:
         assert number < 3
 

@@ -31,7 +31,7 @@ from roadmap.checks import problems
 from roadmap.goals import INTENT, stem
 from roadmap.outline import ContentKind, Level, Outline, Question, Quiz, Resource, Resources, ResourceType, Tutorial, total_weeks
 from roadmap.requests import RoadmapRequest
-from tests.cases import over
+from tests.cases import try_each
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
 CONCEPTS = [(folder, path.stem) for folder in FOLDERS for path in sorted((TRACKS / folder / "concepts").iterdir())]
@@ -76,8 +76,8 @@ def brief(key: str) -> ConceptBrief:
     return ConceptBrief(request, "title", "stage", "module", key, "concept", "description", ("outcome",))
 
 
-each_track = over("track", tracks().values(), ids=tracks())
-each_concept = over(("track_id", "concept_id"), CONCEPTS)
+each_track = try_each("track", tracks().values(), ids=tracks())
+each_concept = try_each(("track_id", "concept_id"), CONCEPTS)
 
 
 class TestTracks:
@@ -214,7 +214,7 @@ class TestConcepts:
 
 
 class TestGuessing:
-    @over(("track_id", "language"), [(id_, tag) for id_ in FOLDERS for tag in languages(tracks()[id_])])
+    @try_each(("track_id", "language"), [(id_, tag) for id_ in FOLDERS for tag in languages(tracks()[id_])])
     def test_a_right_answer_is_not_given_away_by_its_length(self, track_id: str, language: str) -> None:
         concepts = [load_concept(track_id, id_, language) for id_ in tracks()[track_id].concept_ids]
         questions = [question for concept in concepts for question in concept.questions if question.type == "single"]
@@ -235,14 +235,14 @@ class TestLevels:
         assert counts[0] > counts[1] > counts[2] > 0
 
     @each_track
-    @over("level", Level)
+    @try_each("level", Level)
     def test_what_stays_can_be_learned_from_top_to_bottom(self, track: Track, level: Level) -> None:
         outline = plan(track.title, level=level)
         assert problems(outline) == []
         assert [stage.title for stage in outline.stages if not stage.modules] == []
 
     @each_track
-    @over("level", Level)
+    @try_each("level", Level)
     def test_what_stays_needs_all_of_its_prerequisites_that_stay(self, track: Track, level: Level) -> None:
         kept = {concept.key: concept for concept in plan(track.title, level=level).concepts()}
         for key, concept in kept.items():
@@ -328,7 +328,7 @@ class TestGoals:
         tuned, held_out = ({re.sub(r"\W+", "", goal.lower()) for goal, _ in goals(name)} for name in ("tuned", "held_out"))
         assert tuned & held_out == set()
 
-    @over(("goal", "expected"), MATCHING)
+    @try_each(("goal", "expected"), MATCHING)
     def test_a_goal_finds_its_track_or_none(self, goal: str, expected: str | None) -> None:
         found = find_track(goal)
         assert (found and found.id) == expected
@@ -348,7 +348,7 @@ class TestGoals:
         assert len(listed) >= 30
         assert 1 - len(wrong) / len(listed) >= ENOUGH_GOALS, wrong
 
-    @over(
+    @try_each(
         ("goal", "expected"),
         [
             ("不想学前端，想学后端", "python-backend"),
@@ -402,7 +402,7 @@ class TestGoals:
         assert "OPENAI_API_KEY" in error["detail"]
         assert client.get("/api/v1/roadmaps").json()["items"] == []
 
-    @over("language", ["de", "pt-BR", "zh-Hant-TW", "zh-TW", "eng"])
+    @try_each("language", ["de", "pt-BR", "zh-Hant-TW", "zh-TW", "eng"])
     def test_a_language_without_texts_is_refused(self, language: str) -> None:
         with pytest.raises(Invalid) as refused:
             Catalogue().fit(RoadmapRequest(goal="Learn Django", language=language))
@@ -417,7 +417,7 @@ class TestGoals:
         (field,) = refused.value.fields
         assert "'Cyber security engineer' is written in English (en)" in field.detail
 
-    @over(
+    @try_each(
         ("goal", "language"),
         [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "zh-Hans"), ("Learn Django", "en")],
     )
@@ -428,7 +428,7 @@ class TestGoals:
         request = RoadmapRequest(goal="学习后端开发", language="en-GB")
         assert Catalogue().fit(request) == request
 
-    @over("language", ["en", "EN", "en-GB", "en-us"])
+    @try_each("language", ["en", "EN", "en-GB", "en-us"])
     def test_english_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="Learn Django", language=language)
         Catalogue().fit(request)
@@ -441,7 +441,7 @@ class TestGoals:
 
 
 class TestWriting:
-    @over(
+    @try_each(
         ("kind", "shape"),
         [(ContentKind.tutorial, Tutorial), (ContentKind.resources, Resources), (ContentKind.quiz, Quiz)],
     )
@@ -450,7 +450,7 @@ class TestWriting:
         for concept in plan(track.title).concepts():
             assert isinstance(Catalogue().write(kind, brief(concept.key)), shape)
 
-    @over("key", ["python-backend/gone", "gone/caching", "gone", "", "../python-backend/caching", "/etc"])
+    @try_each("key", ["python-backend/gone", "gone/caching", "gone", "", "../python-backend/caching", "/etc"])
     def test_a_concept_that_is_not_there_any_more_is_a_lasting_fault(self, key: str) -> None:
         with pytest.raises(GeneratorFault, match="create the roadmap anew") as fault:
             Catalogue().write(ContentKind.tutorial, brief(key))
@@ -470,7 +470,7 @@ class TestWriting:
         assert isinstance(liked, Resources)
         assert liked.items[0].type == "documentation"
 
-    @over(
+    @try_each(
         ("preferences", "first"),
         [
             ("I like books.", "book"),
@@ -515,7 +515,7 @@ class TestWriting:
         ordered = written_of(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
         assert ordered.items[0].type == first
 
-    @over(
+    @try_each(
         ("preferences", "last"),
         [
             ("No videos please", "video"),
@@ -551,7 +551,7 @@ class TestLanguages:
         assert tuple(tracks())[:4] == FIRST_FOUR
         assert all(CHINESE in languages(tracks()[track_id]) for track_id in FIRST_FOUR)
 
-    @over("track_id", FIRST_FOUR)
+    @try_each("track_id", FIRST_FOUR)
     def test_nothing_of_a_translation_is_left_in_english_without_a_word(self, track_id: str) -> None:
         """But for addresses and titles of pages, and options that are code."""
         outline = plan(tracks()[track_id].title, language=CHINESE)
@@ -573,7 +573,7 @@ class TestLanguages:
             assert is_chinese(tutorial.markdown.splitlines()[0])
             assert is_translated or (tutorial.language == "en" and "英文" in tutorial.markdown.splitlines()[0])
 
-    @over("language", ["zh", "zh-CN", "zh-Hans", "zh-SG", "ZH-hans-CN"])
+    @try_each("language", ["zh", "zh-CN", "zh-Hans", "zh-SG", "ZH-hans-CN"])
     def test_simplified_chinese_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="学习后端开发", language=language)
         Catalogue().fit(request)

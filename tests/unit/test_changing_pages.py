@@ -14,7 +14,7 @@ from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import GeneratorFault
 from roadmap.editing import AddConcept, Remove, Rewrite
 from roadmap.outline import ContentKind
-from tests.cases import over
+from tests.cases import try_each
 from tests.unit.test_building import the_roadmap
 from tests.unit.test_decisions import PLAN, Designer, created, designer, do, edit, ids_by_key, outline
 from tests.unit.test_decisions import concept as concept_
@@ -83,7 +83,7 @@ class TestEditing:
         node = stage if what == "stage" else stage["modules"][0]
         assert (node["title"], node["description"]) == ("Another", "One\ntwo")
 
-    @over(
+    @try_each(
         ("fields", "name"),
         [
             ({"title": ""}, "title"),
@@ -167,7 +167,7 @@ class TestEditing:
         assert self.changed(person, plan, "stage", stages[1], "remove").status_code == 303
         assert keys(plan) == ["flour", "dough"]
 
-    @over(
+    @try_each(
         "form",
         [
             {},
@@ -413,7 +413,7 @@ class TestTrash:
         assert "Newest" in text_of(person.get(f"/trash?cursor={cursor}"))
 
 
-@over("number", ["99999999999999999999", "4294967296", "-1", "x", "501"])
+@try_each("number", ["99999999999999999999", "4294967296", "-1", "x", "501"])
 def test_a_number_that_no_plan_and_no_version_has_is_passed_over(person: TestClient, roadmap: str, number: str) -> None:
     concept = concepts_of(person, roadmap)[0]["id"]
     for path in (f"{roadmap}/revisions/1?before={number}", f"{roadmap}/concepts/{concept}/tutorial/versions?number={number}"):

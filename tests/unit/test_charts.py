@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cases import over
+from tests.cases import try_each
 from web.pages.charts import (
     ABOVE,
     BELOW,
@@ -146,7 +146,7 @@ def test_there_are_never_more_labels_than_a_phone_has_room_for(length: timedelta
     assert length / tick_of(length) <= MOST_LABELS
 
 
-@over(
+@try_each(
     ("number", "text"), [(0, "0"), (999, "999"), (1000, "1k"), (2500, "2.5k"), (50_000, "50k"), (500_000, "500k"), (10**6, "1M")]
 )
 def test_long_numbers_are_shortened(number: int, text: str) -> None:

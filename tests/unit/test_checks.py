@@ -26,7 +26,7 @@ from roadmap.checks import (
 )
 from roadmap.outline import Level, Outline, OutlineConcept, OutlineModule, OutlineStage
 from roadmap.requests import RoadmapRequest
-from tests.cases import over
+from tests.cases import try_each
 from tests.unit.test_outline import concept, module, of_hours, outline, outlines, stage
 
 TODAY = date(2026, 8, 1)
@@ -161,7 +161,7 @@ class TestRepeatedTitles:
             "The concept title 'Error handling' is used 2 times.",
         ]
 
-    @over(
+    @try_each(
         ("one", "other"),
         [
             ("Loops and functions", "Functions and loops"),
@@ -180,7 +180,7 @@ class TestRepeatedTitles:
     def test_titles_that_mean_the_same_are_found(self, one: str, other: str) -> None:
         assert problems(of_titles(one, other)) == [f"The concept title '{one}' is used 2 times."]
 
-    @over(
+    @try_each(
         ("one", "other"),
         [
             ("Classes in C", "Classes in C++"),
@@ -374,7 +374,7 @@ class TestDoubtsAboutDifficulty:
         rising = sorted(stages, key=lambda each: sum(each) / len(each))
         assert doubts_without_deadline(of_difficulties(**{f"s{at}": each for at, each in enumerate(rising)})) == []
 
-    @over(("needed", "told"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
+    @try_each(("needed", "told"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
     def test_a_prerequisite_that_is_harder_by_two_is_told(self, needed: int, told: int) -> None:
         first, last = concept("first"), concept("last", "first")
         made = outline(first.model_copy(update={"difficulty": needed}), last)

@@ -17,7 +17,7 @@ from core.runtime import database, session, settings
 from roadmap import backups
 from roadmap_cli import LEARNERS, OPERATORS, main
 from scripts.commands_page import MARKED, reference
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import ROOT
 
 
@@ -65,8 +65,8 @@ def test_what_is_installed_is_this() -> None:
     assert (ROOT / "bin" / "roadmap").stat().st_mode & 0o111 == 0o111
 
 
-@over("option", ["--since", "--until"])
-@over("moment", ["999999d", "yesterday", "2026-13-01", "12345678s"])
+@try_each("option", ["--since", "--until"])
+@try_each("moment", ["999999d", "yesterday", "2026-13-01", "12345678s"])
 def test_a_moment_that_is_none_is_told_so(option: str, moment: str) -> None:
     with pytest.raises(click.BadParameter, match="must be a time such as"):
         COMMANDS["logs"].make_context("logs", [option, moment])

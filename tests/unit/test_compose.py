@@ -8,7 +8,7 @@ import yaml
 
 from core.settings import Settings
 from roadmap_cli import OPERATORS
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import ROOT
 from tests.unit.test_railway import PLATFORM, literals
 from tests.unit.test_railway import SERVICES as ON_RAILWAY
@@ -28,12 +28,12 @@ def test_the_api_is_passed_every_setting() -> None:
     assert environment("api").keys() == SETTINGS
 
 
-@over("service", SERVICES)
+@try_each("service", SERVICES)
 def test_a_service_is_passed_what_it_reads(service: str) -> None:
     assert environment(service).keys() == SETTINGS & ON_RAILWAY[SERVICES[service]]["variables"].keys()
 
 
-@over("service", SERVICES)
+@try_each("service", SERVICES)
 def test_only_what_compose_says_by_itself_has_a_value(service: str) -> None:
     """Without one it is as the shell or .env has it, and absent where neither does: an empty value would stand there as one."""
     told = {name: value for name, value in environment(service).items() if value is not None}

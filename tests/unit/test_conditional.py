@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from core.runtime import Overtaken
 from roadmap import execution_log
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from web.routes import ENDPOINTS
@@ -38,7 +38,7 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
 
 
 class TestKnownAlready:
-    @over(
+    @try_each(
         "below",
         ["", "/concepts/{concept}", "/activity", "/logs", "/revisions", "/revisions/1", "/receipt", "/export.svg"],
     )
@@ -60,7 +60,7 @@ class TestKnownAlready:
         assert changed.status_code == 200
         assert changed.headers["etag"] != tag
 
-    @over("of", ["{}", "W/{}", '"other", {}', "*"])
+    @try_each("of", ["{}", "W/{}", '"other", {}', "*"])
     def test_tags_are_compared_weakly_and_in_lists(self, client: TestClient, roadmap: str, of: str) -> None:
         tag = client.get(roadmap).headers["etag"]
         assert client.get(roadmap, headers={"If-None-Match": of.format(tag)}).status_code == 304
@@ -142,7 +142,7 @@ class TestChangingWhatWasRead:
         assert problem(client.post(f"{roadmap}/edits", json=edit, headers=headers)) == (412, "/problems/precondition-failed")
         assert len(client.get(f"{roadmap}/revisions").json()["items"]) == 2
 
-    @over(("tag", "status"), [("*", 200), ('W/"{}"', 412), ("no tag", 412), ("", 412)])
+    @try_each(("tag", "status"), [("*", 200), ('W/"{}"', 412), ("no tag", 412), ("", 412)])
     def test_only_a_strong_tag_or_a_star_will_do(self, client: TestClient, tag: str, status: int) -> None:
         known = client.get(PROFILE).headers["etag"].strip('"')
         assert client.put(PROFILE, json={}, headers={"If-Match": tag.format(known)}).status_code == status
@@ -159,13 +159,13 @@ class TestChangingWhatWasRead:
         assert client.delete(path, headers={"If-Match": '"another"'}).status_code == 412
         assert client.delete(path, headers={"If-Match": client.get(path).headers["etag"]}).status_code == 204
 
-    @over(("tag", "words"), [("{}", "double quotes"), ('W/"{}"', "without W/"), ('"{}x"', "has changed")])
+    @try_each(("tag", "words"), [("{}", "double quotes"), ('W/"{}"', "without W/"), ('"{}x"', "has changed")])
     def test_a_refusal_says_what_is_wrong_with_the_tag(self, client: TestClient, tag: str, words: str) -> None:
         known = client.get(PROFILE).headers["etag"].strip('"')
         refused = client.put(PROFILE, json={}, headers={"If-Match": tag.format(known)})
         assert words in refused.json()["detail"]
 
-    @over("header", ["If-Match", "If-None-Match"])
+    @try_each("header", ["If-Match", "If-None-Match"])
     def test_a_condition_that_nobody_can_check_is_refused(self, client: TestClient, header: str) -> None:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={header: "*"})
         assert problem(answer) == (412, "/problems/precondition-failed")

@@ -15,7 +15,7 @@ from cli.costs.layouts import BEFORE, CATALOGUE, COMMANDS, MODEL, ONE, SERVERS, 
 from cli.costs.measured import PartUsage, StackUsage
 from cli.costs.prices import Platform, Prices, RedisByCommand
 from roadmap_cli import main
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import ROOT
 
 SEEN = {"currency": "USD", "seen": date(2026, 1, 31), "source": "https://example.org"}
@@ -226,7 +226,7 @@ def test_a_file_that_is_not_there_and_a_platform_without_prices_are_named(tmp_pa
     assert (code, "Railway" in said) == (1, True)
 
 
-@over("option", ["--roadmaps=-1", "--roadmaps=nan", "--reads=inf", "--months=0", "--large-memory=0", "--roadmaps=ten"])
+@try_each("option", ["--roadmaps=-1", "--roadmaps=nan", "--reads=inf", "--months=0", "--large-memory=0", "--roadmaps=ten"])
 def test_a_load_that_there_is_not_is_refused(option: str) -> None:
     code, said = run(option)
     assert code == 2

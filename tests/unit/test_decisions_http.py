@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from core.ids import new_id
 from models.roadmaps import Concept, Content, Revision, Roadmap
-from tests.cases import over
+from tests.cases import try_each
 from tests.unit.test_building import rows
 
 GOAL = "Become a backend engineer in Python"
@@ -50,7 +50,7 @@ WRONG = {
 }
 
 
-@over(("body", "pointer"), WRONG.values(), ids=WRONG)
+@try_each(("body", "pointer"), WRONG.values(), ids=WRONG)
 def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
     client: TestClient, path: str, body: dict[str, Any], pointer: str
 ) -> None:
@@ -63,7 +63,7 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
     assert everything() == before
 
 
-@over(
+@try_each(
     ("method", "place", "status"),
     [
         ("POST", "/revisions/0/restore", 404),
@@ -93,7 +93,7 @@ def test_what_is_not_there_or_not_possible_now_is_told_and_changes_nothing(
     assert everything() == before
 
 
-@over(
+@try_each(
     ("place", "body"),
     [
         ("/approve", {"revision": 0}),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roadmap.diff import Change, changes
 from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
-from tests.cases import over
+from tests.cases import try_each
 from tests.unit.test_editing import edited, some_move, some_removal, some_rewrite, the
 from tests.unit.test_outline import concept, module, outline, outlines, stage
 
@@ -183,7 +183,7 @@ class TestMoving:
 
 
 class TestFields:
-    @over(
+    @try_each(
         ("field", "value", "text"),
         [
             ("title", "Loops", "Renamed the concept 'C' to 'Loops'."),
@@ -199,7 +199,7 @@ class TestFields:
         expected = {"what": "concept", "how": "changed", "key": "c", "title": title, "text": text}
         assert rewritten("c", **{field: value}) == [Change(**expected, field=field, before=before, after=value)]
 
-    @over(
+    @try_each(
         ("keys", "titles", "words"),
         [((), (), "none"), (("b",), ("B",), "'B'"), (("b", "a"), ("B", "A"), "'B', 'A'"), (("a", "z"), ("A", "z"), "'A', 'z'")],
     )

@@ -22,7 +22,7 @@ from roadmap.drafts import (
     TutorialDraft,
 )
 from roadmap.outline import LONGEST_WORDS, MOST_ITEMS, Question
-from tests.cases import over
+from tests.cases import try_each
 
 DRAFTS: list[type[BaseModel]] = [AnalysisDraft, OutlineDraft, TutorialDraft, ResourcesDraft, QuizDraft]
 # keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
@@ -88,7 +88,7 @@ class TestOutline:
         assert first.model_dump() == {**a_concept(), "prerequisites": (), "outcomes": ("repeat a step",)}
         assert second.prerequisites == ("loops",)
 
-    @over("changes", [{"hours": 0}, {"hours": 500}, {"difficulty": 9}, {"key": ""}, {"title": "x" * 201}])
+    @try_each("changes", [{"hours": 0}, {"hours": 500}, {"difficulty": 9}, {"key": ""}, {"title": "x" * 201}])
     def test_a_concept_that_fits_the_form_but_not_the_domain_is_refused(self, changes: dict[str, Any]) -> None:
         draft = an_outline(a_concept(**changes))
         with pytest.raises(ValidationError):
@@ -97,16 +97,16 @@ class TestOutline:
     def test_a_field_that_was_not_asked_for_is_left_out(self) -> None:
         assert ConceptDraft.model_validate(a_concept(colour="red")) == ConceptDraft.model_validate(a_concept())
 
-    @over(("hours", "read"), [(2.5, 3), ("3 hours", 3), ("2.5", 3), (4, 4)])
+    @try_each(("hours", "read"), [(2.5, 3), ("3 hours", 3), ("2.5", 3), (4, 4)])
     def test_hours_are_read_as_they_are_written(self, hours: Any, read: int) -> None:
         assert ConceptDraft.model_validate(a_concept(hours=hours)).hours == read
 
-    @over("hours", ["three", "", None, "about 3"])
+    @try_each("hours", ["three", "", None, "about 3"])
     def test_hours_that_are_none_are_refused(self, hours: Any) -> None:
         with pytest.raises(ValidationError):
             ConceptDraft.model_validate(a_concept(hours=hours))
 
-    @over("hours", [-1.5, 1e9, "-2", 0, "0", 201])
+    @try_each("hours", [-1.5, 1e9, "-2", 0, "0", 201])
     def test_hours_out_of_range_make_no_outline(self, hours: Any) -> None:
         with pytest.raises(ValidationError):
             an_outline(a_concept(hours=hours)).to_outline()

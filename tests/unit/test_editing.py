@@ -15,7 +15,7 @@ from core.errors import FieldError, Invalid
 from roadmap.checks import problems
 from roadmap.editing import Operation, apply, kept_as_written
 from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
-from tests.cases import over
+from tests.cases import try_each
 from tests.unit.test_outline import concept, module, outlines, stage
 
 ONE = TypeAdapter(Operation)
@@ -121,7 +121,7 @@ class TestNewKeys:
         made = edited(two_stages(), *({**CONCEPT, "module": "o", "title": title} for title in titles), taken=taken)
         return of(made, "o")[1:]
 
-    @over(
+    @try_each(
         ("title", "key"),
         [
             ("Loops & functions", "loops-functions"),
@@ -177,7 +177,7 @@ class TestNewKeys:
             "/operations/1/key", "is the key of another concept, or of one that was removed"
         )
 
-    @over(
+    @try_each(
         ("body", "kind"),
         [
             ({"op": "add_stage", "title": "X", "key": "t"}, "stage"),
@@ -223,7 +223,7 @@ class TestRemoving:
         )
         assert needs(made)["e"] == ("new",)
 
-    @over(("what", "key"), [("stage", "m"), ("module", "a"), ("concept", "s"), ("concept", "gone")])
+    @try_each(("what", "key"), [("stage", "m"), ("module", "a"), ("concept", "s"), ("concept", "gone")])
     def test_what_does_not_exist_cannot_be_removed(self, what: str, key: str) -> None:
         error = refused(two_stages(), {"op": "remove", "what": what, "key": key})
         assert error == FieldError("/operations/0/key", f"is not the key of a {what}")
@@ -235,7 +235,7 @@ class TestRemoving:
 
 
 class TestMoving:
-    @over(
+    @try_each(
         ("key", "position", "order"),
         [
             ("a", 0, ["a", "b", "c"]),
@@ -269,20 +269,20 @@ class TestMoving:
         error = refused(two_stages(), {"op": "move", "what": "stage", "key": "t", "to": "s"})
         assert error == FieldError("/operations/0/to", "must be null: a stage is in nothing but the roadmap")
 
-    @over(("what", "key", "kind"), [("module", "m", "stage"), ("concept", "a", "module")])
-    @over("to", ["gone", "a"])
+    @try_each(("what", "key", "kind"), [("module", "m", "stage"), ("concept", "a", "module")])
+    @try_each("to", ["gone", "a"])
     def test_a_move_into_nothing_is_refused(self, what: str, key: str, kind: str, to: str) -> None:
         error = refused(two_stages(), {"op": "move", "what": what, "key": key, "to": to})
         assert error == FieldError("/operations/0/to", f"is not the key of a {kind}")
 
-    @over(("to", "position", "last"), [(None, 3, 2), ("m", 3, 2), ("n", 2, 1), ("n", -1, 1)])
+    @try_each(("to", "position", "last"), [(None, 3, 2), ("m", 3, 2), ("n", 2, 1), ("n", -1, 1)])
     def test_a_position_out_of_range_is_refused(self, to: str | None, position: int, last: int) -> None:
         error = refused(two_stages(), {"op": "move", "what": "concept", "key": "a", "to": to, "position": position})
         assert error == FieldError("/operations/0/position", f"must be between 0 and {last}")
 
 
 class TestRewriting:
-    @over(
+    @try_each(
         ("name", "value"),
         [
             ("title", "Other"),
@@ -316,8 +316,10 @@ class TestRewriting:
         error = refused(two_stages(), {"op": "rewrite", "what": "concept", "key": "c", **more})
         assert error == FieldError("/operations/0", "must name at least one field to rewrite")
 
-    @over(("what", "key"), [("stage", "s"), ("module", "m")])
-    @over(("name", "value"), [("hours", 3), ("difficulty", 3), ("prerequisites", ["a"]), ("outcomes", []), ("prerequisites", [])])
+    @try_each(("what", "key"), [("stage", "s"), ("module", "m")])
+    @try_each(
+        ("name", "value"), [("hours", 3), ("difficulty", 3), ("prerequisites", ["a"]), ("outcomes", []), ("prerequisites", [])]
+    )
     def test_what_only_concepts_have_is_refused_for_others(self, what: str, key: str, name: str, value: Any) -> None:
         error = refused(two_stages(), {"op": "rewrite", "what": what, "key": key, "title": "Other", name: value})
         assert error == FieldError(f"/operations/0/{name}", "is for concepts only")
@@ -385,7 +387,7 @@ class TestSequences:
 
 
 class TestFields:
-    @over(
+    @try_each(
         "changes",
         [
             {"title": ""},
@@ -414,12 +416,12 @@ class TestFields:
             with pytest.raises(ValidationError):
                 operation(**{**body, **changes})
 
-    @over("key", ["", "A", "a_b", "a--b", "-a", "a-", "a\n", "ä", "a/b", "x" * 201])
+    @try_each("key", ["", "A", "a_b", "a--b", "-a", "a-", "a\n", "ä", "a/b", "x" * 201])
     def test_a_key_of_another_form_is_refused(self, key: str) -> None:
         with pytest.raises(ValidationError):
             operation(**CONCEPT, key=key)
 
-    @over(
+    @try_each(
         "body",
         [
             {"title": "Loops"},

@@ -6,7 +6,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from examples.receiver import OLDEST, verified
-from tests.cases import over
+from tests.cases import try_each
 
 SECRET, OTHER = ("whsec_" + letter * 43 + "=" for letter in "AB")
 BODY = b'{"type":"roadmap.ready","data":{"title":"\xc3\x9cber Python"}}'
@@ -32,7 +32,7 @@ def test_one_of_two_signatures_will_do_while_a_secret_is_changed() -> None:
     assert verified(SECRET, both, BODY)["type"] == "roadmap.ready"
 
 
-@over(
+@try_each(
     ("given", "body"),
     [
         (headers(OTHER), BODY),

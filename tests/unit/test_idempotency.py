@@ -28,7 +28,7 @@ from roadmap.first_answers import AT_ONCE, ROUNDS, Answered, Name
 from roadmap.requests import RoadmapRequest
 from roadmap.steps import Step, StepName
 from tasks.upkeep import rescue_overdue
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from web import idempotency
@@ -100,7 +100,7 @@ class TestCreating:
         again = client.post(ROADMAPS, json={"goal": GOAL}, headers=key('"abc-1"'))
         assert again.json() == first.json()
 
-    @over("bad", ["", "x" * 201, "two words", '"open', "ünicode", "a\tb"])
+    @try_each("bad", ["", "x" * 201, "two words", '"open', "ünicode", "a\tb"])
     def test_a_key_that_is_none_is_refused_and_nothing_is_made(self, client: TestClient, bad: str) -> None:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={b"Idempotency-Key": bad.encode()})  # type: ignore[dict-item]
         assert answer.status_code == 422

@@ -33,7 +33,7 @@ from roadmap.outline import Question
 from roadmap.portable import as_json, portable
 from roadmap.portable_rules import RoadmapFile
 from roadmap.reviewing import KEPT
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.stack import GOAL
@@ -171,7 +171,7 @@ class TestComingBack:
         copied = imported(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
-    @over("title", ["C", "101", "1 + 1", "微积分", "It"])
+    @try_each("title", ["C", "101", "1 + 1", "微积分", "It"])
     def test_whatever_its_title_is_a_copy_can_be_taken_along_as_well(self, client: TestClient, title: str) -> None:
         document = small()
         document["outline"]["title"] = title
@@ -309,9 +309,9 @@ def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Docu
     assert pointers == {f"#/concepts/{FIRST}/cards/0"}
 
 
-@over("stability", [0.001, 1e6])
-@over("reviews", [1, MOST_REVIEWS])
-@over(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
+@try_each("stability", [0.001, 1e6])
+@try_each("reviews", [1, MOST_REVIEWS])
+@try_each(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
 def test_so_can_one_at_the_bounds(client: TestClient, state: int, step: int | None, reviews: int, stability: float) -> None:
     document = small()
     its = {"state": state, "step": step, "stability": stability, "reviews": reviews, "lapses": reviews, "reviewed_at": AT}
@@ -459,7 +459,7 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
 
 
 class TestWhatIsRefused:
-    @over(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
+    @try_each(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
     def test_what_does_not_fit_is_named_and_changes_nothing(
         self, client: TestClient, place: tuple[str | int, ...], value: Any, pointer: str, said: str
     ) -> None:
@@ -472,14 +472,14 @@ class TestWhatIsRefused:
         assert said in told[pointer], told
         assert rows() == before
 
-    @over("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+    @try_each("number", ["NaN", "Infinity", "-Infinity", "1e999"])
     def test_numbers_that_are_none(self, client: TestClient, number: str) -> None:
         before = rows()
         answer = sent(client, json.dumps(small()).replace("3.141592653589793", number).encode())
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"#/concepts/{FIRST}/cards/0/stability")
         assert rows() == before
 
-    @over(
+    @try_each(
         ("content", "said"),
         [
             (b"", "empty"),
@@ -497,13 +497,13 @@ class TestWhatIsRefused:
         assert (answer.status_code, said in answer.json()["detail"]) == (400, True), answer.text
         assert rows() == before
 
-    @over("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])
+    @try_each("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])
     def test_json_that_is_no_roadmap(self, client: TestClient, content: bytes) -> None:
         before = rows()
         assert sent(client, content).status_code == 422
         assert rows() == before
 
-    @over(
+    @try_each(
         ("changed", "name"),
         [
             ({"stability": None}, "stability"),
@@ -666,7 +666,7 @@ class TestThePage:
         assert self.upload(client, json.dumps(small()).encode(), form="b").status_code == 303
         assert rows()["roadmap"] == 2
 
-    @over(
+    @try_each(
         ("content", "status", "said"),
         [
             (b"", 422, "Choose the file first."),
@@ -684,7 +684,7 @@ class TestThePage:
         assert 'type="file"' in answer.text
         assert rows() == before
 
-    @over(
+    @try_each(
         "body",
         [
             b"",

@@ -3,7 +3,7 @@
 import pytest
 
 from roadmap.languages import PAIRS, SIMPLIFIED, TRADITIONAL, chinese_of, mismatch, speaks
-from tests.cases import over
+from tests.cases import try_each
 
 TEXTS = {
     "en": "Knead the dough until it is smooth and elastic.",
@@ -46,13 +46,13 @@ SAME_SCRIPT = [
 ]
 
 
-@over("tag", TEXTS)
+@try_each("tag", TEXTS)
 def test_a_text_speaks_its_own_language(tag: str) -> None:
     assert speaks(TEXTS[tag], tag)
     assert mismatch(TEXTS[tag], tag) is None
 
 
-@over("wanted", TEXTS)
+@try_each("wanted", TEXTS)
 def test_a_text_in_another_script_does_not_speak_the_language(wanted: str) -> None:
     others = [text for tag, text in TEXTS.items() if tag != wanted and not any({tag, wanted} <= same for same in SAME_SCRIPT)]
     assert len(others) >= len(TEXTS) - 5
@@ -60,12 +60,12 @@ def test_a_text_in_another_script_does_not_speak_the_language(wanted: str) -> No
     assert {mismatch(text, wanted) for text in others} == {f"The text is not in {wanted}."}
 
 
-@over("tag", ["tlh", "x-private", "und", "qaa", "sr", "uz", "en-Dsrt", "i-klingon", "", "zz-ZZ"])
+@try_each("tag", ["tlh", "x-private", "und", "qaa", "sr", "uz", "en-Dsrt", "i-klingon", "", "zz-ZZ"])
 def test_a_language_whose_script_is_not_known_is_spoken_by_every_text(tag: str) -> None:
     assert all(speaks(text, tag) for text in TEXTS.values())
 
 
-@over(
+@try_each(
     ("tag", "text", "expected"),
     [
         ("uz-Cyrl", "ru", True),
@@ -86,8 +86,8 @@ def test_a_script_in_the_tag_counts_more_than_that_of_the_language(tag: str, tex
     assert speaks(TEXTS[text], tag) is expected
 
 
-@over("text", ["", "1 + 1 = 2", "Brot", "привет", "C, C++ & Go", "```\nfor each in everything: print(each)\n```"])
-@over("tag", ["en", "zh-Hans", "ar"])
+@try_each("text", ["", "1 + 1 = 2", "Brot", "привет", "C, C++ & Go", "```\nfor each in everything: print(each)\n```"])
+@try_each("tag", ["en", "zh-Hans", "ar"])
 def test_a_text_of_few_letters_says_too_little(text: str, tag: str) -> None:
     assert speaks(text, tag)
 
@@ -109,7 +109,7 @@ def test_some_of_the_words_are_enough_in_another_script_and_half_of_the_letters_
 CODE = "def knead(dough):\n    return [fold(part) for part in dough if part.is_smooth()]\n"
 
 
-@over(
+@try_each(
     "text",
     [
         f"揉面团，直到光滑为止。\n\n```python\n{CODE * 9}```\n",
@@ -133,20 +133,20 @@ def test_words_between_two_pieces_of_code_count() -> None:
     assert not speaks(f"```\n{CODE}```\nThe words between them are English ones.\n```\n{CODE}```\n", "zh")
 
 
-@over("tag", ["zh-Hans", "zh-CN", "zh-SG", "zh-Hans-HK", "cmn-Hans"])
+@try_each("tag", ["zh-Hans", "zh-CN", "zh-SG", "zh-Hans-HK", "cmn-Hans"])
 def test_traditional_characters_are_not_simplified_ones(tag: str) -> None:
     assert speaks(TEXTS["zh-Hans"], tag)
     assert not speaks(TEXTS["zh-Hant"], tag)
 
 
-@over("tag", ["zh-Hant", "zh-TW", "zh-HK", "zh-MO", "zh-Hant-CN", "yue-Hant"])
+@try_each("tag", ["zh-Hant", "zh-TW", "zh-HK", "zh-MO", "zh-Hant-CN", "yue-Hant"])
 def test_simplified_characters_are_not_traditional_ones(tag: str) -> None:
     assert speaks(TEXTS["zh-Hant"], tag)
     assert not speaks(TEXTS["zh-Hans"], tag)
 
 
-@over("tag", ["zh", "yue", "zh-Hani"])
-@over("kind", ["zh-Hans", "zh-Hant"])
+@try_each("tag", ["zh", "yue", "zh-Hani"])
+@try_each("kind", ["zh-Hans", "zh-Hant"])
 def test_chinese_without_a_kind_may_be_written_in_either(tag: str, kind: str) -> None:
     assert speaks(TEXTS[kind], tag)
 
@@ -167,7 +167,7 @@ def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None
         assert ord("一") <= ord(traditional) <= ord("鿿")
 
 
-@over("text", ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999, "\\[" * 500_000], ids=len)
+@try_each("text", ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999, "\\[" * 500_000], ids=len)
 def test_a_strange_text_takes_no_strange_time(text: str) -> None:
     assert speaks(text, "tlh")
     assert isinstance(speaks(text, "en"), bool)
@@ -182,7 +182,7 @@ LESSONS = {
 }
 
 
-@over("text", LESSONS.values(), ids=LESSONS)
+@try_each("text", LESSONS.values(), ids=LESSONS)
 def test_a_lesson_in_chinese_may_be_full_of_what_is_not_chinese(text: str) -> None:
     assert mismatch(text, "zh-Hans") is None
 
@@ -204,7 +204,7 @@ def test_a_text_that_was_made_to_take_long_does_not() -> None:
     assert speaks(growing + "生地がなめらかになるまで", "ja")
 
 
-@over(
+@try_each(
     ("text", "language"),
     [
         ("我想成为后端工程师", "zh-Hans"),

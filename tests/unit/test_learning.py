@@ -11,7 +11,7 @@ from models.learning import QuizAttempt
 from models.roadmaps import ContentVersion
 from roadmap import learning
 from roadmap.outline import ContentKind
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 
@@ -85,7 +85,7 @@ class TestNotes:
             assert client.put(f"{concept}/notes", json={"notes": notes}).json()["notes"] == notes
             assert client.get(concept).json()["notes"] == notes
 
-    @over("notes", ["a" * (learning.LONGEST_NOTES + 1), "a\x00b", "a\x1b[31m", 7, None])
+    @try_each("notes", ["a" * (learning.LONGEST_NOTES + 1), "a\x00b", "a\x1b[31m", 7, None])
     def test_what_does_not_fit_is_refused_and_changes_nothing(self, client: TestClient, concept: str, notes: Any) -> None:
         client.put(f"{concept}/notes", json={"notes": "mine"})
         assert problem(client.put(f"{concept}/notes", json={"notes": notes}), 422)["errors"][0]["pointer"] == "#/notes"
@@ -135,7 +135,7 @@ class TestQuiz:
         assert [item["score"] for item in items] == scores[::-1]
         assert len(client.get(f"{concept}/quiz/attempts", params={"limit": 2}).json()["items"]) == 2
 
-    @over(
+    @try_each(
         ("answers", "pointer"),
         [
             ([[0]], "#/answers"),
@@ -229,7 +229,7 @@ class TestProfile:
         assert client.get(f"{API}/profile").json() == said
         assert client.put(f"{API}/profile", json={}).json() == nothing
 
-    @over(
+    @try_each(
         "field", [{"level": "expert"}, {"hours_per_week": 0}, {"hours_per_week": 81}, {"language": "English!"}, {"colour": "red"}]
     )
     def test_what_does_not_fit_is_refused(self, client: TestClient, field: dict) -> None:

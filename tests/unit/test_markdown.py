@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from roadmap import markdown as markdown_module
 from roadmap.markdown import TooIntricate, harmless, sanitized
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import ROOT
 
 often = settings(max_examples=3 * settings().max_examples)
@@ -137,12 +137,12 @@ REWRITTEN = {
 
 
 class TestRewriting:
-    @over(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
+    @try_each(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
     def test_what_may_not_be_passed_on_is_rewritten_at_its_place(self, markdown: str, expected: str) -> None:
         assert hazards(markdown) + [target for target in targets(markdown) if not target.startswith("http")] != []
         assert harmless(markdown) == expected
 
-    @over(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
+    @try_each(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
     def test_nothing_of_it_is_left_and_nothing_is_rewritten_twice(self, markdown: str, expected: str) -> None:
         assert hazards(expected) == []
         assert harmless(expected) == expected
@@ -165,7 +165,7 @@ UNCHANGED = {
 
 
 class TestKeeping:
-    @over("markdown", UNCHANGED.values(), ids=UNCHANGED)
+    @try_each("markdown", UNCHANGED.values(), ids=UNCHANGED)
     def test_what_may_be_passed_on_stays_byte_for_byte(self, markdown: str) -> None:
         assert harmless(markdown) == markdown
 
@@ -274,7 +274,7 @@ class TestAlways:
 
 
 class TestLimits:
-    @over(
+    @try_each(
         "markdown",
         [
             "[" * 1500,

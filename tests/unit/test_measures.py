@@ -20,7 +20,7 @@ from roadmap import measures, task_measures
 from roadmap.measures import KEPT, Saver, minute_of
 from roadmap.task_measures import DepthPoint, Point, TaskMeasure, depths, per_task, quantile, sample_depth, series
 from tasks.queues import job, logs_queue
-from tests.cases import over
+from tests.cases import try_each
 
 DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
 
@@ -217,7 +217,7 @@ class TestCharts:
         assert per_task(clock.now() - timedelta(hours=1)) == []
 
 
-@over("seed", range(20))
+@try_each("seed", range(20))
 def test_a_quantile_is_right_within_a_tenth(seed: int) -> None:
     random_ = random.Random(seed)
     values = sorted(random_.lognormvariate(random_.uniform(-4, 3), random_.uniform(0.1, 2)) for _ in range(2000))

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from delivery.memory_storage import ReliableMemoryStorage
 from delivery.messages import Envelope, SignedJsonSerializer, UnreadableMessage
 from delivery.queue import ReliableQueue
-from tests.cases import over
+from tests.cases import try_each
 
 KEY, OTHER_KEY = "k" * 40, "o" * 40
 SALT, OTHER_SALT = "content", "logs"
@@ -131,7 +131,7 @@ class TestTasks:
         for option in ("priority", "retries", "retry_delay", "retry_backoff", "expires", "timeout", "eta"):
             assert getattr(got, option) == getattr(task, option), option
 
-    @over("option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"])
+    @try_each("option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"])
     def test_an_explicit_zero_is_not_replaced_by_the_tasks_default(self, queue: ReliableQueue, option: str) -> None:
         task = self.first.s(7, **{option: 0})
         assert getattr(task, option) == 0
@@ -226,7 +226,7 @@ class TestRefusal:
         pickle.loads(bomb)
         assert folder.exists()  # it is a bomb indeed
 
-    @over(
+    @try_each(
         "payload",
         [
             "",

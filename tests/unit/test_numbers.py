@@ -7,7 +7,7 @@ from roadmap.api_keys import KeyRequest
 from roadmap.editing import AddConcept, AddStage, Rewrite
 from roadmap.learning import AttemptRequest, Profile
 from roadmap.requests import ApproveRequest, RoadmapRequest
-from tests.cases import over
+from tests.cases import try_each
 
 CONCEPT = '"op":"add_concept","module":"m","title":"t"'
 INTEGERS = [
@@ -24,7 +24,7 @@ INTEGERS = [
 ]
 
 
-@over(("model", "text"), INTEGERS)
+@try_each(("model", "text"), INTEGERS)
 def test_an_integer_may_have_a_point(model: type[BaseModel], text: str) -> None:
     assert model.model_validate_json(text % "3.0", strict=True) == model.model_validate_json(text % "3", strict=True)
     for wrong in ("3.5", '"3"', "true", "1e400", "-1e400", "1e300", "NaN", "Infinity"):

@@ -23,7 +23,7 @@ from roadmap.audit import AuditEntry
 from roadmap.execution_log import store_batch
 from roadmap.log_search import LogFilter
 from roadmap_app import app
-from tests.cases import over
+from tests.cases import try_each
 from tests.integration.logbook import document
 from web.api.operator import logs
 
@@ -123,7 +123,7 @@ class TestSearching:
         for query in (f"until={hour}", "step=first", "level=info", "text=older"):
             assert messages_of(client.get(f"{PATH}?{query}").json()["items"]) == ["older"], query
 
-    @over("query", BAD, ids=lambda query: query[:30])
+    @try_each("query", BAD, ids=lambda query: query[:30])
     def test_what_does_not_fit_is_refused_with_a_sentence(self, client: TestClient, query: str) -> None:
         for path in (PATH, EXPORT):
             answer = client.get(f"{path}?{query}")
@@ -240,7 +240,7 @@ class TestPage:
         assert "No record fits." in client.get(PAGE + "?text=nowhere").text
         assert "没有符合条件的记录。" in client.get(PAGE + "?text=nowhere", headers={"Accept-Language": "zh"}).text
 
-    @over("query", OF_PAGES, ids=lambda query: query[:30])
+    @try_each("query", OF_PAGES, ids=lambda query: query[:30])
     def test_what_does_not_fit_is_said_beside_its_field_and_stays_there(self, client: TestClient, query: str) -> None:
         name, _, text = query.partition("=")
         if not text:  # a form sends every field

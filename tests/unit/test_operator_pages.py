@@ -16,7 +16,7 @@ from roadmap import overseeing
 from roadmap.audit import Action, AuditEntry, Outcome, records
 from tasks.inspection import MessageState, messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
-from tests.cases import over
+from tests.cases import try_each
 from web.pages import trace
 from web.pages.operator import queues
 from web.pages.operator.acts import ACTS
@@ -257,7 +257,7 @@ class TestActs:
     def test_a_blank_search_is_not_asked_about(self, room: TestClient) -> None:
         assert room.get(f"{QUEUE}/dead/delete?search=+").status_code == 422
 
-    @over("act", ["retry", "delete", "revoke"])
+    @try_each("act", ["retry", "delete", "revoke"])
     def test_of_a_message_that_is_gone_it_is_said(self, room: TestClient, act: str) -> None:
         answer = room.post(f"{QUEUE}/messages/gone/{act}", data={"state": "dead"})
         assert answer.status_code == 404
@@ -391,7 +391,7 @@ class TestRoadmapsPage:
 
 
 class TestWords:
-    @over(
+    @try_each(
         ("seconds", "said"),
         [
             *((None, "\u2013"), (0, "0 ms"), (0.0123, "12.3 ms"), (0.9996, "1 s"), (1.25, "1.2 s"), (42.4, "42 s")),
@@ -402,14 +402,14 @@ class TestWords:
     def test_a_length_of_time(self, seconds: float | None, said: str) -> None:
         assert RoomWords(ENGLISH).lasted(seconds) == said
 
-    @over(
+    @try_each(
         ("seconds", "said"),
         [(0.4, "now"), (5.5, "5 s ago"), (125, "2 min ago"), (-125, "in 2 min"), (9000, "2 h ago"), (400_000, "4 d ago")],
     )
     def test_how_long_ago(self, seconds: float, said: str) -> None:
         assert RoomWords(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
 
-    @over(
+    @try_each(
         ("part", "whole", "said"),
         [(0, 0, "\u2013"), (0, 9, "0 %"), (1, 9999, "< 0.1 %"), (1, 40, "2.5 %"), (1, 3, "33 %")],
     )

@@ -13,7 +13,7 @@ import trustme
 
 from core import outbound
 from core.outbound import LARGEST_ANSWER, Answered, Unreachable, parse
-from tests.cases import over
+from tests.cases import try_each
 from tests.receiver import Receiver, one_byte_after_the_other, raw, receiving, silence, status
 from tests.servers import free_port
 
@@ -49,7 +49,7 @@ class TestAnswers:
         assert got.headers["x-name"] == "value"
         assert got.headers["connection"] == "close"
 
-    @over(("asked", "expected"), [("120", 120.0), ("0", 0.0), ("-1", None), ("99999999", None), ("soon", None)])
+    @try_each(("asked", "expected"), [("120", 120.0), ("0", 0.0), ("-1", None), ("99999999", None), ("soon", None)])
     def test_the_status_and_how_long_to_wait(self, receiver: Receiver, asked: str, expected: float | None) -> None:
         receiver.answer_from_now_on(status(503, Retry_After=asked))
         assert post(receiver.url) == Answered(503, expected)
@@ -59,12 +59,12 @@ class TestAnswers:
         assert post(receiver.url).status == 302
         assert [got.path for got in receiver.got] == ["/hook"]
 
-    @over("early", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"])
+    @try_each("early", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"])
     def test_what_comes_before_the_answer_is_none(self, receiver: Receiver, early: bytes) -> None:
         receiver.answer_from_now_on(raw(early, b"HTTP/1.1 201 Created\r\n\r\n"))
         assert post(receiver.url).status == 201
 
-    @over(
+    @try_each(
         ("answer", "words"),
         [
             (b"", "ended before an answer"),
@@ -237,7 +237,7 @@ class TestAddressesOfAName:
 
 
 class TestParts:
-    @over(
+    @try_each(
         ("url", "header"),
         [
             ("https://Example.org", "example.org"),

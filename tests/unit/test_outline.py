@@ -27,7 +27,7 @@ from roadmap.outline import (
 from roadmap.prompts import prompt
 from roadmap.reading import ConceptDetail
 from roadmap.requests import RoadmapRequest
-from tests.cases import over
+from tests.cases import try_each
 
 GOAL = RoadmapRequest(goal="Become a backend engineer in Python")
 HOURS = st.lists(st.integers(1, 200), min_size=1, max_size=60)
@@ -132,7 +132,7 @@ class TestWeeks:
 
 
 class TestTypes:
-    @over(
+    @try_each(
         "changes",
         [{"hours": 0}, {"hours": 201}, {"difficulty": 0}, {"difficulty": 6}, {"key": ""}, {"title": ""}, {"title": "x" * 201}],
     )
@@ -140,7 +140,7 @@ class TestTypes:
         with pytest.raises(ValidationError):
             OutlineConcept.model_validate({**concept("a").model_dump(), **changes})
 
-    @over(
+    @try_each(
         "url",
         [
             *("ftp://example.org", "javascript:alert(1)", "example.org", "data:,x", ""),

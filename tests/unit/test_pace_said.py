@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from core.texts import ENGLISH, texts
 from roadmap.schedule import Schedule, schedule_of
 from roadmap.statuses import ConceptProgress
-from tests.cases import over
+from tests.cases import try_each
 from tests.unit.test_schedule import MONDAY, concept, tree
 from web.pages.pace_said import Pace
 
@@ -22,7 +22,7 @@ def test_days_are_said_in_words() -> None:
     assert ZH.day(date(2027, 5, 14)) == "2027年5月14日"
 
 
-@over(
+@try_each(
     ("pause", "said"),
     [
         (timedelta(seconds=-5), "in 1 minute"),
@@ -55,7 +55,7 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
     return schedule_of(tree(*made, deadline=last), MONDAY + timedelta(weeks=weeks_later))
 
 
-@over(
+@try_each(
     ("of", "said"),
     [
         (schedule(False, False), "At this pace you will finish on 15 March 2026."),

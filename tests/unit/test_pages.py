@@ -22,7 +22,7 @@ from roadmap import execution_log
 from roadmap.events import Event, EventType
 from roadmap.outline import ContentKind, ResourceType
 from roadmap.statuses import ContentStatus, RoadmapStatus
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from web.pages.rendering import with_code
@@ -128,7 +128,7 @@ class TestStart:
         assert re.search(r'<option value="zh-Hans" lang="zh-Hans" selected>', page)
         assert person.get(f"{API}/profile").json()["hours_per_week"] == 21
 
-    @over(
+    @try_each(
         ("fields", "named"),
         [
             ({"goal": ""}, "goal"),
@@ -179,7 +179,7 @@ class TestStart:
         assert sent[0].headers["location"] == sent[1].headers["location"]
         assert len(person.get(f"{API}/roadmaps").json()["items"]) == 1
 
-    @over("language", ["", "xx"])
+    @try_each("language", ["", "xx"])
     def test_a_link_may_leave_the_language_open(self, person: TestClient, language: str) -> None:
         person.put(f"{API}/profile", json={"language": "de"})
         assert AUTOMATIC.search(person.get("/").text) is None
@@ -211,7 +211,7 @@ class TestStart:
 
 
 class TestForms:
-    @over(
+    @try_each(
         ("body", "content_type", "status"),
         [
             (b'{"goal": "x"}', "application/json", 415),
@@ -226,12 +226,12 @@ class TestForms:
         answer = person.post("/roadmaps", content=body, headers={"Content-Type": content_type})
         assert "The request cannot be answered" in text_of(answer, status)
 
-    @over("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "javascript:1", ""])
+    @try_each("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "javascript:1", ""])
     def test_nobody_is_led_elsewhere(self, person: TestClient, path: str) -> None:
         answer = person.post("/look", data={"next": path, "theme": "dark"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
-    @over(
+    @try_each(
         ("path", "page"),
         [
             ("{roadmap}/revise", "{roadmap}"),
@@ -251,7 +251,7 @@ class TestForms:
         assert (answer.status_code, answer.headers["location"]) == (303, page.format(**names))
         assert person.get(path.format(**names), headers={"Accept": "application/json"}).status_code == 405
 
-    @over(
+    @try_each(
         ("accepted", "is_page"),
         [
             ("text/html", True),
@@ -360,7 +360,7 @@ class TestRoadmap:
         assert person.post(f"{path}/cancel").status_code == 303
         assert "This roadmap was stopped" in text_of(person.get(path))
 
-    @over("headers", [HTML, PART])
+    @try_each("headers", [HTML, PART])
     def test_what_is_not_there_is_said_by_a_page(self, person: TestClient, headers: dict[str, str]) -> None:
         answer = person.get(f"/roadmaps/{UUID(int=7)}", headers=headers)
         assert "This does not exist" in text_of(answer, 404)
@@ -396,7 +396,7 @@ class TestLive:
         seqs = [int(number) for number in re.findall(r'id="event-(\d+)"', html)]
         assert min(seqs) == 51
 
-    @over("told", ["-1", "x", "99999999999"])
+    @try_each("told", ["-1", "x", "99999999999"])
     def test_a_number_that_is_none_is_refused(self, person: TestClient, roadmap: str, told: str) -> None:
         assert person.get(f"{roadmap}/live", headers={"Last-Event-ID": told}).status_code == 422
 
@@ -417,7 +417,7 @@ class TestLearn:
         assert answer.headers["location"] == f"{roadmap}/concepts/{following}"
         assert concepts_of(person, roadmap)[1]["progress"] == "done"
 
-    @over("fields", [{"status": "mastered"}, {}, {"status": "done", "next": "//evil.example"}])
+    @try_each("fields", [{"status": "mastered"}, {}, {"status": "done", "next": "//evil.example"}])
     def test_a_progress_that_is_none_is_refused(self, person: TestClient, lesson: str, fields: dict[str, str]) -> None:
         assert person.post(f"{lesson}/progress", data=fields).status_code == 422
 
@@ -452,7 +452,7 @@ class TestLearn:
         assert re.search(r"\d of \d right", text_of(graded))
         assert "Last time" in text_of(person.get(lesson))
 
-    @over(
+    @try_each(
         ("fields", "status"),
         [
             ({"version": "1", "questions": "5", "q0": "99"}, 422),
@@ -473,7 +473,7 @@ class TestLearn:
         assert answer.status_code == status
         assert person.get(f"{API}{lesson}/quiz/attempts").json()["items"] == []
 
-    @over("query", [f"attempt={UUID(int=7)}", "attempt=7", "attempt=", "attempt=1&attempt=2&utm=a&utm=b"])
+    @try_each("query", [f"attempt={UUID(int=7)}", "attempt=7", "attempt=", "attempt=1&attempt=2&utm=a&utm=b"])
     def test_an_attempt_that_is_none_does_not_take_the_lesson_away(self, person: TestClient, lesson: str, query: str) -> None:
         page = person.get(f"{lesson}?{query}")
         assert "Check my answers" in text_of(page)

@@ -27,7 +27,7 @@ from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
 from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 
@@ -191,8 +191,8 @@ class TestLayout:
         check_places(layout)
         check_labels(layout)
 
-    @over("language", LANGUAGES)
-    @over(("concepts", "title"), [*itertools.product((8, 60), TITLES), (200, HOSTILE)])
+    @try_each("language", LANGUAGES)
+    @try_each(("concepts", "title"), [*itertools.product((8, 60), TITLES), (200, HOSTILE)])
     def test_the_same_holds_for_eight_stages_of_any_titles(
         self, direction: Direction, language: str, concepts: int, title: str
     ) -> None:
@@ -272,9 +272,9 @@ class TestDrawing:
         assert len(ids) == len(set(ids))
         assert {use.attrib["href"][1:] for use in root.iter(f"{SVG}use")} <= set(ids)
 
-    @over("direction", Direction)
-    @over("language", LANGUAGES)
-    @over("title", [*TITLES, "100 %(state)s %d {state}"])
+    @try_each("direction", Direction)
+    @try_each("language", LANGUAGES)
+    @try_each("title", [*TITLES, "100 %(state)s %d {state}"])
     def test_a_title_is_text_whatever_is_in_it(self, direction: Direction, language: str, title: str) -> None:
         tree = of_size(2, 9, (title,)).model_copy(update={"title": title, "language": title})
         words = texts_in(language)
@@ -369,9 +369,9 @@ class TestLanguages:
         tree = a_tree([[[a_concept(1)]]], hours=1, weeks=1)
         assert described(tree).startswith("1 stage, 1 concept, 1 hour, 1 week, 0 of 1 done. Stage 1, A stage: 0 of 1 done. ")
 
-    @over("direction", Direction)
-    @over("language", LANGUAGES)
-    @over("own", [*LANGUAGES, "de", ""])
+    @try_each("direction", Direction)
+    @try_each("language", LANGUAGES)
+    @try_each("own", [*LANGUAGES, "de", ""])
     def test_every_text_is_marked_with_its_language(self, direction: Direction, language: str, own: str) -> None:
         """The picture is in the reader's, and the roadmap's own texts in it are in theirs; empty: nobody knows which."""
         tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)
@@ -397,7 +397,7 @@ class TestMarks:
     READY, PENDING, BUILDING = ContentStatus.ready, ContentStatus.pending, ContentStatus.building
     FAILED, CANCELLED = ContentStatus.failed, ContentStatus.cancelled
 
-    @over(
+    @try_each(
         ("progress", "statuses", "mark"),
         [
             ("todo", (READY, READY, READY), Mark.ready),

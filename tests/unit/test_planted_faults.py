@@ -5,13 +5,13 @@ import re
 from collections import Counter
 from functools import cache
 
-from tests.cases import over
+from tests.cases import try_each
 from tests.faults.planted import FAULTS, Fault
 from tests.stack import ROOT
 
 TEST = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-each = over("fault", FAULTS, ids=lambda fault: fault.name)
+each = try_each("fault", FAULTS, ids=lambda fault: fault.name)
 
 
 @cache

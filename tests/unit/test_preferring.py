@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core.errors import Unavailable
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import GOAL
 from web.events import poller
 from web.preferring import LONGEST_WAIT, wait_of
@@ -23,7 +23,7 @@ def asked(*values: str) -> int:
     return wait_of(Request({"type": "http", "headers": headers}))
 
 
-@over(
+@try_each(
     ("values", "seconds"),
     [
         ([], 0),

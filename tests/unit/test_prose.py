@@ -20,7 +20,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES, Text, Token
 
 from roadmap.markdown import MOST_BRACKETS, harmless
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import ROOT, clean_environment
 from tests.unit.test_markdown import REWRITTEN, markdowns, quoted
 from web.pages import colouring as colouring_module
@@ -150,8 +150,8 @@ class TestText:
             "<p>&quot;a&quot; -- (c) ... www.example.org https://example.org &#x27;b&#x27;</p>\n"
         )
 
-    @over("html", ["<b>x</b>", "<script>alert(1)</script>", "<!-- x -->", "<img src=x onerror=alert(1)>", "<?x?>"])
-    @over("around", ["{}", "a {} b", "# {}", "- {}", "> {}", "| {} |\n|---|\n| {} |", "[{}](https://x.org)", "    {}"])
+    @try_each("html", ["<b>x</b>", "<script>alert(1)</script>", "<!-- x -->", "<img src=x onerror=alert(1)>", "<?x?>"])
+    @try_each("around", ["{}", "a {} b", "# {}", "- {}", "> {}", "| {} |\n|---|\n| {} |", "[{}](https://x.org)", "    {}"])
     def test_html_is_text(self, html: str, around: str) -> None:
         assert html in read(around.replace("{}", html)).text
 
@@ -169,7 +169,7 @@ class TestText:
 
 
 class TestHeadings:
-    @over(
+    @try_each(
         ("markdown", "top", "expected"),
         [
             ("# a\n## b\n### c", 3, ["h3", "h4", "h5"]),
@@ -185,7 +185,7 @@ class TestHeadings:
     def test_the_highest_is_the_top_and_none_is_beyond_the_sixth(self, markdown: str, top: int, expected: list[str]) -> None:
         assert [tag for tag, _, _ in read(markdown, top=top).headings()] == expected
 
-    @over(
+    @try_each(
         ("heading", "name"),
         [
             ("Some heading", "t-some-heading"),
@@ -207,7 +207,7 @@ class TestHeadings:
         made = read("# a\n# a\n# a-1\n# A\n# a-1\n# ?\n# !")
         assert [name for _, name, _ in made.headings()] == ["t-a", "t-a-1", "t-a-1-1", "t-a-2", "t-a-1-2", "t-part", "t-part-1"]
 
-    @over(
+    @try_each(
         ("link", "name"),
         [
             ("#some-heading", "t-some-heading"),
@@ -229,7 +229,7 @@ class TestHeadings:
             assert made.links() == [("words", f"#{name}")]
             assert "rel" not in made.one("a").attributes
 
-    @over("link", ["#", "#nowhere", "#t-a", "#top", "#-", "#%00", "#javascript:alert(1)", '#"onclick="alert(1)'])
+    @try_each("link", ["#", "#nowhere", "#t-a", "#top", "#-", "#%00", "#javascript:alert(1)", '#"onclick="alert(1)'])
     def test_a_fragment_that_leads_nowhere_is_text(self, link: str) -> None:
         made = read(f"# A\n\n[*words*]({link})")
         assert (made.links(), made.one("p").text) == ([], "words")
@@ -351,7 +351,7 @@ FORMS = {
 
 
 class TestLinks:
-    @over(("address", "expected"), GOOD_ADDRESSES.items())
+    @try_each(("address", "expected"), GOOD_ADDRESSES.items())
     def test_the_web_and_mail_may_be_linked(self, address: str, expected: str) -> None:
         made = read(f"a [*words*](<{address}> 'title') b")
         assert f'<a href="{escape(expected)}" rel="{REL}">' in made.html
@@ -359,12 +359,14 @@ class TestLinks:
         assert made.one("a").attributes == {"href": expected, "rel": REL}
         assert "<em>words</em>" in made.html
 
-    @over("form", FORMS.values(), ids=FORMS)
-    @over("address", BAD_ADDRESSES, ids=lambda address: repr(address[:40]))
+    @try_each("form", FORMS.values(), ids=FORMS)
+    @try_each("address", BAD_ADDRESSES, ids=lambda address: repr(address[:40]))
     def test_nothing_else_is_linked(self, form: str, address: str) -> None:
         assert read(form.replace("%s", address)).links() == []
 
-    @over("address", [each for each in BAD_ADDRESSES if not re.search(r"[\n\r<>]", each)], ids=lambda address: repr(address[:40]))
+    @try_each(
+        "address", [each for each in BAD_ADDRESSES if not re.search(r"[\n\r<>]", each)], ids=lambda address: repr(address[:40])
+    )
     def test_of_a_link_that_may_not_be_its_text_is_left(self, address: str) -> None:
         assert read(f"a [*words*](<{address}>) b ![*words*](<{address}>) c").text == "a words b words c\n"
 
@@ -430,7 +432,7 @@ class TestCode:
             *[("k", "def"), ("nf", "add"), ("nb", "int"), ("nb", "int"), ("k", "return"), ("mi", "1"), ("c1", "# more")]
         ]
 
-    @over(
+    @try_each(
         ("info", "language"),
         [
             *[("py", "python"), ("Python", "python"), (" python title='x.py'", "python"), ("python,linenos", "python")],
@@ -448,7 +450,7 @@ class TestCode:
     def test_a_language_has_many_names(self, info: str, language: str) -> None:
         assert read(f"~~~{info}\nif x == 1: y = 'z'\n~~~").one("code").attributes == {"class": f"language-{language}"}
 
-    @over(
+    @try_each(
         "info",
         ["", "text", "nonsense", "{.python}", '"><script>alert(1)</script>', "agda", "guess", "写", "-", '" onclick="alert(1)'],
     )
@@ -461,8 +463,8 @@ class TestCode:
         assert (made.one("code").text, made.all("span")) == ("def a():\n\n    <b>\n", [])
         assert made.one("pre").attributes["aria-label"] == "Code"
 
-    @over("code", ["\n\n\ta \n\n\n", "", "\n", " \t \n", "\ufeffa = 1\n", "a\u2028b = 1\n", "if 1 < 2 & 3 > '\"':\n"])
-    @over("language", ["python", "bash", "sql", "html", "http", "console", "pycon", "yaml", "markdown", "diff"])
+    @try_each("code", ["\n\n\ta \n\n\n", "", "\n", " \t \n", "\ufeffa = 1\n", "a\u2028b = 1\n", "if 1 < 2 & 3 > '\"':\n"])
+    @try_each("language", ["python", "bash", "sql", "html", "http", "console", "pycon", "yaml", "markdown", "diff"])
     def test_code_stays_as_it_is(self, code: str, language: str) -> None:
         assert read(f"```{language}\n{code}```").one("code").text == code
 
@@ -518,7 +520,7 @@ class TestCode:
         assert [code.count("<span") for code in made.html.split("</pre>\n")] == [1, 0, 0, 0, 0, 0]
         assert len(asked) == 2
 
-    @over(("language", "hostile"), [("python", " \n"), ("console", "a(@"), ("ini", " = "), ("html", "<!--"), ("css", '\\"')])
+    @try_each(("language", "hostile"), [("python", " \n"), ("console", "a(@"), ("ini", " = "), ("html", "<!--"), ("css", '\\"')])
     def test_what_takes_a_lexer_for_ever_is_plain_in_bounded_time(self, language: str, hostile: str) -> None:
         code = hostile * (19_990 // len(hostile)) + "\n"
         before = thread_time()
@@ -527,7 +529,7 @@ class TestCode:
         assert thread_time() - before < 10
 
     @pytest.mark.long
-    @over("language", sorted(LANGUAGES))
+    @try_each("language", sorted(LANGUAGES))
     def test_no_lexer_stays_at_one_place_for_long(self, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its work ends between two pieces of the code only."""
         prose(f"```{language}\na\n```")
@@ -837,7 +839,7 @@ class TestTutorials:
     def test_there_are_some(self) -> None:
         assert len(TUTORIALS) >= 30
 
-    @over("file", TUTORIALS, ids=lambda file: file.stem)
+    @try_each("file", TUTORIALS, ids=lambda file: file.stem)
     def test_a_tutorial_of_the_house_is_shown_whole_with_its_code_in_colours(self, file: Path) -> None:
         markdown = file.read_text("utf-8").split("+++\n", 2)[2]
         made = read(markdown)

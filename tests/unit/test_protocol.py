@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from tests.cases import over
+from tests.cases import try_each
 from tests.servers import free_port
 from tests.waiting import wait_until
 from web import protocol
@@ -65,7 +65,7 @@ NO_REQUESTS = {
 }
 
 
-@over("content", NO_REQUESTS.values(), ids=NO_REQUESTS)
+@try_each("content", NO_REQUESTS.values(), ids=NO_REQUESTS)
 def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) -> None:
     status, headers, problem = said(port, content)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
@@ -76,7 +76,7 @@ def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) 
     assert headers["connection"] == "close"
 
 
-@over("written", [b"1", b" 1", b"1 ", b"\t 1 \t"])
+@try_each("written", [b"1", b" 1", b"1 ", b"\t 1 \t"])
 def test_space_around_a_value_is_no_part_of_it(port: int, written: bytes) -> None:
     """RFC 9110, 5.5."""
     _, _, told = said(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLast-Event-ID:" + written + b"\r\n\r\n")

@@ -23,7 +23,7 @@ from quality.subjects import Course, NotMeasurable, Subject, of_catalogue, of_fi
 from roadmap.catalogue_files import tracks
 from roadmap.lesson import Block
 from roadmap.outline import Question, Quiz
-from tests.cases import over
+from tests.cases import try_each
 from tests.portables import DOCUMENT
 from tests.stack import ROOT, clean_environment
 
@@ -181,7 +181,7 @@ class TestMeasures:
     def test_of_other_languages_nothing_is_said(self) -> None:
         assert reading_level.level("Ein Satz.", "de") is None
 
-    @over(
+    @try_each(
         ("language", "good", "bad"),
         [
             ("python", "print(1)\n", "print(1\n"),
@@ -221,7 +221,7 @@ class TestMeasures:
         levels = "".join(f"{' ' * at}try:\n{' ' * at} pass\n{' ' * at}finally:\n" for at in range(30))
         assert fault(Block("python", f"{levels}{' ' * 30}pass", 1)) == ""
 
-    @over(
+    @try_each(
         ("language", "code"),
         [
             *(("yaml", "[" * 3000), ("yaml", '"\\UFFFFFFFF"')),

@@ -12,7 +12,7 @@ import pytest
 from core.settings import Settings, from_environment
 from core.supervisor import AFTER_GRACE
 from roadmap_cli import OPERATORS
-from tests.cases import over
+from tests.cases import try_each
 from tests.railway.dockerfile import BuildFailed, build
 from tests.stack import ROOT
 from web.routes import ENDPOINTS
@@ -71,7 +71,7 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
     assert [name for name, value in variables.items() if value["type"] == "preserve"] == []
 
 
-@over("service", SERVICES)
+@try_each("service", SERVICES)
 def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service: str) -> None:
     """Settings that must fit each other go to the same services: what is left as it was by default would not fit there."""
     told = {
@@ -84,7 +84,7 @@ def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service:
     from_environment({**NEEDED, **literals(service), **read})
 
 
-@over("service", SERVICES)
+@try_each("service", SERVICES)
 def test_the_platform_waits_longer_than_a_service_needs(service: str) -> None:
     deploy, variables = SERVICES[service]["deploy"], literals(service)
     grace = from_environment({**NEEDED, **variables}).shutdown_grace_seconds

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.runtime import transaction
 from models.roadmaps import Roadmap, Stage
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from tests.unit.test_learning import API, problem
@@ -85,7 +85,7 @@ def test_what_is_read_can_be_sent_back(client: TestClient, roadmap: str) -> None
     assert again.json() == read
 
 
-@over(
+@try_each(
     ("changes", "pointer"),
     [
         ({"hours_per_week": 0}, "#/hours_per_week"),

@@ -12,7 +12,7 @@ from core.runtime import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.onward import onward
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.unit.test_learning import right_answers, wrong
 from tests.unit.test_pages import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
@@ -126,7 +126,7 @@ class TestReview:
         assert card_of(again.text) != card
         assert person.get(f"{API}/reviews").json()["due"] == QUESTIONS - 1
 
-    @over("fields", [{}, {"rating": "perfect", "reviews": "0"}, {"rating": "good", "reviews": "x"}])
+    @try_each("fields", [{}, {"rating": "perfect", "reviews": "0"}, {"rating": "good", "reviews": "x"}])
     def test_a_rating_that_is_none_changes_nothing(self, person: TestClient, done: str, fields: dict[str, str]) -> None:
         card = card_of(person.get("/review").text)
         assert 'role="alert"' in person.post(f"/review/{card}", data=fields).text
@@ -138,7 +138,7 @@ class TestReview:
         assert "does not belong to the question" in text_of(answer, 422)
         assert card_of(answer.text) == card
 
-    @over("query", ["card={card}&chosen=99", "card={card}&chosen=x", "card=7&chosen=0", "card={none}&chosen=0", "done=-1"])
+    @try_each("query", ["card={card}&chosen=99", "card={card}&chosen=x", "card=7&chosen=0", "card={none}&chosen=0", "done=-1"])
     def test_an_address_that_somebody_has_changed_asks_the_question(self, person: TestClient, done: str, query: str) -> None:
         card = card_of(person.get("/review").text)
         page = person.get("/review?" + query.format(card=card, none=UUID(int=7)))
@@ -256,7 +256,7 @@ class TestPace:
         tree = tree_of(person, roadmap)
         assert (tree["deadline"], tree["begins_on"]) == (None, str(clock.now().date()))
 
-    @over(
+    @try_each(
         ("fields", "named"),
         [
             ({"hours_per_week": "0", "deadline": ""}, "hours_per_week"),

@@ -11,7 +11,7 @@ from core import clock
 from core.runtime import session, transaction
 from models.learning import ReviewCard
 from models.roadmaps import Concept, Content, Roadmap
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from tests.unit.test_learning import API, problem, right_answers, wrong
@@ -137,7 +137,7 @@ class TestWhatIsAsked:
         assert due(client, roadmap_id=other)["items"] == []
         problem(client.get(REVIEWS, params={"roadmap_id": str(UUID(int=7))}), 404)
 
-    @over("query", [{"limit": 0}, {"limit": 51}, {"limit": "x"}, {"roadmap_id": "x"}, {"cursor": "x"}])
+    @try_each("query", [{"limit": 0}, {"limit": 51}, {"limit": "x"}, {"roadmap_id": "x"}, {"cursor": "x"}])
     def test_a_query_that_does_not_fit_is_refused(self, client: TestClient, query: dict[str, Any]) -> None:
         problem(client.get(REVIEWS, params=query), 422)
 
@@ -184,7 +184,7 @@ class TestReview:
         told = [rate(client, card, rating, reviews).json() for reviews, rating in enumerate(("easy", "again", "good"))]
         assert [(each["state"], each["lapses"]) for each in told] == [("review", 0), ("relearning", 1), ("review", 1)]
 
-    @over(
+    @try_each(
         ("body", "pointer"),
         [
             ({"rating": "perfect", "reviews": 0}, "#/rating"),
@@ -202,7 +202,7 @@ class TestReview:
         assert [error["pointer"] for error in refused["errors"]] == [pointer]
         assert due(client)["due"] == QUESTIONS
 
-    @over("chosen", [[99], [0, 0], [-1], "0", [0.5], [0] * 101])
+    @try_each("chosen", [[99], [0, 0], [-1], "0", [0.5], [0] * 101])
     def test_an_answer_that_does_not_fit_is_refused(self, client: TestClient, done: str, chosen: Any) -> None:
         card = due(client)["items"][0]
         refused = problem(client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}), 422)

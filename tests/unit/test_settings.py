@@ -9,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from core.settings import BROKER_OPTIONS, PATTERNS, ServiceType, Settings, SettingsError, from_environment
 from scripts.settings_table import MARKED, table
-from tests.cases import over
+from tests.cases import try_each
 from tests.stack import ROOT
 
 KEY, OTHER_KEY = "k" * 32, "o" * 32
@@ -43,7 +43,7 @@ def test_nothing_but_the_service_type_is_needed_in_embedded_mode() -> None:
     )
 
 
-@over("service", list(ServiceType))
+@try_each("service", list(ServiceType))
 def test_both_urls_and_a_key_make_server_mode_for_every_service(service: ServiceType) -> None:
     settings = from_environment({**SERVER, "SERVICE_TYPE": service})
     assert not settings.embedded
@@ -51,7 +51,7 @@ def test_both_urls_and_a_key_make_server_mode_for_every_service(service: Service
     assert settings.secret_keys == (KEY,)
 
 
-@over("name", ["HOST", "PORT", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OPENAI_API_KEY", "LEASE_SECONDS"])
+@try_each("name", ["HOST", "PORT", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OPENAI_API_KEY", "LEASE_SECONDS"])
 def test_an_empty_variable_counts_as_absent(name: str) -> None:
     assert from_environment({**EMBEDDED, name: ""}) == from_environment(EMBEDDED)
 
@@ -104,36 +104,36 @@ def test_several_keys_stay_in_their_order(given: str) -> None:
     assert from_environment({**SERVER, "SECRET_KEY": given}).secret_keys == (KEY, OTHER_KEY)
 
 
-@over("given", [None, "", ",", " , ", " " * 40])
+@try_each("given", [None, "", ",", " , ", " " * 40])
 def test_server_mode_refuses_to_start_without_a_key(given: str | None) -> None:
     line = complaint({**URLS, "SERVICE_TYPE": "api", **({} if given is None else {"SECRET_KEY": given})})
     assert "SECRET_KEY is needed" in line
     assert "32 characters" in line
 
 
-@over("given", [SECRET, KEY[:-1], f"{KEY},{SECRET}", f"{SECRET},{KEY}"])
-@over("mode", [SERVER, EMBEDDED], ids=["server", "embedded"])
+@try_each("given", [SECRET, KEY[:-1], f"{KEY},{SECRET}", f"{SECRET},{KEY}"])
+@try_each("mode", [SERVER, EMBEDDED], ids=["server", "embedded"])
 def test_a_short_key_is_refused(mode: dict[str, str], given: str) -> None:
     line = complaint({**mode, "SECRET_KEY": given})
     assert "SECRET_KEY must have at least 32 characters" in line
     assert SECRET not in line
 
 
-@over(("given", "missing"), [("DATABASE_URL", "REDIS_URL"), ("REDIS_URL", "DATABASE_URL")])
-@over("service", list(ServiceType))
+@try_each(("given", "missing"), [("DATABASE_URL", "REDIS_URL"), ("REDIS_URL", "DATABASE_URL")])
+@try_each("service", list(ServiceType))
 def test_one_url_alone_is_refused(service: ServiceType, given: str, missing: str) -> None:
     line = complaint({"SERVICE_TYPE": service, "SECRET_KEY": KEY, given: URLS[given]})
     assert line.startswith(f"{given} is set but {missing} is not")
 
 
-@over("service", [None, "api", "huey_logs", "huey_content", "celery_logs", "celery_content"])
+@try_each("service", [None, "api", "huey_logs", "huey_content", "celery_logs", "celery_content"])
 def test_a_single_service_is_refused_in_embedded_mode(service: str | None) -> None:
     line = complaint({"SERVICE_TYPE": service} if service else {})
     assert line.startswith("DATABASE_URL and REDIS_URL are needed")
     assert "SERVICE_TYPE=all" in line
 
 
-@over("host", ["0.0.0.0", "::", "192.168.0.2", "example.org", SECRET])
+@try_each("host", ["0.0.0.0", "::", "192.168.0.2", "example.org", SECRET])
 def test_embedded_mode_listens_on_loopback_only(host: str) -> None:
     line = complaint({**EMBEDDED, "HOST": host})
     assert line.startswith("HOST must be a loopback address")
@@ -155,8 +155,8 @@ def test_an_unknown_service_is_told_the_names_there_are() -> None:
     assert line == "SERVICE_TYPE: must be api, huey_logs, huey_content or all"
 
 
-@over("name", WHOLE)
-@over("value", [SECRET, "0", "-1", "1.5", "1e9", "9" * 5000])
+@try_each("name", WHOLE)
+@try_each("value", [SECRET, "0", "-1", "1.5", "1e9", "9" * 5000])
 def test_a_whole_number_has_its_bounds(name: str, value: str) -> None:
     line = complaint({**EMBEDDED, name: value})
     assert line.startswith(f"{name}: ")
@@ -165,13 +165,13 @@ def test_a_whole_number_has_its_bounds(name: str, value: str) -> None:
     assert complaint({**EMBEDDED, name: str(WHOLE[name] + 1)}).startswith(f"{name}: ")
 
 
-@over("name", ["PORT", "API_WORKERS", "LOGS_WORKERS", "CONTENT_WORKERS"])
+@try_each("name", ["PORT", "API_WORKERS", "LOGS_WORKERS", "CONTENT_WORKERS"])
 def test_a_number_that_is_not_written_in_digits_is_refused(name: str) -> None:
     assert complaint({**EMBEDDED, name: "2.0"}).startswith(f"{name}: ")
 
 
-@over("name", [name.upper() for name in SECONDS])
-@over("value", [SECRET, "0", "-1", "86401", "nan", "inf", "-inf"])
+@try_each("name", [name.upper() for name in SECONDS])
+@try_each("value", [SECRET, "0", "-1", "86401", "nan", "inf", "-inf"])
 def test_a_duration_is_more_than_nothing_and_at_most_a_day(name: str, value: str) -> None:
     line = complaint({**EMBEDDED, name: value})
     assert line.startswith(f"{name}: ")
@@ -190,7 +190,7 @@ BAD_TEXTS = {
 }
 
 
-@over(("name", "value"), [(name, value) for name, values in BAD_TEXTS.items() for value in values])
+@try_each(("name", "value"), [(name, value) for name, values in BAD_TEXTS.items() for value in values])
 def test_a_text_that_does_not_fit_is_named_and_not_shown(name: str, value: str) -> None:
     line = complaint({**SERVER, name: value})
     assert line.startswith(f"{name}: ")
@@ -198,7 +198,7 @@ def test_a_text_that_does_not_fit_is_named_and_not_shown(name: str, value: str) 
     assert value not in line
 
 
-@over("written", ["postgres", "POSTGRES", "postgresql", "PostgreSQL"])
+@try_each("written", ["postgres", "POSTGRES", "postgresql", "PostgreSQL"])
 def test_the_database_is_named_as_its_driver_knows_it(written: str) -> None:
     url = f"{written}://roadmap:A%20b@DB/roadmap?sslmode=require"
     settings = from_environment({**SERVER, "DATABASE_URL": url, "DIRECT_DATABASE_URL": url, "REDIS_URL": "REDISS://Queue/0"})
@@ -209,7 +209,7 @@ def test_the_database_is_named_as_its_driver_knows_it(written: str) -> None:
     assert settings.redis_url.get_secret_value() == "rediss://Queue/0"
 
 
-@over(
+@try_each(
     "option",
     ["encoding=x", "retry=3", "redis_connect_func=x", "decode_responses=true", "ssl_ca_data=x", "ssl_color=x", f"{SECRET}=1"],
 )
@@ -220,7 +220,7 @@ def test_an_option_of_the_broker_that_its_driver_cannot_use_here_is_refused(opti
     assert option not in line
 
 
-@over("option", BROKER_OPTIONS)
+@try_each("option", BROKER_OPTIONS)
 def test_the_driver_knows_every_option_of_the_broker(option: str) -> None:
     """As a parameter of its connections, or of the pool."""
     url = from_environment({**SERVER, "REDIS_URL": f"rediss://queue/0?{option}=1"}).redis_url
@@ -234,8 +234,8 @@ def test_a_host_that_none_can_have_is_refused(host: str) -> None:
     assert complaint({**SERVER, "REDIS_URL": f"redis://{host}:6379/0"}).startswith("REDIS_URL: names a host that none can have")
 
 
-@over("password", [f"{SECRET}\N{ACCOUNT OF}", f"[{SECRET}]", f"[{SECRET}"])
-@over("name", ["DATABASE_URL", "DIRECT_DATABASE_URL", "REDIS_URL"])
+@try_each("password", [f"{SECRET}\N{ACCOUNT OF}", f"[{SECRET}]", f"[{SECRET}"])
+@try_each("name", ["DATABASE_URL", "DIRECT_DATABASE_URL", "REDIS_URL"])
 def test_a_password_that_makes_a_url_unreadable_is_not_shown(name: str, password: str) -> None:
     scheme = "redis" if name == "REDIS_URL" else "postgresql"
     line = complaint({**SERVER, name: f"{scheme}://roadmap:{password}@db/0"})
@@ -243,7 +243,7 @@ def test_a_password_that_makes_a_url_unreadable_is_not_shown(name: str, password
     assert SECRET not in line
 
 
-@over("level", ["debug", "INFO", "Warning", "error"])
+@try_each("level", ["debug", "INFO", "Warning", "error"])
 def test_a_log_level_is_taken_in_any_case(level: str) -> None:
     assert from_environment({**EMBEDDED, "LOG_LEVEL": level}).log_level == level
 
@@ -316,7 +316,7 @@ def test_secrets_are_secret_in_the_model() -> None:
     assert hidden == secret
 
 
-@over(
+@try_each(
     ("name", "value", "said"),
     [
         ("PORT", "99999", "PORT: must be less than or equal to 65535"),

@@ -24,7 +24,7 @@ from roadmap.link_states import digest
 from roadmap.picture.drawing import inlined
 from roadmap.reading import resources_of
 from roadmap.secret_links import MOST
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from web import idempotency
 from web.remembering import Remembered
@@ -104,7 +104,7 @@ class TestLinks:
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
         assert len(client.get(f"{roadmap}/links").json()["items"]) == MOST
 
-    @over(
+    @try_each(
         ("body", "pointer"),
         [
             ({}, "#/purpose"),

@@ -28,7 +28,7 @@ from roadmap.portable import PortableRoadmap
 from roadmap.portable_rules import RoadmapFile
 from roadmap.reading import RoadmapTree, concepts_of, roadmap_tree
 from roadmap.schedule import schedule_of
-from tests.cases import over
+from tests.cases import try_each
 from tests.portables import FIRST, SECOND, small, whole
 from tests.stack import GOAL
 from tests.unit.test_importing import made
@@ -99,11 +99,11 @@ def titled(client: TestClient, title: str) -> str:
     return made(client, with_title(title))
 
 
-each_title = over("title", NASTY, ids=lambda title: ascii(title)[:30])
+each_title = try_each("title", NASTY, ids=lambda title: ascii(title)[:30])
 
 
 class TestAnswers:
-    @over(
+    @try_each(
         ("ending", "media_type"),
         [
             ("json", "application/json"),

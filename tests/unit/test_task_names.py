@@ -19,7 +19,7 @@ from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter
 from tasks import content, logs, upkeep
 from tasks.queues import OUTAGE_PAUSE, content_queue, job, logs_queue
-from tests.cases import over
+from tests.cases import try_each
 
 NAMES = {
     "tasks.content.plan_roadmap": (content_queue, content.plan_roadmap),
@@ -43,7 +43,7 @@ classes = {each.task_class for names in modules for each in names.values() if is
 print(*(f"{task.__module__}.{task.__name__}" for task in classes))
 """
 
-over_names = over("name", NAMES)
+over_names = try_each("name", NAMES)
 
 
 class TestNames:

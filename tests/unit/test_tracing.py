@@ -18,7 +18,7 @@ from roadmap.rescue import overdue
 from roadmap.steps import Step, StepName
 from tasks.content import send
 from tasks.queues import content_queue
-from tests.cases import over
+from tests.cases import try_each
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -27,7 +27,7 @@ GOOD = f"00-{ID}-{SPAN}-01"
 
 
 class TestHeader:
-    @over(
+    @try_each(
         ("header", "is_sampled"),
         [
             (GOOD, True),
@@ -43,7 +43,7 @@ class TestHeader:
         assert received([trace.traceparent]).trace_id == UUID(ID)
         assert trace.traceparent.startswith(f"00-{ID}-{trace.span_id}-0{int(is_sampled)}")
 
-    @over(
+    @try_each(
         "headers",
         [
             [],

@@ -25,7 +25,7 @@ from roadmap.leases import PLANNING
 from roadmap.requests import RoadmapRequest
 from roadmap.statuses import RoadmapStatus
 from tasks.upkeep import rescue_overdue
-from tests.cases import over
+from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from web.routes import ENDPOINTS, PAGES
@@ -194,7 +194,7 @@ class TestOutOfIt:
         assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
         assert in_trash(client) == []
 
-    @over("method", ["POST", "DELETE"])
+    @try_each("method", ["POST", "DELETE"])
     def test_what_is_not_in_it_cannot_come_out(self, client: TestClient, roadmap: str, method: str) -> None:
         path = f"{API}/trash/{id_of(roadmap)}" + ("/restore" if method == "POST" else "")
         answer = client.request(method, path)

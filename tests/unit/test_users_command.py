@@ -10,7 +10,7 @@ from roadmap import accounts, passwords
 from roadmap.accounts import LOCAL_EMAIL, DeletionRequest
 from roadmap.principals import Principal
 from roadmap_cli import main
-from tests.cases import over
+from tests.cases import try_each
 from web import tokens
 
 PASSWORD = "a long enough passphrase"
@@ -40,7 +40,7 @@ def test_an_administrator_is_made_with_a_password_that_is_asked_for() -> None:
     assert LOCAL_EMAIL in listed
 
 
-@over(
+@try_each(
     ("arguments", "said"),
     [
         (["add", "nobody", "--password", PASSWORD], "not an e-mail address"),

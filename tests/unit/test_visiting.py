@@ -8,7 +8,7 @@ import pytest
 
 from core import outbound, visiting
 from core.visiting import MOST_REDIRECTS, NOT_WANTED, Robots, Visit, spelled, visit
-from tests.cases import over
+from tests.cases import try_each
 from tests.servers import free_port
 from tests.site import Site, by_method, endless, endless_head, page, served, silent
 
@@ -112,7 +112,7 @@ class TestRedirects:
 
 
 class TestRefused:
-    @over(
+    @try_each(
         "url",
         [
             *("http://127.0.0.1/", "http://127.1.2.3:8000/", "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.0.1/"),
@@ -123,7 +123,7 @@ class TestRefused:
     def test_an_address_that_is_not_public_is_never_asked(self, url: str) -> None:
         assert visit(url) == Visit(None, f"its address must not name an address that is {PRIVATE}", refused=True)
 
-    @over("url", ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "https://127.1/"])
+    @try_each("url", ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "https://127.1/"])
     def test_nor_one_in_another_spelling(self, url: str) -> None:
         found = visit(url)
         assert (found.refused, found.status) == (True, None)

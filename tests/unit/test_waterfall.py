@@ -12,7 +12,7 @@ import pytest
 from core.texts import ENGLISH, texts
 from roadmap.picture.text_width import text_width
 from roadmap.timeline.spans import Span, SpanKind, SpanOutcome
-from tests.cases import over
+from tests.cases import try_each
 from web.pages.spans_said import NAMES, rows_in
 from web.pages.timescale import APART, BREAK, STEPS, scale_of, ticks, told
 from web.pages.waterfall import FONT, LABEL_RIGHT, LEAST, LEFT, RIGHT, Bar, Chart, arrange
@@ -85,9 +85,9 @@ def assert_nothing_overlaps(chart: Chart) -> None:
 
 
 class TestLayout:
-    @over("every", [False, True])
-    @over("concepts", [0, 1, 7, 20, 21, 60])
-    @over("seed", range(5))
+    @try_each("every", [False, True])
+    @try_each("concepts", [0, 1, 7, 20, 21, 60])
+    @try_each("seed", range(5))
     def test_nothing_lies_over_anything(self, seed: int, concepts: int, every: bool) -> None:
         spans = made_up(seed, concepts, bad=0.5 if every else 0.05)
         chart = chart_of(spans, now=300, every=every)
@@ -152,7 +152,7 @@ class TestScale:
     def test_a_short_one_is_not(self) -> None:
         assert scale_of([(0, 60), (69, 120)], 120, 0, 1000).gaps == []
 
-    @over("seed", range(20))
+    @try_each("seed", range(20))
     def test_it_goes_on_and_never_back(self, seed: int) -> None:
         chance = random.Random(seed)
         busy = [(at, at + chance.random() * 50) for at in (chance.random() * 10 ** chance.randint(1, 6) for _ in range(9))]
@@ -162,14 +162,14 @@ class TestScale:
         assert places == sorted(places)
         assert (places[0], places[-1]) == (100, pytest.approx(900))
 
-    @over("end", [0.001, 0.3, 7, 61, 3600, 10**6, 10**8])
+    @try_each("end", [0.001, 0.3, 7, 61, 3600, 10**6, 10**8])
     def test_ticks_are_round_and_apart(self, end: float) -> None:
         found = ticks(scale_of([(0, end)], end, 0, 800))
         assert all(b - a >= APART for (_, a), (_, b) in itertools.pairwise(found))
         if len(found) > 1 and end < 10**8:
             assert any((found[1][0] - found[0][0]) == pytest.approx(step) for step in STEPS)
 
-    @over(
+    @try_each(
         ("seconds", "said"),
         [(0, "0 s"), (0.24, "0.2 s"), (7, "7 s"), (90, "1:30"), (7205, "2:00:05"), (3 * 86_400 + 4 * 3600, "3 d 4:00")],
     )

@@ -11,7 +11,7 @@ from core.runtime import transaction
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.outbox import WebhookEvent
 from roadmap.webhooks import MOST_WEBHOOKS
-from tests.cases import over
+from tests.cases import try_each
 from tests.receiver import Receiver, receiving, status
 from tests.unit.test_pages import CHINESE, text_of
 from web.pages.webhooks import MOST_SHOWN
@@ -117,7 +117,7 @@ def test_it_is_disabled_enabled_and_deleted(person: TestClient, receiver: Receiv
     assert person.get(path).status_code == 404
 
 
-@over(
+@try_each(
     ("fields", "name", "sentence"),
     [
         ({"url": "ftp://example.org"}, "url", "begins with https://"),

@@ -30,7 +30,7 @@ from roadmap.steps import Step, StepName
 from roadmap.webhooks import WebhookRequest
 from tasks import upkeep
 from tasks.queues import content_queue
-from tests.cases import over
+from tests.cases import try_each
 from tests.receiver import Receiver, gate, raw, receiving, silence, status
 from tests.stack import GOAL
 from tests.unit.test_building import LEASE_OVER, LONG, Failing, accepted
@@ -844,7 +844,7 @@ class TestManaging:
         assert answer.status_code == 409
         assert len(client.get(BASE).json()["items"]) == 10
 
-    @over(
+    @try_each(
         ("body", "pointer"),
         [
             ({}, "#/url"),
