@@ -45,8 +45,9 @@ SUBJECTS = (
     Subject("fuzz", ("web/**", "roadmap/requests.py", "tests/fuzz/**"),
         long=("pytest -n 3 --dist load tests/fuzz --long",),
         short=("pytest -n 3 --dist load tests/fuzz",)),
-    Subject("attackers", ("web/**", "roadmap/markdown.py", "roadmap/portable*.py", "core/outbound.py", "tests/security/**"),
-        long=("pytest -n 3 --dist loadfile tests/security --long -m long",),
+    Subject("long", ("web/**", "roadmap/**", "core/*.py", "tests/security/**", "tests/integration/**", "tests/unit/**"),
+        long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more
+              "pytest -n 3 --dist loadfile tests/security tests/integration --long -m long"),
         short=()),  # they are in the daily suite
     Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
         long=("pytest -n 3 --dist loadfile tests/browser --long",),

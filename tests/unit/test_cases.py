@@ -37,4 +37,4 @@ def test_what_passes_in_all_cases_passes() -> None:
 
 def test_a_table_without_a_case_is_a_mistake() -> None:
     with pytest.raises(AssertionError, match="without a case"):
-        over("number", [])
+        try_each("number", [])
