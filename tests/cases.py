@@ -31,12 +31,16 @@ def try_each(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[
         return listed[number] if listed else "-".join(parts)
 
     def decorate(test: Test) -> Test:
+        assert not inspect.iscoroutinefunction(test), "it would never run"
+
         @wraps(test)
         def tried(*given: Any, **fixtures: Any) -> None:
             failed: list[BaseException] = []
             for number, case in enumerate(cases):
                 try:
                     test(*given, **fixtures, **dict(zip(arguments, case, strict=True)))
+                except pytest.skip.Exception as error:  # it would hide those that have failed
+                    failed.append(AssertionError(f"a case cannot be skipped alone: {name_of(number)}: {error}"))
                 except (Exception, BaseExceptionGroup, pytest.fail.Exception) as error:
                     error.add_note(f"Case: {name_of(number)}")
                     failed.append(error)

@@ -135,7 +135,9 @@ def shared_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
 
 @pytest.fixture(scope="session")
 def shared_server(postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(server_stack(tmp_path_factory.mktemp("server"), postgres, broker).through_entrypoint()) as made:
+    """As a person starts it: through entrypoint.sh, on an empty database."""
+    own = {"DATABASE_URL": postgres.create_database("shared")}
+    with running(server_stack(tmp_path_factory.mktemp("server"), postgres, broker, **own).through_entrypoint()) as made:
         yield made
 
 

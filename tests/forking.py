@@ -18,10 +18,11 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
 from typing import Any, Protocol
 
 from setproctitle import getproctitle
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("core", "delivery", "models", "roadmap", "tasks", "web")
@@ -53,13 +54,12 @@ class ForkedProcess:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Raises subprocess.TimeoutExpired."""
-        end = None if timeout is None else monotonic() + timeout
-        while self.poll() is None:
-            if end is not None and monotonic() > end:
-                assert timeout is not None
-                raise subprocess.TimeoutExpired(f"pid {self.pid}", timeout)
-            threading.Event().wait(0.01)
+        """Raises subprocess.TimeoutExpired, after an hour when no time is given."""
+        seconds = 3600 if timeout is None else timeout
+        try:
+            wait_until(lambda: self.poll() is not None, timeout=seconds)
+        except AssertionError:
+            raise subprocess.TimeoutExpired(f"pid {self.pid}", seconds) from None
         assert self.returncode is not None
         return self.returncode
 

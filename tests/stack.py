@@ -76,7 +76,8 @@ class Service:
         return self.log.read_text(errors="replace")
 
     def start(self) -> "Service":
-        if not self.command and "PYTHONPATH" not in self.environment:  # which is read when a Python starts
+        read_at_the_start = [name for name in self.environment if name.startswith("PYTHON") or name == "TZ"]
+        if not self.command and not read_at_the_start:
             self.process = FORK_SERVER.start("core.launch", self.environment, self.log)
             return self
         command = self.command or [ENTRYPOINT]

@@ -21,9 +21,10 @@ from time import monotonic
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = Path(__file__).with_suffix(".json")
-ALWAYS = ("requirements.lock", "requirements-dev.txt", "tests/*.py")  # belong to each subject
-DELIVERY = ("delivery/**", "tasks/**", "models/**", "migrations/**", "core/*.py", "entrypoint.sh")
-BUILDING = tuple(f"roadmap/{name}.py" for name in ("building", "creating", "leases", "planning", "rescue", "execution_log"))
+ALWAYS = ("requirements.lock", "requirements-dev.txt", "pyproject.toml", "tests/*.py")  # belong to each subject
+DELIVERY = ("delivery/**", "tasks/**", "models/**", "migrations/**", "core/**", "entrypoint.sh")
+SERVICE = (*DELIVERY, "roadmap/**", "web/**")
+
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
 
@@ -39,20 +40,14 @@ class Subject:
 
 # fmt: off
 SUBJECTS = (
-    Subject("chaos", (*DELIVERY, *BUILDING, "tests/chaos/**"),
+    Subject("chaos", (*SERVICE, "tests/chaos/**"),
         long=("pytest -n 3 --dist load tests/chaos --long", "tests.chaos.soak --seconds 60"),
-        short=("pytest -n 3 --dist load tests/chaos/test_faults.py",)),
-    Subject("fuzz", ("web/**", "roadmap/requests.py", "tests/fuzz/**"),
+        short=("pytest -n 3 --dist load tests/chaos",)),
+    Subject("fuzz", (*SERVICE, "tests/fuzz/**", "tests/chaos/*.py"),
         long=("pytest -n 3 --dist load tests/fuzz --long",),
         short=("pytest -n 3 --dist load tests/fuzz",)),
-    Subject("long", ("web/**", "roadmap/**", "core/*.py", "tests/security/**", "tests/integration/**", "tests/unit/**"),
-        long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more
-              "pytest -n 3 --dist loadfile tests/security tests/integration --long -m long"),
-        short=()),  # they are in the daily suite
-    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
-        long=("pytest -n 3 --dist loadfile tests/browser --long",),
-        short=()),  # `make test-browser` is daily, too
-    Subject("benchmarks", ("benchmarks/**", "cli/costs/**", "docs/SCALING.md", "docs/PERFORMANCE.md", "tests/benchmarks/**"),
+    Subject("benchmarks", ("benchmarks/**", "delivery/**", "tasks/**", "cli/costs/**", "core/settings.py", "core/storage.py",
+            "roadmap/attempts.py", "roadmap/pace.py", "Makefile", "docs/SCALING.md", "docs/PERFORMANCE.md", "tests/benchmarks/**"),
         long=("pytest -n 3 --dist loadfile tests/benchmarks",),
         short=("pytest -n 3 --dist loadfile tests/benchmarks",)),
     Subject("platforms", ("deploy/**", ".railway/**", "Dockerfile.railway", "entrypoint.sh", "core/launch.py",
@@ -60,7 +55,15 @@ SUBJECTS = (
             "tests/railway/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms",),
         short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
-    Subject("faults", ("tests/faults/**",), long=("tests.faults",), short=()),  # of most files, but too long for each change
+    # Without a short form: the daily suite and `make test-browser` have it.
+    Subject("long", (*SERVICE, "cli/**", "tests/security/**", "tests/integration/**", "tests/unit/**"),
+        long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more
+              "pytest -n 3 --dist loadfile tests/security tests/integration --long -m long"),
+        short=()),
+    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
+        long=("pytest -n 3 --dist loadfile tests/browser --long",),
+        short=()),
+    Subject("faults", ("tests/faults/**",), long=("tests.faults",), short=()),
 )
 # fmt: on
 
@@ -128,6 +131,8 @@ def main() -> int:
         as_noted = passed().get(subject.name) == before
         if given.list or (given.changed and as_noted):
             print(f"{subject.name}: {'passed as it is' if as_noted else 'changed since it passed'}", flush=True)
+        elif given.changed and not subject.short:
+            print(f"{subject.name}: changed since it passed; `make test-all ONLY={subject.name}` runs it", flush=True)
         else:
             outcome = run(subject.short if given.changed else subject.long, subject.name)
             if outcome == FAILED:

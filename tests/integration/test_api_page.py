@@ -27,6 +27,7 @@ def outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     run = [step for step in EVERYTHING if step.mode in (None, stack.mode)]
     if request.param not in ("server", "embedded"):
         run = [step for step in run if step.mode or step.command.startswith(DEFINITIONS)]
+        assert any(step.mode for step in run)
     authorization = "".join(f"{name}: {value}" for name, value in stack.headers.items())
     environment = {**clean_environment(), "ROADMAP": stack.url, "AUTH": authorization, "EXAMPLES": str(ROOT / "examples")}
     return outputs_of(run, environment, tmp_path_factory.mktemp("recipes"))

@@ -2,14 +2,34 @@
 
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.commands import command
+import pytest
+
+import roadmap_cli
+from tests.commands import ROADMAP, command
 from tests.stack import ROOT, embedded_stack, running
 
 PAGE = (ROOT / "docs" / "COMMANDS.md").read_text("utf-8")
 
 
+def test_every_command_can_be_the_first_that_a_process_loads(tmp_path: Path) -> None:
+    environment = command({"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)})
+
+    def called(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROADMAP, name, "--help"], env=environment, capture_output=True, text=True, timeout=100, check=False
+        )
+
+    names = [*roadmap_cli.LEARNERS, *roadmap_cli.OPERATORS]
+    with ThreadPoolExecutor(2) as threads:
+        said = dict(zip(names, threads.map(called, names), strict=True))
+    wrong = {name: each.stderr for name, each in said.items() if each.returncode or f"roadmap {name}" not in each.stdout}
+    assert wrong == {}
+
+
+@pytest.mark.timeout(300)  # a score of processes that load everything
 def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
     commands = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
     assert len(commands) >= 18
@@ -17,7 +37,7 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
         environment = command({**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"})
         script = "\n".join(["set -euo pipefail", *commands])
         said = subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280, check=False
         )
     assert said.returncode == 0, said.stdout + said.stderr
     assert "is ready: http://127.0.0.1:" in said.stdout

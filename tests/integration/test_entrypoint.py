@@ -340,7 +340,7 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(t
 
 
 def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -> None:
-    wait = {**server, "STARTUP_WAIT_SECONDS": "0.4"}
+    wait = {**server, "STARTUP_WAIT_SECONDS": "2"}  # long enough for a second look on a busy machine
     nobody = free_port()
     database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
     broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}

@@ -63,6 +63,7 @@ def an_empty_list(handler: Other) -> None:
 def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
     """The command, in this process."""
     told = CliRunner().invoke(main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment})
+    assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
     return Said(told.exit_code, told.stdout, told.stderr)
 
 

@@ -35,6 +35,17 @@ def test_what_passes_in_all_cases_passes() -> None:
     check()
 
 
+def test_a_case_that_is_skipped_hides_no_failure() -> None:
+    @try_each("number", range(2))
+    def check(number: int) -> None:
+        if number:
+            pytest.skip("not here")
+        assert number
+
+    with pytest.raises(BaseExceptionGroup, match="2 of 2 cases"):
+        check()
+
+
 def test_a_table_without_a_case_is_a_mistake() -> None:
     with pytest.raises(AssertionError, match="without a case"):
         try_each("number", [])

@@ -337,7 +337,7 @@ def places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | in
     return [*([place] if place else []), *(each for name, part in inside for each in places(part, (*place, name)))]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(places(small())), value=JSON | st.sampled_from([small(), AT, "<b>", [], {}, 0, 1, 2, -1]))
 def test_whatever_stands_wherever_it_is_made_or_refused_with_its_place(
     client: TestClient, place: tuple[str | int, ...], value: Any

@@ -333,7 +333,9 @@ class TestReport:
 
 class TestProgram:
     def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(main, arguments, env={"COLUMNS": "200"})
+        done = CliRunner().invoke(main, arguments, env={"COLUMNS": "200"})
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
 
     def test_one_track_is_measured_and_told(self) -> None:
         command = [sys.executable, "-m", "quality", "--track", "devops", "--no-links"]
