@@ -15,7 +15,7 @@ import pytest
 from tests.durations import FixtureDurations
 from tests.scratch import write_in_memory
 from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import OPEN_TO_TESTS, SHORT, Stack, clean_environment, embedded_stack, running, server_stack
+from tests.stack import OPEN_TO_TESTS, SHORT, Service, Stack, clean_environment, embedded_stack, running, server_stack
 from tests.waiting import wait_until
 
 TESTER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that run tests; another one gives them out
@@ -45,6 +45,9 @@ from roadmap.accounts import ensure_local_owner  # noqa: E402
 from roadmap_app import app  # noqa: E402
 from tasks.queues import content_queue, logs_queue  # noqa: E402
 from tests.copies import Copies  # noqa: E402
+from tests.forking import ForkServer  # noqa: E402
+
+Service.fork_server = ForkServer()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,7 +20,6 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = str(ROOT / "entrypoint.sh")
-FORK_SERVER = ForkServer()
 GOAL = "Become a backend engineer in Python"
 SHORT = {
     "HEARTBEAT_SECONDS": "0.5",
@@ -58,12 +57,14 @@ def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
 
 
 class Service:
-    """One process, with its output in a file."""
+    """One process, with its output in a file. Started through entrypoint.sh, unless tests have set a server that forks it."""
+
+    fork_server: ClassVar[ForkServer | None] = None
 
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name, self.environment = name, {**environment, "SERVICE_TYPE": name}
         self.log = folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
-        self.command: list[str] = []  # instead of a fork: entrypoint.sh, or what a unit of a home says
+        self.command: list[str] = []  # when it is neither forked nor started through entrypoint.sh: a unit of a home, say
         self.process: Process | None = None
 
     @property
@@ -77,8 +78,9 @@ class Service:
 
     def start(self) -> "Service":
         read_at_the_start = [name for name in self.environment if name.startswith("PYTHON") or name == "TZ"]
-        if not self.command and not read_at_the_start:
-            self.process = FORK_SERVER.start("core.launch", self.environment, self.log)
+        if self.fork_server and not self.command and not read_at_the_start:
+            self.log.touch()
+            self.process = self.fork_server.start("core.launch", self.environment, self.log)
             return self
         command = self.command or [ENTRYPOINT]
         with self.log.open("ab") as sink:

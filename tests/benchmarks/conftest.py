@@ -1,0 +1,14 @@
+"""What is measured is started as it is outside of tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack import Service
+
+
+@pytest.fixture(autouse=True, scope="package")
+def nothing_is_forked() -> Iterator[None]:
+    before, Service.fork_server = Service.fork_server, None
+    yield
+    Service.fork_server = before
