@@ -140,8 +140,12 @@ def _restore(handlers: Handlers) -> None:
 
 
 def _end(number: int, _: FrameType | None) -> NoReturn:
-    """While it still waits for a server. What a shell says of a command that a signal has ended."""
-    sys.exit(128 + number)
+    """While it still loads or waits for a server. What a shell says of a command that a signal has ended.
+
+    At once: an exception would be ignored in the callbacks that the import system runs. What a migration has begun, the
+    database takes back, as it does after SIGKILL.
+    """
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What a consumer is started with, read as Huey reads it."""
 
 import signal
+import subprocess
+import sys
 
 import pytest
 from huey.consumer_options import OptionParserHandler
@@ -9,6 +11,7 @@ from core.launch import commands_of
 from core.runtime import settings
 from delivery.queue import ReliableQueue
 from tasks.queues import QUEUES
+from tests.stack import ROOT, clean_environment
 
 GIVEN = ("workers", "shutdown_timeout", "graceful_signal")
 
@@ -25,3 +28,29 @@ def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs(queue: ReliableQueu
 
     assert (consumer._graceful, consumer._restart) == (True, False)
     assert consumer.shutdown_timeout == settings.shutdown_grace_seconds
+
+
+ENDS_WHILE_IT_LOADS = """
+import os, signal, weakref
+from core import launch, preflight
+
+class Loaded:
+    pass
+
+def check():
+    loaded = Loaded()
+    noted = weakref.ref(loaded, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del loaded
+    print("goes on")
+    return 1
+
+preflight.main = check
+launch.main()
+"""
+
+
+def test_a_signal_that_comes_while_modules_are_loaded_ends_the_process() -> None:
+    """The import system runs callbacks of weak references, in which an exception is ignored."""
+    command = [sys.executable, "-c", ENDS_WHILE_IT_LOADS]
+    done = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")
