@@ -120,7 +120,9 @@ PROCESSES = (
         old='ISOLATION LEVEL REPEATABLE READ")\n        try:',
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two who change the same thing at once overwrite each other in spite of If-Match.",
-        found_by=("tests/integration/test_repeating.py::test_of_many_that_change_at_once_what_they_have_read_one_succeeds",),
+        found_by=(
+            "tests/integration/test_postgres_pool.py::test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten",
+        ),
     ),
     Fault(
         name="idle-consumers-ask-all-the-time",

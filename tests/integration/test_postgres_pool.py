@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import peewee
 import psycopg2
@@ -11,7 +13,8 @@ import pytest
 from core import postgres as pool_module
 from core.errors import Unavailable
 from core.postgres import LimitedPool
-from core.runtime import database, session
+from core.runtime import Overtaken, database, session, transaction
+from tests.integration.logbook import own_database
 from tests.servers import Postgres
 from tests.waiting import wait_until
 
@@ -83,3 +86,25 @@ def test_when_one_connection_fails_those_that_idle_are_not_trusted(pooled: None,
         wait_until(lambda: are_open(0), timeout=10, reason="none of them is left")
     with session():
         assert database.execute_sql("SELECT 1").fetchone() == (1,)
+
+
+def connected_to(settings: Any) -> Any:
+    return psycopg2.connect(settings.database_url.get_secret_value())
+
+
+def test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten(postgres: Postgres, tmp_path: Path) -> None:
+    with own_database(tmp_path, postgres, migrated=False) as mine, closing(connected_to(mine)) as other:
+        with transaction():
+            database.execute_sql("CREATE TABLE counter AS SELECT 1 AS n")
+
+        @transaction(as_it_was=True)
+        def overwrite() -> None:
+            assert database.execute_sql("SELECT n FROM counter").fetchone() == (1,)
+            with other, other.cursor() as cursor:
+                cursor.execute("UPDATE counter SET n = 2")
+            database.execute_sql("UPDATE counter SET n = 10")
+
+        with pytest.raises(Overtaken):
+            overwrite()
+        with session():
+            assert database.execute_sql("SELECT n FROM counter").fetchone() == (2,)

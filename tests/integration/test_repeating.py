@@ -108,7 +108,7 @@ def test_who_gets_no_answer_asks_again_and_finds_what_was_made(postgres: Postgre
 def test_of_many_that_change_at_once_what_they_have_read_one_succeeds(request: pytest.FixtureRequest, mode: str) -> None:
     """Each names the tag of what it has read, and all have read the same."""
     stack = stack_of(request, mode)
-    for round_ in range(3):
+    for round_ in range(5):
         tag = stack.get("/api/v1/profile").headers["etag"]
 
         def change(hours: int, tag: str = tag) -> httpx2.Response:
