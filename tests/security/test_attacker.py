@@ -34,11 +34,9 @@ FORGED = re.compile("^.?FORGED|^2026-01-01T00:00:00Z", re.MULTILINE)
 
 
 def findings(target: Target) -> dict[str, Finding]:
-    """Of all attacks but the one that needs no server. The machine has other things to do: what is slow takes longer."""
+    """Of all attacks but the one that needs no server."""
     attacks = [each for each in ATTACKS if each is not attacker.slow_patterns]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attacker, "LONG", 5.0)
-        return dict(attacker.run(attacker.prepared(target), attacks))
+    return dict(attacker.run(attacker.prepared(target), attacks))
 
 
 def named(found: dict[str, Finding], outcome: Outcome) -> set[str]:
@@ -376,9 +374,6 @@ def test_a_server_that_serves_nobody_else_is_noticed(attack: Function, monkeypat
         assert attack(aimed(url)).outcome is Outcome.worked
 
 
-SHORT: dict[str, Any] = {"largest": 4000, "patience": 0.1}  # texts, which show as much as long ones
-
-
 @pytest.mark.parametrize(
     ("pattern", "use", "is_slow"),
     [
@@ -396,15 +391,10 @@ def test_a_pattern_is_slow_when_its_time_grows_faster_than_its_text(
     (tmp_path / "code.py").write_text(f"import re\nNAME = re.compile(\n    {pattern!r}\n)\nNAME.{use}('', '')\n")
     (found,) = attacker.patterns([tmp_path])
     assert (found.pattern, found.uses) == (pattern, frozenset([use]))
-    assert bool(attacker.slow(found, **SHORT)) is is_slow
+    assert bool(attacker.slow(found, patience=0.1)) is is_slow
 
 
 def test_no_pattern_in_the_code_is_slow() -> None:
-    assert [told for each in attacker.patterns_of_the_code() if (told := attacker.slow(each, **SHORT))] == []
-
-
-@pytest.mark.long
-def test_no_pattern_in_the_code_is_slow_with_long_texts() -> None:
     finding = attacker.slow_patterns(Target(""))
     assert finding.outcome is Outcome.refused, finding.tried
 
