@@ -45,9 +45,9 @@ from roadmap.accounts import ensure_local_owner  # noqa: E402
 from roadmap_app import app  # noqa: E402
 from tasks.queues import content_queue, logs_queue  # noqa: E402
 from tests.copies import Copies  # noqa: E402
-from tests.forking import ForkServer  # noqa: E402
+from tests.forking import fork_server  # noqa: E402
 
-Service.fork_server = ForkServer()
+Service.fork_server = fork_server()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

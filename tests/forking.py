@@ -1,35 +1,40 @@
 """Processes forked from one that has loaded the libraries and what of this project reads no setting.
 
-A service needs a second of CPU to import what it runs, most of it for what is the same in every process. In a fork of such a
-process `core.launch` runs as `python -m core.launch` does: with its own environment, session and output, and with everything that
-depends on settings still to be loaded. What entrypoint.sh itself does, other tests show (`Service.through_entrypoint`).
+A service needs a second of CPU to import what it runs, a command half of that, most of it for what is the same in every process.
+In a fork of such a process a module runs as `python -m` does: with its own environment, folder, session and output, and with
+everything that depends on settings still to be loaded. What entrypoint.sh itself does, other tests show
+(`Service.through_entrypoint`).
 
 As a program: reads requests, one JSON document a line, from its input, and answers each by a line. It ends with its input.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
 import runpy
+import select
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from setproctitle import getproctitle
 
-from tests.waiting import wait_until
-
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("core", "delivery", "models", "roadmap", "tasks", "web")
-LIBRARIES = ("uvicorn.main", "uvicorn.loops.auto", "uvicorn.protocols.http.httptools_impl", "huey.bin.huey_consumer", "redis")
+PACKAGES = ("cli", "core", "delivery", "models", "roadmap", "tasks", "web")
+MODULES = (
+    *("uvicorn.main", "uvicorn.loops.auto", "uvicorn.protocols.http.httptools_impl", "huey.bin.huey_consumer", "redis"),
+    *("getpass", "roadmap_cli"),
+)
 READS_SETTINGS = "core.runtime"
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
-OF_ENTRYPOINT = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}  # what entrypoint.sh sets
+LONGEST = 3600  # seconds that anything may run
 
 
 class Process(Protocol):
@@ -43,10 +48,10 @@ class Process(Protocol):
 
 
 class ForkedProcess:
+    returncode: int | None
+
     def __init__(self, server: "ForkServer", pid: int) -> None:
         self._server, self.pid, self.returncode = server, pid, None
-
-    returncode: int | None
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -55,13 +60,25 @@ class ForkedProcess:
 
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired, after an hour when no time is given."""
-        seconds = 3600 if timeout is None else timeout
-        try:
-            wait_until(lambda: self.poll() is not None, timeout=seconds)
-        except AssertionError:
-            raise subprocess.TimeoutExpired(f"pid {self.pid}", seconds) from None
-        assert self.returncode is not None
-        return self.returncode
+        seconds = LONGEST if timeout is None else timeout
+        if self.returncode is None and not has_ended(self.pid, seconds):
+            raise subprocess.TimeoutExpired(f"pid {self.pid}", seconds)
+        code = self.poll()
+        assert code is not None
+        return code
+
+
+def has_ended(pid: int, seconds: float) -> bool:
+    """Whether that process, of whomever it is a child, ends within that time: it has closed its files and ports then."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        readable, _, _ = select.select([process], [], [], seconds)
+    finally:
+        os.close(process)
+    return bool(readable)
 
 
 class ForkServer:
@@ -71,9 +88,20 @@ class ForkServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, module: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
-        """Run the module as the main one, with its output at the end of that file."""
-        return ForkedProcess(self, self.ask({"module": module, "environment": dict(environment), "log": str(log)}))
+    def start(
+        self, module: str, environment: Mapping[str, str], output: Path, *, errors: Path | None = None,
+        arguments: Sequence[str] = (), folder: Path = ROOT,
+    ) -> ForkedProcess:  # fmt: skip
+        """Run the module as the main one; what it prints is added to these files, errors to that of the output by default."""
+        request = {
+            "module": module,
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": str(folder),
+            "output": str(output),
+            "errors": str(errors or output),
+        }
+        return ForkedProcess(self, self.ask(request))
 
     def ask(self, request: dict[str, Any]) -> Any:
         with self._lock:
@@ -84,7 +112,7 @@ class ForkServer:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env={**{name: os.environ[name] for name in KEPT if name in os.environ}, **OF_ENTRYPOINT},
+                    env={name: os.environ[name] for name in KEPT if name in os.environ},
                     start_new_session=True,  # Ctrl-C is for the tests, which end what they have started
                 )
                 atexit.register(self._end, self._process)
@@ -92,13 +120,19 @@ class ForkServer:
             assert self._process.stdout is not None
             print(json.dumps(request), file=self._process.stdin, flush=True)
             answer = self._process.stdout.readline()
-            assert answer, "the process from which the services are forked has ended"
+            assert answer, "the process from which others are forked has ended"
             return json.loads(answer)
 
     def _end(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
         process.stdin.close()
         process.wait(10)
+
+
+@cache
+def fork_server() -> ForkServer:
+    """That of all tests of this process."""
+    return ForkServer()
 
 
 def load() -> None:
@@ -109,11 +143,12 @@ def load() -> None:
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
     ]
-    for name in (*LIBRARIES, *names):
+    for name in (*MODULES, *names):
         with suppress(ImportError):
             importlib.import_module(name)
     del sys.modules[READS_SETTINGS]
     getproctitle()  # finds where the title stands, which it cannot when the environment is another one
+    gc.freeze()  # a command does not look at what was loaded before
 
 
 def serve() -> dict[str, Any]:
@@ -133,16 +168,15 @@ def serve() -> dict[str, Any]:
 
 def become(request: dict[str, Any]) -> None:
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+    os.chdir(request["folder"])
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    for target, path, mode in ((0, os.devnull, os.O_RDONLY), (1, request["output"], append), (2, request["errors"], append)):
+        source = os.open(path, mode, 0o644)
         os.dup2(source, target)
-    os.close(nothing)
-    os.close(log)
+        os.close(source)
     os.environ.clear()
-    os.environ.update({**request["environment"], **OF_ENTRYPOINT})
-    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    sys.argv = [request["module"]]
+    os.environ.update(request["environment"])
+    sys.argv = [request["module"], *request["arguments"]]
     sys.modules.pop(request["module"], None)  # it is run, not imported
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import ssl
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.forking import ForkServer, Process
+from tests.forking import ForkServer, Process, has_ended
 from tests.servers import Postgres, Redis, free_port
 from tests.waiting import wait_until
 
@@ -56,6 +57,9 @@ def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
     return httpx2.request(method, url, **{"timeout": 30, "verify": NO_TLS, **options})
 
 
+OF_ENTRYPOINT = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}  # what entrypoint.sh sets
+
+
 class Service:
     """One process, with its output in a file. Started through entrypoint.sh, unless tests have set a server that forks it."""
 
@@ -80,7 +84,9 @@ class Service:
         read_at_the_start = [name for name in self.environment if name.startswith("PYTHON") or name == "TZ"]
         if self.fork_server and not self.command and not read_at_the_start:
             self.log.touch()
-            self.process = self.fork_server.start("core.launch", self.environment, self.log)
+            path = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
+            environment = {**self.environment, **OF_ENTRYPOINT, "PATH": path}
+            self.process = self.fork_server.start("core.launch", environment, self.log)
             return self
         command = self.command or [ENTRYPOINT]
         with self.log.open("ab") as sink:
@@ -101,8 +107,10 @@ class Service:
     def kill(self) -> None:
         """SIGKILL, also of the children when this is the supervisor of all three."""
         assert self.process is not None
-        for pid in [*self.children(), self.pid]:
+        killed = [*self.children(), self.pid]
+        for pid in killed:
             with_pid_gone(pid, signal.SIGKILL)
+        assert all(has_ended(pid, 10) for pid in killed)  # and nobody listens at its port any more
         self.process.wait(10)
 
     def stop(self, timeout: float = 30) -> int:
