@@ -14,7 +14,6 @@ import itertools
 import json
 import re
 import socket
-import statistics
 import sys
 import threading
 import time
@@ -235,7 +234,7 @@ def timing_of_unknown_accounts(target: Target) -> Finding:
                     times.append(answer.seconds)
         if len(known) < 5 or len(unknown) < 5:
             return judged([], "too few answers to compare", answers)
-        ratio = statistics.median(known) / statistics.median(unknown)
+        ratio = min(known) / min(unknown)  # other work of the machine only adds to what an answer takes
         if 0.5 < ratio < 2:
             break
     return judged([not 0.5 < ratio < 2 and "they differ"], f"a known address takes {ratio:.2f} times as long as an unknown one")
