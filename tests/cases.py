@@ -18,13 +18,14 @@ LONGEST = 80  # characters of a value in the name of a case
 
 
 def try_each(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[Test], Test]:
-    """With the arguments of `pytest.mark.parametrize`."""
+    """With the first arguments of `pytest.mark.parametrize`; several names are a tuple, and `ids` has one for each value."""
     single = isinstance(names, str)
     arguments = (names,) if isinstance(names, str) else tuple(names)
     cases = [(value,) if single else tuple(value) for value in values]
     listed = [] if ids is None or callable(ids) else [str(name) for name in ids]
     say = ids if callable(ids) else repr
     assert cases, "a table without a case"
+    assert not listed or len(listed) == len(cases), "a name for each case"
 
     def name_of(number: int) -> str:
         parts = (str(say(value))[:LONGEST] for value in cases[number])

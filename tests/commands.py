@@ -1,6 +1,7 @@
 """`roadmap`, as a person calls it, and services that refuse to start."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -9,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.forking import fork_server
-from tests.stack import ROOT, clean_environment, with_pid_gone
+from tests.forking import can_be_forked, fork_server
+from tests.stack import ROOT, clean_environment
 
 ROADMAP = str(ROOT / "bin" / "roadmap")
 SECONDS = 100  # for one command
@@ -48,7 +49,7 @@ def roadmap(
 ) -> Said:
     """`before` is called in the process before it becomes the command."""
     words, variables = [str(each) for each in arguments], command(environment)
-    if before is None:
+    if before is None and can_be_forked(environment):
         return _forked("roadmap_cli", variables, words, folder)
     done = subprocess.run(
         [ROADMAP, *words],
@@ -65,7 +66,7 @@ def roadmap(
 
 
 def refused(environment: dict[str, str]) -> Said:
-    """What a service says that does not start, as `entrypoint.sh` would start it."""
+    """What a service says that does not start, run as `entrypoint.sh` would run it."""
     return _forked("core.launch", environment)
 
 
@@ -83,6 +84,6 @@ def _forked(module: str, environment: dict[str, str], arguments: Sequence[str] =
         try:
             code = process.wait(SECONDS)
         except BaseException:
-            with_pid_gone(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # nobody has waited for it: the pid is still its own
             raise
         return Said(code, output.read_text(), errors.read_text())

@@ -34,6 +34,7 @@ MODULES = (
 )
 READS_SETTINGS = "core.runtime"
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+OF_ENTRYPOINT = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}  # what entrypoint.sh sets, and a fork inherits
 LONGEST = 3600  # seconds that anything may run
 
 
@@ -52,11 +53,13 @@ class ForkedProcess:
 
     def __init__(self, server: "ForkServer", pid: int) -> None:
         self._server, self.pid, self.returncode = server, pid, None
+        self._lock = threading.Lock()
 
     def poll(self) -> int | None:
-        if self.returncode is None:
-            self.returncode = self._server.ask({"poll": self.pid})
-        return self.returncode
+        with self._lock:
+            if self.returncode is None:
+                self.returncode = self._server.ask({"poll": self.pid})
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired, after an hour when no time is given."""
@@ -66,6 +69,11 @@ class ForkedProcess:
         code = self.poll()
         assert code is not None
         return code
+
+
+def can_be_forked(environment: Mapping[str, str]) -> bool:
+    """Whether it has nothing that is read when Python itself starts."""
+    return not any(name.startswith("PYTHON") or name == "TZ" for name in environment)
 
 
 def has_ended(pid: int, seconds: float) -> bool:
@@ -112,7 +120,7 @@ class ForkServer:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env={name: os.environ[name] for name in KEPT if name in os.environ},
+                    env={**{name: os.environ[name] for name in KEPT if name in os.environ}, **OF_ENTRYPOINT},
                     start_new_session=True,  # Ctrl-C is for the tests, which end what they have started
                 )
                 atexit.register(self._end, self._process)

@@ -1,4 +1,4 @@
-"""Services that are started with some variables and refuse to: as entrypoint.sh starts them, which loads them anew each time."""
+"""Services that are started with some variables and refuse to start."""
 
 from collections.abc import Callable
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.forking import ForkServer, Process, has_ended
+from tests.forking import OF_ENTRYPOINT, ForkServer, Process, can_be_forked, has_ended
 from tests.servers import Postgres, Redis, free_port
 from tests.waiting import wait_until
 
@@ -57,9 +57,6 @@ def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
     return httpx2.request(method, url, **{"timeout": 30, "verify": NO_TLS, **options})
 
 
-OF_ENTRYPOINT = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}  # what entrypoint.sh sets
-
-
 class Service:
     """One process, with its output in a file. Started through entrypoint.sh, unless tests have set a server that forks it."""
 
@@ -81,8 +78,7 @@ class Service:
         return self.log.read_text(errors="replace")
 
     def start(self) -> "Service":
-        read_at_the_start = [name for name in self.environment if name.startswith("PYTHON") or name == "TZ"]
-        if self.fork_server and not self.command and not read_at_the_start:
+        if self.fork_server and not self.command and can_be_forked(self.environment):
             self.log.touch()
             path = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
             environment = {**self.environment, **OF_ENTRYPOINT, "PATH": path}

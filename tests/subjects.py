@@ -22,8 +22,7 @@ from time import monotonic
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = Path(__file__).with_suffix(".json")
 ALWAYS = ("requirements.lock", "requirements-dev.txt", "pyproject.toml", "tests/*.py")  # belong to each subject
-DELIVERY = ("delivery/**", "tasks/**", "models/**", "migrations/**", "core/**", "entrypoint.sh")
-SERVICE = (*DELIVERY, "roadmap/**", "web/**")
+SERVICE = ("core/**", "delivery/**", "models/**", "migrations/**", "roadmap/**", "tasks/**", "web/**", "*.py", "entrypoint.sh")
 
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
@@ -40,23 +39,23 @@ class Subject:
 
 # fmt: off
 SUBJECTS = (
-    Subject("chaos", (*SERVICE, "tests/chaos/**"),
-        long=("pytest -n 3 --dist load tests/chaos --long", "tests.chaos.soak --seconds 60"),
-        short=("pytest -n 3 --dist load tests/chaos",)),
-    Subject("fuzz", (*SERVICE, "tests/fuzz/**", "tests/chaos/*.py"),
-        long=("pytest -n 3 --dist load tests/fuzz --long",),
-        short=("pytest -n 3 --dist load tests/fuzz",)),
+    Subject("chaos", (*SERVICE, "cli/**", "compose.yaml", "tests/chaos/**"),
+        long=("pytest -n 3 --dist loadgroup tests/chaos --long", "tests.chaos.soak --seconds 60"),
+        short=("pytest -n 3 --dist loadgroup tests/chaos",)),
+    Subject("fuzz", (*SERVICE, "tests/fuzz/**", "tests/chaos/*.py", "tests/security/test_secrets.py"),
+        long=("pytest -n 3 --dist loadgroup tests/fuzz --long",),
+        short=("pytest -n 3 --dist loadgroup tests/fuzz",)),
     Subject("benchmarks", ("benchmarks/**", "delivery/**", "tasks/**", "cli/costs/**", "core/settings.py", "core/storage.py",
             "roadmap/attempts.py", "roadmap/pace.py", "Makefile", "docs/SCALING.md", "docs/PERFORMANCE.md",
             "tests/benchmarks/**"),
-        long=("pytest -n 3 --dist loadfile tests/benchmarks",),
+        long=("pytest -n 3 --dist loadfile tests/benchmarks --long",),
         short=("pytest -n 3 --dist loadfile tests/benchmarks",)),
     Subject("platforms", ("deploy/**", ".railway/**", "Dockerfile.railway", "entrypoint.sh", "core/launch.py",
             "core/supervisor.py", "core/preflight.py", "docs/*RAILWAY*", "docs/DEPLOYMENT.md", "tests/platforms/**",
-            "tests/railway/**"),
-        long=("pytest -n 3 --dist loadfile -rs tests/platforms",),
+            "tests/railway/**", "tests/chaos/checks.py"),
+        long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),
         short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
-    # Without a short form: the daily suite and `make test-browser` have it.
+    # Without a short form: the daily suite and `make test-browser` have that of the next two; the last looks at the tests.
     Subject("long", (*SERVICE, "cli/**", "tests/security/**", "tests/integration/**", "tests/unit/**"),
         long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more
               "pytest -n 3 --dist loadfile tests/security tests/integration --long -m long"),
@@ -64,7 +63,7 @@ SUBJECTS = (
     Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
         long=("pytest -n 3 --dist loadfile tests/browser --long",),
         short=()),
-    Subject("faults", ("tests/faults/**",), long=("tests.faults",), short=()),
+    Subject("faults", ("tests/faults/**",), long=("tests.faults --unchanged", "tests.faults"), short=()),
 )
 # fmt: on
 

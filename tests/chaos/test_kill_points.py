@@ -28,6 +28,8 @@ from tests.chaos.trials import (
 )
 from tests.servers import Postgres
 
+pytestmark = pytest.mark.xdist_group("kill points")  # the first test of them starts the trials of all
+
 LANES = 4  # trials at a time
 
 

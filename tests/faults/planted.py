@@ -7,7 +7,7 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`old` stands once in the file, and `new` takes its place. `found_by` are files of tests or single ones, the cheapest
-    first: by each of them it is found.
+    first: at least one of them fails then.
     """
 
     name: str
