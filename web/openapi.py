@@ -135,7 +135,7 @@ def document() -> dict[str, Any]:
         "tags": list(_tags()),
         "security": [{"bearer": []}, {"cookie": []}, {}],
         "paths": paths,
-        "webhooks": {name: _told_to_webhooks(about, schemas.ref(model, "serialization")) for name, about, model in MESSAGES},
+        "webhooks": dict(_webhooks(schemas)),
         "components": {
             "schemas": schemas.components(),
             "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()},
@@ -305,15 +305,18 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
     yield "X-Request-ID"
 
 
-def _told_to_webhooks(about: str, schema: dict[str, str]) -> dict[str, Any]:
+def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     """What a receiver is sent (Standard Webhooks), and what it should answer."""
     signed = [
         {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
         for name, text in SIGNED.items()
     ]
-    body = {"required": True, "content": {JSON: {"schema": schema}}}
     heard = {"2XX": {"description": "It has arrived."}}
-    return {"post": {"summary": about, "security": [], "parameters": signed, "requestBody": body, "responses": heard}}
+    for name, about, model in MESSAGES:
+        content = {JSON: {"schema": schemas.ref(model, "serialization")}}
+        body = {"required": True, "content": content}
+        named = {"operationId": f"receive_{name}_message", "summary": about, "security": []}
+        yield name, {"post": {**named, "parameters": signed, "requestBody": body, "responses": heard}}
 
 
 def _told(*names: str) -> dict[str, Any]:

@@ -61,6 +61,21 @@ def test_what_is_sent_as_json_is_not_described_as_text() -> None:
     assert paths["/openapi.json"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] == {"type": "object"}
 
 
+def test_names_of_schemas_are_those_of_classes() -> None:
+    """What generators make of them are classes: a module's path in front is nobody's name for one."""
+    names = openapi.document()["components"]["schemas"]
+    assert [name for name in names if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name)] == []
+
+
+def test_what_webhooks_are_sent_has_a_name_like_any_operation() -> None:
+    document = openapi.document()
+    operations = [each for item in document["webhooks"].values() for each in item.values()]
+    names = [each["operationId"] for each in operations]
+    others = [each["operationId"] for item in document["paths"].values() for each in item.values()]
+    assert names
+    assert len({*names, *others}) == len(names) + len(others)
+
+
 def test_a_header_that_is_always_there_is_required() -> None:
     document = openapi.document()
     required = {name for name, header in document["components"]["headers"].items() if header.get("required")}
