@@ -16,7 +16,13 @@ from sys import modules
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import (
+    GenerateJsonSchema,
+    JsonSchemaMode,
+    JsonSchemaValue,
+    models_json_schema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from core.errors import (
     Forbidden,
@@ -62,6 +68,9 @@ done once.
 
 **Lists** come in pages: `Link` has the next one. **Answers to GET** have an `ETag` for `If-None-Match`, and `If-Match` changes
 nothing that was changed meanwhile. `RateLimit` says how much may still be asked.
+
+**Values may be added** to an enumeration that answers have, so each is described as one of those or
+any other text. Requests have those alone.
 """
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
@@ -167,7 +176,7 @@ class _Schemas:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         pairs = sorted(set(_models(endpoints)), key=lambda pair: (pair[0].__name__, pair[1]))
-        refs, definitions = models_json_schema(pairs, ref_template=SCHEMAS + "{model}")
+        refs, definitions = models_json_schema(pairs, ref_template=SCHEMAS + "{model}", schema_generator=_Generator)
         self._refs = {pair: str(ref["$ref"]).removeprefix(SCHEMAS) for pair, ref in refs.items()}
         self._definitions = {_name(name): _tidy(schema) for name, schema in definitions["$defs"].items()}
 
@@ -181,6 +190,31 @@ class _Schemas:
     def components(self) -> dict[str, Any]:
         queries = {_name(self._refs[endpoint.query, "validation"]) for endpoint in ENDPOINTS}
         return {name: schema for name, schema in sorted(self._definitions.items()) if name not in queries}
+
+
+class _Generator(GenerateJsonSchema):
+    """Enumerations are open in answers, where values may be added, and closed in requests."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._enums: set[str] = set()  # references to them
+
+    def definitions_schema(self, schema: core_schema.DefinitionsSchema) -> JsonSchemaValue:
+        found = (each for each in schema["definitions"] if each["type"] == "enum")
+        self._enums |= {each["ref"] for each in found if "ref" in each}
+        return super().definitions_schema(schema)
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        made = super().generate_inner(schema)
+        return {"anyOf": [made, {"type": "string"}]} if self._is_open(schema) else made
+
+    def _is_open(self, schema: CoreSchema) -> bool:
+        kind = schema["type"]
+        return self.mode == "serialization" and (
+            kind == "enum"
+            or (kind == "literal" and len(schema["expected"]) > 1)
+            or (kind == "definition-ref" and schema["schema_ref"] in self._enums)
+        )
 
 
 def _models(endpoints: Iterable[Endpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:

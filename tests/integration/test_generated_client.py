@@ -134,6 +134,18 @@ def test_what_does_not_fit_comes_back_as_a_typed_problem(client: Any, api: Calla
     assert meaning.remedy
 
 
+def test_a_value_that_comes_later_is_read_like_any_other(api: Callable[[str], Any]) -> None:
+    models = api("models")
+    document = json.loads((ROOT / "web" / "openapi.json").read_text("utf-8"))
+    answer = document["paths"]["/api/v1/roadmaps"]["get"]["responses"]["200"]
+    page = answer["content"]["application/json"]["example"]
+    [known, *_] = models.RoadmapSummaryPage.from_dict(page).items
+    assert isinstance(known.status, models.RoadmapStatus)
+    later = {**page, "items": [{**page["items"][0], "status": "paused"}]}
+    [read] = models.RoadmapSummaryPage.from_dict(later).items
+    assert read.status == "paused"
+
+
 def test_it_reads_every_list(client: Any, api: Callable[[str], Any]) -> None:
     models = api("models")
     asked = models.RoadmapRequest(goal=GOAL, review=True)

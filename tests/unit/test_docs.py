@@ -115,6 +115,13 @@ def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
     assert len(kinds) == 6
 
 
+def test_the_values_of_an_answer_are_told() -> None:
+    [read] = [each for each in reference.operations("roadmaps") if each.id == "read_roadmap"]
+    [status] = [field for field in read.answers[0].fields if field.name == "status"]
+    assert status.type == "text"
+    assert status.rules[0].startswith("one of queued, planning, ")
+
+
 def test_no_mark_of_markdown_is_left(reader: TestClient) -> None:
     for path in PAGES:
         assert "`" not in re.sub(r"<pre.*?</pre>", "", reader.get(path).text, flags=re.DOTALL), path
