@@ -50,6 +50,7 @@ from web.routes import ENDPOINTS
 EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
+OTHER = "OtherProblem"  # the response that stands for statuses which are not named
 
 Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
@@ -113,7 +114,7 @@ ANSWER_HEADERS = {
 ALWAYS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")  # wherever they are named
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-FILES = {"application/zip": FILE, "application/apkg": FILE}
+FILES = dict.fromkeys(("application/zip", "application/apkg", "application/x-ndjson", "image/svg+xml"), FILE)
 # By media type.
 WITHOUT_MODEL: dict[str, dict[str, Any]] = {**FILES, JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}
 SIGNED = {
@@ -147,7 +148,8 @@ def document() -> dict[str, Any]:
         "webhooks": dict(_webhooks(schemas)),
         "components": {
             "schemas": schemas.components(),
-            "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()},
+            "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()}
+            | {OTHER: _problem("Something else does not fit: `type` and `detail` say what.", [])},
             "headers": {
                 name: {"description": about, "required": name in ALWAYS, "schema": schema}
                 for name, (schema, about) in ANSWER_HEADERS.items()
@@ -307,7 +309,9 @@ def _responses(endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]) 
         yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
     for kinds in _by_status(endpoint):
         yield str(PROBLEMS[kinds[0]].status), {"$ref": f"#/components/responses/{_component(kinds)}"}
-    yield "default", {"$ref": f"#/components/responses/{_component(())}"}
+    # No `default`: whoever does not know the media type of a good answer would take it for that.
+    yield "4XX", {"$ref": f"#/components/responses/{OTHER}"}
+    yield "5XX", {"$ref": f"#/components/responses/{_component(())}"}
 
 
 def _good(endpoint: Endpoint, status: int, model: type[BaseModel] | None, schemas: _Schemas, example: Any) -> dict[str, Any]:
@@ -425,16 +429,16 @@ def _component(kinds: Kinds) -> str:
 def _problem_response(raised: Kinds) -> dict[str, Any]:
     kinds = [PROBLEMS[kind] for kind in raised] or [INTERNAL]
     extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(kinds[0].status, [])
-    return {
-        "description": "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds),
-        "headers": _told(*extra, "X-Request-ID") | (IN_USE if KeyInUse in raised else {}),
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": f"{SCHEMAS}Problem"},
-                "examples": {kind.slug: {"value": _problem_example(kind)} for kind in kinds},
-            }
-        },
-    }
+    about = "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds)
+    response = _problem(about, kinds)
+    response["headers"] |= _told(*extra) | (IN_USE if KeyInUse in raised else {})
+    return response
+
+
+def _problem(about: str, kinds: Iterable[ProblemType]) -> dict[str, Any]:
+    examples = {kind.slug: {"value": _problem_example(kind)} for kind in kinds}
+    content = {"schema": {"$ref": f"{SCHEMAS}Problem"}, **({"examples": examples} if examples else {})}
+    return {"description": about, "headers": _told("X-Request-ID"), "content": {MEDIA_TYPE: content}}
 
 
 def _problem_example(kind: ProblemType) -> dict[str, Any]:

@@ -23,5 +23,4 @@ def modules() -> Path:
 def project(modules: Path, tmp_path: Path) -> Path:
     """A folder in which Node finds them."""
     (tmp_path / "node_modules").symlink_to(modules)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
     return tmp_path

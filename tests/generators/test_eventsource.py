@@ -15,7 +15,8 @@ FOLLOW = """
 import { EventSource } from "eventsource";
 const [url, own, types] = JSON.parse(process.argv[2]);
 const seen = [];
-const withOwn = (at, init) => fetch(at, { ...init, headers: { ...init.headers, ...own } });
+const withOwn = (at, init) =>
+  fetch(at, { ...init, headers: { ...init.headers, ...own } });
 const source = new EventSource(url, { fetch: withOwn });
 for (const type of types) source.addEventListener(type, (event) => seen.push(JSON.parse(event.data)));
 source.addEventListener("message", () => seen.push("an event without a type"));
@@ -27,9 +28,9 @@ source.addEventListener("error", (error) => {
 
 
 def test_it_follows_to_the_end_and_closes_at_the_final_204(stack: Stack, project: Path) -> None:
-    (project / "follow.js").write_text(FOLLOW)
+    (project / "follow.mjs").write_text(FOLLOW)
     url = stack.url + stack.create(**SMALL) + "/events"
-    command = ["node", "follow.js", json.dumps([url, stack.headers, [*EventType]])]
+    command = ["node", "follow.mjs", json.dumps([url, stack.headers, [*EventType]])]
     end = json.loads(subprocess.check_output(command, cwd=project, timeout=60))
     seqs = [event["seq"] for event in end["seen"]]
     assert seqs == list(range(1, len(seqs) + 1))

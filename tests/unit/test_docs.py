@@ -53,7 +53,7 @@ def test_every_operation_is_told_of(reader: TestClient) -> None:
         told = section_of(pages[tag], name)
         everything = told + unescape(re.sub("<[^>]+>", "", told))
         missing += [f"{name}: {each}" for each in wanted_of(method, path, operation) if each not in everything]
-        statuses = [each for each in operation["responses"] if each != "default"]
+        statuses = [each for each in operation["responses"] if not each.endswith("XX")]
         missing += [f"{name}: {each}" for each in statuses if f"<b>{each}</b>" not in told and f">{each} " not in told]
         if f'href="/docs/{tag}#{name}">{operation["summary"]}</a>' not in index:
             missing.append(f"{name} in the index")
