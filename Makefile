@@ -66,8 +66,9 @@ examples: $(VENV)/dev ## Record web/examples.json from a real service, for the d
 	@$(BIN)/python -m scripts.examples
 	@$(BIN)/python -m scripts.openapi
 
-openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API
+openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API; Spectral and Redocly must have nothing to say of it
 	@$(BIN)/python -m scripts.openapi
+	@./scripts/lint_openapi.sh
 
 lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)

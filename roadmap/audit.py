@@ -40,7 +40,7 @@ Detail = str | int | bool | None
 Details = Mapping[str, Detail]
 
 
-class Outcome(StrEnum):
+class AuditOutcome(StrEnum):
     done = "done"
     refused = "refused"  # by a rule: nothing has changed
     failed = "failed"  # something was away or broke
@@ -107,7 +107,7 @@ class AuditEntry(BaseModel):
     details: dict[str, Detail] = Field(description="How, and to how many.")
     began_at: datetime
     ended_at: datetime | None = Field(description="When its outcome was known.")
-    outcome: Outcome | None = Field(description="What came of it; null: not known, its process has died or is at it.")
+    outcome: AuditOutcome | None = Field(description="What came of it; null: not known, its process has died or is at it.")
     error: str = Field(description="Why it was refused or has failed.")
 
 
@@ -137,19 +137,19 @@ def audited(actor: Actor, action: Action, target: str, details: Details | None =
     row |= {"id": act.id, "began_at": clock.now()}
     with transaction():
         AuditRecord.insert(row).execute()
-    outcome, error = Outcome.failed, ""
+    outcome, error = AuditOutcome.failed, ""
     try:
         yield act
-        outcome = Outcome.done
+        outcome = AuditOutcome.done
     except Unavailable as refusal:
         error = refusal.detail
         raise
     except RoadmapError as refusal:
-        outcome, error = Outcome.refused, refusal.detail
+        outcome, error = AuditOutcome.refused, refusal.detail
         raise
     finally:
         told = {"outcome": outcome, "error": _short(error), "details": _bounded({**said, **act.found}), "ended_at": clock.now()}
-        if outcome is Outcome.done:
+        if outcome is AuditOutcome.done:
             _end(row, told)
         else:  # a transaction around it is undone now, and the row with it
             after_transaction(partial(_end, row, told))
@@ -169,7 +169,7 @@ class EntryIfPossible(ExitStack):
         return super().__enter__()
 
 
-def records(*, limit: int, before: UUID | None = None, action: str = "", outcome: Outcome | None = None) -> AuditLog:
+def records(*, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None) -> AuditLog:
     """The newest first; `before` is the id that the page before ended with."""
     query = AuditRecord.select()
     if before is not None:

@@ -13,7 +13,7 @@ from core.text import one_line, plain, storable
 from core.texts import ENGLISH
 from roadmap.picture.layout import hours_of
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
-from roadmap.schedule import Schedule, Span
+from roadmap.schedule import ConceptSpan, Schedule
 
 if TYPE_CHECKING:
     from icalendar import Event
@@ -48,7 +48,7 @@ def calendar_of(tree: RoadmapTree, schedule: Schedule, *, url: str, now: datetim
     return content
 
 
-def _learning(span: Span, concept: ConceptNode, page: str, now: datetime, texts: NullTranslations) -> "Event":
+def _learning(span: ConceptSpan, concept: ConceptNode, page: str, now: datetime, texts: NullTranslations) -> "Event":
     event = _event(uid_of(span.concept_id), now, span.begins_on, span.ends_on, f"{page}/concepts/{span.concept_id}")
     event.add("SUMMARY", _line(concept.title))
     told = [hours_of(span.hours, texts), _text(concept.description)]

@@ -85,7 +85,7 @@ Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
-class PortableRequest(Frozen):
+class PortableGoal(Frozen):
     """What was asked for."""
 
     goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE] = Field(
@@ -190,7 +190,7 @@ class PortableRoadmap(Frozen):
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
     version: Annotated[int, AfterValidator(_version), WHOLE] = Field(description=f"Of the format: {VERSION}.")
     exported_at: Moment = Field(description="When it was made.")
-    request: PortableRequest = Field(description="What the person has asked for.")
+    request: PortableGoal = Field(description="What the person has asked for.")
     generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field("", description="Who has designed it.")
     analysis: Analysis | None = Field(None, description="What the plan was designed from.")
     outline: Outline = Field(description="The plan, with the title of the roadmap.")
@@ -243,15 +243,15 @@ def as_json(document: PortableRoadmap) -> bytes:
     return content
 
 
-def _request(row: Roadmap, *, with_learner: bool) -> PortableRequest:
+def _request(row: Roadmap, *, with_learner: bool) -> PortableGoal:
     facts: dict[str, Any] = {"language": row.language, "level": Level(row.level)}
     if not with_learner:
         usual = RoadmapRequest.model_fields["hours_per_week"].default
         goal = f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title  # a title may be a letter, or a number
-        return PortableRequest(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
+        return PortableGoal(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
     own = ("goal", "hours_per_week", "resource_language", "deadline", "background", "motivation", "preferences")
     more = {name: getattr(row, name) for name in own}
-    return PortableRequest(**facts, **more, begins_on=row.begins_on or row.created_at.date())
+    return PortableGoal(**facts, **more, begins_on=row.begins_on or row.created_at.date())
 
 
 def _without_ids(outline: Outline) -> Outline:

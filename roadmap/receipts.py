@@ -14,7 +14,7 @@ from core.runtime import session, settings
 from models.roadmaps import Concept, Content
 from models.spending import ModelCall, Spending
 from roadmap.ownership import owned
-from roadmap.spending import Outcome, cost, money, month_of, oldest_running, price_of
+from roadmap.spending import CallOutcome, cost, money, month_of, oldest_running, price_of
 from roadmap.statuses import ContentStatus
 
 # Prompt and completion tokens of a call of each step. Assumptions, until enough calls have been measured.
@@ -53,7 +53,7 @@ class CallRecord(BaseModel):
     model: str = Field(description="Which was asked.")
     prompt_version: str = Field(description="The words with which it was asked.")
     attempt: int = Field(description="From 1.")
-    outcome: Outcome = Field(description="How it ended.")
+    outcome: CallOutcome = Field(description="How it ended.")
     reason: str = Field(description="Why it brought no answer; empty: it did.")
     prompt_tokens: int | None = Field(description="Tokens that were sent; null: nobody knows.")
     completion_tokens: int | None = Field(description="Tokens that came back; null: nobody knows.")
@@ -153,7 +153,7 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
 def _measured(step: str, model: str) -> tuple[int, int, int]:
     """How many recent calls of this step said their tokens, and the sums of these."""
     tokens = (ModelCall.prompt_tokens, ModelCall.completion_tokens)
-    known = (ModelCall.outcome == Outcome.ok) & tokens[0].is_null(False) & tokens[1].is_null(False)
+    known = (ModelCall.outcome == CallOutcome.ok) & tokens[0].is_null(False) & tokens[1].is_null(False)
     recent = ModelCall.select(*tokens).where(ModelCall.model == model, ModelCall.step == step, known)
     last = recent.order_by(ModelCall.id.desc()).limit(RECENT)
     totals = last.select_from(peewee.fn.COUNT(peewee.SQL("*")), _sum(last.c.prompt_tokens), _sum(last.c.completion_tokens))
@@ -162,7 +162,7 @@ def _measured(step: str, model: str) -> tuple[int, int, int]:
 
 
 def _reserved(roadmap_id: UUID) -> Decimal:
-    runs = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.outcome == Outcome.running)
+    runs = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.outcome == CallOutcome.running)
     runs &= ModelCall.started_at > oldest_running()
     return money(int(ModelCall.select(_sum(ModelCall.reserved)).where(runs).scalar()))
 
@@ -183,14 +183,14 @@ def _calls(roadmap_id: UUID, limit: int, after: UUID | None) -> list[CallRecord]
 
 def _record(row: ModelCall) -> CallRecord:
     same = CallRecord.model_fields.keys() - {"at", "price", "outcome"}
-    lost = row.outcome == Outcome.running and row.started_at <= oldest_running()
-    made = {"at": row.started_at, "price": money(row.price), "outcome": Outcome.lost if lost else row.outcome}
+    lost = row.outcome == CallOutcome.running and row.started_at <= oldest_running()
+    made = {"at": row.started_at, "price": money(row.price), "outcome": CallOutcome.lost if lost else row.outcome}
     return CallRecord(**{name: getattr(row, name) for name in same}, **made)
 
 
 def _steps(roadmap_id: UUID) -> list[StepCost]:
     """In the order in which they were first called."""
-    failed = peewee.Case(None, [(ModelCall.outcome.in_((Outcome.ok, Outcome.running)), 0)], 1)
+    failed = peewee.Case(None, [(ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running)), 0)], 1)
     sums: dict[str, Any] = {
         "calls": peewee.fn.COUNT(ModelCall.id),
         "failed": peewee.fn.SUM(failed),

@@ -20,7 +20,7 @@ MOST_WEEKS = 12  # that are told one by one
 DAYS = 7
 
 
-class Span(BaseModel):
+class ConceptSpan(BaseModel):
     """The days on which a concept is learned, both included."""
 
     concept_id: UUID
@@ -74,7 +74,7 @@ class Schedule(BaseModel):
         description="Hours a week that reach the deadline; null: there is none, it is over, or nothing is left."
     )
     stages: list[StageSchedule] = Field(description="In the order of learning.")
-    spans: list[Span] = Field(description="Of the concepts that are left, in the order of learning.")
+    spans: list[ConceptSpan] = Field(description="Of the concepts that are left, in the order of learning.")
     weeks: list[Week] = Field(description=f"This one and those that follow, at most {MOST_WEEKS}.")
 
 
@@ -155,11 +155,11 @@ def _learned_in(concepts: Sequence[ConceptNode], week: date) -> int:
     return sum(hours for hours, at in done if at is not None and monday(at.date()) == week)
 
 
-def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[Span]:
+def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[ConceptSpan]:
     at = 0
     for concept in ahead:
         days = {"begins_on": plan.day_of(at), "ends_on": plan.day_of(at + concept.hours - 1)}
-        yield Span(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
+        yield ConceptSpan(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
         at += concept.hours
 
 
@@ -174,7 +174,7 @@ def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int 
     return 1 + bisect_left(range(1, most), True, key=lambda hours: calendar(begin, hours, learned).day_of(left - 1) <= deadline)
 
 
-def _stage(stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[Span]) -> StageSchedule:
+def _stage(stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[ConceptSpan]) -> StageSchedule:
     kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
     ids = {each.id for each in concepts}
     its = [span for span in spans if span.concept_id in ids]

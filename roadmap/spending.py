@@ -35,7 +35,7 @@ MOST_TOKENS = 2**31 - 1  # that the books can hold of one call; who says more ha
 LONGEST_REASON = 500  # characters
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     running = "running"
     ok = "ok"
     fault = "fault"
@@ -124,7 +124,7 @@ class Call:
         try:
             with transaction():
                 _reserve(self._facts, self._month, self._most)
-                running = {"outcome": Outcome.running, "reserved": self._most, "price": self._most, "started_at": now}
+                running = {"outcome": CallOutcome.running, "reserved": self._most, "price": self._most, "started_at": now}
                 ModelCall.insert(**self._facts, **running, id=self._id).execute()
         except OverBudget:
             with transaction():
@@ -143,7 +143,7 @@ class Call:
         saved(partial(self._settle, told))
         self._count(outcome, monotonic() - self._started)
 
-    def _count(self, outcome: Outcome, seconds: float) -> None:
+    def _count(self, outcome: CallOutcome, seconds: float) -> None:
         """What is settled, once."""
         model, step = self._facts["model"], self._facts["step"]
         measuring.count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)
@@ -158,7 +158,7 @@ class Call:
         was given up as lost meanwhile still counts with what was reserved, as one that runs does.
         """
         rest = self._billed - self._most
-        unsettled = ModelCall.outcome.in_((Outcome.running, Outcome.lost))
+        unsettled = ModelCall.outcome.in_((CallOutcome.running, CallOutcome.lost))
         try:
             with transaction():
                 _add(Roadmap.spent, rest, Roadmap.id == self._facts["roadmap_id"])
@@ -201,13 +201,13 @@ def _believed(tokens: int | None) -> int | None:
     return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else None
 
 
-def _ending(error: BaseException | None, *, stopped: bool) -> tuple[Outcome, str]:
+def _ending(error: BaseException | None, *, stopped: bool) -> tuple[CallOutcome, str]:
     """Why it ended. Words of errors that are not ours may contain anything, so that only their names are kept."""
     if error is None:
-        return Outcome.ok, ""
+        return CallOutcome.ok, ""
     reason = str(error)[:LONGEST_REASON] if isinstance(error, GeneratorFault) else type(error).__name__
     broken_off = stopped or not isinstance(error, Exception)
-    return Outcome.stopped if broken_off else Outcome.fault, reason
+    return CallOutcome.stopped if broken_off else CallOutcome.fault, reason
 
 
 def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
@@ -216,7 +216,7 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
     # All calls for one content, and all for an outline, are made under one lease: who makes the next one has it, and the
     # worker of one that still runs is gone. If it is not, it will yet say what its call has cost.
     same = (ModelCall.roadmap_id == facts["roadmap_id"]) & (ModelCall.content_id == facts["content_id"])
-    ModelCall.update(outcome=Outcome.lost).where(same, ModelCall.outcome == Outcome.running).execute()
+    ModelCall.update(outcome=CallOutcome.lost).where(same, ModelCall.outcome == CallOutcome.running).execute()
 
 
 def _take_from_roadmap(roadmap_id: UUID, most: int) -> None:
@@ -254,7 +254,7 @@ def _spent_and_held(sum_: Any, its: Any, whose: Any) -> tuple[int, int] | None:
     """A sum, and what of it calls that run hold and may give back; both of one moment, so in one statement."""
     young = ModelCall.started_at > oldest_running()
     running = ModelCall.select(peewee.fn.COALESCE(peewee.fn.SUM(ModelCall.price), 0))
-    running = running.where(whose, young, ModelCall.outcome == Outcome.running)
+    running = running.where(whose, young, ModelCall.outcome == CallOutcome.running)
     row = sum_.model.select(sum_, running).where(its).tuples().first()
     return None if row is None else (int(row[0]), int(row[1]))
 

@@ -66,6 +66,12 @@ def sections(page: str) -> list[Section]:
     return found
 
 
+def shell_blocks(page: str, title: str) -> list[str]:
+    """The commands below a heading that are not in steps, as they are pasted."""
+    text = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 def steps(mode: str | None, block: str) -> Iterator[Step]:
     assert block.startswith("$ "), block
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:

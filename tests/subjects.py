@@ -55,6 +55,10 @@ SUBJECTS = (
             "tests/railway/**", "tests/chaos/checks.py"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),
         short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
+    Subject("generators", ("web/openapi.json", "web/events.py", "docs/API.md", "scripts/lint_openapi.sh",
+            "tests/generators/**"),
+        long=("pytest -rs tests/generators",),
+        short=("pytest -rs tests/generators",)),
     # Without a short form: the daily suite and `make test-browser` have that of the next two; the last looks at the tests.
     Subject("long", (*SERVICE, "cli/**", "tests/security/**", "tests/integration/**", "tests/unit/**"),
         long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more

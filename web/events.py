@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 TICK = 0.25  # seconds between two looks, while anybody watches
 HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
-RETRY, STILL_HERE = b"retry: 2000\n\n", b": still here\n\n"
+# Parts of the next event: some clients take for one whatever ends with an empty line.
+RETRY, STILL_HERE = b"retry: 2000\n", b": still here\n"
 WAITING = 1000  # events that a client may be behind
 LONGEST_STREAM = 3600.0  # seconds; who comes back shows again who they are
 MOST_WATCHERS = 2000
@@ -200,7 +201,7 @@ def encode(event: Event) -> bytes:
 
 
 async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
-    """The events as they are sent, and a comment where there was silence."""
+    """The events as they are sent, the first with `retry`, and a comment where there was silence."""
     yield RETRY
     async with contextlib.aclosing(batches):
         async for events in batches:

@@ -16,7 +16,13 @@ from sys import modules
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import (
+    GenerateJsonSchema,
+    JsonSchemaMode,
+    JsonSchemaValue,
+    models_json_schema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from core.errors import (
     Forbidden,
@@ -44,6 +50,7 @@ from web.routes import ENDPOINTS
 EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
+OTHER = "OtherProblem"  # the response that stands for statuses which are not named
 
 Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
@@ -62,6 +69,9 @@ done once.
 
 **Lists** come in pages: `Link` has the next one. **Answers to GET** have an `ETag` for `If-None-Match`, and `If-Match` changes
 nothing that was changed meanwhile. `RateLimit` says how much may still be asked.
+
+**Values may be added** to an enumeration that answers have, so each is described as one of those or
+any other text. Requests have those alone.
 """
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
@@ -104,7 +114,7 @@ ANSWER_HEADERS = {
 ALWAYS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")  # wherever they are named
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-FILES = {"application/zip": FILE, "application/apkg": FILE}
+FILES = dict.fromkeys(("application/zip", "application/apkg", "application/x-ndjson", "image/svg+xml"), FILE)
 # By media type.
 WITHOUT_MODEL: dict[str, dict[str, Any]] = {**FILES, JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}
 SIGNED = {
@@ -135,10 +145,11 @@ def document() -> dict[str, Any]:
         "tags": list(_tags()),
         "security": [{"bearer": []}, {"cookie": []}, {}],
         "paths": paths,
-        "webhooks": {name: _told_to_webhooks(about, schemas.ref(model, "serialization")) for name, about, model in MESSAGES},
+        "webhooks": dict(_webhooks(schemas)),
         "components": {
             "schemas": schemas.components(),
-            "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()},
+            "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()}
+            | {OTHER: _problem("Something else does not fit: `type` and `detail` say what.", [])},
             "headers": {
                 name: {"description": about, "required": name in ALWAYS, "schema": schema}
                 for name, (schema, about) in ANSWER_HEADERS.items()
@@ -167,7 +178,7 @@ class _Schemas:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         pairs = sorted(set(_models(endpoints)), key=lambda pair: (pair[0].__name__, pair[1]))
-        refs, definitions = models_json_schema(pairs, ref_template=SCHEMAS + "{model}")
+        refs, definitions = models_json_schema(pairs, ref_template=SCHEMAS + "{model}", schema_generator=_Generator)
         self._refs = {pair: str(ref["$ref"]).removeprefix(SCHEMAS) for pair, ref in refs.items()}
         self._definitions = {_name(name): _tidy(schema) for name, schema in definitions["$defs"].items()}
 
@@ -181,6 +192,31 @@ class _Schemas:
     def components(self) -> dict[str, Any]:
         queries = {_name(self._refs[endpoint.query, "validation"]) for endpoint in ENDPOINTS}
         return {name: schema for name, schema in sorted(self._definitions.items()) if name not in queries}
+
+
+class _Generator(GenerateJsonSchema):
+    """Enumerations are open in answers, where values may be added, and closed in requests."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._enums: set[str] = set()  # references to them
+
+    def definitions_schema(self, schema: core_schema.DefinitionsSchema) -> JsonSchemaValue:
+        found = (each for each in schema["definitions"] if each["type"] == "enum")
+        self._enums |= {each["ref"] for each in found if "ref" in each}
+        return super().definitions_schema(schema)
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        made = super().generate_inner(schema)
+        return {"anyOf": [made, {"type": "string"}]} if self._is_open(schema) else made
+
+    def _is_open(self, schema: CoreSchema) -> bool:
+        kind = schema["type"]
+        return self.mode == "serialization" and (
+            kind == "enum"
+            or (kind == "literal" and len(schema["expected"]) > 1)
+            or (kind == "definition-ref" and schema["schema_ref"] in self._enums)
+        )
 
 
 def _models(endpoints: Iterable[Endpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
@@ -273,7 +309,9 @@ def _responses(endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]) 
         yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
     for kinds in _by_status(endpoint):
         yield str(PROBLEMS[kinds[0]].status), {"$ref": f"#/components/responses/{_component(kinds)}"}
-    yield "default", {"$ref": f"#/components/responses/{_component(())}"}
+    # No `default`: whoever does not know the media type of a good answer would take it for that.
+    yield "4XX", {"$ref": f"#/components/responses/{OTHER}"}
+    yield "5XX", {"$ref": f"#/components/responses/{_component(())}"}
 
 
 def _good(endpoint: Endpoint, status: int, model: type[BaseModel] | None, schemas: _Schemas, example: Any) -> dict[str, Any]:
@@ -305,15 +343,18 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
     yield "X-Request-ID"
 
 
-def _told_to_webhooks(about: str, schema: dict[str, str]) -> dict[str, Any]:
+def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     """What a receiver is sent (Standard Webhooks), and what it should answer."""
     signed = [
         {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
         for name, text in SIGNED.items()
     ]
-    body = {"required": True, "content": {JSON: {"schema": schema}}}
     heard = {"2XX": {"description": "It has arrived."}}
-    return {"post": {"summary": about, "security": [], "parameters": signed, "requestBody": body, "responses": heard}}
+    for name, about, model in MESSAGES:
+        content = {JSON: {"schema": schemas.ref(model, "serialization")}}
+        body = {"required": True, "content": content}
+        named = {"operationId": f"receive_{name}_message", "summary": about, "security": []}
+        yield name, {"post": {**named, "parameters": signed, "requestBody": body, "responses": heard}}
 
 
 def _told(*names: str) -> dict[str, Any]:
@@ -388,16 +429,16 @@ def _component(kinds: Kinds) -> str:
 def _problem_response(raised: Kinds) -> dict[str, Any]:
     kinds = [PROBLEMS[kind] for kind in raised] or [INTERNAL]
     extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(kinds[0].status, [])
-    return {
-        "description": "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds),
-        "headers": _told(*extra, "X-Request-ID") | (IN_USE if KeyInUse in raised else {}),
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": f"{SCHEMAS}Problem"},
-                "examples": {kind.slug: {"value": _problem_example(kind)} for kind in kinds},
-            }
-        },
-    }
+    about = "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds)
+    response = _problem(about, kinds)
+    response["headers"] |= _told(*extra) | (IN_USE if KeyInUse in raised else {})
+    return response
+
+
+def _problem(about: str, kinds: Iterable[ProblemType]) -> dict[str, Any]:
+    examples = {kind.slug: {"value": _problem_example(kind)} for kind in kinds}
+    content = {"schema": {"$ref": f"{SCHEMAS}Problem"}, **({"examples": examples} if examples else {})}
+    return {"description": about, "headers": _told("X-Request-ID"), "content": {MEDIA_TYPE: content}}
 
 
 def _problem_example(kind: ProblemType) -> dict[str, Any]:

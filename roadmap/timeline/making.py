@@ -19,7 +19,7 @@ from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.events import TERMINAL, EventType
 from roadmap.outline import ContentKind
-from roadmap.spending import Outcome, money
+from roadmap.spending import CallOutcome, money
 from roadmap.statuses import ContentStatus, DeliveryStatus, RoadmapStatus
 from roadmap.timeline.span_tries import Moment, Tries, held_up_by, moments_in
 from roadmap.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
@@ -29,11 +29,11 @@ PartKey = tuple[UUID, str]
 
 STEPS = {"analysis": SpanKind.analysis, "outline": SpanKind.outline, "revise": SpanKind.outline, "repair": SpanKind.repair}
 OF_CALLS = {
-    Outcome.ok: SpanOutcome.ok,
-    Outcome.fault: SpanOutcome.failed,
-    Outcome.stopped: SpanOutcome.stopped,
-    Outcome.lost: SpanOutcome.interrupted,
-    Outcome.running: SpanOutcome.running,
+    CallOutcome.ok: SpanOutcome.ok,
+    CallOutcome.fault: SpanOutcome.failed,
+    CallOutcome.stopped: SpanOutcome.stopped,
+    CallOutcome.lost: SpanOutcome.interrupted,
+    CallOutcome.running: SpanOutcome.running,
 }
 SAVED_STEPS: dict[str, SpanKind] = {EventType.analysed: SpanKind.analysis, EventType.drafted: SpanKind.outline}
 DECISIONS = {EventType.approved, EventType.content_queued, EventType.content_restored, EventType.revision_cancelled}
@@ -236,8 +236,8 @@ def _begun_by_calls(moments: Iterable[Moment], calls: Iterable[ModelCall]) -> It
 def _calls(facts: Facts) -> Iterator[Span]:
     oldest = facts.now - timedelta(seconds=settings.lease_seconds)  # none may work for longer
     for call in facts.calls:
-        lost = call.outcome == Outcome.lost or (call.outcome == Outcome.running and call.started_at <= oldest)
-        outcome = SpanOutcome.interrupted if lost else OF_CALLS[Outcome(call.outcome)]
+        lost = call.outcome == CallOutcome.lost or (call.outcome == CallOutcome.running and call.started_at <= oldest)
+        outcome = SpanOutcome.interrupted if lost else OF_CALLS[CallOutcome(call.outcome)]
         ended = None if call.ms is None and not lost else _end_of(call)
         yield Span(
             id=f"call-{call.id}",

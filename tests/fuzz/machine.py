@@ -14,6 +14,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import events, from_schema
 
+from tests.closed import closed
 from tests.fuzz.asking import Asker
 from tests.fuzz.watch import Seen, Watch, headers_of
 from tests.stack import GOAL, ROOT
@@ -84,8 +85,8 @@ def configuration(seed: int, seconds: float | None, examples: int | None, *, mod
 
 
 def document(mode: str) -> dict[str, Any]:
-    """In server mode nobody is let in without a token, so that schemathesis may ask for it."""
-    read = json.loads(FILE.read_text("utf-8"))
+    """With closed enumerations; in server mode nobody is let in without a token, so that schemathesis may ask for it."""
+    read = closed(json.loads(FILE.read_text("utf-8")))
     if mode == "server":
         read["security"] = [each for each in read["security"] if each]
     return read

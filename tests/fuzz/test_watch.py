@@ -56,6 +56,7 @@ def found(watch: Watch, answer: Seen) -> list[str]:
         seen(200, {"markdown": "psycopg2 and SELECT a FROM b"}, GOOD, "read_concept"),
         seen(200, {"access_token": "token-of-mine"}, GOOD, "log_in"),
         seen(404, {**PROBLEM, "detail": f"/{THEIRS} is not here."}, BAD, sent=THEIRS),
+        seen(404, {**PROBLEM, "detail": "/token-of-mine is not here."}, BAD, sent="token-of-mine"),
     ],
 )
 def test_a_right_answer_is_right(watch: Watch, answer: Seen) -> None:

@@ -170,8 +170,9 @@ class Watch:
         for name, written in self._ours.items():
             if any(each in told for each in written):
                 yield f"tells {name}"
+        asked = unquote(seen.url)  # a page names its own address
         for secret, teller in self.secrets.items():
-            if secret in told and seen.operation not in (teller, *TELLS):
+            if secret in told and secret not in asked and seen.operation not in (teller, *TELLS):
                 yield f"repeats a secret that {teller} has told"
         passed_over = OF_THINGS if urlsplit(seen.url).path.startswith(FOR_OPERATORS) else ()
         for name, value in self._foreign.items():

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -14,34 +15,29 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import SMALL
+from tests.pages import shell_blocks
 from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
 from tests.waiting import wait_until
 
-NAME = "client_of_roadmap"
-# Of texts and files, which it does not know as such.
-TEXTS = ("image/svg+xml", "application/x-ndjson", "text/calendar", "text/markdown")
-FILES = ("application/zip", "application/apkg")
-OTHERS = {**dict.fromkeys(TEXTS, "text/plain"), **dict.fromkeys(FILES, "application/octet-stream")}
-OTHER_TYPES = f"content_type_overrides: {json.dumps(OTHERS)}\n"
+NAME = "roadmap_client"
+PAGE = (ROOT / "docs" / "API.md").read_text("utf-8")
+[COMMAND] = [each for each in shell_blocks(PAGE, "Generate a client") if NAME in each]
 
 
-def generated(folder: Path) -> str:
+def generated(folder: Path, url: str) -> str:
     """What the generator says."""
-    config = folder / "config.yaml"
-    config.write_text(OTHER_TYPES)
-    beside = Path(sys.executable).parent  # where it finds ruff
-    command = [str(beside / "openapi-python-client"), "generate", "--meta", "none", "--config", str(config)]
-    command += ["--path", str(ROOT / "web" / "openapi.json"), "--output-path", str(folder / NAME)]
-    environment = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}"}
+    beside = Path(sys.executable).parent  # where it is, and finds ruff
+    environment = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}", "ROADMAP": url}
+    command = ["bash", "-euc", COMMAND]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, shared_embedded: Stack) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("client")
-    said = generated(made)
+    said = generated(made, shared_embedded.url)
     assert "warning" not in said.lower(), said
     assert "error" not in said.lower(), said
     sys.path.insert(0, str(made))
@@ -114,6 +110,12 @@ def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
     done = models.ProgressRequest(status=models.ConceptProgress.DONE)
     assert api("api.learning.set_progress").sync(accepted.id, node.id, client=client, body=done).progress == "done"
 
+    archive = api("api.exporting.export_archive").sync(accepted.id, client=client)
+    assert zipfile.ZipFile(archive.payload).testzip() is None
+    picture = api("api.exporting.export_picture").sync(accepted.id, client=client)
+    assert b"<svg" in picture.payload.getvalue()
+    assert tree.title in api("api.exporting.export_markdown").sync(accepted.id, client=client)
+
 
 def test_what_does_not_fit_comes_back_as_a_typed_problem(client: Any, api: Callable[[str], Any]) -> None:
     models, create = api("models"), api("api.roadmaps.create_roadmap")
@@ -132,6 +134,18 @@ def test_what_does_not_fit_comes_back_as_a_typed_problem(client: Any, api: Calla
     assert picture.parsed.type_ == "/problems/not-found"
     meaning = api("api.documentation.read_problem_type").sync("invalid", client=client)
     assert meaning.remedy
+
+
+def test_a_value_that_comes_later_is_read_like_any_other(api: Callable[[str], Any]) -> None:
+    models = api("models")
+    document = json.loads((ROOT / "web" / "openapi.json").read_text("utf-8"))
+    answer = document["paths"]["/api/v1/roadmaps"]["get"]["responses"]["200"]
+    page = answer["content"]["application/json"]["example"]
+    [known, *_] = models.RoadmapSummaryPage.from_dict(page).items
+    assert isinstance(known.status, models.RoadmapStatus)
+    later = {**page, "items": [{**page["items"][0], "status": "paused"}]}
+    [read] = models.RoadmapSummaryPage.from_dict(later).items
+    assert read.status == "paused"
 
 
 def test_it_reads_every_list(client: Any, api: Callable[[str], Any]) -> None:

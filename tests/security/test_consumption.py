@@ -535,7 +535,7 @@ class TestStreams:
         monkeypatch.setattr(events, "LONGEST_STREAM", 0.0)
         roadmap = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
         answer = client.get(f"{roadmap}/events")
-        assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")
+        assert (answer.status_code, answer.text) == (200, "retry: 2000\n")
 
     @pytest.mark.parametrize("stack", ["server"], indirect=True)  # in embedded mode nobody logs in
     def test_who_has_logged_out_sees_no_more(self, stack: Stack) -> None:

@@ -16,7 +16,7 @@ from core.runtime import Overtaken, session, transaction
 from models.audit import AuditRecord
 from roadmap import audit
 from roadmap.accounts import LOCAL_EMAIL, LOCAL_OWNER
-from roadmap.audit import LONGEST, MOST_DETAILS, Actor, AuditEntry, Outcome, audited, records
+from roadmap.audit import LONGEST, MOST_DETAILS, Actor, AuditEntry, AuditOutcome, audited, records
 
 ADA = Actor(UUID(int=7), "ada@example.org", "192.0.2.1", "request-1")
 
@@ -34,7 +34,7 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
     assert (during.outcome, during.ended_at, during.details) == (None, None, {"search": "abc"})
     after = newest()
     assert after.id == during.id == act.id
-    assert (after.outcome, after.error, after.details) == (Outcome.done, "", {"search": "abc", "count": 3})
+    assert (after.outcome, after.error, after.details) == (AuditOutcome.done, "", {"search": "abc", "count": 3})
     assert (after.actor, after.account_id, after.address, after.request_id) == (
         ADA.name,
         ADA.account_id,
@@ -48,14 +48,14 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
 @pytest.mark.parametrize(
     ("error", "outcome", "told"),
     [
-        (NotFound("There is no such message."), Outcome.refused, "There is no such message."),
-        (Conflict("It is paused already."), Outcome.refused, "It is paused already."),
-        (Unavailable("The broker is away."), Outcome.failed, "The broker is away."),
-        (ZeroDivisionError("secret-of-somebody"), Outcome.failed, ""),
+        (NotFound("There is no such message."), AuditOutcome.refused, "There is no such message."),
+        (Conflict("It is paused already."), AuditOutcome.refused, "It is paused already."),
+        (Unavailable("The broker is away."), AuditOutcome.failed, "The broker is away."),
+        (ZeroDivisionError("secret-of-somebody"), AuditOutcome.failed, ""),
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_what_did_not_go_is_written_down_and_raised(error: Exception, outcome: Outcome, told: str) -> None:
+def test_what_did_not_go_is_written_down_and_raised(error: Exception, outcome: AuditOutcome, told: str) -> None:
     with pytest.raises(type(error)), audited(ADA, "message.retry", "content/1"):
         raise error
     assert (newest().outcome, newest().error) == (outcome, told)
@@ -121,7 +121,7 @@ def test_pages_meet_and_filters_hold() -> None:
     assert [entry.target for entry in (*first.items, *rest.items)] == list("76543210")
     assert rest.next_cursor is None
     assert [entry.target for entry in records(limit=100, action="queue.resume").items] == list("6420")
-    assert [entry.target for entry in records(limit=100, outcome=Outcome.refused).items] == ["7"]
+    assert [entry.target for entry in records(limit=100, outcome=AuditOutcome.refused).items] == ["7"]
 
 
 def test_an_act_is_forgotten_after_a_year() -> None:
@@ -158,7 +158,7 @@ def test_what_was_refused_is_written_down_whatever_becomes_of_the_transaction_ar
     with suppress(Conflict), transaction(), suppress(Conflict) if caught else nullcontext():
         refuse()
     (entry,) = records(limit=10).items
-    assert (entry.outcome, entry.error, entry.details) == (Outcome.refused, "It is over.", {"owner": "Bob", "count": 3})
+    assert (entry.outcome, entry.error, entry.details) == (AuditOutcome.refused, "It is over.", {"owner": "Bob", "count": 3})
     assert (entry.actor, entry.target, entry.ended_at is not None) == (ADA.name, "7", True)
 
 
@@ -175,7 +175,7 @@ def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(client: TestC
     roadmap_id = client.post("/api/v1/roadmaps", json={"goal": "Become a backend engineer in Python"}).json()["id"]
     answer = client.post(f"/api/v1/admin/roadmaps/{roadmap_id}/cancel", json={}, headers=headers)
     assert answer.status_code == 409
-    assert (newest().action, newest().target, newest().outcome) == ("roadmap.cancel", roadmap_id, Outcome.refused)
+    assert (newest().action, newest().target, newest().outcome) == ("roadmap.cancel", roadmap_id, AuditOutcome.refused)
     assert newest().error == answer.json()["detail"]
 
 
@@ -191,7 +191,7 @@ class TestWhoGivesAccess:
             "/api/v1/invitations", json={"email": "ada@example.org"}, headers={"X-Request-ID": "of-this-test"}
         ).json()
         entry = newest()
-        assert (entry.action, entry.target, entry.outcome) == ("invitation.create", "ada@example.org", Outcome.done)
+        assert (entry.action, entry.target, entry.outcome) == ("invitation.create", "ada@example.org", AuditOutcome.done)
         assert (entry.account_id, entry.actor, entry.request_id) == (LOCAL_OWNER, LOCAL_EMAIL, "of-this-test")
         assert entry.details == {"invitation": made["id"]}
         assert made["invitation"] not in entry.model_dump_json()
@@ -200,7 +200,7 @@ class TestWhoGivesAccess:
 
     def test_an_invitation_that_is_not_there(self, client: TestClient) -> None:
         assert client.delete(f"/api/v1/invitations/{new_id()}").status_code == 404
-        assert (newest().action, newest().outcome) == ("invitation.withdraw", Outcome.refused)
+        assert (newest().action, newest().outcome) == ("invitation.withdraw", AuditOutcome.refused)
 
     def test_an_invitation_that_is_sent_again_is_one_act(self, client: TestClient) -> None:
         answers = [client.post("/api/v1/invitations", json={}, headers={"Idempotency-Key": "the-same"}) for _ in range(2)]

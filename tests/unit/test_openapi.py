@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
+from tests.closed import closed
 from web import openapi
 from web.api.documentation import FILE
 from web.endpoint import Endpoint
@@ -137,9 +138,8 @@ def _examples(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any], Any]
 
 
 def _errors(where: str, schema: dict[str, Any], example: Any) -> list[str]:
-    validator = Draft202012Validator(
-        {**schema, "components": DOCUMENT["components"]}, format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
+    whole = closed({**schema, "components": DOCUMENT["components"]})
+    validator = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
     return [f"{where}: {error.json_path}: {error.message}" for error in validator.iter_errors(example)]
 
 

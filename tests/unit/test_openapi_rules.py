@@ -1,14 +1,17 @@
 """The description of the API says of what is sent what the service checks, and of what is answered what is always there."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from core.addresses import Email
 from core.text import CLEAN, Rule, clean
 from roadmap.requests import PRINTABLE, printable
+from tests.closed import closed
 from web import idempotency, openapi
 
 CODES = (*range(0x21), 0x7F, 0x85, 0x9F, 0xA0, *range(0x2000, 0x2070), 0x61C)
@@ -59,6 +62,74 @@ def test_a_link_leads_further_by_an_id_that_the_answer_brings() -> None:
 def test_what_is_sent_as_json_is_not_described_as_text() -> None:
     paths = openapi.document()["paths"]
     assert paths["/openapi.json"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] == {"type": "object"}
+
+
+def _fits(name: str, value: Any, document: dict[str, Any]) -> bool:
+    schema = {"$ref": f"{openapi.SCHEMAS}{name}", "components": document["components"]}
+    return Draft202012Validator(schema).is_valid(value)
+
+
+def test_enumerations_are_open_in_answers_and_closed_in_requests() -> None:
+    document = openapi.document()
+    ours = closed(document)
+    answer = document["paths"]["/api/v1/roadmaps"]["get"]["responses"]["200"]
+    example = answer["content"]["application/json"]["example"]
+    later = {**example, "items": [{**each, "status": "paused"} for each in example["items"]]}
+    assert later["items"]
+    assert _fits("RoadmapSummaryPage", example, ours)
+    assert _fits("RoadmapSummaryPage", later, document)
+    assert not _fits("RoadmapSummaryPage", later, ours)
+    asked = {"goal": "Learn Python", "level": "beginner"}
+    assert _fits("RoadmapRequest", asked, document)
+    assert not _fits("RoadmapRequest", {**asked, "level": "expert"}, document)
+
+
+def test_no_enumeration_of_an_answer_is_closed() -> None:
+    document = openapi.document()
+    schemas = document["components"]["schemas"]
+    enums = {f"{openapi.SCHEMAS}{name}" for name, schema in schemas.items() if "enum" in schema}
+
+    def found(node: Any, where: str) -> Iterator[str]:
+        if isinstance(node, list):
+            for number, each in enumerate(node):
+                yield from found(each, f"{where}/{number}")
+        if isinstance(node, dict):
+            is_open = {"type": "string"} in node.get("anyOf", ())
+            if "enum" in node or node.get("$ref") in enums:
+                yield where
+            for name, each in node.items():
+                if not (name == "anyOf" and is_open) and name not in ("example", "examples"):
+                    yield from found(each, f"{where}/{name}")
+            reference = str(node.get("$ref", "")).removeprefix(openapi.SCHEMAS)
+            if reference in schemas and reference not in seen:
+                seen.add(reference)
+                yield from found(schemas[reference], reference)
+
+    seen: set[str] = set()
+    answers = [
+        response.get("content", {})
+        for item in document["paths"].values()
+        for operation in item.values()
+        for response in operation["responses"].values()
+    ]
+    messages = [each["post"]["requestBody"] for each in document["webhooks"].values()]
+    assert [*found(answers, "answers"), *found(messages, "messages")] == []
+    assert len(seen) > 100
+
+
+def test_names_of_schemas_are_those_of_classes() -> None:
+    """What generators make of them are classes: a module's path in front is nobody's name for one."""
+    names = openapi.document()["components"]["schemas"]
+    assert [name for name in names if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name)] == []
+
+
+def test_what_webhooks_are_sent_has_a_name_like_any_operation() -> None:
+    document = openapi.document()
+    operations = [each for item in document["webhooks"].values() for each in item.values()]
+    names = [each["operationId"] for each in operations]
+    others = [each["operationId"] for item in document["paths"].values() for each in item.values()]
+    assert names
+    assert len({*names, *others}) == len(names) + len(others)
 
 
 def test_a_header_that_is_always_there_is_required() -> None:

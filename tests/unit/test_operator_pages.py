@@ -13,7 +13,7 @@ from core import clock
 from core.runtime import TookTooLong
 from core.texts import ENGLISH, texts
 from roadmap import overseeing
-from roadmap.audit import Action, AuditEntry, Outcome, records
+from roadmap.audit import Action, AuditEntry, AuditOutcome, records
 from tasks.inspection import MessageState, messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
 from tests.cases import try_each
@@ -179,7 +179,7 @@ class TestActs:
     def test_a_queue_is_paused_and_resumed(self, room: TestClient) -> None:
         assert self.do(room, f"{QUEUE}/pause") == "The queue content is paused."
         assert [state.is_paused for state in queue_states()] == [False, True]
-        assert (newest().action, newest().target, newest().outcome) == ("queue.pause", "content", Outcome.done)
+        assert (newest().action, newest().target, newest().outcome) == ("queue.pause", "content", AuditOutcome.done)
         assert self.do(room, f"{QUEUE}/resume", back="overview") == "The queue content is resumed."
         assert [state.is_paused for state in queue_states()] == [False, False]
         assert newest().action == "queue.resume"
@@ -263,7 +263,7 @@ class TestActs:
         assert answer.status_code == 404
         assert "This message is not there any more" in text_of(answer.text)
         assert f'href="{QUEUE}?state=dead"' in answer.text
-        assert (newest().action, newest().outcome) == (f"message.{act}", Outcome.refused)
+        assert (newest().action, newest().outcome) == (f"message.{act}", AuditOutcome.refused)
 
     def test_programs_do_the_same(self, room: TestClient) -> None:
         letters = [dead_letter() for _ in range(4)]
@@ -419,4 +419,4 @@ class TestWords:
     def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
         for words in (RoomWords(ENGLISH), RoomWords(texts("zh-Hans"))):
             assert len({words.state(state) for state in MessageState}) == len(MessageState)
-            assert len({words.outcome(outcome) for outcome in (*Outcome, None)}) == len(Outcome) + 1
+            assert len({words.outcome(outcome) for outcome in (*AuditOutcome, None)}) == len(AuditOutcome) + 1

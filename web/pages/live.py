@@ -39,6 +39,7 @@ CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
 NEW_PLAN = (EventType.outlined, EventType.revised)
 PLAN = "event: plan\ndata: \n\n"  # the same at once
 PICTURE = "event: picture\ndata: \n\n"  # the page fetches it anew, compressed and not too often
+START = RETRY + b"\n"  # by itself, it does not change when htmx comes back: base.html has that
 END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
 
 
@@ -54,9 +55,9 @@ async def watch(call: Call) -> Response:
     try:
         last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     except InTrash:
-        return Response(RETRY + END, media_type="text/event-stream")  # thrown away in another window: nothing more will come
+        return Response(START + END, media_type="text/event-stream")  # thrown away in another window: nothing more will come
     if finished and after >= last_seq:
-        return Response(RETRY + PICTURE.encode() + END, media_type="text/event-stream")
+        return Response(START + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     poller.check_room(call.caller)
@@ -65,7 +66,7 @@ async def watch(call: Call) -> Response:
 
 async def _messages(request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> AsyncGenerator[bytes]:
     """When what is needed is away, the stream ends: the browser comes back, and has lost nothing."""
-    yield RETRY
+    yield START
     last = b""
     try:
         async with aclosing(poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)) as batches:

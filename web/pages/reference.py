@@ -277,8 +277,10 @@ def _innermost(schema: Schema) -> Schema:
 
 
 def _present(schema: Schema) -> Schema:
-    """Of what may be null, what it is otherwise."""
+    """Of what may be null, what it is otherwise; of an enumeration that may grow, what is in it."""
     others = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(others) > 1:
+        others = [each for each in others if each != {"type": "string"}]
     return _resolved(others[0]) if len(others) == 1 else schema
 
 

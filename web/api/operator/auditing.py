@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap import audit
-from roadmap.audit import Outcome
+from roadmap.audit import AuditOutcome
 from web.answering import Reply
 from web.endpoint import Call
 from web.paging import CURSOR, Limit, paged
@@ -17,7 +17,7 @@ class AuditQuery(BaseModel):
     action: Annotated[str, Field(max_length=60, pattern=r"^[a-z.-]*$")] = Field(
         "", description="Only these, such as `queue.pause`."
     )
-    outcome: Outcome | None = Field(None, description="Only those that ended so.")
+    outcome: AuditOutcome | None = Field(None, description="Only those that ended so.")
     cursor: UUID | None = CURSOR
     limit: Limit = 50
 

@@ -11,21 +11,21 @@ from web.api.operator.queues import state_of
 from web.endpoint import Call
 
 
-class Span(StrEnum):
+class Period(StrEnum):
     """How far back."""
 
     hour = "hour"
     day = "day"
 
 
-LENGTHS = {Span.hour: timedelta(hours=1), Span.day: timedelta(days=1)}
+LENGTHS = {Period.hour: timedelta(hours=1), Period.day: timedelta(days=1)}
 EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their length since then
-STEPS = {Span.hour: timedelta(minutes=1), Span.day: timedelta(minutes=15)}
+STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 
 class SpanQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    span: Span = Field(Span.hour, description="The last hour, or the last day.")
+    span: Period = Field(Period.hour, description="The last hour, or the last day.")
 
 
 class TaskRuns(BaseModel):
@@ -83,7 +83,7 @@ def list_tasks(call: Call) -> TaskList:
 
 def read_queue_history(call: Call) -> QueueHistory:
     """Step by step: a minute each of the last hour, a quarter of an hour each of the last day."""
-    span: Span = call.query.span
+    span: Period = call.query.span
     queue = state_of(call.ids["queue"]).name
     runs = task_measures.series(queue, since_of(span), STEPS[span])
     depths = task_measures.depths(queue, since_of(span), STEPS[span])
@@ -95,7 +95,7 @@ def read_queue_history(call: Call) -> QueueHistory:
     )
 
 
-def since_of(span: Span) -> datetime:
+def since_of(span: Period) -> datetime:
     """When its first step begins, which is shown as a whole, so that with the one that is not over there is a whole number of
     them.
     """

@@ -5,7 +5,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from roadmap import audit
-from roadmap.audit import Outcome
+from roadmap.audit import AuditOutcome
 from web.endpoint import Call
 from web.pages.operator.room import address, room_page
 from web.pages.operator.words import ACTIONS
@@ -24,7 +24,7 @@ class AuditQuery(AnyQuery):
 
 def show(call: Call) -> Response:
     query: AuditQuery = call.query
-    outcome = Outcome(query.outcome) if query.outcome in list(Outcome) else None
+    outcome = AuditOutcome(query.outcome) if query.outcome in list(AuditOutcome) else None
     action = query.action if query.action in ACTIONS else ""
     log = audit.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
     kept = {"action": action, "outcome": outcome or ""}
@@ -35,7 +35,7 @@ def show(call: Call) -> Response:
         action=action,
         outcome=outcome,
         actions=sorted(ACTIONS),
-        outcomes=list(Outcome),
+        outcomes=list(AuditOutcome),
         older=address("/admin/audit", **kept, cursor=log.next_cursor) if log.next_cursor else "",
         newest=address("/admin/audit", **kept) if query.cursor else "",
     )

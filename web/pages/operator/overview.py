@@ -17,7 +17,7 @@ from roadmap import task_measures
 from roadmap.execution_log import ledger
 from tasks import inspection
 from tasks.inspection import QueueState, WorkerInfo
-from web.api.operator.measures import STEPS, Span, since_of
+from web.api.operator.measures import STEPS, Period, since_of
 from web.endpoint import Call
 from web.pages.charts import sparkline, throughput
 from web.pages.look import language_of
@@ -27,8 +27,8 @@ from web.pages.operator.words import RoomWords
 from web.pages.page import AnyQuery, is_part
 
 TITLES = {
-    Span.hour: gettext_noop("The last hour, by the minute"),
-    Span.day: gettext_noop("The last day, by quarters of an hour"),
+    Period.hour: gettext_noop("The last hour, by the minute"),
+    Period.day: gettext_noop("The last day, by quarters of an hour"),
 }
 
 
@@ -38,7 +38,7 @@ class OverviewQuery(AnyQuery):
     """
 
     live: str = ""
-    span: Span = Span.hour
+    span: Period = Period.hour
     did: str = ""
     count: int = 0
     queue: str = ""
@@ -58,7 +58,7 @@ class History:
 
     queue: str
     waiting: Markup
-    charts: list[tuple[Span, str, Markup, Sequence[task_measures.Point]]]
+    charts: list[tuple[Period, str, Markup, Sequence[task_measures.Point]]]
 
 
 def show(call: Call) -> Response:
@@ -84,17 +84,17 @@ def _broker() -> Broker | None:
 
 def _measured(call: Call) -> dict[str, Any]:
     words = texts(language_of(call.request))
-    span: Span = call.query.span
-    spans = {each: address("/admin", span=each, live=call.query.live) for each in Span}
+    span: Period = call.query.span
+    spans = {each: address("/admin", span=each, live=call.query.live) for each in Period}
     histories = [_history(RoomWords(words), name) for name in sorted(inspection.QUEUES)]
     return {"histories": histories, "tasks": task_measures.per_task(since_of(span)), "span": span, "spans": spans}
 
 
 def _history(words: RoomWords, queue: str) -> History:
-    depths = task_measures.depths(queue, since_of(Span.hour), STEPS[Span.hour])
+    depths = task_measures.depths(queue, since_of(Period.hour), STEPS[Period.hour])
     waiting = sparkline([depth.ready for depth in depths], words.waiting(depths))
-    charts: list[tuple[Span, str, Markup, Sequence[task_measures.Point]]] = []
-    for span in Span:
+    charts: list[tuple[Period, str, Markup, Sequence[task_measures.Point]]] = []
+    for span in Period:
         points = task_measures.series(queue, since_of(span), STEPS[span])
         title = words.texts.gettext(TITLES[span])
         drawn = throughput(points, words.chart(f"{queue}: {title}", points), f"{queue}-{span}")
@@ -104,4 +104,4 @@ def _history(words: RoomWords, queue: str) -> History:
 
 def _switch(query: OverviewQuery) -> str:
     """Where the page is live, or is so no more."""
-    return address("/admin", span="" if query.span is Span.hour else query.span, live="" if query.live == "off" else "off")
+    return address("/admin", span="" if query.span is Period.hour else query.span, live="" if query.live == "off" else "off")

@@ -7,7 +7,7 @@ from gettext import NullTranslations
 
 from core import clock
 from core.texts import gettext_noop
-from roadmap.audit import Action, Outcome
+from roadmap.audit import Action, AuditOutcome
 from roadmap.task_measures import DepthPoint
 from tasks.inspection import MessageState
 from web.pages.charts import Step, Words
@@ -22,9 +22,9 @@ STATES = {  # in the order of the tabs
 }
 QUEUES = {"content": gettext_noop("Roadmaps"), "logs": gettext_noop("Logs and upkeep")}
 OUTCOMES = {
-    Outcome.done: gettext_noop("Done"),
-    Outcome.refused: gettext_noop("Refused"),
-    Outcome.failed: gettext_noop("Failed"),
+    AuditOutcome.done: gettext_noop("Done"),
+    AuditOutcome.refused: gettext_noop("Refused"),
+    AuditOutcome.failed: gettext_noop("Failed"),
     None: gettext_noop("Not known"),
 }
 ACTIONS = {
@@ -63,7 +63,7 @@ class RoomWords:
         """What it is for."""
         return self.texts.gettext(QUEUES[name]) if name in QUEUES else name
 
-    def outcome(self, of: Outcome | None) -> str:
+    def outcome(self, of: AuditOutcome | None) -> str:
         return self.texts.gettext(OUTCOMES[of])
 
     def action(self, name: str) -> str:

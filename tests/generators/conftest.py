@@ -1,0 +1,26 @@
+"""What npm brings for these tests, as tests/generators/package-lock.json names it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.stack import ROOT
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    """The folder `node_modules`."""
+    command = [ROOT / "scripts" / "lint_openapi.sh", "--bring"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if done.stdout.startswith("NOT RUN"):
+        pytest.skip(done.stdout)
+    return ROOT / ".venv" / "generators" / "node_modules"
+
+
+@pytest.fixture
+def project(modules: Path, tmp_path: Path) -> Path:
+    """A folder in which Node finds them."""
+    (tmp_path / "node_modules").symlink_to(modules)
+    return tmp_path
