@@ -257,7 +257,7 @@ def _built_in(contents: Answer) -> Answer:
 
 def learn(story: Story, roadmap: str, concept: str) -> None:
     call = partial(story.call, roadmap_id=roadmap, concept_id=concept)
-    call("set_progress", {"status": "learning"})
+    call("set_progress", {"progress": "learning"})
     call("set_notes", {"notes": "Salt makes the net tighter."})
     call("read_notes")
     call("read_progress")
@@ -267,7 +267,7 @@ def learn(story: Story, roadmap: str, concept: str) -> None:
     call("read_attempt", attempt_id=attempt["id"])
     tree = story.call("read_roadmap", roadmap_id=roadmap)
     story.call(
-        "set_progress", {"status": "done"}, roadmap_id=roadmap, concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"]
+        "set_progress", {"progress": "done"}, roadmap_id=roadmap, concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"]
     )
     due = story.call("list_reviews", until=lambda found: found["items"])["items"][0]
     story.call("check_review", {"chosen": [2]}, card_id=due["id"])

@@ -112,7 +112,7 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
     Raises Malformed, Unsupported, TooLarge, TooSlow.
     """
     content = b""
-    if _is_optional(model) and not (content := await read_body(request, most)):
+    if is_optional(model) and not (content := await read_body(request, most)):
         return content
     content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if content_type.strip() != "application/json" and not content_type.strip().endswith("+json"):
@@ -151,7 +151,7 @@ def can_parse_inline(content: bytes) -> bool:
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
     """Raises Malformed, Invalid."""
-    if not content and _is_optional(model):
+    if not content and is_optional(model):
         return model()
     if not content:
         raise Malformed("The body is empty; this needs one in JSON.")
@@ -195,8 +195,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @lru_cache
-def _is_optional(model: type[BaseModel]) -> bool:
-    return not any(field.is_required() for field in model.model_fields.values())
+def is_optional(model: type[BaseModel]) -> bool:
+    """Whether it may be left out: nothing of it has to be sent."""
+    try:
+        model()
+    except (ValidationError, Invalid):
+        return False
+    return True
 
 
 async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:

@@ -33,7 +33,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "create_roadmap": {"goal": GOAL, "review": True},
     "revise_plan": {"feedback": "less of everything"},
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
-    "set_progress": {"status": "learning"},
+    "set_progress": {"progress": "learning"},
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},

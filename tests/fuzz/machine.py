@@ -33,6 +33,7 @@ REFUSED = {
     "register": "the password is a common one",
     "change_password": "the same",
     "delete_me": "the password is not that of the account",
+    "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
 NEEDS_A_MODEL = {

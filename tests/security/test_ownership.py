@@ -92,7 +92,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     RoadmapRequest: {"goal": GOAL},
     KeyRequest: {"name": "another"},
     InvitationRequest: {},
-    ProgressRequest: {"status": "done"},
+    ProgressRequest: {"progress": "done"},
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
     ScheduleRequest: {"hours_per_week": 5, "deadline": None, "begins_on": None},
@@ -120,7 +120,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/review/{card_id}/check": {"chosen": "0"},
     "/review/{card_id}": {"rating": "good", "reviews": "0"},
     LESSON + "/upgrade": {},
-    LESSON + "/progress": {"status": "done"},
+    LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},

@@ -55,7 +55,7 @@ class TestKnownAlready:
 
     def test_what_has_changed_is_sent(self, client: TestClient, roadmap: str, concept: str) -> None:
         tag = client.get(roadmap).headers["etag"]
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         changed = client.get(roadmap, headers={"If-None-Match": tag})
         assert changed.status_code == 200
         assert changed.headers["etag"] != tag

@@ -299,6 +299,8 @@ def _type(schema: Schema) -> str:
 
 def _rules(schema: Schema) -> Iterator[str]:
     outer, inner = _resolved(schema), _present(_resolved(schema))
+    if outer.get("deprecated"):
+        yield "deprecated"
     if "const" in inner:
         yield f"always {_shown(inner['const'])}"
     if "enum" in _innermost(inner):
