@@ -32,6 +32,7 @@ Names = dict[str, str]
 GOAL = "Become a backend engineer in Python"  # which the catalogue has as well: a copied example works without a model
 ADA = {"email": "ada@example.org", "password": "your long passphrase"}
 ANOTHER = "another long passphrase"  # of hers, later
+ADA_NOW = "ada.lovelace@example.org"  # her address, later
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
 AGENT = "curl/8.14.1"
 HOOK = "https://example.org/hooks/roadmap"
@@ -356,6 +357,7 @@ def leave(story: Story) -> None:
     call("delete_for_ever", roadmap_id=unwanted)
     changed = {"current_password": ADA["password"], "new_password": ANOTHER, "revoke_keys": True}
     story.token = call("change_password", changed)["access_token"]
+    story.token = call("change_email", {"email": ADA_NOW, "password": ANOTHER})["access_token"]
     call("order_export", {})
     call("read_export", until=is_("ready"))
     call("download_export")
@@ -365,17 +367,18 @@ def leave(story: Story) -> None:
 def oversee(story: Story, admin: str) -> None:
     """What an operator does meanwhile, for a person who has stopped something by mistake."""
     call = story.call
-    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA["email"]})["items"]
+    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA_NOW})["items"]
     roadmap = found[0]["id"]
     call("read_overseen", as_=admin, roadmap_id=roadmap)
     call("read_overseen_trace", as_=admin, roadmap_id=roadmap)
     call("retry_overseen", {}, as_=admin, roadmap_id=roadmap)
     call("cancel_overseen", {}, as_=admin, roadmap_id=roadmap)
+    call("transfer_roadmaps", {"owner": ADA_NOW, "new_owner": ADMIN["email"]}, as_=admin)
 
 
 def delete_account(story: Story) -> None:
     password = {"password": ANOTHER}
-    story.token = story.call("log_in", {"email": ADA["email"], **password})["access_token"]
+    story.token = story.call("log_in", {"email": ADA_NOW, **password})["access_token"]
     story.call("delete_me", password)
 
 

@@ -28,6 +28,8 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "register": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "log_in": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "change_password": {"current_password": "nobody has this one", "new_password": "seven unrelated paper boats"},
+    "change_email": {"email": "another@example.org", "password": "nobody has this one"},
+    "transfer_roadmaps": {"owner": "somebody@example.org", "new_owner": "nobody@example.org"},
     "delete_me": {"password": "nobody has this one"},
     "create_key": {"name": "a key"},
     "create_roadmap": {"goal": GOAL, "review": True},
