@@ -21,7 +21,7 @@ from models.roadmaps import Concept, Content, ContentVersion
 from roadmap import reviewing
 from roadmap.notes import notes_tag
 from roadmap.outline import FIRST_ONLY, ContentKind, Level, Quiz
-from roadmap.ownership import owned
+from roadmap.ownership import lock_account, owned
 from roadmap.quizzes import GradedQuestion, grade, grade_all, written_quiz
 from roadmap.requests import PRINTABLE, LanguageTag, Number
 from roadmap.statuses import ConceptProgress
@@ -126,6 +126,10 @@ class Profile(BaseModel):
     )
 
 
+class ProfilePatch(Profile):
+    """What of the profile is to be another (RFC 7396): what is left out stays; null: not said."""
+
+
 def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:
     """The questions of what is done come back for review from now on. Raises NotFound."""
     other = Concept.progress != request.progress  # to say the same twice is no progress
@@ -228,6 +232,14 @@ def save_profile(owner_id: UUID, profile: Profile) -> Profile:
     with transaction():
         Account.update(profile=profile.model_dump(mode="json")).where(Account.id == owner_id).execute()
     return profile
+
+
+def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
+    """What the patch names. Two at once, of different fields, both count."""
+    with transaction():
+        lock_account(owner_id)
+        named = patch.model_dump(exclude_unset=True)
+        return save_profile(owner_id, read_profile(owner_id).model_copy(update=named))
 
 
 def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:

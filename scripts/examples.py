@@ -167,6 +167,7 @@ def manage(story: Story) -> None:
     call("read_key", key_id=key["id"])
     call("revoke_key", key_id=key["id"])
     call("save_profile", {"level": "beginner", "hours_per_week": 6, "language": "en", "resource_language": None})
+    call("patch_profile", {"hours_per_week": 5, "resource_language": None})
     call("read_profile")
 
 
@@ -308,6 +309,7 @@ def tell(story: Story, url: str) -> None:
     call("read_webhook", webhook_id=webhook)
     changed = {"url": url, "events": events[:1], "description": "Posts to the team's chat", "enabled": True}
     call("change_webhook", changed, webhook_id=webhook)
+    call("patch_webhook", {"description": "Posts to the bakers' chat"}, webhook_id=webhook)
     call("rotate_webhook_secret", {}, webhook_id=webhook)
     sent = call("test_webhook", {}, webhook_id=webhook)["id"]
     call("list_deliveries", webhook_id=webhook, until=lambda page: page["items"][0]["status"] == "delivered")

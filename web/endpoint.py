@@ -127,7 +127,7 @@ class Endpoint:
     @property
     def has_tag(self) -> bool:
         """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
-        return self.method in ("GET", "PUT") and not self.is_async and self.media_type != "text/plain"
+        return self.method in ("GET", "PUT", "PATCH") and not self.is_async and self.media_type != "text/plain"
 
     async def handle(self, request: Request) -> Response:
         check_host(request)
@@ -210,7 +210,9 @@ class Endpoint:
     def _done(self, call: Call) -> Response:
         handler: Any = self.handler
         may_be_kept = not (self.public or self.login_only)
-        return answered(call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method == "PUT")
+        return answered(
+            call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method in ("PUT", "PATCH")
+        )
 
     def _has_condition(self, request: Request) -> bool:
         is_change = request.method not in ("GET", "HEAD")

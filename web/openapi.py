@@ -46,6 +46,7 @@ from web.routes import ENDPOINTS
 EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
+PATCH = "application/merge-patch+json"  # RFC 7396
 
 Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
@@ -88,7 +89,8 @@ REQUEST_HEADERS = {
     "Last-Event-ID": ({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The number of the last event that was seen."),
     "Prefer": (
         {"type": "string"},
-        "`wait=N`: answer when it is done, if that is within N seconds (at most 60). What is not understood is passed over.",
+        "`wait=N`: answer when it is done, if that is within N seconds (at most 60). `return=minimal`: without links. "
+        "What is not understood is passed over.",
     ),
 }
 ANSWER_HEADERS = {
@@ -232,7 +234,10 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
         operation["parameters"] = parameters
     if endpoint.body is not None:
         content = {"schema": schemas.ref(endpoint.body, "validation")} | _example(example.get("request"))
-        operation["requestBody"] = {"required": not is_optional(endpoint.body), "content": {JSON: content}}
+        operation["requestBody"] = {
+            "required": not is_optional(endpoint.body),
+            "content": {PATCH if endpoint.method == "PATCH" else JSON: content},
+        }
     operation["responses"] = dict(_responses(endpoint, schemas, example.get("responses", {})))
     return operation
 
@@ -302,7 +307,7 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
         yield "ETag"
     if "cursor" in endpoint.query.model_fields:
         yield "Link"
-    if "Prefer" in endpoint.reads and status == HTTPStatus.CREATED:
+    if "Prefer" in endpoint.reads:
         yield "Preference-Applied"
     if endpoint.takes_key and not endpoint.has_secret:
         yield "Idempotency-Replayed"

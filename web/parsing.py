@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -88,10 +88,21 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
         raise Invalid(f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} characters.")
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
-    twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name, count in counts.items() if count > 1)
+    lists = _lists(model)
+    several = (name for name, count in counts.items() if count > 1 and name not in lists)
+    twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name in several)
     if twice:
         raise Invalid("The query does not fit.", fields=twice[:20])
-    return _query(model, dict(given))
+    listed = {
+        name: [each for other, text in given if other == name for each in text.split(",")] for name in lists & counts.keys()
+    }
+    return _query(model, {**dict(given), **listed})
+
+
+@lru_cache
+def _lists(model: type[BaseModel]) -> frozenset[str]:
+    """Parameters that may have several values: said several times, or separated by commas."""
+    return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is list)
 
 
 @lru_cache
@@ -99,7 +110,7 @@ def _of_nothing(model: type[BaseModel]) -> BaseModel:
     return _query(model, {})
 
 
-def _query(model: type[BaseModel], given: dict[str, str]) -> BaseModel:
+def _query(model: type[BaseModel], given: Mapping[str, str | list[str]]) -> BaseModel:
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -246,7 +257,7 @@ def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError
 def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
     """A JSON pointer (RFC 6901) into the document, or the name of a parameter."""
     if prefix == "?":
-        return "?" + ".".join(str(part) for part in location)
+        return "?" + "".join(str(part) for part in location[:1])  # also of one of several values
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in _there(location, document))
     return "".join(f"/{part}" for part in parts)
 

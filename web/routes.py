@@ -9,7 +9,16 @@ from roadmap.audit import AuditLog
 from roadmap.contents import VersionDetail, VersionDiff, Versions
 from roadmap.formats import LARGEST
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
-from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
+from roadmap.learning import (
+    Attempt,
+    AttemptRequest,
+    Attempts,
+    LearnerConcept,
+    NotesRequest,
+    Profile,
+    ProfilePatch,
+    ProgressRequest,
+)
 from roadmap.log_search import LogEntry
 from roadmap.overseeing import OverseenDetail, OverseenList
 from roadmap.portable import PortableRoadmap
@@ -33,6 +42,7 @@ from roadmap.webhooks import (
     WebhookChange,
     WebhookInfo,
     WebhookList,
+    WebhookPatch,
     WebhookRequest,
     WebhookWithSecret,
 )
@@ -142,7 +152,7 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/export.ics", exporting.export_calendar, "Take a roadmap along as a calendar", None, media_type=exporting.MEDIA_TYPES["ics"]),
     Endpoint("GET", ROADMAP + "/export.apkg", exporting.export_cards, "Take its questions along for Anki", None, media_type=exporting.MEDIA_TYPES["apkg"], raises=(Conflict,)),
     Endpoint("POST", API + "/imports", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
-    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
+    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",), raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
@@ -184,10 +194,12 @@ ENDPOINTS = (
     Endpoint("GET", "/calendars/{token}/roadmap.ics", sharing.follow_calendar, "Follow a plan in a calendar", None, public=True, media_type=exporting.MEDIA_TYPES["ics"], raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
+    Endpoint("PATCH", API + "/profile", learning.patch_profile, "Change a part of my profile", Profile, body=ProfilePatch, current=learning.read_profile),
     Endpoint("POST", API + "/webhooks", webhooks.create_webhook, "Make a webhook", WebhookWithSecret, body=WebhookRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", API + "/webhooks", webhooks.list_webhooks, "List my webhooks", WebhookList),
     Endpoint("GET", WEBHOOK, webhooks.read_webhook, "Read a webhook", WebhookInfo),
     Endpoint("PUT", WEBHOOK, webhooks.change_webhook, "Change a webhook", WebhookInfo, body=WebhookChange, current=webhooks.read_webhook, confirms=True),
+    Endpoint("PATCH", WEBHOOK, webhooks.patch_webhook, "Change a part of a webhook", WebhookInfo, body=WebhookPatch, current=webhooks.read_webhook, confirms=True),
     Endpoint("DELETE", WEBHOOK, webhooks.delete_webhook, "Delete a webhook", None, status=204, current=webhooks.read_webhook),
     Endpoint("POST", WEBHOOK + "/secret", webhooks.rotate_webhook_secret, "Make its secret anew", WebhookWithSecret, body=NoBody, current=webhooks.read_webhook, has_secret=True),
     Endpoint("POST", WEBHOOK + "/test", webhooks.test_webhook, "Send a test to a webhook", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),

@@ -44,6 +44,8 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "rate_review": {"rating": "good", "reviews": 0},
     "create_link": {"purpose": "reading"},
     "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # where nobody listens
+    "patch_profile": {"level": "advanced"},
+    "patch_webhook": {"enabled": True},
     "change_webhook": {"url": "http://127.0.0.1:65535/hook", "events": ["roadmap.ready"], "enabled": True},
 }
 PATIENCE = 20  # seconds for an answer

@@ -35,6 +35,7 @@ REFUSED = {
     "change_email": "the password is not that of the account, and the address may be taken",
     "transfer_roadmaps": "the accounts have to be there",
     "delete_me": "the password is not that of the account",
+    "list_roadmaps": "a cursor is of one order",
     "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
@@ -239,6 +240,7 @@ DECISIONS = (
     "upgrade_concept",
     "restore_version",
     "change_webhook",
+    "patch_webhook",
 )
 
 

@@ -34,7 +34,7 @@ from roadmap.briefs import DesignBrief
 from roadmap.catalogue import Catalogue
 from roadmap.creating import create_many, new_roadmap
 from roadmap.invitations import InvitationRequest
-from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
+from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProfilePatch, ProgressRequest
 from roadmap.outline import Level, Outline
 from roadmap.portable_rules import RoadmapFile
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
@@ -43,7 +43,7 @@ from roadmap.reviewing import ReviewCheck, ReviewRequest
 from roadmap.secret_links import LinkRequest
 from roadmap.statuses import RoadmapStatus
 from roadmap.transferring import TransferRequest
-from roadmap.webhooks import WebhookChange, WebhookRequest
+from roadmap.webhooks import WebhookChange, WebhookPatch, WebhookRequest
 from tasks import content
 from tasks.inspection import dead_letters
 from tasks.queues import RETRIES, content_queue
@@ -101,9 +101,11 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ReviewCheck: {"chosen": [0]},
     ReviewRequest: {"rating": "good", "reviews": 0},
     Profile: {"level": "advanced"},
+    ProfilePatch: {"level": "advanced"},
     LinkRequest: {"purpose": "reading"},
     WebhookRequest: {"url": CLOSED_PORT},
     WebhookChange: {"url": CLOSED_PORT, "events": ["roadmap.failed"], "enabled": False},
+    WebhookPatch: {"events": ["roadmap.failed"], "enabled": False},
     DeadLettersRequest: {},
     RoadmapFile: DOCUMENT,
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},

@@ -234,7 +234,9 @@ def test_an_event_that_is_not_there_yet_is_no_place_to_go_on_from(client: TestCl
     """It is one of another roadmap; everything until there would be passed over."""
     path = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
     answer = client.get(f"{path}/events", headers={"Last-Event-ID": "96"})
-    assert problem(answer) == (422, "/problems/invalid")
+    assert problem(answer) == (409, "/problems/conflict")
+    assert answer.json()["errors"][0]["parameter"] == "Last-Event-ID"
+    assert "Read the roadmap again, and follow it without Last-Event-ID." in answer.json()["detail"]
     assert "the newest is" in answer.json()["errors"][0]["detail"]
 
 

@@ -258,3 +258,18 @@ class TestProfile:
     def test_what_does_not_fit_is_refused(self, client: TestClient, field: dict) -> None:
         assert client.put(f"{API}/profile", json=field).status_code == 422
         assert client.get(f"{API}/profile").json()["level"] is None
+
+    def test_a_part_of_it_is_changed_by_a_merge_patch(self, client: TestClient) -> None:
+        said = {"level": "advanced", "hours_per_week": 12, "language": "zh-Hans", "resource_language": "en"}
+        tag = client.put(f"{API}/profile", json=said).headers["etag"]
+        merge = {"Content-Type": "application/merge-patch+json"}
+        for patch in ({"hours_per_week": 3}, {"language": None, "level": "beginner"}, {}):
+            said |= patch
+            answer = client.patch(f"{API}/profile", json=patch, headers=merge)
+            assert (answer.status_code, answer.json()) == (200, said)
+            assert answer.headers["etag"] == client.get(f"{API}/profile").headers["etag"]
+        assert client.patch(f"{API}/profile", json={"level": None}, headers={**merge, "If-Match": tag}).status_code == 412
+        for wrong in ({"hours_per_week": 81}, {"colour": "red"}, []):
+            assert client.patch(f"{API}/profile", json=wrong, headers=merge).status_code == 422
+        assert client.patch(f"{API}/profile", content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
+        assert client.get(f"{API}/profile").json() == said
