@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cli.telling import json_option, say, show, table
 from core.addresses import Email
-from roadmap import accounts, invitations
+from roadmap import accounts, invitations, transferring
 from roadmap.audit import Action, Actor, audited
 from roadmap.invitations import InvitationRequest
 from web import tokens
@@ -47,7 +47,7 @@ password_option = click.option(
 
 @click.group()
 def users() -> None:
-    """List, add and invite people, make administrators, set forgotten passwords, shut somebody out."""
+    """List, add and invite people, make administrators, set forgotten passwords, shut somebody out, transfer roadmaps."""
 
 
 @users.command("list")
@@ -106,6 +106,16 @@ def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> Non
     say(f"{email} has a new password and can log in.", as_json, {"email": email, "password": "new"})
 
 
+@users.command("email")
+@email_argument
+@click.argument("new", callback=_address)
+@json_option
+def email_(email: str, new: str, as_json: bool) -> None:
+    """Give an account another address, NEW. All its logins end; its keys stay."""
+    accounts.set_email(email, new, Actor.of_command_line())
+    say(f"{new} is the address of the account now; all its logins have ended.", as_json, {"email": new})
+
+
 @users.command()
 @email_argument
 @click.option("--remove", is_flag=True, help="Make it an ordinary account again.")
@@ -148,6 +158,16 @@ def disable(email: str, as_json: bool) -> None:
     with _noted(Action.user_disable, email):
         accounts.disable(email)
     say(f"{email} is shut out.", as_json, {"email": email, "disabled": True})
+
+
+@users.command()
+@click.argument("owner", metavar="FROM")
+@click.argument("new_owner", metavar="TO")
+@json_option
+def transfer(owner: str, new_owner: str, as_json: bool) -> None:
+    """Make all roadmaps of the account FROM those of TO: of somebody who leaves, or of embedded mode (local@localhost)."""
+    made = transferring.transfer(owner, new_owner, Actor.of_command_line())
+    say(f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: {made.roadmaps}", as_json, made)
 
 
 def _noted(action: Action, email: str, **details: bool) -> Any:

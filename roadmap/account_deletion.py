@@ -21,6 +21,7 @@ from models.roadmaps import Roadmap
 from models.spending import ModelCall, Spending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap import decisions
+from roadmap.audit import Action
 from roadmap.statuses import BEING_MADE
 from roadmap.steps import Step
 
@@ -92,8 +93,18 @@ def _delete_part(account: Account) -> bool:
     Invitation.delete().where((Invitation.used_by == account.id) | sent_before).execute()
     AuditRecord.update(actor=str(account.id)).where(AuditRecord.account_id == account.id).execute()
     AuditRecord.update(target=str(account.id)).where(AuditRecord.target == account.email).execute()
+    _forget_former_addresses(account)
     Account.delete().where(Account.id == account.id).execute()  # and with it what is left, by its foreign keys
     return False
+
+
+def _forget_former_addresses(account: Account) -> None:
+    """In the audit log, which keeps each change at least as long as what was done under the address before it."""
+    changes = (AuditRecord.action == Action.user_email) & (AuditRecord.target == str(account.id))
+    for change in list(AuditRecord.select().where(changes)):
+        earlier = (AuditRecord.target == change.details["before"]) & (AuditRecord.id < change.id)
+        AuditRecord.update(target=str(account.id)).where(earlier).execute()
+    AuditRecord.update(details={}).where(changes).execute()
 
 
 def _delete_rows(table: type[Identified], which: Any) -> int:

@@ -22,6 +22,7 @@ from models.exports import AccountExport
 from roadmap import api_keys, invitations, passwords, sessions
 from roadmap.account_deletion import RETURN, may_return
 from roadmap.api_keys import Scope
+from roadmap.audit import Action, Actor, audited
 from roadmap.ownership import lock_account
 from roadmap.principals import Principal, confirm
 from roadmap.sessions import Device, Login
@@ -75,6 +76,15 @@ class PasswordChange(BaseModel):
     cookie: WithCookie = False
 
 
+class EmailChange(BaseModel):
+    """To another address."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email = Field(description="The new one, which has no account yet.")
+    password: Password = Field(description="The password of the account.")
+    cookie: WithCookie = False
+
+
 class DeletionRequest(BaseModel):
     """That it is the person who wants it."""
 
@@ -95,6 +105,14 @@ class ToBeDeleted(Conflict):
         at = delete_at.isoformat(timespec="seconds")
         super().__init__(f'This account will be deleted at {at}. To restore it, log in with "restore": true before then.')
         self.delete_at = delete_at
+
+
+class AddressTaken(Conflict):
+    """An account has this address already."""
+
+    def __init__(self) -> None:
+        taken = FieldError("/email", "is registered already")
+        super().__init__("There is an account with this address.", fields=(taken,))
 
 
 class LastAdministrator(Conflict):
@@ -138,8 +156,7 @@ def register(registration: Registration, invitation_id: UUID | None, device: Dev
                 invitations.redeem(invitation_id, account)
             return _user(account), sessions.begin(account, device)
     except peewee.IntegrityError:
-        taken = FieldError("/email", "is registered already")
-        raise Conflict("There is an account with this address.", fields=(taken,)) from None
+        raise AddressTaken from None
 
 
 def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
@@ -173,6 +190,23 @@ def change_password(principal: Principal, change: PasswordChange, device: Device
         if change.revoke_keys:
             api_keys.revoke_all(account.id)
         return _user(account), sessions.begin(account, device)
+
+
+def change_email(principal: Principal, change: EmailChange, device: Device, actor: Actor) -> tuple[User, Login]:
+    """End all sessions of the account and begin a new one, as a new password does. Slow by design.
+
+    Raises Invalid, Unauthenticated, Conflict, AddressTaken.
+    """
+    before = _get(principal.account_id)
+    password = change.password.get_secret_value()
+    if not passwords.matches(before.password_hash, password):
+        raise Unauthenticated("The current password is wrong.")
+    passwords.check(password, change.email, before.name)  # it may be little more than the new address
+    with transaction():
+        account = confirm(principal)
+        if (account.password_hash, account.email) != (before.password_hash, before.email):
+            raise Conflict("The account has been changed meanwhile. Log in again.")
+        return _user(_readdressed(account, change.email, actor)), sessions.begin(account, device)
 
 
 def delete(principal: Principal, request: DeletionRequest) -> Deletion:
@@ -220,7 +254,10 @@ def ensure_first_admin() -> None:
     email = settings.admin_email
     with session():
         account = Account.get_or_none(Account.email == email)
-    if account is None:
+        others = Account.select().where(Account.is_admin, Account.disabled_at.is_null()).exists()
+    if account is None and others:  # the first one may have another address by now, and another password
+        logger.warning("ADMIN_EMAIL is passed over, as there is an administrator; `roadmap users add --admin` makes another")
+    elif account is None:
         with suppress(Conflict):  # another process was quicker
             add(email, settings.admin_password.get_secret_value(), is_admin=True)
     elif not account.is_admin:
@@ -253,6 +290,12 @@ def set_password(email: str, password: str, *, revoke_keys: bool = False) -> Non
         sessions.end_all(account.id)
         if revoke_keys:
             api_keys.revoke_all(account.id)
+
+
+def set_email(email: str, new: str, actor: Actor) -> None:
+    """For operators: ends all sessions of the account. Raises NotFound, AddressTaken."""
+    with transaction():
+        _readdressed(_locked(email), in_one_spelling(new), actor)
 
 
 def end_all_logins(email: str) -> None:
@@ -344,6 +387,19 @@ def _locked(email: str) -> Account:
     account = lock_account(by_email(email).id)
     if account is None:
         raise NotFound(f"There is no account with the address {email.lower()}.")
+    return account
+
+
+def _readdressed(account: Account, email: str, actor: Actor) -> Account:
+    """With another address. Its row is held. Raises AddressTaken."""
+    with audited(actor, Action.user_email, str(account.id), {"before": account.email, "after": email}):
+        try:
+            with transaction():  # a savepoint: who asks for the same address at this moment may be quicker
+                Account.update(email=email).where(Account.id == account.id).execute()
+        except peewee.IntegrityError:
+            raise AddressTaken from None
+    sessions.end_all(account.id)
+    account.email = email
     return account
 
 

@@ -107,8 +107,9 @@ def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
     return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
-def last_seqs(roadmap_ids: Collection[UUID]) -> dict[UUID, int]:
-    """The number of each roadmap's newest event; one query for all of them. What is in the trash is left out."""
+def last_seqs(roadmap_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """The number of the newest event, by roadmap and owner; one query for all. What is in the trash is left out."""
     there = Roadmap.id.in_(list(roadmap_ids)) & Roadmap.trashed_at.is_null()
     with session():
-        return dict(Roadmap.select(Roadmap.id, Roadmap.last_seq).where(there).tuples())
+        found = Roadmap.select(Roadmap.id, Roadmap.owner, Roadmap.last_seq).where(there).tuples()
+        return {(roadmap_id, owner_id): seq for roadmap_id, owner_id, seq in found}

@@ -4,14 +4,14 @@ None of it is part of the making: it needs no worker and appends no event, and i
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core import clock
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.ids import new_id
 from core.numbers import WHOLE
 from core.runtime import session, transaction
@@ -21,7 +21,7 @@ from models.roadmaps import Concept, Content, ContentVersion
 from roadmap import reviewing
 from roadmap.notes import notes_tag
 from roadmap.outline import FIRST_ONLY, ContentKind, Level, Quiz
-from roadmap.ownership import owned
+from roadmap.ownership import lock_account, owned
 from roadmap.quizzes import GradedQuestion, grade, grade_all, written_quiz
 from roadmap.requests import PRINTABLE, LanguageTag, Number
 from roadmap.statuses import ConceptProgress
@@ -34,8 +34,31 @@ MOST_QUESTIONS = 200
 class ProgressRequest(BaseModel):
     """How far the learner is with a concept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    status: ConceptProgress = Field(description="It can be set to any of these at any time.")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1})
+    progress: ConceptProgress = Field(
+        default_factory=lambda: ConceptProgress.todo,  # no default for clients: one of both names has to be there
+        description="It can be set to any of these at any time.",
+    )
+    status: ConceptProgress = Field(
+        default_factory=lambda: ConceptProgress.todo,
+        deprecated=True,
+        description="What `progress` was called before: send that. Both may be there only if they are the same.",
+    )
+
+    @model_validator(mode="after")
+    def _under_one_name(self) -> Self:
+        given = {name: self.__dict__[name] for name in ("progress", "status") if name in self.model_fields_set}
+        if not given:
+            raise Invalid("Some fields do not fit.", fields=(FieldError("/progress", "is required"),))
+        if len(set(given.values())) > 1:
+            rule = "differs from {}, its {} name: send progress alone"
+            differing = (
+                FieldError("/progress", rule.format("status", "old")),
+                FieldError("/status", rule.format("progress", "new")),
+            )
+            raise Invalid("Some fields do not fit.", fields=differing)
+        self.__dict__["progress"] = next(iter(given.values()))
+        return self
 
 
 class NotesRequest(BaseModel):
@@ -103,15 +126,19 @@ class Profile(BaseModel):
     )
 
 
+class ProfilePatch(Profile):
+    """What of the profile is to be another (RFC 7396): what is left out stays; null: not said."""
+
+
 def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:
     """The questions of what is done come back for review from now on. Raises NotFound."""
-    other = Concept.progress != request.status  # to say the same twice is no progress
-    since = None if request.status == ConceptProgress.todo else clock.now()
+    other = Concept.progress != request.progress  # to say the same twice is no progress
+    since = None if request.progress == ConceptProgress.todo else clock.now()
     now = peewee.Case(None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at)
     with transaction():
         reviewing.hold_roadmap(owner_id, roadmap_id)
-        changed = _change(owner_id, roadmap_id, concept_id, progress=request.status, progress_at=now)
-        if request.status == ConceptProgress.done:
+        changed = _change(owner_id, roadmap_id, concept_id, progress=request.progress, progress_at=now)
+        if request.progress == ConceptProgress.done:
             reviewing.begin(owner_id, roadmap_id, concept_id)
         else:
             reviewing.withdraw(concept_id)
@@ -205,6 +232,14 @@ def save_profile(owner_id: UUID, profile: Profile) -> Profile:
     with transaction():
         Account.update(profile=profile.model_dump(mode="json")).where(Account.id == owner_id).execute()
     return profile
+
+
+def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
+    """What the patch names. Two at once, of different fields, both count."""
+    with transaction():
+        lock_account(owner_id)
+        named = patch.model_dump(exclude_unset=True)
+        return save_profile(owner_id, read_profile(owner_id).model_copy(update=named))
 
 
 def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:

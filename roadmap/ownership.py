@@ -12,22 +12,30 @@ from core.runtime import change_rows
 from models.accounts import Account
 from models.roadmaps import Roadmap
 
-LAST = UUID(int=2**128 - 1)  # after every id
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)  # before and after every id
 
 
 def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None = None, with_trash: bool = False) -> Any:
-    """The roadmaps of an account, the newest first, below an id: along the index of owner, or of owner and status, and id.
+    """The roadmaps of an account, the newest first, below an id."""
+    query = in_order_of_id(owner_id, beyond=before, status=status)
+    return query if with_trash else query.where(Roadmap.trashed_at.is_null())
+
+
+def in_order_of_id(owner_id: UUID, *, beyond: UUID | None, status: str | None, oldest_first: bool = False) -> Any:
+    """The roadmaps of an account beyond an id: along the index of owner, or of owner and status, and id.
 
     Said by equality alone, PostgreSQL may go along the key instead and pass over all that others have made since, which takes
     longer with each of theirs. Bounds of all columns of an index, and their order, leave it no other way.
     """
     fixed = [(Roadmap.owner, owner_id), *([(Roadmap.status, status)] if status is not None else [])]
     columns, values = [column for column, _ in fixed], [peewee.Value(value, column.db_value) for column, value in fixed]
-    first = peewee.Tuple(*columns) >= peewee.Tuple(*values)
-    last = peewee.Value(before or LAST, Roadmap.id.db_value)
-    below = peewee.Tuple(*columns, Roadmap.id) < peewee.Tuple(*values, last)
-    query = Roadmap.select().where(first, below).order_by(*(column.desc() for column in columns), Roadmap.id.desc())
-    return query if with_trash else query.where(Roadmap.trashed_at.is_null())
+    of_them, given = peewee.Tuple(*columns), peewee.Tuple(*values)
+    place = peewee.Value(beyond or (FIRST if oldest_first else LAST), Roadmap.id.db_value)
+    here, there = peewee.Tuple(*columns, Roadmap.id), peewee.Tuple(*values, place)
+    if oldest_first:
+        return Roadmap.select().where(of_them <= given, here > there).order_by(*columns, Roadmap.id)
+    order = (column.desc() for column in (*columns, Roadmap.id))
+    return Roadmap.select().where(of_them >= given, here < there).order_by(*order)
 
 
 def owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Roadmap:

@@ -72,6 +72,16 @@ class WebhookChange(BaseModel):
     enabled: bool = Field(description="One that is disabled is told nothing.")
 
 
+class WebhookPatch(BaseModel):
+    """What of a webhook is to be another (RFC 7396): what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: UncheckedUrl = Field(default_factory=str)  # as in all of these: no default, for it stays what it is
+    events: Events = Field(default_factory=tuple)
+    description: Description | None = Field(default_factory=str, description="For its owner; null: none.")
+    enabled: bool = Field(default_factory=bool, description="One that is disabled is told nothing.")
+
+
 class WebhookInfo(BaseModel):
     """A webhook, without its secret."""
 
@@ -161,6 +171,15 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
         if not wanted.enabled:
             disable(webhook_id, BY_OWNER)
         return _info(_owned(account_id, webhook_id))
+
+
+def change_part(account_id: UUID, webhook_id: UUID, patch: WebhookPatch) -> WebhookInfo:
+    """What the patch names. Raises NotFound, Invalid."""
+    with transaction():
+        before = _info(_held(account_id, webhook_id)).model_dump(include=set(WebhookChange.model_fields))
+        named = {name: getattr(patch, name) for name in patch.model_fields_set}
+        wanted = {**before, **named, "description": named.get("description", before["description"]) or ""}
+        return change(account_id, webhook_id, WebhookChange.model_construct(**wanted))
 
 
 def _check(url: str) -> None:

@@ -32,6 +32,7 @@ Names = dict[str, str]
 GOAL = "Become a backend engineer in Python"  # which the catalogue has as well: a copied example works without a model
 ADA = {"email": "ada@example.org", "password": "your long passphrase"}
 ANOTHER = "another long passphrase"  # of hers, later
+ADA_NOW = "ada.lovelace@example.org"  # her address, later
 ADMIN = {"email": "grace@example.org", "password": "the long passphrase of Grace"}
 AGENT = "curl/8.14.1"
 HOOK = "https://example.org/hooks/roadmap"
@@ -166,6 +167,7 @@ def manage(story: Story) -> None:
     call("read_key", key_id=key["id"])
     call("revoke_key", key_id=key["id"])
     call("save_profile", {"level": "beginner", "hours_per_week": 6, "language": "en", "resource_language": None})
+    call("patch_profile", {"hours_per_week": 5, "resource_language": None})
     call("read_profile")
 
 
@@ -257,7 +259,7 @@ def _built_in(contents: Answer) -> Answer:
 
 def learn(story: Story, roadmap: str, concept: str) -> None:
     call = partial(story.call, roadmap_id=roadmap, concept_id=concept)
-    call("set_progress", {"status": "learning"})
+    call("set_progress", {"progress": "learning"})
     call("set_notes", {"notes": "Salt makes the net tighter."})
     call("read_notes")
     call("read_progress")
@@ -267,7 +269,7 @@ def learn(story: Story, roadmap: str, concept: str) -> None:
     call("read_attempt", attempt_id=attempt["id"])
     tree = story.call("read_roadmap", roadmap_id=roadmap)
     story.call(
-        "set_progress", {"status": "done"}, roadmap_id=roadmap, concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"]
+        "set_progress", {"progress": "done"}, roadmap_id=roadmap, concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"]
     )
     due = story.call("list_reviews", until=lambda found: found["items"])["items"][0]
     story.call("check_review", {"chosen": [2]}, card_id=due["id"])
@@ -307,6 +309,7 @@ def tell(story: Story, url: str) -> None:
     call("read_webhook", webhook_id=webhook)
     changed = {"url": url, "events": events[:1], "description": "Posts to the team's chat", "enabled": True}
     call("change_webhook", changed, webhook_id=webhook)
+    call("patch_webhook", {"description": "Posts to the bakers' chat"}, webhook_id=webhook)
     call("rotate_webhook_secret", {}, webhook_id=webhook)
     sent = call("test_webhook", {}, webhook_id=webhook)["id"]
     call("list_deliveries", webhook_id=webhook, until=lambda page: page["items"][0]["status"] == "delivered")
@@ -356,6 +359,7 @@ def leave(story: Story) -> None:
     call("delete_for_ever", roadmap_id=unwanted)
     changed = {"current_password": ADA["password"], "new_password": ANOTHER, "revoke_keys": True}
     story.token = call("change_password", changed)["access_token"]
+    story.token = call("change_email", {"email": ADA_NOW, "password": ANOTHER})["access_token"]
     call("order_export", {})
     call("read_export", until=is_("ready"))
     call("download_export")
@@ -365,17 +369,18 @@ def leave(story: Story) -> None:
 def oversee(story: Story, admin: str) -> None:
     """What an operator does meanwhile, for a person who has stopped something by mistake."""
     call = story.call
-    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA["email"]})["items"]
+    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA_NOW})["items"]
     roadmap = found[0]["id"]
     call("read_overseen", as_=admin, roadmap_id=roadmap)
     call("read_overseen_trace", as_=admin, roadmap_id=roadmap)
     call("retry_overseen", {}, as_=admin, roadmap_id=roadmap)
     call("cancel_overseen", {}, as_=admin, roadmap_id=roadmap)
+    call("transfer_roadmaps", {"owner": ADA_NOW, "new_owner": ADMIN["email"]}, as_=admin)
 
 
 def delete_account(story: Story) -> None:
     password = {"password": ANOTHER}
-    story.token = story.call("log_in", {"email": ADA["email"], **password})["access_token"]
+    story.token = story.call("log_in", {"email": ADA_NOW, **password})["access_token"]
     story.call("delete_me", password)
 
 

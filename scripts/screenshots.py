@@ -112,7 +112,7 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
     concepts = [concept["id"] for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
     for number, concept in enumerate(concepts[:7]):
         status = "skipped" if number == 4 else "learning" if number == 6 else "done"
-        stack.request("PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"status": status})
+        stack.request("PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"progress": status})
     lesson = f"{roadmap}/concepts/{concepts[6]}"
     for name, path, size, scheme, language in (
         ("roadmap", roadmap, WIDE, "light", "en"),
@@ -141,7 +141,7 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
     tree = stack.get(made).json()
     concepts = [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
     for concept in concepts[:3]:
-        stack.request("PUT", f"{made}/concepts/{concept['id']}/progress", json={"status": "done"})
+        stack.request("PUT", f"{made}/concepts/{concept['id']}/progress", json={"progress": "done"})
     for operation in (
         {"op": "rewrite", "what": "concept", "key": concepts[6]["key"], "title": "Packages you can trust", "hours": 9},
         {"op": "remove", "what": "concept", "key": concepts[-1]["key"]},

@@ -24,6 +24,7 @@ from web.answering import Answer, answered, tag_of
 from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
 from web.child_process import run_in_child, run_in_parser_thread
 from web.conditional import check_match
+from web.deprecating import deprecations
 from web.origins import address_of, check_host, check_same_site
 from web.parsing import LARGEST_BODY, body_of, can_parse_inline, ids_of, query_of, read_json
 from web.request import IndexedRequest
@@ -126,7 +127,7 @@ class Endpoint:
     @property
     def has_tag(self) -> bool:
         """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
-        return self.method in ("GET", "PUT") and not self.is_async and self.media_type != "text/plain"
+        return self.method in ("GET", "PUT", "PATCH") and not self.is_async and self.media_type != "text/plain"
 
     async def handle(self, request: Request) -> Response:
         check_host(request)
@@ -151,7 +152,10 @@ class Endpoint:
             if earlier is None:
                 raise
             response = earlier
-        return await self.afterwards(call, response) if self.afterwards is not None else response
+        if self.afterwards is not None:
+            response = await self.afterwards(call, response)
+        response.headers.update(deprecations(call.body))
+        return response
 
     async def _aside(self, caller: Principal, received: Any, function: Callable[..., Result], *given: Any) -> Result:
         """At once, but where it may take long: then in a thread, so that the loop goes on. Only large bodies wait for others'."""
@@ -206,7 +210,9 @@ class Endpoint:
     def _done(self, call: Call) -> Response:
         handler: Any = self.handler
         may_be_kept = not (self.public or self.login_only)
-        return answered(call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method == "PUT")
+        return answered(
+            call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method in ("PUT", "PATCH")
+        )
 
     def _has_condition(self, request: Request) -> bool:
         is_change = request.method not in ("GET", "HEAD")

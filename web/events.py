@@ -42,6 +42,11 @@ class Watcher:
     queue: asyncio.Queue[Event | None]
     loop: asyncio.AbstractEventLoop
 
+    @property
+    def place(self) -> tuple[UUID, UUID]:
+        """What it watches as whose: a roadmap may become another one's meanwhile."""
+        return self.roadmap_id, self.caller.account_id
+
     def deliver(self, event: Event | None) -> None:
         """Runs in the client's loop; None closes the stream."""
         if event is not None and self.queue.qsize() >= WAITING - 1:
@@ -156,7 +161,7 @@ class EventPoller:
                 self._deliver(watcher, None)
         watchers = [each for each in watchers if not standing.has_ended(each.caller.session_id, each.caller.key_id)]
         last = last_seqs({watcher.roadmap_id for watcher in watchers})
-        behind = [watcher for watcher in watchers if last.get(watcher.roadmap_id, watcher.after) > watcher.after]
+        behind = [watcher for watcher in watchers if last.get(watcher.place, watcher.after) > watcher.after]
         for roadmap_id in {watcher.roadmap_id for watcher in behind}:
             of_roadmap = [watcher for watcher in behind if watcher.roadmap_id == roadmap_id]
             events = events_after(roadmap_id, min(watcher.after for watcher in of_roadmap))
@@ -166,7 +171,7 @@ class EventPoller:
                         watcher.after = event.seq
                         self._deliver(watcher, event)
         for watcher in watchers:
-            if watcher.roadmap_id not in last:  # deleted meanwhile
+            if watcher.place not in last:  # deleted or transferred meanwhile
                 self._deliver(watcher, None)
 
     @staticmethod

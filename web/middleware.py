@@ -34,8 +34,8 @@ SENT = (
     *("Last-Event-ID", "Prefer", "Traceparent", "X-Request-ID"),
 )
 TOLD = (
-    *("ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied"),
-    *("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"),
+    *("Deprecation", "ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied"),
+    *("RateLimit", "RateLimit-Policy", "Retry-After", "Sunset", "X-Request-ID"),
 )
 
 

@@ -42,8 +42,10 @@ from core.errors import (
 )
 from core.text import size_said
 from roadmap.outbox import RoadmapMessage, TestMessage
+from web.deprecating import FIELDS as DEPRECATED
 from web.endpoint import Endpoint
 from web.errors import MEDIA_TYPE, Problem
+from web.parsing import is_optional
 from web.problem_types import INTERNAL, PROBLEMS, ProblemType
 from web.routes import ENDPOINTS
 
@@ -51,6 +53,7 @@ EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/exam
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
 OTHER = "OtherProblem"  # the response that stands for statuses which are not named
+PATCH = "application/merge-patch+json"  # RFC 7396
 
 Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
@@ -96,10 +99,15 @@ REQUEST_HEADERS = {
     "Last-Event-ID": ({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The number of the last event that was seen."),
     "Prefer": (
         {"type": "string"},
-        "`wait=N`: answer when it is done, if that is within N seconds (at most 60). What is not understood is passed over.",
+        "`wait=N`: answer when it is done, if that is within N seconds (at most 60). `return=minimal`: without links. "
+        "What is not understood is passed over.",
     ),
 }
 ANSWER_HEADERS = {
+    "Deprecation": (
+        {"type": "string"},
+        "A field of the request is deprecated, since then: `@` and seconds since 1970 (RFC 9745).",
+    ),
     "ETag": ({"type": "string"}, "Names this content."),
     "Idempotency-Replayed": ({"type": "string", "const": "true"}, "This was answered to an earlier request with the same key."),
     "Link": ({"type": "string"}, 'Where the next page is: `rel="next"`. None on the last page.'),
@@ -108,6 +116,7 @@ ANSWER_HEADERS = {
     "RateLimit": ({"type": "string"}, "How much is left, and after how many seconds it is all there again (IETF draft)."),
     "RateLimit-Policy": ({"type": "string"}, "How much may be asked in how many seconds."),
     "Retry-After": ({"type": "integer"}, "Seconds."),
+    "Sunset": ({"type": "string"}, "Until then at least that field is understood (RFC 8594)."),
     "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
     "X-Request-ID": ({"type": "string"}, "Finds the request in the log. What was sent is taken over when it is harmless."),
 }
@@ -260,9 +269,11 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
     if parameters := [*_places(endpoint, example.get("places", {})), *_query(endpoint, schemas), *_headers(endpoint)]:
         operation["parameters"] = parameters
     if endpoint.body is not None:
-        required = any(field.is_required() for field in endpoint.body.model_fields.values())
         content = {"schema": schemas.ref(endpoint.body, "validation")} | _example(example.get("request"))
-        operation["requestBody"] = {"required": required, "content": {JSON: content}}
+        operation["requestBody"] = {
+            "required": not is_optional(endpoint.body),
+            "content": {PATCH if endpoint.method == "PATCH" else JSON: content},
+        }
     operation["responses"] = dict(_responses(endpoint, schemas, example.get("responses", {})))
     return operation
 
@@ -334,10 +345,12 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
         yield "ETag"
     if "cursor" in endpoint.query.model_fields:
         yield "Link"
-    if "Prefer" in endpoint.reads and status == HTTPStatus.CREATED:
+    if "Prefer" in endpoint.reads:
         yield "Preference-Applied"
     if endpoint.takes_key and not endpoint.has_secret:
         yield "Idempotency-Replayed"
+    if endpoint.body in DEPRECATED:
+        yield from ("Deprecation", "Sunset")
     if not endpoint.unlimited:
         yield from ("RateLimit", "RateLimit-Policy")
     yield "X-Request-ID"

@@ -18,5 +18,6 @@ def paged(call: Call, page: BaseModel) -> Reply:
     cursor: str | None = page.next_cursor  # type: ignore[attr-defined]
     if cursor is None:
         return Reply(page)
-    following = {**call.query.model_dump(mode="json", exclude_none=True), "cursor": cursor}
-    return Reply(page, headers={"Link": f'<{quoted_path(call.request.scope["path"])}?{urlencode(following)}>; rel="next"'})
+    given = call.query.model_dump(mode="json", exclude_unset=True)
+    address = f"{quoted_path(call.request.scope['path'])}?{urlencode({**given, 'cursor': cursor}, doseq=True)}"
+    return Reply(page, headers={"Link": f'<{address}>; rel="next"'})

@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -88,10 +88,21 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
         raise Invalid(f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} characters.")
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
-    twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name, count in counts.items() if count > 1)
+    lists = _lists(model)
+    several = (name for name, count in counts.items() if count > 1 and name not in lists)
+    twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name in several)
     if twice:
         raise Invalid("The query does not fit.", fields=twice[:20])
-    return _query(model, dict(given))
+    listed = {
+        name: [each for other, text in given if other == name for each in text.split(",")] for name in lists & counts.keys()
+    }
+    return _query(model, {**dict(given), **listed})
+
+
+@lru_cache
+def _lists(model: type[BaseModel]) -> frozenset[str]:
+    """Parameters that may have several values: said several times, or separated by commas."""
+    return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is list)
 
 
 @lru_cache
@@ -99,7 +110,7 @@ def _of_nothing(model: type[BaseModel]) -> BaseModel:
     return _query(model, {})
 
 
-def _query(model: type[BaseModel], given: dict[str, str]) -> BaseModel:
+def _query(model: type[BaseModel], given: Mapping[str, str | list[str]]) -> BaseModel:
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -112,7 +123,7 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
     Raises Malformed, Unsupported, TooLarge, TooSlow.
     """
     content = b""
-    if _is_optional(model) and not (content := await read_body(request, most)):
+    if is_optional(model) and not (content := await read_body(request, most)):
         return content
     content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if content_type.strip() != "application/json" and not content_type.strip().endswith("+json"):
@@ -151,7 +162,7 @@ def can_parse_inline(content: bytes) -> bool:
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
     """Raises Malformed, Invalid."""
-    if not content and _is_optional(model):
+    if not content and is_optional(model):
         return model()
     if not content:
         raise Malformed("The body is empty; this needs one in JSON.")
@@ -195,8 +206,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @lru_cache
-def _is_optional(model: type[BaseModel]) -> bool:
-    return not any(field.is_required() for field in model.model_fields.values())
+def is_optional(model: type[BaseModel]) -> bool:
+    """Whether it may be left out: nothing of it has to be sent."""
+    try:
+        model()
+    except (ValidationError, Invalid):
+        return False
+    return True
 
 
 async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
@@ -241,7 +257,7 @@ def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError
 def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
     """A JSON pointer (RFC 6901) into the document, or the name of a parameter."""
     if prefix == "?":
-        return "?" + ".".join(str(part) for part in location)
+        return "?" + "".join(str(part) for part in location[:1])  # also of one of several values
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in _there(location, document))
     return "".join(f"/{part}" for part in parts)
 

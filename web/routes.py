@@ -2,14 +2,23 @@
 
 from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from roadmap import reading
-from roadmap.accounts import Credentials, Deletion, DeletionRequest, PasswordChange, Registration, User
+from roadmap.accounts import Credentials, Deletion, DeletionRequest, EmailChange, PasswordChange, Registration, User
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
 from roadmap.contents import VersionDetail, VersionDiff, Versions
 from roadmap.formats import LARGEST
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
-from roadmap.learning import Attempt, AttemptRequest, Attempts, LearnerConcept, NotesRequest, Profile, ProgressRequest
+from roadmap.learning import (
+    Attempt,
+    AttemptRequest,
+    Attempts,
+    LearnerConcept,
+    NotesRequest,
+    Profile,
+    ProfilePatch,
+    ProgressRequest,
+)
 from roadmap.log_search import LogEntry
 from roadmap.overseeing import OverseenDetail, OverseenList
 from roadmap.portable import PortableRoadmap
@@ -25,6 +34,7 @@ from roadmap.secret_links import LinkRequest
 from roadmap.sessions import SessionList
 from roadmap.sharing import SharedConceptDetail, SharedRoadmap
 from roadmap.timeline.trace import Trace
+from roadmap.transferring import Transferred, TransferRequest
 from roadmap.trash import Trashed
 from roadmap.webhooks import (
     DeliveryDetail,
@@ -32,6 +42,7 @@ from roadmap.webhooks import (
     WebhookChange,
     WebhookInfo,
     WebhookList,
+    WebhookPatch,
     WebhookRequest,
     WebhookWithSecret,
 )
@@ -111,6 +122,7 @@ ENDPOINTS = (
     Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated, Conflict)),
     Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody, status=204, login_only=True),
     Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, is_async=True, raises=(Conflict,)),
+    Endpoint("PUT", API + "/auth/email", accounts.change_email, "Change the e-mail address", accounts.Session, body=EmailChange, login_only=True, is_async=True, raises=(Conflict,)),
     Endpoint("GET", API + "/auth/me", accounts.read_me, "Who am I", User),
     Endpoint("DELETE", API + "/auth/me", accounts.delete_me, "Delete the account", Deletion, body=DeletionRequest, login_only=True, is_async=True, raises=(Conflict,)),
     Endpoint("POST", EXPORT, account_export.order_export, "Export all data of the account", account_export.LinkedExport, body=NoBody, status=202, login_only=True, confirms=True),
@@ -140,7 +152,7 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/export.ics", exporting.export_calendar, "Take a roadmap along as a calendar", None, media_type=exporting.MEDIA_TYPES["ics"]),
     Endpoint("GET", ROADMAP + "/export.apkg", exporting.export_cards, "Take its questions along for Anki", None, media_type=exporting.MEDIA_TYPES["apkg"], raises=(Conflict,)),
     Endpoint("POST", API + "/imports", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
-    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",)),
+    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",), raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
@@ -182,10 +194,12 @@ ENDPOINTS = (
     Endpoint("GET", "/calendars/{token}/roadmap.ics", sharing.follow_calendar, "Follow a plan in a calendar", None, public=True, media_type=exporting.MEDIA_TYPES["ics"], raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
+    Endpoint("PATCH", API + "/profile", learning.patch_profile, "Change a part of my profile", Profile, body=ProfilePatch, current=learning.read_profile),
     Endpoint("POST", API + "/webhooks", webhooks.create_webhook, "Make a webhook", WebhookWithSecret, body=WebhookRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", API + "/webhooks", webhooks.list_webhooks, "List my webhooks", WebhookList),
     Endpoint("GET", WEBHOOK, webhooks.read_webhook, "Read a webhook", WebhookInfo),
     Endpoint("PUT", WEBHOOK, webhooks.change_webhook, "Change a webhook", WebhookInfo, body=WebhookChange, current=webhooks.read_webhook, confirms=True),
+    Endpoint("PATCH", WEBHOOK, webhooks.patch_webhook, "Change a part of a webhook", WebhookInfo, body=WebhookPatch, current=webhooks.read_webhook, confirms=True),
     Endpoint("DELETE", WEBHOOK, webhooks.delete_webhook, "Delete a webhook", None, status=204, current=webhooks.read_webhook),
     Endpoint("POST", WEBHOOK + "/secret", webhooks.rotate_webhook_secret, "Make its secret anew", WebhookWithSecret, body=NoBody, current=webhooks.read_webhook, has_secret=True),
     Endpoint("POST", WEBHOOK + "/test", webhooks.test_webhook, "Send a test to a webhook", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
@@ -201,6 +215,7 @@ ENDPOINTS = (
     Endpoint("GET", OVERSEEN + "/trace", overseeing.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
     Endpoint("POST", OVERSEEN + "/cancel", overseeing.cancel_overseen, "Cancel a roadmap of anybody", overseeing.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("POST", OVERSEEN + "/retry", overseeing.retry_overseen, "Retry a roadmap of anybody", overseeing.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("POST", ADMIN + "/transfers", overseeing.transfer_roadmaps, "Transfer all roadmaps of an account", Transferred, body=TransferRequest, scope=Scope.admin, confirms=True, raises=(NotFound, Conflict)),
     Endpoint("GET", ADMIN + "/queues", queues.list_queues, "List the queues", queues.QueueList, scope=Scope.observe),
     Endpoint("GET", QUEUE, queues.read_queue, "Read a queue", queues.QueueInfo, scope=Scope.observe),
     Endpoint("GET", QUEUE + "/messages", queues.list_queue_messages, "List messages of a queue", queues.QueueMessages, query=queues.MessagesQuery, scope=Scope.observe),
@@ -277,6 +292,7 @@ PAGES = (
     Page("GET", "/account", account.show, "Look at my account", query=account.AccountQuery),
     Page("POST", "/account/profile", account.save_profile, "Save what is remembered"),
     Page("POST", "/account/password", account.change_password, "Change the password by a form", login_only=True, is_async=True),
+    Page("POST", "/account/email", account.change_email, "Change the e-mail address by a form", login_only=True, is_async=True),
     Page("POST", "/account/export", account.order_export, "Export all data of the account by a button", login_only=True, confirms=True),
     Page("POST", "/account/delete", account.delete, "Delete the account by a form", login_only=True, is_async=True),
     Page("POST", "/account/logins/{session_id}/end", account.end_session, "End a login by a form", login_only=True),
@@ -293,6 +309,7 @@ PAGES = (
     Page("GET", IN_ROOM, roadmaps_room.show_roadmap, "Look at a roadmap as an operator", query=roadmaps_room.RoadmapQuery, scope=Scope.observe),
     Page("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, "Cancel a roadmap of anybody by a button", scope=Scope.admin),
     Page("POST", IN_ROOM + "/retry", roadmaps_room.retry, "Retry a roadmap of anybody by a button", scope=Scope.admin),
+    Page("POST", "/admin/transfers", roadmaps_room.transfer, "Transfer all roadmaps of an account by a button", scope=Scope.admin, confirms=True),
     Page("GET", "/admin", overview_room.show, "Look at the queues", query=overview_room.OverviewQuery, scope=Scope.observe),
     Page("GET", "/admin/measures", overview_room.show_measures, "Look at what was measured", query=overview_room.OverviewQuery, scope=Scope.observe),
     Page("GET", "/admin/audit", auditing_room.show, "Look at what operators have done", query=auditing_room.AuditQuery, scope=Scope.observe),

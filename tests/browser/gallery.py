@@ -145,7 +145,7 @@ class Gallery:
         """Some of it, with notes and a quiz that was answered half right."""
         concepts = self._concepts("ready", language)
         for concept, status in zip(concepts, ("done", "learning", "skipped"), strict=False):
-            self._ask("PUT", f"/api/v1{concept}/progress", json={"status": status})
+            self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": status})
         self._ask("PUT", f"/api/v1{concepts[1]}/notes", json={"notes": WORD})
         quiz = self._ask("GET", f"/api/v1{concepts[1]}")["quiz"]
         answers = [[0], [0, 1]]

@@ -28,7 +28,7 @@ def lessons(home: School, written: str) -> list[str]:
     tree = home.stack.get(f"/api/v1{written}").json()
     concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
     for concept in concepts:
-        home.stack.request("PUT", f"/api/v1{written}/concepts/{concept['id']}/progress", json={"status": "todo"})
+        home.stack.request("PUT", f"/api/v1{written}/concepts/{concept['id']}/progress", json={"progress": "todo"})
     return [f"{home.url}{written}/concepts/{concept['id']}" for concept in concepts]
 
 

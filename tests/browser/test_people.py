@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 from web.routes import PAGES
 
 GOAL = "Bake bread"
-FORM = {"status": "done", "notes": "mine", "feedback": "Something else."}
+FORM = {"progress": "done", "notes": "mine", "feedback": "Something else."}
 REFUSED = [r"status of (401|403|404|409|422)"]  # Chromium notes it of every page that is answered so
 
 

@@ -78,7 +78,7 @@ def test_it_goes_without_scripts(visit: Visiting, home: School, written: str, le
 
 
 def test_by_the_keyboard_alone(page: Page, home: School, written: str, lesson: str) -> None:
-    home.stack.request("PUT", f"/api/v1{lesson}/progress", json={"status": "done"})
+    home.stack.request("PUT", f"/api/v1{lesson}/progress", json={"progress": "done"})
     page.goto(f"{home.url}/review?roadmap={written.rpartition('/')[2]}")
     page.get_by_role("radio").first.focus()
     page.keyboard.press("Space")

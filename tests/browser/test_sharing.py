@@ -27,7 +27,7 @@ def shared_by(owner: Person) -> tuple[str, dict[str, Any]]:
     tree: dict[str, Any] = stack.request("GET", path, headers=owner.headers).json()
     concept = first_of(tree)
     stack.request("PUT", f"{path}/concepts/{concept['id']}/notes", headers=owner.headers, json={"notes": NOTE})
-    stack.request("PUT", f"{path}/concepts/{concept['id']}/progress", headers=owner.headers, json={"status": "done"})
+    stack.request("PUT", f"{path}/concepts/{concept['id']}/progress", headers=owner.headers, json={"progress": "done"})
     return path, tree
 
 

@@ -34,7 +34,7 @@ def learned(home: School) -> str:
     path = home.stack.create(GOAL)
     home.stack.finished(path)
     concepts = concepts_at(home.stack, path)
-    for place, body in (("progress", {"status": "done"}), ("notes", {"notes": NOTES})):
+    for place, body in (("progress", {"progress": "done"}), ("notes", {"notes": NOTES})):
         assert home.stack.request("PUT", f"{path}/concepts/{concepts[0]['id']}/{place}", json=body).is_success
     quiz = home.stack.get(f"{path}/concepts/{concepts[0]['id']}").json()["quiz"]
     answers = {"version": quiz["version"], "answers": [[0] for _ in quiz["questions"]]}

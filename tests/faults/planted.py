@@ -235,8 +235,8 @@ ANSWERS = (
     Fault(
         name="next-page-forgets-the-filter",
         file="web/paging.py",
-        old='{**call.query.model_dump(mode="json", exclude_none=True), "cursor": cursor}',
-        new='{"cursor": cursor}',
+        old="{**given, 'cursor': cursor}",
+        new="{'cursor': cursor}",
         lost="The second page of a list shows what was filtered out on the first.",
         found_by=("tests/unit/test_conditional.py::TestPaging",),
     ),

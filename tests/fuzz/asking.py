@@ -28,12 +28,14 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "register": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "log_in": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "change_password": {"current_password": "nobody has this one", "new_password": "seven unrelated paper boats"},
+    "change_email": {"email": "another@example.org", "password": "nobody has this one"},
+    "transfer_roadmaps": {"owner": "somebody@example.org", "new_owner": "nobody@example.org"},
     "delete_me": {"password": "nobody has this one"},
     "create_key": {"name": "a key"},
     "create_roadmap": {"goal": GOAL, "review": True},
     "revise_plan": {"feedback": "less of everything"},
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
-    "set_progress": {"status": "learning"},
+    "set_progress": {"progress": "learning"},
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},
@@ -42,6 +44,8 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "rate_review": {"rating": "good", "reviews": 0},
     "create_link": {"purpose": "reading"},
     "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # where nobody listens
+    "patch_profile": {"level": "advanced"},
+    "patch_webhook": {"enabled": True},
     "change_webhook": {"url": "http://127.0.0.1:65535/hook", "events": ["roadmap.ready"], "enabled": True},
 }
 PATIENCE = 20  # seconds for an answer

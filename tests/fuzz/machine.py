@@ -21,7 +21,7 @@ from tests.stack import GOAL, ROOT
 
 FILE = ROOT / "web" / "openapi.json"
 
-LOGIN_ENDS = ("log_out", "end_login", "change_password")
+LOGIN_ENDS = ("log_out", "end_login", "change_password", "change_email")
 LOGIN_ONLY = (*LOGIN_ENDS, "list_logins", "create_key", "list_keys", "read_key", "revoke_key")  # no API key may
 LOGIN_ONLY += ("delete_me", "order_export", "read_export", "download_export")
 OF_ADMINS = ("create_invitation", "list_invitations", "read_invitation", "withdraw_invitation")
@@ -33,7 +33,11 @@ REFUSED = {
     "import_roadmap": "what is in it belongs together",
     "register": "the password is a common one",
     "change_password": "the same",
+    "change_email": "the password is not that of the account, and the address may be taken",
+    "transfer_roadmaps": "the accounts have to be there",
     "delete_me": "the password is not that of the account",
+    "list_roadmaps": "a cursor is of one order",
+    "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
 NEEDS_A_MODEL = {
@@ -140,6 +144,8 @@ def run(asker: Asker, seed: int, *, seconds: float | None, examples: int | None 
             people.me.spoilt = True
             if name == "change_password":
                 people.me.password = json.loads(body)["new_password"]
+            if name == "change_email":
+                people.me.email = json.loads(body)["email"]
 
     def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
         return not (isinstance(failure, AcceptedNegativeData) and any(words in failure.message for words in ACCEPTED))
@@ -235,6 +241,7 @@ DECISIONS = (
     "upgrade_concept",
     "restore_version",
     "change_webhook",
+    "patch_webhook",
 )
 
 

@@ -25,6 +25,7 @@ SHARE = 0.6  # of the time, for schemathesis
 # What they name must be under way or have failed, which other tests provoke.
 NEEDS_A_STATE = (
     *("cancel_overseen", "retry_overseen", "retry_part", "retry_message", "delete_message"),
+    *("change_email", "transfer_roadmaps"),  # the password, and somebody whose roadmaps may go (security/test_transferring.py)
     "delete_me",  # the password of somebody who leaves (security/test_self_service.py)
     "upgrade_concept",  # of a concept that was made without the model that is there (unit/test_upgrading.py)
 )

@@ -17,6 +17,7 @@ from tests.stack import ROOT, Stack, answer_to
 PROBLEM = "application/problem+json"
 TELLS = {  # operations that are there to tell a secret, and the field in which it stands
     **{"register": "access_token", "log_in": "access_token", "change_password": "access_token"},
+    "change_email": "access_token",
     **{"create_key": "key", "create_invitation": "invitation", "create_webhook": "secret", "rotate_webhook_secret": "secret"},
 }
 INSIDE = re.compile(

@@ -16,7 +16,7 @@ from tests.fuzz.people import People
 
 Draw = Callable[..., Any]
 WITH_BODY = sorted(name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation and name not in LEFT_OUT)
-ENDING = ("log_out", "end_login", "change_password")  # a login; tests/fuzz/machine.py uses fresh ones for them
+ENDING = ("log_out", "end_login", "change_password", "change_email")  # a login; tests/fuzz/machine.py uses fresh ones for them
 READ = sorted(name for name, (method, _, _) in OPERATIONS.items() if method == "GET" and name != "watch_roadmap")
 TYPES = (
     *("application/json", "application/json; charset=utf-8", "application/json;charset=utf-16", "APPLICATION/JSON"),

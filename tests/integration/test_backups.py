@@ -91,7 +91,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, module_br
             path = stack.create()
             tree = stack.finished(path)
             concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
-            answer = stack.request("PUT", f"{path}/concepts/{concept}/progress", json={"status": "done"})
+            answer = stack.request("PUT", f"{path}/concepts/{concept}/progress", json={"progress": "done"})
             assert answer.is_success, answer.text
         succeeded(stack.environment, "backup", folder / "backup.gz")
         found[mode] = (stack, folder / "backup.gz")

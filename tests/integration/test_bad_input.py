@@ -227,7 +227,8 @@ BAD_QUERIES = {
     "a limit of 5,000 digits": (f"limit={LONG_NUMBER}", "limit", "whole number"),
     "a bad cursor": ("cursor=here", "cursor", "UUID"),
     "an unknown status": ("status=done", "status", "'queued'"),
-    "an unknown parameter": ("sort=title", "sort", "not a known parameter"),
+    "an unknown order": ("sort=name", "sort", "'newest'"),
+    "an unknown parameter": ("order=title", "order", "not a known parameter"),
 }
 
 

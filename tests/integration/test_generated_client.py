@@ -107,7 +107,7 @@ def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
     assert attempt.total == len(concept.quiz.questions) == len(attempt.questions)
     read = api("api.learning.read_attempt").sync(accepted.id, node.id, attempt.id, client=client)
     assert read == attempt
-    done = models.ProgressRequest(status=models.ConceptProgress.DONE)
+    done = models.ProgressRequest(progress=models.ConceptProgress.DONE)
     assert api("api.learning.set_progress").sync(accepted.id, node.id, client=client, body=done).progress == "done"
 
     archive = api("api.exporting.export_archive").sync(accepted.id, client=client)

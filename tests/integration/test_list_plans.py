@@ -20,8 +20,9 @@ from core.ids import new_id
 from core.runtime import database, session, transaction
 from models.accounts import Account, LoginSession
 from models.roadmaps import Roadmap
-from roadmap import overseeing, reading, sessions, trash
+from roadmap import overseeing, own_roadmaps, reading, sessions, trash
 from roadmap.overseeing import Sought
+from roadmap.own_roadmaps import Order, Wanted
 from roadmap.statuses import RoadmapStatus
 from tests.integration.logbook import own_database
 from tests.servers import Postgres
@@ -80,6 +81,43 @@ def test_a_list_looks_at_what_it_shows(
     assert listed == expected(filling, before, status)
 
 
+@pytest.mark.parametrize("order", [Order.newest, Order.oldest])
+@pytest.mark.parametrize("statuses", [(), (RoadmapStatus.ready, RoadmapStatus.failed)])
+def test_a_list_of_several_states_or_from_the_oldest_looks_at_what_it_shows(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch, statuses: tuple[RoadmapStatus, ...], order: Order
+) -> None:
+    listed: list[UUID] = []
+
+    def run() -> None:
+        page = own_roadmaps.list_own(filling.reader, Wanted(statuses, order=order), after=None, limit=LIMIT)
+        listed.extend(each.id for each in page.items)
+
+    assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
+    assert listed == expected(filling, None, *statuses, order="DESC" if order is Order.newest else "ASC")
+
+
+@pytest.mark.parametrize(
+    ("order", "sql"),
+    [
+        (Order.by_title, "lower(substr(CASE title WHEN '' THEN goal ELSE title END, 1, 60)), id"),
+        (Order.changed, "updated_at DESC, id DESC"),
+    ],
+)
+def test_pages_of_other_orders_follow_each_other(filling: Filling, order: Order, sql: str) -> None:
+    wanted, cursor, seen = Wanted((RoadmapStatus.ready, RoadmapStatus.failed), order=order), None, []
+    for _ in range(5):
+        page = own_roadmaps.list_own(filling.reader, wanted, after=cursor, limit=LIMIT)
+        seen += [each.id for each in page.items]
+        cursor = page.next_cursor
+    mine = f"owner_id = '{filling.reader}' AND status IN ('ready', 'failed')"
+    with session():
+        rows = database.execute_sql(f"SELECT id FROM roadmap WHERE {mine} ORDER BY {sql} LIMIT {5 * LIMIT}").fetchall()
+    assert seen == [UUID(str(id_)) for (id_,) in rows]
+    word = page.items[0].goal.split()[0]
+    found = own_roadmaps.list_own(filling.reader, Wanted(text=word.upper(), order=order), after=None, limit=LIMIT)
+    assert {word in each.goal or word in each.title for each in found.items} == {True}
+
+
 @pytest.mark.parametrize("statuses", [(), (RoadmapStatus.ready,), (RoadmapStatus.failed, RoadmapStatus.partial)])
 def test_an_operators_search_for_an_account_looks_at_what_it_shows(
     filling: Filling, monkeypatch: pytest.MonkeyPatch, statuses: tuple[RoadmapStatus, ...]
@@ -128,12 +166,11 @@ def test_each_page_of_ended_logins_begins_where_the_one_before_ended(
     assert max(map(most_rows, found)) <= 2 * 500
 
 
-def expected(filling: Filling, before: UUID | None, *statuses: RoadmapStatus | None) -> list[UUID]:
+def expected(filling: Filling, before: UUID | None, *statuses: RoadmapStatus | None, order: str = "DESC") -> list[UUID]:
     below = before or new_id()
     among = [f"'{status}'" for status in statuses if status]
     only = f"AND status IN ({', '.join(among)})" if among else ""
+    mine = f"owner_id = '{filling.reader}' AND id < '{below}' {only}"
     with session():
-        rows = database.execute_sql(
-            f"SELECT id FROM roadmap WHERE owner_id = '{filling.reader}' AND id < '{below}' {only} ORDER BY id DESC LIMIT {LIMIT}"
-        ).fetchall()
+        rows = database.execute_sql(f"SELECT id FROM roadmap WHERE {mine} ORDER BY id {order} LIMIT {LIMIT}").fetchall()
     return [UUID(str(id_)) for (id_,) in rows]

@@ -28,7 +28,7 @@ from tests.integration.logbook import MODES, own_database
 from tests.integration.test_reviews import QUESTIONS, RIGHT, Place, made, write
 
 OTHERS: list[dict[str, Any]] = [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Another?"}]
-DONE = ProgressRequest(status=ConceptProgress.done)
+DONE = ProgressRequest(progress=ConceptProgress.done)
 
 
 class Anew(Catalogue):

@@ -85,7 +85,7 @@ steps = st.tuples(st.sampled_from(ReviewRating), st.timedeltas(timedelta(), time
 @given(story=st.lists(steps, min_size=1, max_size=8))
 def test_what_is_stored_goes_on_as_a_memory_that_never_was(lesson: Place, story: list[tuple[ReviewRating, timedelta]]) -> None:
     owner, *_ = place = made()
-    learning.set_progress(*place, ProgressRequest(status=ConceptProgress.done))
+    learning.set_progress(*place, ProgressRequest(progress=ConceptProgress.done))
     card = reviewing.list_due(owner, limit=1).items[0]
     memory = Memory(due_at=card.due_at)
     for rating, pause in story:
@@ -109,7 +109,7 @@ def test_attempts_at_the_same_moment_make_each_card_once(lesson: Place) -> None:
 
 def test_a_review_that_is_sent_twice_counts_once(lesson: Place) -> None:
     owner, *_ = lesson
-    learning.set_progress(*lesson, ProgressRequest(status=ConceptProgress.done))
+    learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
     card = reviewing.list_due(owner, limit=1).items[0].id
 
     def rate() -> bool:
@@ -166,9 +166,9 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
     owner, roadmap, concept = lesson
     (told,) = onward(owner, limit=3)
     assert (told.id, told.next_id, told.next_title, told.schedule.hours_learned) == (roadmap, concept, "Plus one", 0)
-    learning.set_progress(*lesson, ProgressRequest(status=ConceptProgress.learning))
+    learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.learning))
     assert [each.id for each in onward(owner, limit=3)] == [roadmap]
-    learning.set_progress(*lesson, ProgressRequest(status=ConceptProgress.done))
+    learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
     assert onward(owner, limit=3) == []
 
 

@@ -27,14 +27,14 @@ from core import clock
 from core.ids import new_id
 from core.runtime import database, session, settings
 from models.audit import AuditRecord
-from roadmap import account_exports, decisions, passwords, webhooks
-from roadmap.accounts import DeletionRequest, PasswordChange, set_admin, set_observer
+from roadmap import account_exports, decisions, passwords, transferring, webhooks
+from roadmap.accounts import LOCAL_EMAIL, DeletionRequest, EmailChange, PasswordChange, set_admin, set_observer
 from roadmap.api_keys import KeyRequest, Scope
 from roadmap.briefs import DesignBrief
 from roadmap.catalogue import Catalogue
 from roadmap.creating import create_many, new_roadmap
 from roadmap.invitations import InvitationRequest
-from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProgressRequest
+from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProfilePatch, ProgressRequest
 from roadmap.outline import Level, Outline
 from roadmap.portable_rules import RoadmapFile
 from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
@@ -42,7 +42,8 @@ from roadmap.rescheduling import ScheduleRequest
 from roadmap.reviewing import ReviewCheck, ReviewRequest
 from roadmap.secret_links import LinkRequest
 from roadmap.statuses import RoadmapStatus
-from roadmap.webhooks import WebhookChange, WebhookRequest
+from roadmap.transferring import TransferRequest
+from roadmap.webhooks import WebhookChange, WebhookPatch, WebhookRequest
 from tasks import content
 from tasks.inspection import dead_letters
 from tasks.queues import RETRIES, content_queue
@@ -80,6 +81,7 @@ KEY = "python-backend/rest-api-design"
 LOGS = {"execution_log", "log_source", "measure", "measured_process"}  # written beside every request, of anybody
 NOTED_BESIDE = {("login_session", "seen_at"), ("api_key", "used_at")}  # now and then, when somebody was there
 ALL = ("read", "write")
+TRANSFERS = API + "/admin/transfers"
 CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
 
 # What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
@@ -92,20 +94,24 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     RoadmapRequest: {"goal": GOAL},
     KeyRequest: {"name": "another"},
     InvitationRequest: {},
-    ProgressRequest: {"status": "done"},
+    ProgressRequest: {"progress": "done"},
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
     ScheduleRequest: {"hours_per_week": 5, "deadline": None, "begins_on": None},
     ReviewCheck: {"chosen": [0]},
     ReviewRequest: {"rating": "good", "reviews": 0},
     Profile: {"level": "advanced"},
+    ProfilePatch: {"level": "advanced"},
     LinkRequest: {"purpose": "reading"},
     WebhookRequest: {"url": CLOSED_PORT},
     WebhookChange: {"url": CLOSED_PORT, "events": ["roadmap.failed"], "enabled": False},
+    WebhookPatch: {"events": ["roadmap.failed"], "enabled": False},
     DeadLettersRequest: {},
     RoadmapFile: DOCUMENT,
     PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    EmailChange: {"email": "another@example.org", "password": PASSWORD},
     DeletionRequest: {"password": PASSWORD},
+    TransferRequest: {"owner": LOCAL_EMAIL, "new_owner": "who asks"},
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/roadmaps": {"goal": GOAL},
@@ -120,7 +126,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/review/{card_id}/check": {"chosen": "0"},
     "/review/{card_id}": {"rating": "good", "reviews": "0"},
     LESSON + "/upgrade": {},
-    LESSON + "/progress": {"status": "done"},
+    LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},
@@ -137,6 +143,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     HOOK + "/enabled": {"enabled": "no"},
     HOOK + "/delete": {},
     HOOK + "/deliveries/{delivery_id}/retry": {},
+    "/admin/transfers": {"owner": LOCAL_EMAIL, "new_owner": "who asks"},
     IN_ROOM + "/cancel": {},
     IN_ROOM + "/retry": {},
     **{QUEUE_PAGE + act: {} for act in ("/pause", "/resume")},
@@ -145,6 +152,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/logout": {},
     "/account/profile": {"level": "advanced"},
     "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    "/account/email": {"email": "another@example.org", "password": PASSWORD},
     "/account/export": {},
     "/account/delete": {"password": PASSWORD},
     "/account/logins/{session_id}/end": {},
@@ -156,6 +164,7 @@ IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for 
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
 ENDS_LOGINS = {API + "/auth/logout", "/logout", API + "/auth/password", "/account/password", API + "/auth/me", "/account/delete"}
+ENDS_LOGINS |= {API + "/auth/email", "/account/email"}
 EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
 WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
 IN_TRASH = {TRASHED, TRASHED + "/restore", "/trash/{roadmap_id}/restore", "/trash/{roadmap_id}/delete"}
@@ -163,7 +172,9 @@ STATES = (IN_REVIEW, CANCELLED, EDITED, WRITTEN_ANEW, IN_TRASH)  # of a roadmap;
 
 TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
 
+# Those of a transfer are for administrators: test_transferring.
 BY_ID_IN_QUERIES = {LESSON: {"attempt"}, API + "/reviews": {"roadmap_id"}, "/review": {"roadmap", "card"}}
+BY_ID_IN_QUERIES[TRANSFERS] = {"owner", "new_owner"}
 
 ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of one person
 
@@ -303,7 +314,10 @@ class Person:
         own = self.headers if headers is None else headers
         accepted = {"Accept": "text/html"} if isinstance(endpoint, Page) else {}
         path = endpoint.path.format(**things)
-        return self.call(endpoint.method, path, {**accepted, **own}, **body_for(endpoint), follow_redirects=False)
+        body = body_for(endpoint)
+        if endpoint.path.endswith("/admin/transfers"):
+            body = {form: {**fields, "new_owner": self.email} for form, fields in body.items()}
+        return self.call(endpoint.method, path, {**accepted, **own}, **body, follow_redirects=False)
 
 
 def message_for(endpoint: Endpoint) -> str:
@@ -395,7 +409,7 @@ def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     whose track has two concepts: it is made for each of them.
     """
     in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
-    for module in (callers, limits, origins):
+    for module in (callers, limits, origins, transferring):
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(Catalogue, "check_feedback", lambda *_: None)
     monkeypatch.setattr(Catalogue, "outline", partialmethod(_short, Catalogue.outline))

@@ -17,8 +17,9 @@ from core.settings import Settings
 from core.storage import open_database
 from models.accounts import Account, ApiKey, LoginSession
 from roadmap import accounts, api_keys, passwords, principals, sessions
-from roadmap.accounts import Credentials, PasswordChange, User
+from roadmap.accounts import AddressTaken, Credentials, EmailChange, PasswordChange, User
 from roadmap.api_keys import KeyRequest, Scope
+from roadmap.audit import Action, Actor, records
 from roadmap.principals import Principal
 from roadmap.sessions import Device
 from tests.commands import succeeded
@@ -30,6 +31,7 @@ from web.standing import Standing
 
 ANOTHER = "quite another passphrase"
 CHANGE = PasswordChange(current_password=SecretStr(PASSWORD), new_password=SecretStr(ANOTHER))
+MOVE = EmailChange(email="moved@example.org", password=SecretStr(PASSWORD))
 ENDINGS: dict[str, Callable[[User], None]] = {
     "disabled": lambda user: accounts.disable(user.email),
     "a new password": lambda user: accounts.set_password(user.email, ANOTHER),
@@ -102,6 +104,38 @@ class TestWhileAPasswordIsHashed:
         with pytest.raises(Unauthenticated):
             accounts.change_password(self.principal, CHANGE, Device())
         assert sessions.list_open(admin.id, None).items == []
+
+    def test_an_address_is_not_changed_by_a_login_that_has_ended(self, meanwhile: None, admin: User) -> None:
+        with pytest.raises(Unauthenticated):
+            accounts.change_email(self.principal, MOVE, Device(), Actor(admin.id, admin.email))
+        with session():
+            assert Account.get_by_id(admin.id).email == admin.email
+
+
+class TestAddress:
+    def test_of_two_who_want_the_same_one_at_once_one_has_it(self, server: None) -> None:
+        people = [accounts.add(f"{name}@example.org", PASSWORD) for name in ("ann", "bob")]
+        callers = [logged_in(person) for person in people]
+        together = threading.Barrier(2)
+
+        def move(number: int) -> bool:
+            together.wait(30)
+            try:
+                accounts.change_email(callers[number], MOVE, Device(), Actor(people[number].id, people[number].email))
+            except AddressTaken:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            moved = list(pool.map(move, range(2)))
+        assert sorted(moved) == [False, True]
+        with session():
+            stored = [Account.get_by_id(person.id).email for person in people]
+        assert stored[moved.index(True)] == MOVE.email
+        assert stored[moved.index(False)] == people[moved.index(False)].email
+        assert len(sessions.list_open(people[moved.index(False)].id, None).items) == 1  # it is still logged in
+        outcomes = [entry.outcome for entry in records(limit=2, action=Action.user_email).items]
+        assert sorted(map(str, outcomes)) == ["done", "refused"]
 
 
 class TestConfirm:

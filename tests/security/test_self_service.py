@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.ids import new_id
+from core.limiting import Limit
 from core.runtime import session, settings, transaction
 from models.accounts import Account, Invitation
 from models.audit import AuditRecord
@@ -41,7 +42,7 @@ from roadmap import (
 from roadmap.account_deletion import RETURN
 from roadmap.accounts import DeletionRequest
 from roadmap.api_keys import Scope
-from roadmap.audit import Action, Actor, audited
+from roadmap.audit import Action, Actor, audited, records
 from roadmap.delivering import deliver
 from roadmap.leases import keeper
 from roadmap.principals import Principal
@@ -57,7 +58,7 @@ from web.pages import rendering
 
 API = "/api/v1"
 ME, EXPORT, LOGIN = f"{API}/auth/me", f"{API}/auth/me/export", f"{API}/auth/login"
-ARCHIVE = f"{EXPORT}.zip"
+ARCHIVE, EMAIL = f"{EXPORT}.zip", f"{API}/auth/email"
 PASSWORD, ANOTHER = "a long enough passphrase", "quite another passphrase"
 FOR_SETTINGS = (callers, limits, origins, accounts, sessions, standing, tokens, principals, account_page, rendering)
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -643,6 +644,75 @@ def holdings(person: Person) -> dict[str, int]:
     return found
 
 
+class TestEmail:
+    def test_one_logs_in_with_the_new_address_and_all_other_logins_end(self, ann: Person) -> None:
+        before, new = ann.email, f"{uuid4().hex}@Example.org"
+        key = ann.post(f"{API}/api-keys", {"name": "CI"}).json()["key"]
+        other = {"Authorization": f"Bearer {ann.log_in().json()['access_token']}"}
+        changed = ann.answer("PUT", EMAIL, json={"email": new, "password": PASSWORD})
+        assert (changed.status_code, changed.json()["user"]["email"]) == (200, new.lower())
+        for headers in (ann.headers, other):
+            assert ann.client.get(ME, headers=headers).status_code == 401
+        assert ann.client.get(ME, headers={"Authorization": f"Bearer {changed.json()['access_token']}"}).status_code == 200
+        assert ann.client.get(f"{API}/roadmaps", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        assert ann.log_in().status_code == 401
+        ann.email = new
+        assert ann.log_in().status_code == 200
+        entry = records(limit=1).items[0]
+        assert (entry.action, entry.target, entry.account_id) == (Action.user_email, str(ann.id), ann.id)
+        assert (entry.details, entry.outcome) == ({"before": before, "after": new.lower()}, "done")
+
+    def test_who_does_not_know_the_password_changes_nothing_and_is_soon_stopped(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "LOGIN_PAIR", Limit("login-pair", 2, 900))
+        wrong = {"email": "mallory@example.org", "password": ANOTHER}
+        assert [ann.answer("PUT", EMAIL, json=wrong).status_code for _ in range(3)] == [401, 401, 429]
+        assert ann.get(ME).json()["email"] == ann.email
+
+    def test_an_address_that_is_taken_is_refused_and_nothing_has_changed(self, ann: Person, bob: Person) -> None:
+        refused = ann.answer("PUT", EMAIL, json={"email": bob.email, "password": PASSWORD})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (409, "#/email")
+        assert ann.get(ME).json()["email"] == ann.email
+        assert records(limit=1).items[0].outcome == "refused"
+
+    def test_a_password_that_is_little_more_than_the_new_address_is_refused(self, ann: Person) -> None:
+        close = {"email": f"{PASSWORD.replace(' ', '.')}@example.org", "password": "a.long.enough.passphrase 1"}
+        accounts.set_password(ann.email, close["password"])
+        ann.headers = {"Authorization": f"Bearer {ann.log_in(password=close['password']).json()['access_token']}"}
+        refused = ann.answer("PUT", EMAIL, json=close)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/password")
+
+    def test_no_key_can_do_it(self, ann: Person) -> None:
+        key = ann.post(f"{API}/api-keys", {"name": "CI", "scopes": ["read", "write"]}).json()["key"]
+        ann.headers = {"Authorization": f"Bearer {key}"}
+        assert ann.answer("PUT", EMAIL, json={"email": "x@example.org", "password": PASSWORD}).status_code == 403
+
+    def test_a_deleted_account_leaves_no_former_address_in_the_audit_log(self, ann: Person) -> None:
+        before = ann.email
+        with audited(Actor(None, "command line"), Action.user_logout, before):
+            pass
+        accounts.set_email(before, "after@example.org", Actor(None, "command line"))
+        ann.email = "after@example.org"
+        ann.headers = {"Authorization": f"Bearer {ann.log_in().json()['access_token']}"}
+        ann.delete()
+        clock.travel(RETURN + timedelta(minutes=1))
+        assert account_deletion.delete_due() == 1
+        told = json.dumps([entry.model_dump(mode="json") for entry in records(limit=100).items])
+        assert (before in told, "after@example.org" in told, str(ann.id) in told) == (False, False, True)
+
+    def test_the_first_administrator_with_another_address_is_not_made_again(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first = {"admin_email": ann.email, "admin_password": SecretStr(PASSWORD)}
+        monkeypatch.setattr(accounts, "settings", accounts.settings.model_copy(update=first))
+        accounts.set_admin(ann.email, is_admin=True)
+        accounts.set_email(ann.email, "boss@example.org", Actor(None, "command line"))
+        accounts.ensure_first_admin()
+        assert count(Account, Account.email == ann.email) == 0
+        assert "ADMIN_EMAIL is passed over" in caplog.text
+
+
 class TestPages:
     @pytest.fixture
     def browser(self, client: TestClient) -> Person:
@@ -691,6 +761,22 @@ class TestPages:
         assert "Restore" not in self.form(browser, "/login", password=ANOTHER, **fields).text
         back = self.form(browser, "/login", password=PASSWORD, restore="true", **fields)
         assert (back.status_code, back.headers["location"]) == (303, "/roadmaps")
+
+    def test_the_address_is_changed_by_a_form(self, browser: Person, bob: Person) -> None:
+        wrong = self.form(browser, "/account/email", email="new@example.org", password=ANOTHER)
+        assert (wrong.status_code, "The current password is wrong." in wrong.text) == (401, True)
+        assert 'value="new@example.org"' in wrong.text
+        taken = self.form(browser, "/account/email", email=bob.email, password=PASSWORD)
+        assert (taken.status_code, "There is an account with this address." in taken.text) == (409, True)
+        bad = self.form(browser, "/account/email", email="nobody", password=PASSWORD)
+        assert (bad.status_code, 'id="email-error"' in bad.text) == (422, True)
+        none = self.form(browser, "/account/email", email="new@example.org")
+        assert (none.status_code, 'id="email_password-error"' in none.text) == (422, True)
+        done = self.form(browser, "/account/email", email="new@example.org", password=PASSWORD)
+        assert (done.status_code, done.headers["location"]) == (303, "/account?saved=email")
+        assert browser.get("/account").status_code == 200  # whose login has ended: the page leads to the login
+        browser.headers = {"Cookie": done.headers["set-cookie"].partition(";")[0]}
+        assert "new@example.org" in browser.get("/account?saved=email").text
 
     def test_the_last_administrator_is_told(self, browser: Person) -> None:
         accounts.set_admin(browser.email, is_admin=True)

@@ -540,7 +540,7 @@ class TestEvents:
         told = assert_told_without_gaps(roadmap_id)
         for after in range(len(told) + 1):
             assert events.events_after(roadmap_id, after) == told[after:]
-        assert events.last_seqs([roadmap_id, new_id()]) == {roadmap_id: len(told)}
+        assert events.last_seqs([roadmap_id, new_id()]) == {(roadmap_id, LOCAL_OWNER): len(told)}
 
 
 class TestCreating:

@@ -55,7 +55,7 @@ class TestKnownAlready:
 
     def test_what_has_changed_is_sent(self, client: TestClient, roadmap: str, concept: str) -> None:
         tag = client.get(roadmap).headers["etag"]
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         changed = client.get(roadmap, headers={"If-None-Match": tag})
         assert changed.status_code == 200
         assert changed.headers["etag"] != tag
@@ -196,7 +196,7 @@ class TestChangingWhatWasRead:
 
     def test_whatever_is_replaced_can_be_replaced_on_condition(self) -> None:
         no_condition = {e.path for e in ENDPOINTS if e.method in ("PUT", "PATCH") and e.current is None}
-        assert no_condition == {f"{API}/auth/password"}  # nobody reads it
+        assert no_condition == {f"{API}/auth/password", f"{API}/auth/email"}  # nobody reads it
 
 
 class TestPaging:
@@ -234,7 +234,9 @@ def test_an_event_that_is_not_there_yet_is_no_place_to_go_on_from(client: TestCl
     """It is one of another roadmap; everything until there would be passed over."""
     path = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
     answer = client.get(f"{path}/events", headers={"Last-Event-ID": "96"})
-    assert problem(answer) == (422, "/problems/invalid")
+    assert problem(answer) == (409, "/problems/conflict")
+    assert answer.json()["errors"][0]["parameter"] == "Last-Event-ID"
+    assert "Read the roadmap again, and follow it without Last-Event-ID." in answer.json()["detail"]
     assert "the newest is" in answer.json()["errors"][0]["detail"]
 
 

@@ -41,7 +41,8 @@ def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str
     yield f"{method} {path}"
     yield from (f'id="{name}-{each["in"]}-{each["name"]}"' for each in operation.get("parameters", ()))
     if "requestBody" in operation:
-        schema = DOCUMENT["components"]["schemas"][operation["requestBody"]["content"]["application/json"]["schema"]["$ref"][21:]]
+        [content] = operation["requestBody"]["content"].values()
+        schema = DOCUMENT["components"]["schemas"][content["schema"]["$ref"][21:]]
         yield from (f'id="{name}-{field}"' for field in schema.get("properties", ()))
 
 

@@ -106,7 +106,7 @@ class TestComingBack:
         roadmap: str,
         concept: str,
     ) -> None:
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         client.put(f"{concept}/notes", json={"notes": "面团 🥖 <b>"})
         for answers in (right_answers(concept), [[0]] * 5):
             client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers})

@@ -1,11 +1,14 @@
 """What a learner does: graded on the server, bounded, and kept through every change of the plan."""
 
+import re
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from starlette.testclient import TestClient
 
+from core import clock
 from core.runtime import session, transaction
 from models.learning import QuizAttempt
 from models.roadmaps import ContentVersion
@@ -51,7 +54,7 @@ def problem(answer: Any, status: int) -> dict:
 class TestProgress:
     @pytest.mark.parametrize("status", ["learning", "done", "skipped", "todo"])
     def test_it_is_kept_and_shown(self, client: TestClient, roadmap: str, concept: str, status: str) -> None:
-        answer = client.put(f"{concept}/progress", json={"status": status})
+        answer = client.put(f"{concept}/progress", json={"progress": status})
         assert (answer.status_code, answer.json()["progress"]) == (200, status)
         assert client.get(concept).json()["progress"] == status
         tree = client.get(roadmap).json()
@@ -61,20 +64,40 @@ class TestProgress:
         hours = node["hours"] if status in ("done", "skipped") else 0
         assert tree["learned"] == {**counts, "total": 30, "hours_done": hours}
 
+    def test_its_old_name_is_understood_and_deprecated(self, client: TestClient, concept: str) -> None:
+        answer = client.put(f"{concept}/progress", json={"status": "done"})
+        assert (answer.status_code, answer.json()["progress"]) == (200, "done")
+        assert re.fullmatch(r"@1[0-9]{9}", answer.headers["deprecation"])
+        assert parsedate_to_datetime(answer.headers["sunset"]) > clock.now()
+        same = client.put(f"{concept}/progress", json={"status": "done", "progress": "done"})
+        assert (same.status_code, "deprecation" in same.headers) == (200, True)
+        assert not {"deprecation", "sunset"} & set(client.put(f"{concept}/progress", json={"progress": "todo"}).headers)
+
+    def test_two_names_that_say_different_things_are_refused(self, client: TestClient, concept: str) -> None:
+        refused = problem(client.put(f"{concept}/progress", json={"status": "done", "progress": "learning"}), 422)
+        assert {each["pointer"] for each in refused["errors"]} == {"#/progress", "#/status"}
+        assert client.get(concept).json()["progress"] == "todo"
+
+    @try_each("sent", [b"", b"{}"])
+    def test_one_of_the_names_is_needed(self, client: TestClient, concept: str, sent: bytes) -> None:
+        answer = client.put(f"{concept}/progress", content=sent, headers={"Content-Type": "application/json"})
+        refused = problem(answer, 422 if sent else 400)
+        assert [each["pointer"] for each in refused.get("errors", [])] == (["#/progress"] if sent else [])
+
     def test_another_word_is_refused(self, client: TestClient, concept: str) -> None:
-        refused = problem(client.put(f"{concept}/progress", json={"status": "finished"}), 422)
-        assert refused["errors"][0]["pointer"] == "#/status"
+        refused = problem(client.put(f"{concept}/progress", json={"progress": "finished"}), 422)
+        assert refused["errors"][0]["pointer"] == "#/progress"
         assert client.get(concept).json()["progress"] == "todo"
 
     def test_the_tree_has_another_tag_then(self, client: TestClient, roadmap: str, concept: str) -> None:
         tag = client.get(roadmap).headers["etag"]
         assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 304
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 200
 
     def test_it_is_no_event_of_the_making(self, client: TestClient, roadmap: str, concept: str) -> None:
         before = client.get(roadmap).json()["updated_at"]
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         assert client.get(f"{roadmap}/events", headers={"Last-Event-ID": "100000"}).status_code == 204
         assert client.get(roadmap).json()["updated_at"] == before
 
@@ -196,7 +219,7 @@ class TestQuiz:
 class TestKept:
     def test_all_of_it_survives_a_change_of_the_plan(self, client: TestClient, roadmap: str, concept: str) -> None:
         right = right_answers(concept)
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         client.put(f"{concept}/notes", json={"notes": "mine"})
         client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": right})
         tree = client.get(roadmap).json()
@@ -235,3 +258,18 @@ class TestProfile:
     def test_what_does_not_fit_is_refused(self, client: TestClient, field: dict) -> None:
         assert client.put(f"{API}/profile", json=field).status_code == 422
         assert client.get(f"{API}/profile").json()["level"] is None
+
+    def test_a_part_of_it_is_changed_by_a_merge_patch(self, client: TestClient) -> None:
+        said = {"level": "advanced", "hours_per_week": 12, "language": "zh-Hans", "resource_language": "en"}
+        tag = client.put(f"{API}/profile", json=said).headers["etag"]
+        merge = {"Content-Type": "application/merge-patch+json"}
+        for patch in ({"hours_per_week": 3}, {"language": None, "level": "beginner"}, {}):
+            said |= patch
+            answer = client.patch(f"{API}/profile", json=patch, headers=merge)
+            assert (answer.status_code, answer.json()) == (200, said)
+            assert answer.headers["etag"] == client.get(f"{API}/profile").headers["etag"]
+        assert client.patch(f"{API}/profile", json={"level": None}, headers={**merge, "If-Match": tag}).status_code == 412
+        for wrong in ({"hours_per_week": 81}, {"colour": "red"}, []):
+            assert client.patch(f"{API}/profile", json=wrong, headers=merge).status_code == 422
+        assert client.patch(f"{API}/profile", content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
+        assert client.get(f"{API}/profile").json() == said

@@ -410,14 +410,14 @@ class TestLearn:
         assert "not been checked" in shown  # the links
 
     def test_progress_is_marked_and_one_goes_on(self, person: TestClient, roadmap: str, lesson: str) -> None:
-        assert person.post(f"{lesson}/progress", data={"status": "learning"}).headers["location"] == f"{lesson}#progress"
+        assert person.post(f"{lesson}/progress", data={"progress": "learning"}).headers["location"] == f"{lesson}#progress"
         assert 'value="learning" aria-pressed="true"' in person.get(lesson).text
         following = concepts_of(person, roadmap)[2]["id"]
-        answer = person.post(f"{lesson}/progress", data={"status": "done", "next": following})
+        answer = person.post(f"{lesson}/progress", data={"progress": "done", "next": following})
         assert answer.headers["location"] == f"{roadmap}/concepts/{following}"
         assert concepts_of(person, roadmap)[1]["progress"] == "done"
 
-    @try_each("fields", [{"status": "mastered"}, {}, {"status": "done", "next": "//evil.example"}])
+    @try_each("fields", [{"progress": "mastered"}, {}, {"progress": "done", "next": "//evil.example"}])
     def test_a_progress_that_is_none_is_refused(self, person: TestClient, lesson: str, fields: dict[str, str]) -> None:
         assert person.post(f"{lesson}/progress", data=fields).status_code == 422
 

@@ -502,7 +502,7 @@ class TestExport:
         again = client.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         concept = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
-        client.put(f"{roadmap}/concepts/{concept}/progress", json={"status": "done"})
+        client.put(f"{roadmap}/concepts/{concept}/progress", json={"progress": "done"})
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 200
 
     def test_it_speaks_the_language_of_who_asks(self, client: TestClient, roadmap: str) -> None:

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N`: who would rather wait gets the outline with the answer."""
+"""`Prefer`: who would rather wait gets the outline with the answer, and who would rather have a short one that."""
 
 import threading
 from typing import Any
@@ -11,16 +11,19 @@ from core.errors import Unavailable
 from tests.cases import try_each
 from tests.stack import GOAL
 from web.events import poller
-from web.preferring import LONGEST_WAIT, wait_of
+from web.preferring import LONGEST_WAIT, prefers_minimal, wait_of
 
 pytestmark = pytest.mark.usefixtures("short")
 
 ROADMAPS = "/api/v1/roadmaps"
 
 
+def preferring(*values: str) -> Request:
+    return Request({"type": "http", "headers": [(b"prefer", value.encode()) for value in values]})
+
+
 def asked(*values: str) -> int:
-    headers = [(b"prefer", value.encode()) for value in values]
-    return wait_of(Request({"type": "http", "headers": headers}))
+    return wait_of(preferring(*values))
 
 
 @try_each(
@@ -46,6 +49,32 @@ def asked(*values: str) -> int:
 )
 def test_what_is_understood(values: list[str], seconds: int) -> None:
     assert asked(*values) == seconds
+
+
+@try_each(
+    ("values", "minimal"),
+    [
+        (["return=minimal"], True),
+        (['wait=5, Return = "minimal"; x'], True),
+        (["return=representation"], False),
+        (["return=representation, return=minimal"], False),
+        (["minimal"], False),
+        ([], False),
+    ],
+)
+def test_a_short_answer_may_be_preferred(values: list[str], minimal: bool) -> None:
+    assert prefers_minimal(preferring(*values)) == minimal
+
+
+def test_a_short_answer_has_no_links(client: TestClient) -> None:
+    short = {"Prefer": "return=minimal", "Idempotency-Key": "once"}
+    answer = client.post(ROADMAPS, json={"goal": GOAL}, headers=short)
+    assert (answer.status_code, answer.headers["preference-applied"]) == (202, "return=minimal")
+    assert answer.json() == {"id": answer.headers["location"].rpartition("/")[2], "status": "queued"}
+    again = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Idempotency-Key": "once"})
+    assert again.content == answer.content  # the first answer is the answer
+    waited = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "return=minimal, wait=20"})
+    assert (waited.status_code, waited.headers["preference-applied"], "links" in waited.json()) == (201, "wait=20", True)
 
 
 class TestWaiting:

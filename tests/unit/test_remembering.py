@@ -97,10 +97,10 @@ def test_a_roadmap_that_is_read_again_is_not_made_again_and_is_new_after_every_c
     again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, len(made)) == (304, 1)
     concept = first.json()["stages"][0]["modules"][0]["concepts"][0]["id"]
-    changed = client.put(f"{path}/concepts/{concept}/progress", json={"status": "done"})
+    changed = client.put(f"{path}/concepts/{concept}/progress", json={"progress": "done"})
     assert changed.status_code == 200, changed.text
     later = client.get(path)
     assert later.headers["etag"] != first.headers["etag"]
     assert later.json()["learned"]["done"] == 1
-    assert client.put(f"{path}/concepts/{concept}/progress", json={"status": "todo"}).status_code == 200
+    assert client.put(f"{path}/concepts/{concept}/progress", json={"progress": "todo"}).status_code == 200
     assert client.get(path).content == first.content

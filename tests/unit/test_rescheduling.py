@@ -150,7 +150,7 @@ def test_what_is_in_the_trash_has_none(client: TestClient, roadmap: str) -> None
 
 def test_progress_moves_it(client: TestClient, roadmap: str) -> None:
     first = concepts_of(client.get(roadmap).json())[0]
-    client.put(f"{roadmap}/concepts/{first['id']}/progress", json={"status": "done"})
+    client.put(f"{roadmap}/concepts/{first['id']}/progress", json={"progress": "done"})
     told = client.get(f"{roadmap}/schedule").json()
     assert (told["hours_learned"], told["spans"][0]["concept_id"] == first["id"]) == (first["hours"], False)
     assert told["weeks"][0]["hours_learned"] == first["hours"]

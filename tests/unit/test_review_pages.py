@@ -41,7 +41,7 @@ def roadmap(person: TestClient, copies: Copies) -> str:
 def done(person: TestClient, roadmap: str) -> str:
     """The path of the page of its first concept, which is learned."""
     path = f"{roadmap}/concepts/{concepts_of(person, roadmap)[0]['id']}"
-    assert person.post(f"{path}/progress", data={"status": "done"}).status_code == 303
+    assert person.post(f"{path}/progress", data={"progress": "done"}).status_code == 303
     return path
 
 
@@ -316,7 +316,7 @@ class TestOnward:
         id_ = UUID(roadmap.rpartition("/")[2])
         concepts = concepts_of(person, roadmap)
         for number, status in enumerate(("done", "skipped", "learning", "done", "done")):
-            person.post(f"{roadmap}/concepts/{concepts[2 * number]['id']}/progress", data={"status": status})
+            person.post(f"{roadmap}/concepts/{concepts[2 * number]['id']}/progress", data={"progress": status})
             clock.travel(timedelta(days=3))
             view = view_of(LOCAL_OWNER, id_)
             (told,) = onward(LOCAL_OWNER, limit=3)

@@ -36,7 +36,7 @@ def concept(client: TestClient, roadmap: str) -> str:
 @pytest.fixture
 def done(client: TestClient, concept: str) -> str:
     """The same, when it is learned."""
-    assert client.put(f"{concept}/progress", json={"status": "done"}).status_code == 200
+    assert client.put(f"{concept}/progress", json={"progress": "done"}).status_code == 200
     return concept
 
 
@@ -82,15 +82,15 @@ class TestWhatIsAsked:
     def test_done_twice_is_done_once_and_undone_takes_back_what_was_never_asked(self, client: TestClient, done: str) -> None:
         first = due(client)["items"][0]
         rate(client, first, "good")
-        client.put(f"{done}/progress", json={"status": "done"})
+        client.put(f"{done}/progress", json={"progress": "done"})
         assert len(cards()) == QUESTIONS
-        client.put(f"{done}/progress", json={"status": "learning"})
+        client.put(f"{done}/progress", json={"progress": "learning"})
         assert [str(card.id) for card in cards()] == [first["id"]]
 
     def test_without_its_quiz_a_concept_that_is_done_has_none(self, client: TestClient, roadmap: str, concept: str) -> None:
         with transaction():
             Content.update(version=0).where(Content.kind == "quiz").execute()
-        client.put(f"{concept}/progress", json={"status": "done"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
         assert cards() == []
 
     def test_an_attempt_rates_what_was_answered(self, client: TestClient, concept: str) -> None:

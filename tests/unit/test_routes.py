@@ -54,7 +54,7 @@ NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_i
 NOT_JSON |= {f"/api/v1/roadmaps/{{roadmap_id}}/export.{ending}" for ending in ("md", "zip", "ics", "apkg")}
 NOT_JSON |= {"/api/v1/admin/logs/export", "/calendars/{token}/roadmap.ics", "/api/v1/auth/me/export.zip"}
 NO_CONTENT = 204
-BODY_METHODS = {"POST", "PUT"}
+BODY_METHODS = {"POST", "PUT", "PATCH"}
 WITH_PASSWORD = {("DELETE", "/api/v1/auth/me")}  # asked once more, by whoever deletes an account
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 

@@ -55,7 +55,7 @@ def begun(client: TestClient) -> str:
     path = str(client.post(f"{API}/roadmaps", json=SECRETS).headers["location"])
     concept = concept_of(client, path)
     assert client.put(f"{concept}/notes", json={"notes": NOTE}).status_code == 200
-    assert client.put(f"{concept}/progress", json={"status": "done"}).status_code == 200
+    assert client.put(f"{concept}/progress", json={"progress": "done"}).status_code == 200
     return path
 
 
@@ -279,7 +279,7 @@ class TestMadeMine:
         assert client.post(f"{API}/shared/{token_of(link)}/copy", json={}).status_code == 410
         assert client.get(mine).json()["status"] == "ready"
         concept = concept_of(client, mine)
-        assert client.put(f"{concept}/progress", json={"status": "done"}).status_code == 200
+        assert client.put(f"{concept}/progress", json={"progress": "done"}).status_code == 200
 
     def test_a_second_click_makes_no_second_one(self, client: TestClient, roadmap: str) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}"
@@ -364,7 +364,7 @@ class TestCalendar:
         ]
         assert len(before) == len(left) + 1  # the deadline
         first = left[0]["concept_id"]
-        client.put(f"{roadmap}/concepts/{first}/progress", json={"status": "skipped"})
+        client.put(f"{roadmap}/concepts/{first}/progress", json={"progress": "skipped"})
         after = events_of(self.feed(client, link).content)
         assert f"concept-{first}@roadmap.invalid" not in after
         second = f"concept-{left[1]['concept_id']}@roadmap.invalid"

@@ -263,7 +263,7 @@ class TestCalendar:
     def test_what_is_done_is_gone_and_the_rest_keeps_its_name(self, client: TestClient, bread: str) -> None:
         tree, before = self.of(client, bread)
         first = concepts_of(tree)[0].id
-        client.put(f"{bread}/concepts/{first}/progress", json={"status": "done"})
+        client.put(f"{bread}/concepts/{first}/progress", json={"progress": "done"})
         _, after = self.of(client, bread)
         assert [event["UID"] for event in after.walk("VEVENT")] == [event["UID"] for event in before.walk("VEVENT")][1:]
 

@@ -97,7 +97,7 @@ class TestIntoTheTrash:
         assert (page.status_code, "This roadmap is in the trash." in page.text) == (404, True)
         for decision in ("cancel", "retry", "approve"):
             assert client.post(f"{roadmap}/{decision}", json={}).status_code == 404
-        assert client.put(f"{roadmap}/concepts/{concept}/progress", json={"status": "done"}).status_code == 404
+        assert client.put(f"{roadmap}/concepts/{concept}/progress", json={"progress": "done"}).status_code == 404
 
     def test_a_second_time_it_is_said_that_it_is_there_already(self, client: TestClient, roadmap: str) -> None:
         client.delete(roadmap)
@@ -148,7 +148,7 @@ class TestIntoTheTrash:
     def test_with_a_condition_it_goes_only_as_it_was_read(self, client: TestClient, roadmap: str) -> None:
         tag = client.get(roadmap).headers["etag"]
         concept = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
-        client.put(f"{roadmap}/concepts/{concept}/progress", json={"status": "done"})
+        client.put(f"{roadmap}/concepts/{concept}/progress", json={"progress": "done"})
         assert client.delete(roadmap, headers={"If-Match": tag}).status_code == 412
         now = client.get(roadmap).headers["etag"]
         assert client.delete(roadmap, headers={"If-Match": now}).status_code == 204

@@ -59,7 +59,7 @@ def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay
     first, second = concepts_of(roadmap)[:2]
     path = f"{roadmap['links']['self']}/concepts/{first['id']}"
     before = client.get(path).json()
-    client.put(f"{path}/progress", json={"status": "learning"})
+    client.put(f"{path}/progress", json={"progress": "learning"})
     with_model(monkeypatch, Model())
     answer = client.post(f"{path}/upgrade")
     assert answer.status_code == 202

@@ -80,6 +80,19 @@ def test_rank_password_and_door_are_changed() -> None:
     assert passwords.matches(the_account().password_hash, "another long passphrase")
 
 
+def test_an_address_is_changed_and_roadmaps_are_transferred() -> None:
+    accounts.add("before@example.org", PASSWORD)
+    assert run("email", "before@example.org", EMAIL).exit_code == 0
+    assert the_account()
+    taken = run("email", EMAIL, EMAIL.upper())
+    assert (taken.exit_code, run("email", EMAIL, "nobody").exit_code) == (0, 2)
+    accounts.add("other@example.org", PASSWORD)
+    assert "There is an account with this address" in run("email", "other@example.org", EMAIL).output
+    assert f"Roadmaps of {EMAIL} that are those of {LOCAL_EMAIL} now: 0" in run("transfer", EMAIL, LOCAL_EMAIL).output
+    lost = run("transfer", EMAIL, "other@example.org")  # in embedded mode there is one who comes in
+    assert (lost.exit_code, "Nobody can log in as other@example.org" in lost.output) == (1, True)
+
+
 def test_an_invitation_is_printed_and_nothing_else() -> None:
     printed = run("invite", EMAIL).output
     assert tokens.read_invitation_token(printed.strip())

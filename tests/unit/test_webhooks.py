@@ -823,6 +823,37 @@ class TestLanes:
 
 
 class TestManaging:
+    def test_a_part_of_it_is_changed_by_a_merge_patch(self, client: TestClient, receiver: Receiver) -> None:
+        webhook = made(client, receiver, description="Ours", events=["roadmap.ready"])
+        path, merge = f"{BASE}/{webhook['id']}", {"Content-Type": "application/merge-patch+json"}
+        told = client.get(path).json()
+        for patch in (
+            {"enabled": False},
+            {"description": None},
+            {"events": ["roadmap.failed", "roadmap.ready"], "enabled": True},
+            {},
+        ):
+            answer = client.patch(path, json=patch, headers=merge)
+            assert answer.status_code == 200, answer.text
+            told |= {**patch, "description": patch.get("description", told["description"]) or ""}
+            kept = ("url", "description", "enabled")
+            assert {name: answer.json()[name] for name in kept} == {name: told[name] for name in kept}
+            assert set(answer.json()["events"]) == set(told["events"])
+            assert answer.json() == client.get(path).json()
+        before = client.get(path).json()
+        for wrong in (
+            {"url": None},
+            {"url": "ftp://example.org"},
+            {"events": []},
+            {"events": None},
+            {"enabled": None},
+            {"secret": "x"},
+        ):
+            refused = client.patch(path, json=wrong, headers=merge)
+            assert refused.status_code == 422, wrong
+            assert refused.json()["errors"][0]["pointer"].startswith(f"#/{next(iter(wrong))}")
+        assert client.get(path).json() == before
+
     def test_what_is_made_is_read_changed_and_deleted(self, client: TestClient, receiver: Receiver) -> None:
         webhook = made(client, receiver, description="mine")
         assert webhook["events"] == ALL

@@ -16,6 +16,7 @@ from roadmap.accounts import User
 from roadmap.sessions import Device, Login, SessionList
 from web import limits, tokens
 from web.accepting import send
+from web.acting import actor_of
 from web.answering import Reply
 from web.callers import COOKIE, login_in_cookie
 from web.endpoint import Call
@@ -65,6 +66,14 @@ async def change_password(call: Call) -> Reply:
     with limits.attempt(call.request, call.owner.hex):
         begun = await run_hashing(_change_password, call)
     return _begun(call, "password-changed", *begun)
+
+
+async def change_email(call: Call) -> Reply:
+    """All logins end, also the caller's; the answer is a new one. From then on one logs in with the new address; keys stay."""
+    limits.count_login(call.owner.hex)  # a right one tells whether there is an account with the new address
+    with limits.attempt(call.request, call.owner.hex):
+        begun = await run_hashing(_change_email, call)
+    return _begun(call, "email-changed", *begun)
 
 
 async def delete_me(call: Call) -> Reply:
@@ -128,6 +137,12 @@ def _end_former(request: Request) -> None:
 
 def _change_password(call: Call) -> tuple[User, Login]:
     begun = accounts.change_password(call.caller, call.body, _device(call.request))
+    standing.refresh()
+    return begun
+
+
+def _change_email(call: Call) -> tuple[User, Login]:
+    begun = accounts.change_email(call.caller, call.body, _device(call.request), actor_of(call))
     standing.refresh()
     return begun
 

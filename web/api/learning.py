@@ -67,6 +67,11 @@ def save_profile(call: Call) -> Profile:
     return learning.save_profile(call.owner, call.body)
 
 
+def patch_profile(call: Call) -> Profile:
+    """As a merge patch (RFC 7396): what is left out stays, null is not said."""
+    return learning.change_profile(call.owner, call.body)
+
+
 def read_schedule(call: Call) -> Schedule:
     """What is left, spread over the days and weeks from today on, against what was planned at first and against the deadline.
     Without a plan it is empty.

@@ -4,20 +4,22 @@ import asyncio
 import re
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from core.errors import FieldError, Invalid, RoadmapError
+from core.errors import Conflict, FieldError, Invalid, RoadmapError
 from core.runtime import snapshot
-from roadmap import reading
+from core.text import CLEAN, Rule
+from roadmap import own_roadmaps, reading
 from roadmap.activity import Activity, activity
 from roadmap.creating import new_roadmap
 from roadmap.events import TERMINAL, EventType
 from roadmap.execution_log import LogLevel
+from roadmap.own_roadmaps import Order, Wanted
 from roadmap.reading import ConceptDetail, RoadmapTree
 from roadmap.requests import PRINTABLE
 from roadmap.statuses import RoadmapStatus
@@ -29,7 +31,7 @@ from web.api.links import Links, links_of
 from web.endpoint import Call
 from web.events import poller, stream
 from web.paging import CURSOR, Limit, paged
-from web.preferring import applied, wait_of
+from web.preferring import MINIMAL, applied, prefers_minimal, wait_of
 from web.remembering import Remembered
 from web.turns import in_turn
 
@@ -38,23 +40,51 @@ trees = Remembered()
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
-class Accepted(BaseModel):
-    """It is committed; its making can be watched."""
-
+class AcceptedMinimal(BaseModel):
     id: UUID
     status: RoadmapStatus = RoadmapStatus.queued
-    links: Links
+
+
+def _links_may_be_missing(schema: dict[str, Any]) -> None:
+    schema["required"].remove("links")
+
+
+class Accepted(AcceptedMinimal):
+    """It is committed; its making can be watched."""
+
+    model_config = ConfigDict(json_schema_extra=_links_may_be_missing)
+    links: Links = Field(description="Where its things are; left out for who prefers `return=minimal`.")
 
 
 class LinkedTree(RoadmapTree):
     links: Links
 
 
+def _cursor(text: str) -> str:
+    if not re.fullmatch(OWN_CURSOR.pattern, text):
+        raise ValueError("should be the `next_cursor` of the page before: a UUID, which in some orders has something behind it")
+    return text
+
+
+OWN_CURSOR = Rule(_cursor, r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[A-Za-z0-9_-]{0,400})?$")
+
+
 class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
+    cursor: Annotated[str, Field(max_length=500), OWN_CURSOR] | None = CURSOR
     limit: Limit = 20
-    status: RoadmapStatus | None = Field(None, description="Only those that are this.")
+    status: list[RoadmapStatus] = Field(
+        default_factory=list,
+        max_length=len(RoadmapStatus),
+        description="Only those that are one of these: said several times, or separated by commas.",
+    )
+    q: Annotated[str, Field(max_length=100), CLEAN] = Field(
+        "", description="Only those whose goal or title has all these words, wherever they stand."
+    )
+    sort: Order = Field(
+        Order.newest,
+        description="The newest first, the oldest first, by title, or what has `changed` last first.",
+    )
 
 
 class LogsQuery(BaseModel):
@@ -69,12 +99,16 @@ class LogsQuery(BaseModel):
 
 async def create_roadmap(call: Call) -> Response:
     """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer: wait=N`, it comes when there is
-    an outline (201, with the whole roadmap), or after N seconds (202 as well).
+    an outline (201, with the whole roadmap), or after N seconds (202 as well). `Prefer: return=minimal` leaves the links of the
+    202 out: `Location` says where it is.
     """
     new = new_roadmap(call.owner, generator().fit(call.body.in_language_of_goal()))
     links = links_of(new.id)
     headers = {"Location": links.self, "Retry-After": "1"}
-    response = answered(call.request, Reply(Accepted(id=new.id, links=links), headers=headers), 202)
+    body: AcceptedMinimal = Accepted(id=new.id, links=links)
+    if prefers_minimal(call.request):
+        body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
+    response = answered(call.request, Reply(body, headers=headers), 202)
     if call.named is None:
         await accept(new)
         return response
@@ -106,9 +140,10 @@ async def wait_for_outline(call: Call, accepted: Response) -> Response:
 
 
 def list_roadmaps(call: Call) -> Reply:
-    """The newest first."""
+    """The newest first, or as `sort` says."""
     query: ListQuery = call.query
-    return paged(call, reading.list_roadmaps(call.owner, limit=query.limit, before=query.cursor, status=query.status))
+    wanted = Wanted(query.status, query.q.strip(), query.sort)
+    return paged(call, own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit))
 
 
 def read_roadmap(call: Call) -> Document:
@@ -154,9 +189,10 @@ async def watch_roadmap(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after >= last_seq:
         return Response(status_code=204)
-    if after > last_seq:  # of another roadmap: all that comes until there would be passed over
+    if after > last_seq:  # of another roadmap, or from before a backup was restored: what comes until there would be passed over
         rule = FieldError("?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}")
-        raise Invalid("There is no such event yet.", fields=(rule,))
+        again = "Read the roadmap again, and follow it without Last-Event-ID."
+        raise Conflict(f"There is no event {after} yet; the newest is {last_seq}. {again}", fields=(rule,))
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return stream(call.caller, roadmap_id, after, last_seq)

@@ -44,6 +44,13 @@ def change_webhook(call: Call) -> WebhookInfo:
     return changed
 
 
+def patch_webhook(call: Call) -> WebhookInfo:
+    """As a merge patch (RFC 7396): what is left out stays."""
+    changed = webhooks.change_part(call.owner, call.ids["webhook_id"], call.body)
+    note(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
+    return changed
+
+
 def delete_webhook(call: Call) -> None:
     webhooks.delete(call.owner, call.ids["webhook_id"])
     note(call.request, "webhook-deleted", account=call.owner, webhook=call.ids["webhook_id"])

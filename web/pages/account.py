@@ -15,8 +15,10 @@ from core.texts import gettext_noop, texts
 from roadmap import account_exports, accounts, learning, sessions
 from roadmap.account_exports import ExportInfo
 from roadmap.accounts import (
+    AddressTaken,
     Credentials,
     DeletionRequest,
+    EmailChange,
     LastAdministrator,
     PasswordChange,
     Registration,
@@ -45,12 +47,16 @@ LOGIN: Sentences = {
     ToBeDeleted: gettext_noop("This account is to be deleted. To restore it, enter the password again."),
 }
 REGISTRATION: Sentences = {
-    Conflict: gettext_noop("There is an account with this address. Log in instead."),
+    AddressTaken: gettext_noop("There is an account with this address. Log in instead."),
     Forbidden: gettext_noop("Registration is by invitation only. Ask the administrator for an invitation."),
 }
 DELETION: Sentences = {
     Unauthenticated: gettext_noop("The current password is wrong."),
     LastAdministrator: gettext_noop("You are the last administrator. Make somebody else one first."),
+}
+EMAIL: Sentences = {
+    Unauthenticated: gettext_noop("The current password is wrong."),
+    AddressTaken: gettext_noop("There is an account with this address."),
 }
 PASSWORD: Sentences = {Unauthenticated: gettext_noop("The current password is wrong.")}
 
@@ -124,6 +130,17 @@ async def change_password(call: Call) -> Response:
     return see_other("/account?saved=password", begun.headers)
 
 
+async def change_email(call: Call) -> Response:
+    form: Form = call.body
+    try:
+        change = filled(EmailChange, {**form.given("email", "password"), "cookie": True})
+        begun = await api.change_email(replace(call, body=change))
+    except REFUSALS as error:
+        kept = {"moving": True, "email": form.text("email")}
+        return await in_turn(call.caller, _again, call, _account, error, EMAIL, kept)
+    return see_other("/account?saved=email", begun.headers)
+
+
 def order_export(call: Call) -> Response:
     exports.order_export(call)
     return see_other("/account#export")
@@ -180,9 +197,12 @@ def _registration(call: Call, *, next: str, invitation: str, email: str = "", na
     return _shown(call, "register.html", values, admission=settings.registration, **more)
 
 
-def _account(call: Call, *, deleting: bool = False, **more: Any) -> Response:
+def _account(call: Call, *, deleting: bool = False, moving: bool = False, email: str = "", **more: Any) -> Response:
     remembered = learning.read_profile(call.owner).model_dump(mode="json")
     values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
+    values["email"] = email
+    if moving and "password" in (errors := dict(more["errors"])):  # that field of the page has another name in each form
+        more["errors"] = {**errors, "email_password": errors.pop("password")}
     user = None if settings.embedded else accounts.find(call.owner)
     own = call.caller.session_id  # a key has none, and is not told of logins
     logins = [] if own is None else sessions.list_open(call.owner, own).items

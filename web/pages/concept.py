@@ -96,7 +96,7 @@ def prose_of(call: Call, markdown: str) -> Markup:
 def set_progress(call: Call) -> Response:
     """With `next`, on to the next concept."""
     following = filled(Following, call.body.given("next")).next
-    learning.set_progress(*_ids(call), filled(ProgressRequest, {"status": call.body.text("status")}))
+    learning.set_progress(*_ids(call), filled(ProgressRequest, call.body.given("progress", "status")))
     if following is not None:
         return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{following}")
     return see_other(_path(call) + "#progress")

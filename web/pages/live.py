@@ -60,6 +60,8 @@ async def watch(call: Call) -> Response:
         return Response(START + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
+    if after > last_seq:  # it was restored from a backup: the page shows what has not happened
+        after = 0
     poller.check_room(call.caller)
     return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
 

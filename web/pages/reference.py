@@ -82,6 +82,7 @@ class Operation:
     needs_token: bool
     at: str  # the path, with what stands in its places in the example
     sent: str | None  # the body of the example
+    sent_as: str
     streams: bool
 
     def command(self, origin: str, *, with_token: bool) -> str:
@@ -91,7 +92,7 @@ class Operation:
         if with_token and self.needs_token:
             parts.append('-H "Authorization: Bearer $TOKEN"')
         if self.sent is not None:
-            parts += ["-H 'Content-Type: application/json'", f"-d {quote(self.sent)}"]
+            parts += [f"-H 'Content-Type: {self.sent_as}'", f"-d {quote(self.sent)}"]
         return " \\\n  ".join(parts)
 
 
@@ -175,7 +176,8 @@ def _operations(tag: str) -> Iterator[tuple[str, str, Schema]]:
 def _read(method: str, path: str, operation: Schema) -> Operation:
     name, responses = operation["operationId"], operation["responses"]
     parameters = operation.get("parameters", [])
-    content = operation.get("requestBody", {}).get("content", {}).get(JSON, {})
+    nothing: tuple[str, Schema] = (JSON, {})
+    sent_as, content = next(iter(operation.get("requestBody", {}).get("content", {}).items()), nothing)
     body = _resolved(content.get("schema", {}))
     examples = {each["name"]: str(each.get("example", each["name"])) for each in parameters if each["in"] == "path"}
     return Operation(
@@ -192,6 +194,7 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
         needs_token=operation.get("security") != [],
         at=re.sub(r"{(\w+)}", lambda place: examples[place[1]], path),
         sent=_sent(content["example"]) if content.get("example") else None,
+        sent_as=sent_as,
         streams="text/event-stream" in responses.get("200", {}).get("content", {}),
     )
 
@@ -301,6 +304,8 @@ def _type(schema: Schema) -> str:
 
 def _rules(schema: Schema) -> Iterator[str]:
     outer, inner = _resolved(schema), _present(_resolved(schema))
+    if outer.get("deprecated"):
+        yield "deprecated"
     if "const" in inner:
         yield f"always {_shown(inner['const'])}"
     if "enum" in _innermost(inner):

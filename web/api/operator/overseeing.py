@@ -1,4 +1,4 @@
-"""All roadmaps, for operators: searched, looked at, cancelled and retried on behalf of their owners."""
+"""All roadmaps, for operators: searched, looked at, cancelled and retried on behalf of their owners, transferred."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.runtime import database
 from core.text import CLEAN, Rule
-from roadmap import decisions, overseeing
+from roadmap import decisions, overseeing, transferring
 from roadmap.audit import Action, audited
 from roadmap.decisions import Decided
 from roadmap.execution_log import record
 from roadmap.overseeing import OverseenDetail, Sought
 from roadmap.statuses import RoadmapStatus
 from roadmap.timeline.trace import Trace, trace_of
+from roadmap.transferring import Transferred
 from web.accepting import send
 from web.acting import actor_of
 from web.answering import Reply
@@ -96,6 +97,13 @@ def cancel_overseen(call: Call) -> Reply:
 def retry_overseen(call: Call) -> Reply:
     """As its owner could: every part that failed or was cancelled, or the outline when there is none."""
     return _decided(call, Action.roadmap_retry, decisions.retry)
+
+
+def transfer_roadmaps(call: Call) -> Transferred:
+    """All roadmaps of an account become another one's, at once, with those in its trash, and all that hangs on them. Webhooks,
+    keys, exports, answers to Idempotency-Keys and the books of what calls of a model cost stay with the account.
+    """
+    return transferring.transfer(call.body.owner, call.body.new_owner, actor_of(call))
 
 
 def _decided(call: Call, action: Action, decide: Callable[[UUID, UUID], Decided]) -> Reply:

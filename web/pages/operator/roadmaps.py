@@ -14,9 +14,10 @@ from core.errors import Conflict, Invalid
 from core.texts import gettext_noop, texts
 from roadmap import overseeing
 from roadmap.decisions import ENDED, UNDER_WAY
-from roadmap.overseeing import SLOW, OverseenList
+from roadmap.overseeing import SLOW, OverseenList, Sought
 from roadmap.statuses import RoadmapStatus
 from roadmap.timeline.trace import trace_of
+from roadmap.transferring import NoWayIn, TransferRequest
 from web.api.operator import overseeing as api
 from web.api.operator.overseeing import SearchQuery
 from web.endpoint import Call, NoBody
@@ -24,13 +25,14 @@ from web.errors import status_of
 from web.pages import problems, trace
 from web.pages.look import language_of
 from web.pages.operator.room import address, room_page
-from web.pages.page import AnyQuery, filled, see_other
+from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.trace import TraceQuery
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20
 DAYS = ("since", "until")
 TOO_SLOW = gettext_noop("This search takes too long. Narrow it: by owner, state or time, or look for whole words.")
+NO_WAY_IN = gettext_noop("Nobody can log in as that account, so that the roadmaps would be lost there. Name another one.")
 CHOICES = {  # of statuses
     "": gettext_noop("All"),
     "queued,planning,building": gettext_noop("Under way"),
@@ -39,10 +41,12 @@ CHOICES = {  # of statuses
 DID = {
     "roadmap.cancel": gettext_noop("The roadmap is cancelled."),
     "roadmap.retry": gettext_noop("What is missing is tried again."),
+    "roadmaps.transfer": gettext_noop("The roadmaps are transferred. This is the list of their new owner."),
 }
 RULES = {
     "status": gettext_noop("One or several states, separated by commas."),
     "owner": gettext_noop("An e-mail address or the id of an account."),
+    "new_owner": gettext_noop("The e-mail address or the id of another account."),
     "text": gettext_noop("At most 200 characters, in one line."),
     "error": gettext_noop("At most 200 characters, in one line."),
     "generator": gettext_noop("At most 100 characters, in one line."),
@@ -63,11 +67,12 @@ class RoadmapsQuery(AnyQuery):
     since: str = ""
     until: str = ""
     cursor: str = ""
+    did: str = ""  # what was done a moment ago
 
 
 def show_roadmaps(call: Call) -> Response:
     query: RoadmapsQuery = call.query
-    given = {name: value.strip() for name, value in query.model_dump().items() if value.strip()}
+    given = {name: value.strip() for name, value in query.model_dump(exclude={"did"}).items() if value.strip()}
     try:
         sought = filled(SearchQuery, {**given, **_days(given), "limit": ON_A_PAGE})
         found = overseeing.search(sought.sought, before=sought.cursor, limit=ON_A_PAGE)
@@ -94,6 +99,18 @@ def retry(call: Call) -> Response:
     return _decide(call, "roadmap.retry", api.retry_overseen)
 
 
+def transfer(call: Call) -> Response:
+    """Back to the list, of the new owner; what does not go is said above that of the old one."""
+    form: Form = call.body
+    given = {"owner": form.text("owner"), "new_owner": form.text("new_owner")}
+    try:
+        made = api.transfer_roadmaps(replace(call, body=filled(TransferRequest, given)))
+    except (Invalid, Conflict) as error:
+        found = overseeing.search(Sought(owner=given["owner"]), before=None, limit=ON_A_PAGE)
+        return _list(call, given, found, error)
+    return see_other(address("/admin/roadmaps", owner=made.new_owner.email, did="roadmaps.transfer"))
+
+
 def _decide(call: Call, name: str, decide: Callable[[Call], object]) -> Response:
     """Back to the roadmap, where it is said; and so is what is not possible any more."""
     try:
@@ -115,10 +132,10 @@ def _days(given: Mapping[str, str]) -> dict[str, str]:
     return moments
 
 
-def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Invalid | None = None) -> Response:
-    words = texts(language_of(call.request))
+def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Invalid | Conflict | None = None) -> Response:
+    words, did = texts(language_of(call.request)), getattr(call.query, "did", "")
     wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
-    filters = {name: value for name, value in given.items() if name != "cursor"}
+    filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
     following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""
     return room_page(
         call,
@@ -134,10 +151,14 @@ def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Inva
         statuses=list(RoadmapStatus),
         errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
         problem=_said(words, error) if error else "",
+        said=words.gettext(DID[did]) if did in DID else "",
+        new_owner=given.get("new_owner"),
     )
 
 
-def _said(words: NullTranslations, error: Invalid) -> str:
+def _said(words: NullTranslations, error: Invalid | Conflict) -> str:
+    if isinstance(error, NoWayIn):
+        return words.gettext(NO_WAY_IN)
     return words.gettext(TOO_SLOW) if error.detail == SLOW else problems.said(words, error)
 
 

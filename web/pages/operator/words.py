@@ -43,6 +43,8 @@ ACTIONS = {
     Action.logs_export: gettext_noop("Exported the execution log"),
     Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
     Action.roadmap_retry: gettext_noop("Retried a roadmap"),
+    Action.roadmaps_transfer: gettext_noop("Transferred all roadmaps of somebody"),
+    Action.user_email: gettext_noop("Changed an e-mail address"),
     Action.user_add: gettext_noop("Made an account"),
     Action.user_password: gettext_noop("Set a new password"),
     Action.user_admin: gettext_noop("Made an administrator, or ended that"),

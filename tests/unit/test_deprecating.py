@@ -1,0 +1,39 @@
+"""What is deprecated is marked in the document, and named with its days."""
+
+from datetime import timedelta
+
+from tests.stack import ROOT
+from web.deprecating import FIELDS
+from web.openapi import document
+from web.routes import ENDPOINTS
+
+YEAR = timedelta(days=365)
+
+
+def test_what_is_marked_has_its_days_and_the_other_way_round() -> None:
+    schemas = document()["components"]["schemas"]
+    marked = {
+        (name, field)
+        for name, schema in schemas.items()
+        for field, each in schema.get("properties", {}).items()
+        if each.get("deprecated")
+    }
+    assert marked == {(model.__name__, field) for model, fields in FIELDS.items() for field in fields}
+
+
+def test_it_stays_for_a_year_as_promised() -> None:
+    for fields in FIELDS.values():
+        for name, each in fields.items():
+            assert each.until - each.since >= YEAR, name
+
+
+def test_the_page_names_its_days() -> None:
+    page = (ROOT / "docs" / "API.md").read_text("utf-8")
+    for fields in FIELDS.values():
+        for name, each in fields.items():
+            assert f"| `{name}` in `" in page, name
+            assert f"| {each.since:%Y-%m-%d} | {each.until:%Y-%m-%d} |" in page, name
+
+
+def test_only_what_is_sent_has_days() -> None:
+    assert set(FIELDS) <= {endpoint.body for endpoint in ENDPOINTS}
