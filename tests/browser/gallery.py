@@ -243,6 +243,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "register with errors": lambda g, _: g.strange("/register", email="somebody", password="short"),
     "account": lambda g, _: g.owned("/account?saved=profile"),
     "account with errors": lambda g, _: Exhibit("/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)),
+    "account whose address does not fit": lambda g, _: Exhibit(
+        "/account", g.owner, g.town.url, ("/account/email", {"email": "nobody"})
+    ),
     "settings": lambda g, _: Exhibit("/account", None, g.home.url),
     "plans": lambda g, language: g.owned(g.place("changed", language) + "/revisions"),
     "a plan compared": lambda g, language: g.owned(g.place("changed", language) + "/revisions/2"),
@@ -294,6 +297,12 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "roadmaps of everybody": lambda g, _: g.overseen("/admin/roadmaps"),
     "roadmaps of everybody that are not there": lambda g, _: g.overseen("/admin/roadmaps?text=xylophone&status=failed,partial"),
     "roadmaps of everybody with errors": lambda g, _: g.overseen(f"/admin/roadmaps?status=lost&since=2026&text={WORD * 3}"),
+    "roadmaps of somebody to be transferred": lambda g, _: Exhibit(
+        f"/admin/roadmaps?owner={g.owner.email}",
+        g.overseer,
+        g.town.url,
+        ("/admin/transfers", {"owner": g.owner.email, "new_owner": "nobody"}),
+    ),
     "a roadmap of somebody": lambda g, language: g.overseen("/admin" + g.place("partial", language)),
     "a roadmap of somebody that is being made": lambda g, language: g.overseen("/admin" + g.place("building", language)),
     "a roadmap of somebody that failed": lambda g, _: g.overseen("/admin" + g.place("failed", "en")),
