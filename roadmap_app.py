@@ -13,6 +13,7 @@ from core.storage import API_HANDLERS
 from roadmap.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.execution_log import buffer
 from roadmap.measures import saver
+from roadmap.secret_links import store_hashes
 from web import accepting, limits
 from web.backlog import backlog
 from web.errors import HANDLERS
@@ -31,6 +32,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     if settings.embedded:
         await run_in_threadpool(ensure_local_owner)
     await run_in_threadpool(ensure_first_admin)
+    await run_in_threadpool(store_hashes)
     for part in PARTS:
         part.start()
     close_on_signals()
