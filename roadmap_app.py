@@ -8,7 +8,9 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
 from core.garbage import settle_soon
+from core.logging_setup import say
 from core.runtime import settings
+from core.settings import ServiceType
 from core.storage import API_HANDLERS
 from roadmap.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.execution_log import buffer
@@ -37,6 +39,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         part.start()
     close_on_signals()
     settle_soon()
+    if settings.service_type is ServiceType.api:  # for `all`, core/announce.py says so
+        say("api ready")
     yield
     for part in reversed(PARTS):
         await run_in_threadpool(part.stop)

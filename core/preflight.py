@@ -4,10 +4,10 @@ Ends with 0 when the service can start, with 1 and one clear sentence when it ca
 """
 
 import errno
+import logging
 import os
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import peewee
 import redis
 
+from core.logging_setup import say
 from core.migrate import MigrationFailed, connected, migrate, pending
 from core.postgres import identity
 from core.reaching import (
@@ -29,6 +30,7 @@ from core.reaching import (
 )
 from core.settings import ServiceType, Settings, SettingsError, from_environment
 from core.storage import open_database, signing_keys
+from core.version import COMMIT, NUMBER
 
 LONGEST_PAUSE = 3.0  # seconds between two tries
 
@@ -44,12 +46,22 @@ class Refused(Exception):
 def main() -> int:
     try:
         settings = from_environment(os.environ)
+        _introduce(settings)
         prepare(settings)
     except (SettingsError, Refused, NotReady) as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            say(f"error: {line}", logging.ERROR)
         return 1
     return 0
+
+
+def _introduce(settings: Settings) -> None:
+    """What an operator asks first. In embedded mode `core/announce.py` does."""
+    if settings.embedded:
+        return
+    say(f"version: {NUMBER}, commit {COMMIT}")
+    if settings.service_type in (ServiceType.api, ServiceType.all):
+        say(f"address: {settings.host or '*'}:{settings.port}, mode: server (PostgreSQL and Redis)")
 
 
 def prepare(settings: Settings) -> None:
@@ -79,7 +91,7 @@ def _wait(check: Callable[[], None], deadline: float) -> None:
                 raise
             if str(problem) != said:
                 said = str(problem)
-                print(f"waiting: {said}", file=sys.stderr, flush=True)
+                say(f"waiting: {said}", logging.WARNING)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -158,9 +170,12 @@ def _faults_told(settings: Settings) -> Iterator[None]:
 def _migrated(settings: Settings) -> None:
     try:
         with _faults_told(settings):
-            migrate(settings)
+            applied = migrate(settings)
     except MigrationFailed as error:
         raise Refused(str(error)) from None
+    if not settings.embedded:
+        last = f", the last is {applied[-1]}" if applied else ""
+        say(f"migrations: {len(applied)} applied{last}")
 
 
 def _schema_is_there(settings: Settings) -> None:
@@ -229,11 +244,12 @@ def _broker_answers(settings: Settings) -> None:
     finally:
         client.close()
     if policy is None:
-        print("warning: the broker's eviction policy cannot be read; make sure that it is noeviction", file=sys.stderr)
+        say("warning: the broker's eviction policy cannot be read; make sure that it is noeviction", logging.WARNING)
     elif policy.startswith("allkeys-"):
         raise Refused(f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction")
     elif policy != "noeviction":
-        print(f"warning: the broker's maxmemory-policy is {policy}; noeviction is what this service is made for", file=sys.stderr)
+        said = f"warning: the broker's maxmemory-policy is {policy}; noeviction is what this service is made for"
+        say(said, logging.WARNING)
 
 
 def _eviction_policy(client: redis.Redis) -> str | None:

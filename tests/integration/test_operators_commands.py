@@ -25,7 +25,7 @@ from core.settings import from_environment
 from tests.commands import ROADMAP, Said, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import Service, Stack, clean_environment
+from tests.stack import BEFORE, Service, Stack, clean_environment
 from tests.waiting import wait_until
 
 SECRET = "hunter2-s3cret"
@@ -125,11 +125,12 @@ def test_a_wrong_database_url_is_told_by_its_cause(
 
 def test_a_service_that_starts_says_the_cause_and_the_fix(server: dict[str, str], postgres: Postgres, tmp_path: Path) -> None:
     url = f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres"
-    environment = {**clean_environment(), **server, "DATABASE_URL": url, "STARTUP_WAIT_SECONDS": "0.5", "PORT": str(free_port())}
+    environment = {**clean_environment(), **server, "DATABASE_URL": url, "STARTUP_WAIT_SECONDS": "0.5"}
+    environment |= {"PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("api", environment, tmp_path).start()
     assert service.process is not None
     assert service.process.wait(30) == 1
-    [error] = [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
+    [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
     assert "no such user" in error
     assert "DATABASE_URL" in error
     assert SECRET not in service.output
@@ -293,11 +294,12 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
     assert "interruptions" in sentence
     assert "interruptions" not in columns(environment, "roadmap")
     assert ask(environment, "SELECT name FROM schema_migration") == [(known()[0],)]
-    again = {**clean_environment(), **environment, "PORT": str(free_port())}
+    again = {**clean_environment(), **environment, "PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("all" if mode == "embedded" else "api", again, tmp_path).start()
     assert service.process is not None
     assert service.process.wait(30) == 1
-    assert [line.startswith("error: the migration 0002_") for line in service.output.splitlines()] == [True]
+    [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
+    assert error.startswith("error: the migration 0002_")
 
     ask(environment, "ALTER TABLE content DROP COLUMN interruptions")
     assert succeeded(environment, "migrate", "--json").data == {"applied": known()[1:]}
