@@ -176,6 +176,25 @@ def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_
     assert checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))["broker"]["state"] == "ok"
 
 
+def test_what_a_broker_keeps_is_what_it_is_told_to_keep(server: dict[str, str], own_broker: Redis) -> None:
+    def kept(url: str) -> str:
+        broker = checks_of(roadmap({**server, "REDIS_URL": url}, "doctor", "--json"))["broker"]
+        return str(broker["told"]).rpartition("keeps by ")[2]
+
+    client = own_broker.client()
+    assert client.info()["rdb_saves"] == 0
+    assert kept(own_broker.url()) == "AOF"
+    client.acl_setuser("asks", enabled=True, passwords="+pw", categories=["+@all"], commands=["-config"], keys="*")
+    forbidden = own_broker.url().replace("://", "://asks:pw@")
+    assert kept(forbidden) == "AOF"
+    client.config_set("save", "3600 1")
+    assert (kept(own_broker.url()), kept(forbidden)) == ("AOF and RDB", "AOF")
+    client.save()
+    assert kept(forbidden) == "AOF and RDB"
+    client.config_set("save", "")
+    assert kept(own_broker.url()) == "AOF"
+
+
 def test_a_broker_that_drops_queues_is_found(place: Callable[[str], dict[str, str]], own_broker: Redis) -> None:
     environment = {**place("server"), "REDIS_URL": own_broker.url()}
     succeeded(environment, "migrate")
