@@ -28,7 +28,7 @@ from core.reaching import (
     is_misspelt,
     option_trouble,
 )
-from core.settings import ServiceType, Settings, SettingsError, from_environment
+from core.settings import ServiceType, Settings, SettingsError, from_environment, misspelt
 from core.storage import open_database, signing_keys
 from core.version import COMMIT, NUMBER
 
@@ -57,6 +57,8 @@ def main() -> int:
 
 def _introduce(settings: Settings) -> None:
     """What an operator asks first. In embedded mode `core/announce.py` does."""
+    for name, meant in misspelt(os.environ).items():
+        say(f"warning: {name} is no setting and has no effect; name it {meant}", logging.WARNING)
     if settings.embedded:
         return
     say(f"version: {NUMBER}, commit {COMMIT}")

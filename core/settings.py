@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.strength import weakness
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
+CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 # Variables that it sets, and those by which .railway/railway.ts passes the api's on to the content consumer.
 RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN", "API_PUBLIC_DOMAIN", "API_PRIVATE_DOMAIN")
@@ -354,6 +356,26 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         lines += [line for line in _sentences(error) if line not in lines and not any(name in line for name in bad)]
     raise SettingsError("\n".join(lines))
+
+
+def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """Names of variables that are no settings but resemble one that is not set, with its name."""
+    ours = [name.upper() for name in Settings.model_fields]
+    unset = [name for name in ours if not environment.get(name, "").strip()]
+    found = {}
+    for name in environment:
+        if name not in ours and re.fullmatch("[A-Za-z0-9_]{5,60}", name):
+            close = get_close_matches(name.upper(), unset, n=1, cutoff=CLOSE)
+            if meant := [*close, *(each for each in unset if _lacks_a_word(name.upper(), each))]:
+                found[name] = meant[0]
+    return dict(sorted(found.items()))
+
+
+def _lacks_a_word(name: str, ours: str) -> bool:
+    """As in OPENAI_KEY, or LOG_RETENTION."""
+    first, *rest = ours.split("_")
+    shorter = [[first, *rest[:at], *rest[at + 1 :]] for at in range(len(rest))]
+    return len(rest) > 1 and name.split("_") in shorter
 
 
 def _sentences(error: ValidationError) -> list[str]:

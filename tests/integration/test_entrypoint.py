@@ -151,7 +151,7 @@ def messages(service: Service, log_format: str) -> list[str]:
         return lines
     told = [json.loads(line) for line in lines]
     assert {each["service"] for each in told} == {service.name}
-    levels = {"waiting": "warning", "error": "error"}
+    levels = {"waiting": "warning", "warning": "warning", "error": "error"}
     for each in told:
         assert each["level"] == levels.get(each["message"].partition(":")[0], "info")
     return [each["message"] for each in told]
@@ -385,7 +385,7 @@ def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> 
 def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_each(
     launch: Launch, unmigrated: dict[str, str], log_format: str
 ) -> None:
-    given = {**unmigrated, "LOG_FORMAT": log_format, "LOG_LEVEL": "WARNING"}
+    given = {**unmigrated, "LOG_FORMAT": log_format, "LOG_LEVEL": "WARNING", "OPENAI_APIKEY": SECRET}
     consumer = launch("huey_content", **given)
     await_output(consumer, f"waiting: the schema is not at {known()[-1]} yet")
     assert READY["content"] not in consumer.output
@@ -394,15 +394,17 @@ def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_eac
 
     await_ready(consumer, "content")
     wait_until(lambda: answers(api), reason="the API is ready")
-    version, *rest = messages(api, log_format)
+    strange = "warning: OPENAI_APIKEY is no setting and has no effect; name it OPENAI_API_KEY"
+    warning, version, *rest = messages(api, log_format)
+    assert warning == strange
     assert re.fullmatch(r"version: \S+, commit [0-9a-f]{40}|version: \S+, commit unknown", version)
     assert rest == [
         f"address: *:{api.environment['PORT']}, mode: server (PostgreSQL and Redis)",
         f"migrations: {len(known())} applied, the last is {known()[-1]}",
         "api ready",
     ]
-    first, waiting, ready = messages(consumer, log_format)
-    assert (first, ready) == (version, READY["content"])
+    warning, first, waiting, ready = messages(consumer, log_format)
+    assert (warning, first, ready) == (strange, version, READY["content"])
     assert waiting.startswith("waiting: the schema")
 
 

@@ -346,7 +346,11 @@ def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(server:
         },
         **{"SECRET_KEY": "", "JWT_SECRET_KEY": KEY, "PORT": "9000"},
     }
-    said = succeeded(given, "config", "--json")
+    said = succeeded(given | {"REQUEST_PER_MINUTE": SECRET}, "config", "--json")
+    assert said.data[-1] == {
+        **{"name": "REQUEST_PER_MINUTE", "value": "(set, not read)"},
+        **{"origin": "no setting", "source": "REQUESTS_PER_MINUTE?"},
+    }
     found = {each["name"]: each for each in said.data}
     assert found["PORT"] == {"name": "PORT", "value": "9000", "origin": "environment", "source": ""}
     assert found["API_WORKERS"]["origin"] == "default"
