@@ -4,6 +4,7 @@ Ends with 0 when the service can start, with 1 and one clear sentence when it ca
 """
 
 import errno
+import fcntl
 import logging
 import os
 import socket
@@ -11,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import peewee
 import redis
@@ -102,10 +104,27 @@ def _check_folder(settings: Settings) -> None:
     """Embedded mode's folder, with its key; server mode has none."""
     try:
         signing_keys(settings)
+        if settings.embedded:
+            _note_other_instance(settings.data_dir)
     except OSError as error:
         raise Refused(
             f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); name a folder that can be written"
         ) from None
+
+
+def _note_other_instance(data_dir: Path) -> None:
+    """The lock ends with this process and with those that are forked from it. Raises OSError."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        told = f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
+        say(f"{told}; if that is not meant, end one or give it another DATA_DIR", logging.WARNING)
+    except OSError:  # no locks on this file system
+        pass
+    os.close(folder)
 
 
 def _check_broker_address(settings: Settings) -> None:
@@ -246,12 +265,13 @@ def _broker_answers(settings: Settings) -> None:
     finally:
         client.close()
     if policy is None:
-        say("warning: the broker's eviction policy cannot be read; make sure that it is noeviction", logging.WARNING)
+        told = "warning: the broker's eviction policy cannot be read; make sure that it is noeviction"
+        say(told, logging.WARNING)
     elif policy.startswith("allkeys-"):
         raise Refused(f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction")
     elif policy != "noeviction":
-        said = f"warning: the broker's maxmemory-policy is {policy}; noeviction is what this service is made for"
-        say(said, logging.WARNING)
+        told = f"warning: the broker's maxmemory-policy is {policy}"
+        say(f"{told}; noeviction is what this service is made for", logging.WARNING)
 
 
 def _eviction_policy(client: redis.Redis) -> str | None:

@@ -245,6 +245,7 @@ class Settings(BaseModel):
     admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
     allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives. No webhook and no check of a link goes there: the content consumer needs them, too.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
+    hsts_include_subdomains: bool = Field(False, description="Whether HSTS holds for all names below those of the service, too: browsers then open them over TLS only, for a year.")  # fmt: skip
     client_address_header: str = Field("X-Forwarded-For", pattern=HEADER_NAME, description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
     trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
     webhook_networks: Receivers = Field((), description="Private addresses or networks to which webhooks may go, also over http. Default: none, webhooks go to the public internet; in embedded mode always this machine.")  # fmt: skip
@@ -387,6 +388,8 @@ def _sentence(problem: Any) -> str:
         rule = str(problem["ctx"]["error"])
     elif problem["type"] == "enum":
         rule = f"must be {problem['ctx']['expected'].replace(chr(39), '')}"
+    elif problem["type"] == "bool_parsing":
+        rule = "must be true or false"
     elif problem["type"] == "string_pattern_mismatch":
         rule = PATTERNS[problem["ctx"]["pattern"]]
     else:

@@ -481,6 +481,10 @@ def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reache
         assert kilobytes["Shared_Dirty:"] > kilobytes["Private_Dirty:"], kilobytes
     assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
 
+    assert "another instance" not in service.output
+    second = launch("all")  # with the same DATA_DIR
+    await_output(second, "warning: another instance uses DATA_DIR")
+
 
 # Ending
 
