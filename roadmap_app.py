@@ -8,11 +8,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
 from core.garbage import settle_soon
+from core.logging_setup import say
 from core.runtime import settings
+from core.settings import ServiceType
 from core.storage import API_HANDLERS
 from roadmap.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.execution_log import buffer
 from roadmap.measures import saver
+from roadmap.secret_links import store_hashes
 from web import accepting, limits
 from web.backlog import backlog
 from web.errors import HANDLERS
@@ -31,10 +34,13 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     if settings.embedded:
         await run_in_threadpool(ensure_local_owner)
     await run_in_threadpool(ensure_first_admin)
+    await run_in_threadpool(store_hashes)
     for part in PARTS:
         part.start()
     close_on_signals()
     settle_soon()
+    if settings.service_type is ServiceType.api:  # for `all`, core/announce.py says so
+        say("api ready")
     yield
     for part in reversed(PARTS):
         await run_in_threadpool(part.stop)

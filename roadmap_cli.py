@@ -20,6 +20,7 @@ from core.migrate import MigrationFailed
 from core.reaching import DATABASE_FAULTS, database_trouble
 from core.settings import SettingsError, from_environment
 from core.text import plain
+from core.version import COMMIT, NUMBER
 
 LEARNERS = {  # what `roadmap --help` says of them, without loading them
     "new": "Make a roadmap for GOAL, and watch it being made.",
@@ -143,6 +144,7 @@ def _nobody_reads() -> int:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(f"{NUMBER}, commit {COMMIT}", message="roadmap %(version)s")
 def main() -> None:
     """Roadmap: learning roadmaps for small teams.
 

@@ -10,9 +10,9 @@ import click
 from pydantic import SecretStr
 
 from cli.telling import json_option, show, table
-from core.settings import Price, Settings, from_environment
+from core.settings import Price, Settings, from_environment, misspelt
 
-HIDDEN = "(set, not shown)"
+HIDDEN, UNREAD = "(set, not shown)", "(set, not read)"
 OF_SERVERS, OF_WEB = ("postgresql", "postgres", "redis", "rediss"), ("http", "https")
 # A password that is not quoted as it should be may have any of these signs: then it is not known where it ends.
 ADDRESS = re.compile(
@@ -22,7 +22,9 @@ ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`origin`: environment, default, or derived from what stands in `source`."""
+    """`origin`: environment, default, derived from what stands in `source`, or no setting, where
+    maybe that in `source` is meant.
+    """
 
     name: str
     value: str
@@ -33,7 +35,10 @@ class Variable:
 @click.command()
 @json_option
 def config(as_json: bool) -> None:
-    """Show every variable, its value, and where that is from. Secrets, and passwords in addresses, are not shown."""
+    """Show every variable, its value, and where that is from. Secrets, and passwords in addresses, are not shown.
+
+    At the end stand variables that are no settings, but resemble one.
+    """
     found = variables(os.environ)
     rows = [(each.name, each.value, f"{each.origin} ({each.source})" if each.source else each.origin) for each in found]
     show(found, as_json, lambda: table(("variable", "value", "from"), rows, breakable="value"))
@@ -44,7 +49,9 @@ def variables(environment: Mapping[str, str]) -> list[Variable]:
     given = {name: value for name, value in environment.items() if value.strip()}
     assumed = {} if "SERVICE_TYPE" in given else {"SERVICE_TYPE": "all"}  # this looks at a service from outside
     settings = from_environment({**given, **assumed})
-    return [_variable(name, settings, given) for name in Settings.model_fields]
+    found = [_variable(name, settings, given) for name in Settings.model_fields]
+    strange = misspelt(environment).items()
+    return [*found, *(Variable(name, UNREAD, "no setting", f"{meant}?") for name, meant in strange)]
 
 
 def _variable(name: str, settings: Settings, given: Mapping[str, str]) -> Variable:

@@ -6,7 +6,9 @@ import shlex
 import sys
 import time
 
+from core.logging_setup import JsonFormatter, formatter_of_environment, say
 from core.settings import Settings, from_environment
+from core.version import VERSION
 
 LIMIT = 60.0  # seconds
 PAUSE = 0.1
@@ -19,7 +21,10 @@ def main() -> int:
         if time.monotonic() > deadline:
             return 1
         time.sleep(PAUSE)
-    print(_announcement(settings), flush=True)
+    if isinstance(formatter_of_environment(), JsonFormatter):
+        say(f"all ready at {_url(settings)}, mode: {_mode(settings)}, version: {VERSION}")
+    else:
+        print(_announcement(settings), flush=True)
     return 0
 
 
@@ -32,10 +37,15 @@ def _answers(port: int) -> bool:
         return False
 
 
+def _url(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.port}"
+
+
 def _announcement(settings: Settings) -> str:
-    url = f"http://127.0.0.1:{settings.port}"
+    url = _url(settings)
     writer = settings.openai_model if settings.openai_api_key else "the built-in catalogue (OPENAI_API_KEY brings a model)"
-    lines = ["", f"  Roadmap is running at {url}", f"  mode     {_mode(settings)}", f"  writer   {writer}"]
+    lines = ["", f"  Roadmap is running at {url}", f"  mode     {_mode(settings)}"]
+    lines += [f"  writer   {writer}", f"  version  {VERSION}"]
     if settings.embedded:
         body = shlex.quote('{"goal": "Become a backend engineer in Python"}')
         command = f"curl -i {url}/api/v1/roadmaps -H 'Content-Type: application/json' -d {body}"

@@ -160,7 +160,8 @@ def of_broker(settings: Settings) -> list[Check]:
         client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3)
         with closing(client):
             trip = min(_milliseconds(client.ping) for _ in range(3))
-            checks = [_broker(_info(client), trip)]
+            info = _info(client)
+            checks = [_broker(info, trip, is_saved=_is_saved(client, info))]
             before = clock.now()
             seconds, microseconds = client.time()
             return [*checks, _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC))]
@@ -178,12 +179,12 @@ def _info(client: redis.Redis) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _broker(info: Mapping[str, Any], trip: float) -> Check:
+def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
     name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
     version = info.get("valkey_version") or info.get("redis_version") or "of an unknown version"
     used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     memory = f"{_size(used)}{f' of {_size(most)}' if most else ''} in use"
-    keeps = [*(["AOF"] if info.get("aof_enabled") else []), *(["RDB"] if _saves(info) else [])]
+    keeps = [*(["AOF"] if info.get("aof_enabled") else []), *(["RDB"] if is_saved else [])]
     told = f"{name} {version}, answers in {trip:.1f} ms, {memory}, keeps by {' and '.join(keeps) or 'nothing'}"
     policy = info.get("maxmemory_policy")
     if not info:
@@ -205,8 +206,12 @@ def _broker(info: Mapping[str, Any], trip: float) -> Check:
     return well("broker", told)
 
 
-def _saves(info: Mapping[str, Any]) -> bool:
-    return int(info.get("rdb_last_save_time", 0)) > int(info.get("process_start_time", 0)) or int(info.get("rdb_saves", 0)) > 0
+def _is_saved(client: redis.Redis, info: Mapping[str, Any]) -> bool:
+    """Whether snapshots are made; where the setting may not be read, whether one was."""
+    try:
+        return bool(client.config_get("save").get("save"))
+    except redis.ResponseError:  # a managed server may forbid it
+        return int(info.get("rdb_saves", 0)) > 0
 
 
 def _clock(of: str, before: datetime, theirs: datetime) -> Check:

@@ -7,6 +7,7 @@ as none of them writes to it. It becomes their supervisor (`core/supervisor.py`)
 
 import gc
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -89,6 +90,8 @@ def _serve(command: list[str]) -> NoReturn:
 
 
 def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoReturn:
+    from core.logging_setup import JsonFormatter, formatter_of_environment, say
+
     for name in PRELOADED:
         importlib.import_module(name)
     for queue in sys.modules["tasks.queues"].QUEUES:
@@ -101,13 +104,15 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
     try:
         run = _forked([_announce, *(partial(_serve, command) for command in commands)], children)
         if run is None:
-            told = [f"{grace:g}", *map(str, children)]
+            is_json = isinstance(formatter_of_environment(), JsonFormatter)
+            told = [f"{grace:g}", "json" if is_json else "text", *map(str, children)]
             os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
     except OSError as error:  # no room for another process: none of them stays
         for pid in children:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-        sys.exit(f"error: the services cannot be started: {error.strerror}")
+        say(f"error: the services cannot be started: {error.strerror}", logging.ERROR)
+        sys.exit(1)
     _restore(before)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
     run()

@@ -55,6 +55,19 @@ def take_over() -> None:
         logging.getLogger(name).propagate = True
 
 
+def say(text: str, level: int = logging.INFO) -> None:
+    """What a service says of itself when it starts, whatever LOG_LEVEL is: plain, unless its lines
+    are objects. To standard output, or to that of errors what is amiss.
+    """
+    try:
+        formatter = formatter_of_environment()
+    except ValueError:  # no LOG_FORMAT: that is what is to be said
+        formatter = TextFormatter()
+    if isinstance(formatter, JsonFormatter):
+        text = formatter.format(logging.LogRecord("roadmap", level, "", 0, text, None, None))
+    print(text, file=sys.stdout if level < logging.WARNING else sys.stderr, flush=True)
+
+
 def formatter_of_environment() -> logging.Formatter:
     """For uvicorn_logging.json: the process above several workers of the API imports nothing else of the service."""
     given = os.environ.get("LOG_FORMAT", "").strip().lower() or LogFormat.auto

@@ -4,17 +4,20 @@ Ends with 0 when the service can start, with 1 and one clear sentence when it ca
 """
 
 import errno
+import fcntl
+import logging
 import os
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import peewee
 import redis
 
+from core.logging_setup import say
 from core.migrate import MigrationFailed, connected, migrate, pending
 from core.postgres import identity
 from core.reaching import (
@@ -27,8 +30,9 @@ from core.reaching import (
     is_misspelt,
     option_trouble,
 )
-from core.settings import ServiceType, Settings, SettingsError, from_environment
+from core.settings import ServiceType, Settings, SettingsError, from_environment, misspelt
 from core.storage import open_database, signing_keys
+from core.version import COMMIT, NUMBER
 
 LONGEST_PAUSE = 3.0  # seconds between two tries
 
@@ -44,12 +48,24 @@ class Refused(Exception):
 def main() -> int:
     try:
         settings = from_environment(os.environ)
+        _introduce(settings)
         prepare(settings)
     except (SettingsError, Refused, NotReady) as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            say(f"error: {line}", logging.ERROR)
         return 1
     return 0
+
+
+def _introduce(settings: Settings) -> None:
+    """What an operator asks first. In embedded mode `core/announce.py` does."""
+    for name, meant in misspelt(os.environ).items():
+        say(f"warning: {name} is no setting and has no effect; name it {meant}", logging.WARNING)
+    if settings.embedded:
+        return
+    say(f"version: {NUMBER}, commit {COMMIT}")
+    if settings.service_type in (ServiceType.api, ServiceType.all):
+        say(f"address: {settings.host or '*'}:{settings.port}, mode: server (PostgreSQL and Redis)")
 
 
 def prepare(settings: Settings) -> None:
@@ -79,7 +95,7 @@ def _wait(check: Callable[[], None], deadline: float) -> None:
                 raise
             if str(problem) != said:
                 said = str(problem)
-                print(f"waiting: {said}", file=sys.stderr, flush=True)
+                say(f"waiting: {said}", logging.WARNING)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -88,10 +104,27 @@ def _check_folder(settings: Settings) -> None:
     """Embedded mode's folder, with its key; server mode has none."""
     try:
         signing_keys(settings)
+        if settings.embedded:
+            _note_other_instance(settings.data_dir)
     except OSError as error:
         raise Refused(
             f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); name a folder that can be written"
         ) from None
+
+
+def _note_other_instance(data_dir: Path) -> None:
+    """The lock ends with this process and with those that are forked from it. Raises OSError."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        told = f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
+        say(f"{told}; if that is not meant, end one or give it another DATA_DIR", logging.WARNING)
+    except OSError:  # no locks on this file system
+        pass
+    os.close(folder)
 
 
 def _check_broker_address(settings: Settings) -> None:
@@ -158,9 +191,12 @@ def _faults_told(settings: Settings) -> Iterator[None]:
 def _migrated(settings: Settings) -> None:
     try:
         with _faults_told(settings):
-            migrate(settings)
+            applied = migrate(settings)
     except MigrationFailed as error:
         raise Refused(str(error)) from None
+    if not settings.embedded:
+        last = f", the last is {applied[-1]}" if applied else ""
+        say(f"migrations: {len(applied)} applied{last}")
 
 
 def _schema_is_there(settings: Settings) -> None:
@@ -229,11 +265,13 @@ def _broker_answers(settings: Settings) -> None:
     finally:
         client.close()
     if policy is None:
-        print("warning: the broker's eviction policy cannot be read; make sure that it is noeviction", file=sys.stderr)
+        told = "warning: the broker's eviction policy cannot be read; make sure that it is noeviction"
+        say(told, logging.WARNING)
     elif policy.startswith("allkeys-"):
         raise Refused(f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction")
     elif policy != "noeviction":
-        print(f"warning: the broker's maxmemory-policy is {policy}; noeviction is what this service is made for", file=sys.stderr)
+        told = f"warning: the broker's maxmemory-policy is {policy}"
+        say(f"{told}; noeviction is what this service is made for", logging.WARNING)
 
 
 def _eviction_policy(client: redis.Redis) -> str | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.strength import weakness
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
+CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 # Variables that it sets, and those by which .railway/railway.ts passes the api's on to the content consumer.
 RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN", "API_PUBLIC_DOMAIN", "API_PRIVATE_DOMAIN")
@@ -243,6 +245,7 @@ class Settings(BaseModel):
     admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
     allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives. No webhook and no check of a link goes there: the content consumer needs them, too.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
+    hsts_include_subdomains: bool = Field(False, description="Whether HSTS holds for all names below those of the service, too: browsers then open them over TLS only, for a year.")  # fmt: skip
     client_address_header: str = Field("X-Forwarded-For", pattern=HEADER_NAME, description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
     trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
     webhook_networks: Receivers = Field((), description="Private addresses or networks to which webhooks may go, also over http. Default: none, webhooks go to the public internet; in embedded mode always this machine.")  # fmt: skip
@@ -356,6 +359,26 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     raise SettingsError("\n".join(lines))
 
 
+def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """Names of variables that are no settings but resemble one that is not set, with its name."""
+    ours = [name.upper() for name in Settings.model_fields]
+    unset = [name for name in ours if not environment.get(name, "").strip()]
+    found = {}
+    for name in environment:
+        if name not in ours and re.fullmatch("[A-Za-z0-9_]{5,60}", name):
+            close = get_close_matches(name.upper(), unset, n=1, cutoff=CLOSE)
+            if meant := [*close, *(each for each in unset if _lacks_a_word(name.upper(), each))]:
+                found[name] = meant[0]
+    return dict(sorted(found.items()))
+
+
+def _lacks_a_word(name: str, ours: str) -> bool:
+    """As in OPENAI_KEY, or LOG_RETENTION."""
+    first, *rest = ours.split("_")
+    shorter = [[first, *rest[:at], *rest[at + 1 :]] for at in range(len(rest))]
+    return len(rest) > 1 and name.split("_") in shorter
+
+
 def _sentences(error: ValidationError) -> list[str]:
     return [line for problem in error.errors(include_url=False) for line in _sentence(problem).splitlines()]
 
@@ -365,6 +388,8 @@ def _sentence(problem: Any) -> str:
         rule = str(problem["ctx"]["error"])
     elif problem["type"] == "enum":
         rule = f"must be {problem['ctx']['expected'].replace(chr(39), '')}"
+    elif problem["type"] == "bool_parsing":
+        rule = "must be true or false"
     elif problem["type"] == "string_pattern_mismatch":
         rule = PATTERNS[problem["ctx"]["pattern"]]
     else:

@@ -15,6 +15,7 @@ from playhouse.pool import PooledSqliteDatabase
 from psycopg2.extensions import parse_dsn
 
 from core import clock
+from core.logging_setup import say
 from core.postgres import MIGRATION_SECONDS, LimitedPool, limit_waiting
 from core.settings import ServiceType, Settings
 from core.version import VERSION
@@ -106,6 +107,7 @@ def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None)
     """The Huey instance of that name, on Redis or on SQLite."""
     common = {
         "baggage": baggage,
+        "say": say,
         "about": {"version": VERSION, "service": str(settings.service_type)},
         "keys": signing_keys(settings),
         "heartbeat": settings.heartbeat_seconds,

@@ -3,7 +3,7 @@
 `core/launch.py` becomes it, and so is the parent of the services. It is a program of its own that loads nothing but Python, to
 weigh next to nothing. Signals are blocked and waited for: none can come between two of its steps.
 
-    python -I -S core/supervisor.py GRACE_SECONDS ANNOUNCER_PID SERVICE_PID...
+    python -I -S core/supervisor.py GRACE_SECONDS LOG_FORMAT ANNOUNCER_PID SERVICE_PID...
 """
 
 import os
@@ -17,10 +17,12 @@ ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}  # as in c
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
 PAUSE = 0.1  # seconds between two looks at that
+ENDED = "error: one of the services has ended; the others are stopped"
+AS_JSON = '{"time":"%s","level":"error","logger":"roadmap","message":"%s","service":"all"}'
 STDERR = 2  # written to directly: what Python keeps for it would be tried again at the end
 
 
-def main(grace: float, announcer: int, services: Collection[int]) -> int:
+def main(grace: float, announcer: int, services: Collection[int], log_format: str = "text") -> int:
     ends = ENDS - ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set())  # nohup
     signal.pthread_sigmask(signal.SIG_BLOCK, {*ends, signal.SIGCHLD})
     left, ended = {announcer, *services}, False
@@ -29,7 +31,7 @@ def main(grace: float, announcer: int, services: Collection[int]) -> int:
         left -= _reaped()
     if not ended:
         with suppress(OSError):  # nobody may be there to read it
-            os.write(STDERR, b"error: one of the services has ended; the others are stopped\n")
+            os.write(STDERR, f"{_line(log_format)}\n".encode())
     _end({*services, *left}, left, grace)  # not an announcer that has ended: its number may be another's by now
     return 0 if ended else 1
 
@@ -47,6 +49,13 @@ def _end(groups: Collection[int], left: set[int], grace: float) -> None:
         _reaped()
     for group in groups:
         _tell(group, signal.SIGKILL)
+
+
+def _line(log_format: str) -> str:
+    """As `core.logging_setup.say` writes it."""
+    if log_format != "json":
+        return ENDED
+    return AS_JSON % (time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), ENDED)
 
 
 def _tell(group: int, what: int) -> bool:
@@ -72,4 +81,5 @@ def _reaped() -> set[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid in sys.argv[3:]]))
+    grace, log_format, announcer, *services = sys.argv[1:]
+    sys.exit(main(float(grace), int(announcer), [int(pid) for pid in services], log_format))

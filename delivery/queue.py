@@ -44,13 +44,18 @@ class Baggage(Protocol):
         """Around the run of a task whose message has brought this; empty when it has brought nothing."""
 
 
+def _print(text: str) -> None:
+    print(text, flush=True)
+
+
 class ReliableQueue(Huey):
     """A Huey whose messages survive their worker.
 
     `heartbeat` is the time in seconds between two signs of life, `ttl` the silence after which others take over.
     `now` is the clock (aware, UTC) that schedules and retries go by. Tasks must be idempotent: after a death, a pause
     longer than `ttl`, or a lost acknowledgement they run again. `about` is what its consumers say of themselves to those
-    who look, beside host, process and what they run. Who is in `on_executed` is called after each run, in the worker's
+    who look, beside host, process and what they run, and `say` prints that one is ready. Who is in
+    `on_executed` is called after each run, in the worker's
     thread, with the task's name, the seconds that it took, and done, retried, failed (for good), postponed or interrupted.
     """
 
@@ -67,6 +72,7 @@ class ReliableQueue(Huey):
         now: Callable[[], datetime] = _utc_now,
         baggage: Baggage | None = None,
         about: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = _print,
         **storage_options: Any,
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
@@ -75,7 +81,7 @@ class ReliableQueue(Huey):
         self._executions, self._baggage, self._about = Executions(), baggage, dict[str, Any](about or {})
         self.on_executed: list[Told] = self._executions.told
         self._revoked_at, self._any_revoked = 0.0, False
-        self._polled, self._saying = threading.Event(), threading.Lock()
+        self._polled, self._saying, self._say = threading.Event(), threading.Lock(), say
         self._away = False  # the broker, at the last try
         self.stopping = threading.Event()  # set by the consumer when its end begins
         self._handed_back = threading.Event()  # what was held is others' now: nothing may be begun any more
@@ -393,4 +399,4 @@ class ReliableQueue(Huey):
             if self._polled.is_set() or self._immediate:
                 return
             self._polled.set()
-        print(f"huey@{self.name} ready", flush=True)
+        self._say(f"huey@{self.name} ready")

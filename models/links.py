@@ -7,9 +7,14 @@ from models.roadmaps import Roadmap
 
 
 class SecretLink(Identified):
-    """A link whose token is its id, signed. Without its row it opens nothing: so it is revoked."""
+    """A link whose token begins with its id. Without its row it opens nothing: so it is revoked.
+
+    `token_hashes`: SHA-256 of the tokens that open it, in hexadecimal, separated by spaces: one, or
+    for a signed link one by each key that was there. Null: a signed link, not stored yet.
+    """
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     purpose = peewee.CharField(max_length=10)
     created_at = UtcDateTimeField()
     expires_at = UtcDateTimeField(null=True)
+    token_hashes = peewee.TextField(null=True)

@@ -56,7 +56,7 @@ DIED = "The workers that built it died or hung too often. Order it again."
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP archive knows
 # Secrets, what is only for workers, and the ids of others.
 LEFT_OUT = frozenset(
-    {"password_hash", "secret_hash", "secret", "previous_secret"}
+    {"password_hash", "secret_hash", "secret", "previous_secret", "token_hashes"}
     | {"lease_token", "lease_until", "challenged_at"}
     | {"invited_by", "used_by"}
 )

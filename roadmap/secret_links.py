@@ -1,21 +1,29 @@
 """Links that open a roadmap to whoever has them: to read it, or its plan as a calendar. Each can be revoked, and may expire.
 
-Nothing of a link is secret but its token, which is signed where it is told (`web/tokens.py`) and stands in no row.
+Nothing of a link is secret but its token, which is told once and of which the row has a hash: no
+key has to stay for it. Versions before 0.2.0 signed the ids instead: the API stores hashes of these
+tokens when it starts.
 """
 
+import hashlib
+import hmac
+import re
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
+from itsdangerous import Signer
 from pydantic import BaseModel, ConfigDict, Field
 
 from core import clock
 from core.errors import Conflict, Gone, NotFound
 from core.ids import new_id
 from core.numbers import WHOLE
-from core.runtime import session, transaction
+from core.runtime import session, settings, transaction
+from core.storage import signing_keys
 from models.accounts import Account
 from models.links import SecretLink
 from models.roadmaps import Roadmap
@@ -23,6 +31,9 @@ from roadmap.ownership import held, owned
 
 MOST = 20  # of a roadmap
 LONGEST_LIFE = 3650  # days
+# An id, and 256 random bits or a signature.
+TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
+ROWS = 500  # whose hashes are stored in one transaction
 
 
 class LinkPurpose(StrEnum):
@@ -45,7 +56,7 @@ class LinkRequest(BaseModel):
 
 
 class LinkInfo(BaseModel):
-    id: UUID
+    id: UUID = Field(description="It stands in its address, without hyphens.")
     purpose: LinkPurpose = Field(description="What whoever has it can open.")
     created_at: datetime
     expires_at: datetime | None = Field(description="Until when it is good; null: until it is revoked.")
@@ -63,17 +74,19 @@ class Opened:
     roadmap_id: UUID
 
 
-def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest) -> LinkInfo:
-    """Raises NotFound, and Conflict when there are too many."""
+def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest) -> tuple[LinkInfo, str]:
+    """And its token. Raises NotFound, and Conflict when there are too many."""
     now = clock.now()
     expires_at = None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
     made = LinkInfo(id=new_id(), purpose=request.purpose, created_at=now, expires_at=expires_at)
+    token = f"{made.id.hex}.{secrets.token_urlsafe(32)}"
     with transaction():
         held(owner_id, roadmap_id)  # two at once could become too many
         if SecretLink.select().where(SecretLink.roadmap == roadmap_id).count() >= MOST:
             raise Conflict(f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first.")
-        SecretLink.insert(**made.model_dump(), roadmap=roadmap_id).execute()
-    return made
+        row = {**made.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
+        SecretLink.insert(**row).execute()
+    return made, token
 
 
 def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
@@ -102,19 +115,53 @@ def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
             raise _no_link()
 
 
-def opened(link_id: UUID, purpose: LinkPurpose) -> Opened:
-    """For whoever has shown its token. Raises Gone."""
-    its = (SecretLink.id == link_id) & (SecretLink.purpose == purpose)
-    there = Roadmap.trashed_at.is_null() & Account.disabled_at.is_null()
-    query = SecretLink.select(SecretLink.expires_at, Roadmap.owner, Roadmap.id).join(Roadmap).join(Account)
+def opened(token: str, purpose: LinkPurpose) -> Opened:
+    """For whoever has it. Raises NotFound, Gone."""
+    shape = TOKEN.fullmatch(token)
+    if shape is None:
+        raise _not_copied()
+    link_id = UUID(shape[1])
+    columns = (SecretLink.purpose, SecretLink.token_hashes, SecretLink.expires_at)
+    over = Roadmap.trashed_at.is_null(False) | Account.disabled_at.is_null(False)
+    query = SecretLink.select(*columns, Roadmap.owner, Roadmap.id, over).join(Roadmap).join(Account)
     with session():
-        row = query.where(its, there).tuples().first()
+        row = query.where(SecretLink.id == link_id).tuples().first()
     if row is None:
         raise Gone("This link was revoked, or its roadmap is not there any more.")
-    expires_at, owner_id, roadmap_id = row
+    its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
+    hashes = (_signed_hashes(link_id, its_purpose) if stored is None else stored).split()
+    is_good = any(hmac.compare_digest(_hash(token), each) for each in hashes)
+    if its_purpose != purpose or not is_good:
+        raise _not_copied()
+    if is_over:
+        raise Gone("This link was revoked, or its roadmap is not there any more.")
     if expires_at is not None and expires_at <= clock.now():
         raise Gone("This link has expired.")
     return Opened(owner_id, roadmap_id)
+
+
+def store_hashes() -> None:
+    """Of the tokens that versions before 0.2.0 signed, so that they outlive the keys."""
+    query = SecretLink.select(SecretLink.id, SecretLink.purpose).order_by(SecretLink.id).limit(ROWS)
+    while True:
+        with transaction():
+            rows = list(query.where(SecretLink.token_hashes.is_null()).tuples())
+            for link_id, purpose in rows:
+                hashes = _signed_hashes(link_id, purpose)
+                SecretLink.update(token_hashes=hashes).where(SecretLink.id == link_id).execute()
+        if len(rows) < ROWS:
+            return
+
+
+def _signed_hashes(link_id: UUID, purpose: str) -> str:
+    """Of the tokens that versions before 0.2.0 made of it, by each of the keys."""
+    options: dict[str, Any] = {"salt": f"roadmap.{purpose}", "digest_method": hashlib.sha256}
+    signers = [Signer(key, **options) for key in signing_keys(settings)]
+    return " ".join(_hash(signer.sign(link_id.hex).decode()) for signer in signers)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _told(row: SecretLink) -> LinkInfo:
@@ -123,3 +170,7 @@ def _told(row: SecretLink) -> LinkInfo:
 
 def _no_link() -> NotFound:
     return NotFound("There is no such link of this roadmap.")
+
+
+def _not_copied() -> NotFound:
+    return NotFound("There is no such link. Check that it was copied whole.")

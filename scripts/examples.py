@@ -384,6 +384,7 @@ def delete_account(story: Story) -> None:
     story.call("delete_me", password)
 
 
+COMMIT = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
 EDITS = [
     {"op": "rewrite", "what": "concept", "key": "c0-0-1", "title": "Sourdough 2", "hours": 6, "regenerate": False},
     {"op": "add_stage", "key": "guests", "title": "Bake for many", "description": "The same, forty times.", "position": None},
@@ -463,7 +464,7 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
         environment = {
             **{"ADMIN_EMAIL": ADMIN["email"], "ADMIN_PASSWORD": ADMIN["password"]},
             **{"CONTENT_WORKERS": "1", "MODEL_CONCURRENCY": "1"},  # so that everything happens in one order
-            **{"WEBHOOK_NETWORKS": "127.0.0.0/8"},
+            **{"WEBHOOK_NETWORKS": "127.0.0.0/8", "GIT_COMMIT": COMMIT},
             **{"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "120"},
         }
         receiver = stack.enter_context(receiving())

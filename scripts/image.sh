@@ -265,6 +265,7 @@ try_image() {
         # buildah_build takes the file of PIP_CERT along, Docker's engine has certificates of its own.
         if [ "$name" != PIP_CERT ] && [ -n "${!name:-}" ]; then build_arguments+=(--build-arg "$name"); fi
     done
+    build_arguments+=(--build-arg "GIT_COMMIT=$(git rev-parse HEAD 2>/dev/null || true)")
     echo "Building $DOCKERFILE with $engine ..."
     "${engine}_build"
     echo "  adds $(megabytes $((image_bytes - base_bytes))) MB to a base of $(megabytes "$base_bytes") MB:" \

@@ -151,18 +151,21 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
         },
     ):
         stack.request("POST", f"{made}/edits", json={"operations": [operation]})
-    for days in (30, None):
-        stack.request("POST", f"{made}/links", json={"purpose": "reading", "expires_in_days": days})
-    stack.request("POST", f"{made}/links", json={"purpose": "calendar"})
+    for link in ({"purpose": "reading", "expires_in_days": 30}, {"purpose": "calendar"}):
+        stack.request("POST", f"{made}/links", json=link)
     page_path = made.removeprefix("/api/v1")
     newest = stack.get(made).json()["revision"]
     for name, path, size in (
         ("home", "/", WIDE),
         ("diff", f"{page_path}/revisions/{newest}?before=1", TALL),
-        ("links", f"{page_path}/sharing", MIDDLE),
     ):
         with opened(browser, stack, path, size) as page:
             take(page, name)
+    with opened(browser, stack, f"{page_path}/sharing", MIDDLE) as page:
+        page.get_by_role("button", name="Make a link", exact=True).click()
+        page.wait_for_selector("input[readonly]")
+        page.evaluate("scrollTo(0, 0)")
+        take(page, "links")
     with opened(browser, stack, "/review", MIDDLE) as page:
         page.locator(".question input").first.check()
         page.locator(".question ~ button, form button.primary").first.click()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests import commands
 from tests.commands import Said
 from tests.servers import LOOPBACK, Postgres, free_port
-from tests.stack import SHORT, clean_environment
+from tests.stack import BEFORE, SHORT, clean_environment
 
 SECRET = "hunter2-s3cret"  # what a test puts into an address, and nobody may read
 KEY = "a key of the tests with at least 32 characters"
@@ -27,16 +27,17 @@ def launching(name: str, postgres: Postgres) -> Launch:
 def launched(service: str, **variables: str) -> Said:
     """What it says until it ends; nothing listens at its PORT."""
     base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "SERVICE_TYPE": service}
+    base |= {"LOG_FORMAT": "text"}
     return commands.refused({**base, **variables})
 
 
 def refusal(said: Said) -> str:
     """The one sentence of a service that ends with 1, after it has waited or at once."""
     assert said.code == 1, said
-    assert said.output == ""
     assert SECRET not in said.errors
     assert "Traceback" not in said.errors
-    lines = [line for line in said.errors.splitlines() if not line.startswith("waiting: ")]
+    told = (said.output + said.errors).splitlines()
+    lines = [line for line in told if not line.startswith(BEFORE)]
     assert len(lines) == 1, said
     assert lines[0].startswith("error: ")
     return lines[0]

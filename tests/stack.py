@@ -41,6 +41,8 @@ OPEN_TO_TESTS = {  # which make many accounts and roadmaps from one address; tes
     "MOST_QUEUED_ROADMAPS": "1000000",
 }
 MONITOR = {"METRICS_TOKEN": "a-token-for-the-tests-that-count"}
+# What a service says of its start.
+BEFORE = ("version: ", "address: ", "migrations: ", "waiting: ", "api ready")
 FINAL = ("ready", "partial", "failed", "cancelled")
 PASSWORD = "a long enough passphrase"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; a client without one reads every certificate of this machine

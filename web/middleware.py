@@ -8,10 +8,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import tracing
 from core.runtime import settings
+from core.settings import Settings
 from core.tracing import REQUEST_ID
 from web import limits
 from web.counting import CountingMiddleware
 from web.request import headers_of
+
+
+def hsts(settings: Settings) -> dict[str, str]:
+    """Not in embedded mode, where a browser would refuse http on this machine for a year."""
+    below = "; includeSubDomains" if settings.hsts_include_subdomains else ""
+    return {} if settings.embedded else {"Strict-Transport-Security": f"max-age=31536000{below}"}
+
 
 # An answer for programs needs nothing of a page; a page says for itself what it needs (Content-Security-Policy).
 CAREFUL = {
@@ -23,7 +31,7 @@ CAREFUL = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-} | ({} if settings.embedded else {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"})
+} | hsts(settings)
 
 CAREFUL_RAW = tuple((name.lower().encode(), value.encode()) for name, value in CAREFUL.items())
 

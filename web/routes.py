@@ -30,7 +30,7 @@ from roadmap.rescheduling import ScheduleRequest
 from roadmap.reviewing import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.schedule import Schedule
-from roadmap.secret_links import LinkRequest
+from roadmap.secret_links import LinkInfo, LinkRequest
 from roadmap.sessions import SessionList
 from roadmap.sharing import SharedConceptDetail, SharedRoadmap
 from roadmap.timeline.trace import Trace
@@ -179,9 +179,9 @@ ENDPOINTS = (
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt, body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
-    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", sharing.Link, body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
-    Endpoint("GET", ROADMAP + "/links", sharing.list_links, "List its links", sharing.LinkList, scope=Scope.write),
-    Endpoint("GET", ROADMAP + "/links/{link_id}", sharing.read_link, "Read a link", sharing.Link, scope=Scope.write),
+    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", sharing.NewLink, body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
+    Endpoint("GET", ROADMAP + "/links", sharing.list_links, "List its links", sharing.LinkList),
+    Endpoint("GET", ROADMAP + "/links/{link_id}", sharing.read_link, "Read a link", LinkInfo),
     Endpoint("DELETE", ROADMAP + "/links/{link_id}", sharing.revoke_link, "Revoke a link", None, status=204, current=sharing.read_link),
     Endpoint("GET", SHARED, sharing.read_shared, "Read a shared roadmap", SharedRoadmap, public=True, raises=(Gone,)),
     Endpoint("GET", SHARED + "/concepts/{concept_id}", sharing.read_shared_concept, "Read a concept of a shared roadmap", SharedConceptDetail, public=True, raises=(Gone,)),
@@ -271,7 +271,7 @@ PAGES = (
     Page("POST", LESSON + "/notes", concept.set_notes, "Save the notes"),
     Page("POST", LESSON + "/quiz", concept.answer, "Check the answers"),
     Page("POST", LESSON + "/{kind}/retry", roadmap.retry_part, "Try a part again"),
-    Page("GET", PAGE + "/sharing", sharing_pages.show, "Look at its links", scope=Scope.write),
+    Page("GET", PAGE + "/sharing", sharing_pages.show, "Look at its links"),
     Page("POST", PAGE + "/sharing", sharing_pages.create, "Make a link by a form", has_secret=True),
     Page("POST", PAGE + "/sharing/{link_id}/revoke", sharing_pages.revoke, "Revoke a link by a button"),
     Page("GET", SHARED_PAGE, sharing_pages.show_shared, "Look at a shared roadmap", public=True),

@@ -1,5 +1,4 @@
-"""Signed texts that tell something to ourselves: who is logged in, who is invited, which page a form came from, what
-a link opens.
+"""Signed texts that tell something to ourselves: who is logged in, who is invited, which page a form came from.
 
 Each purpose has a salt of its own, so that a text made for one is worth nothing for another. The first of the keys signs, all
 verify.
@@ -14,13 +13,11 @@ from functools import cache
 from uuid import UUID
 
 from itsdangerous import BadData, SignatureExpired, Signer, URLSafeTimedSerializer
-from itsdangerous.encoding import base64_decode, base64_encode
 
-from core.errors import FieldError, Forbidden, NotFound, Unauthenticated
+from core.errors import FieldError, Forbidden, Unauthenticated
 from core.runtime import settings
 from core.storage import signing_keys
 from roadmap import invitations
-from roadmap.secret_links import LinkPurpose
 from roadmap.sessions import Login
 
 ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
@@ -34,8 +31,6 @@ class Purpose(StrEnum):
     access = "roadmap.access-token"
     invitation = "roadmap.invitation"
     csrf = "roadmap.csrf"
-    reading = "roadmap.reading"
-    calendar = "roadmap.calendar"
 
 
 def access_token(login: Login) -> str:
@@ -93,23 +88,6 @@ def csrf_token(session_id: UUID) -> str:
 
 def is_csrf_token(token: str, session_id: UUID) -> bool:
     return _signer(Purpose.csrf).verify_signature(session_id.bytes, token.encode("utf-8", "replace"))
-
-
-def link_token(purpose: LinkPurpose, link_id: UUID) -> str:
-    """The same each time, while the signing key is the same."""
-    return _signer(Purpose(f"roadmap.{purpose}")).sign(link_id.hex).decode()
-
-
-def read_link_token(purpose: LinkPurpose, token: str) -> UUID:
-    """Raises NotFound. Whether it was revoked is not checked here."""
-    try:
-        link_id = UUID(_signer(Purpose(f"roadmap.{purpose}")).unsign(token).decode())
-        signature = token.rpartition(".")[2].encode()
-        if base64_encode(base64_decode(signature)) != signature:  # base64 has several ways to write the last character
-            raise ValueError
-        return link_id
-    except (BadData, ValueError):
-        raise NotFound("There is no such link. Check that it was copied whole.") from None
 
 
 def _rank(login: Login) -> int:

@@ -234,6 +234,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "concept that is being written": _state("being-written"),
     "concept that lacks something": _state("lacking"),
     "links": lambda g, language: g.owned(g.place("ready", language) + "/sharing"),
+    "link that was made": lambda g, language: Exhibit(
+        p := g.place("ready", language) + "/sharing", g.owner, g.town.url, (p, {"purpose": "calendar"})
+    ),
     "shared": lambda g, language: g.strange(g.place("shared", language)),
     "shared concept": lambda g, language: g.strange(g.place("shared-concept", language)),
     "link that was revoked": lambda g, _: g.strange(g.place("revoked", "en")),
@@ -333,6 +336,6 @@ ALSO_CHINESE = (
     *("pace with errors", "review", "review with an answer", "review with nothing chosen", "review of a newcomer"),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
-    *("links", "shared", "shared concept"),
+    *("links", "link that was made", "shared", "shared concept"),
 )
 SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

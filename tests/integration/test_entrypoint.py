@@ -1,6 +1,8 @@
 """How services start, wait, refuse and end: entrypoint.sh with real processes."""
 
+import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -24,7 +26,7 @@ from tests.commands import roadmap
 from tests.integration.conftest import SMALL
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, SHORT, Service, answer_to, clean_environment, with_pid_gone
+from tests.stack import BEFORE, GOAL, NO_TLS, PASSWORD, ROOT, SHORT, Service, answer_to, clean_environment, with_pid_gone
 from tests.waiting import wait_until
 
 KEY = "a key of this file with at least 32 characters"
@@ -76,7 +78,8 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, it would be ignored by every child too
 
     def start(name: str, **variables: str) -> Service:
-        base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATA_DIR": str(tmp_path / "data")}
+        base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "LOG_FORMAT": "text"}
+        base |= {"DATA_DIR": str(tmp_path / "data")}
         started.append(Service(name, {**base, **variables}, tmp_path).through_entrypoint().start())
         return started[-1]
 
@@ -127,8 +130,8 @@ def exit_code(service: Service) -> int:
 
 
 def said(service: Service) -> list[str]:
-    """What a service has said beyond that it waits."""
-    return [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
+    """What a service has said beyond what it is and that it waits."""
+    return [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
 
 
 def refusal(service: Service) -> str:
@@ -139,6 +142,19 @@ def refusal(service: Service) -> str:
     assert lines[0].startswith("error: ")
     assert SECRET not in service.output
     return lines[0]
+
+
+def messages(service: Service, log_format: str) -> list[str]:
+    """Of all its lines, each of which is of this format."""
+    lines = service.output.splitlines()
+    if log_format == "text":
+        return lines
+    told = [json.loads(line) for line in lines]
+    assert {each["service"] for each in told} == {service.name}
+    levels = {"waiting": "warning", "warning": "warning", "error": "error"}
+    for each in told:
+        assert each["level"] == levels.get(each["message"].partition(":")[0], "info")
+    return [each["message"] for each in told]
 
 
 def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:
@@ -365,18 +381,31 @@ def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> 
         assert "the broker does not answer" in launching.refusal(consumer.result())
 
 
-def test_a_consumer_waits_for_the_schema_says_so_and_starts_when_the_api_has_migrated(
-    launch: Launch, unmigrated: dict[str, str]
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_each(
+    launch: Launch, unmigrated: dict[str, str], log_format: str
 ) -> None:
-    consumer = launch("huey_content", **unmigrated)
+    given = {**unmigrated, "LOG_FORMAT": log_format, "LOG_LEVEL": "WARNING", "OPENAI_APIKEY": SECRET}
+    consumer = launch("huey_content", **given)
     await_output(consumer, f"waiting: the schema is not at {known()[-1]} yet")
     assert READY["content"] not in consumer.output
 
-    api = launch("api", **unmigrated)
+    api = launch("api", **given)
 
     await_ready(consumer, "content")
-    assert consumer.output.count("waiting: ") == 1
     wait_until(lambda: answers(api), reason="the API is ready")
+    strange = "warning: OPENAI_APIKEY is no setting and has no effect; name it OPENAI_API_KEY"
+    warning, version, *rest = messages(api, log_format)
+    assert warning == strange
+    assert re.fullmatch(r"version: \S+, commit [0-9a-f]{40}|version: \S+, commit unknown", version)
+    assert rest == [
+        f"address: *:{api.environment['PORT']}, mode: server (PostgreSQL and Redis)",
+        f"migrations: {len(known())} applied, the last is {known()[-1]}",
+        "api ready",
+    ]
+    warning, first, waiting, ready = messages(consumer, log_format)
+    assert (warning, first, ready) == (strange, version, READY["content"])
+    assert waiting.startswith("waiting: the schema")
 
 
 def test_a_service_that_waits_for_a_server_starts_when_it_is_there(
@@ -451,6 +480,10 @@ def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reache
         kilobytes = {name: int(number) for name, number, _ in (line.split() for line in lines)}
         assert kilobytes["Shared_Dirty:"] > kilobytes["Private_Dirty:"], kilobytes
     assert [host for host in ("127.0.0.2", "[::1]") if answers(service, host, "/health")] == []
+
+    assert "another instance" not in service.output
+    second = launch("all")  # with the same DATA_DIR
+    await_output(second, "warning: another instance uses DATA_DIR")
 
 
 # Ending
@@ -682,7 +715,7 @@ def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: L
         pytest.param("uvicorn", {}, marks=long, id="api"),
         pytest.param("uvicorn", {"API_WORKERS": "2"}, id="api of two processes"),
         pytest.param("logs_queue", {}, marks=long, id="huey_logs"),  # the test above kills it, too
-        pytest.param("content_queue", {}, id="huey_content"),
+        pytest.param("content_queue", {"LOG_FORMAT": "json"}, id="huey_content"),
     ],
 )
 def test_all_ends_when_one_of_its_services_is_killed(launch: Launch, words: str, variables: dict[str, str]) -> None:
@@ -691,4 +724,5 @@ def test_all_ends_when_one_of_its_services_is_killed(launch: Launch, words: str,
     os.kill(service.child(words), signal.SIGKILL)
     assert exit_code(service) == 1
     await_nothing_left(service)
-    assert said(service)[-1] == "error: one of the services has ended; the others are stopped"
+    told = messages(service, service.environment["LOG_FORMAT"])
+    assert told[-1] == "error: one of the services has ended; the others are stopped"

@@ -25,7 +25,7 @@ from core.settings import from_environment
 from tests.commands import ROADMAP, Said, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import Service, Stack, clean_environment
+from tests.stack import BEFORE, Service, Stack, clean_environment
 from tests.waiting import wait_until
 
 SECRET = "hunter2-s3cret"
@@ -125,11 +125,12 @@ def test_a_wrong_database_url_is_told_by_its_cause(
 
 def test_a_service_that_starts_says_the_cause_and_the_fix(server: dict[str, str], postgres: Postgres, tmp_path: Path) -> None:
     url = f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres"
-    environment = {**clean_environment(), **server, "DATABASE_URL": url, "STARTUP_WAIT_SECONDS": "0.5", "PORT": str(free_port())}
+    environment = {**clean_environment(), **server, "DATABASE_URL": url, "STARTUP_WAIT_SECONDS": "0.5"}
+    environment |= {"PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("api", environment, tmp_path).start()
     assert service.process is not None
     assert service.process.wait(30) == 1
-    [error] = [line for line in service.output.splitlines() if not line.startswith("waiting: ")]
+    [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
     assert "no such user" in error
     assert "DATABASE_URL" in error
     assert SECRET not in service.output
@@ -173,6 +174,25 @@ def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_
             assert "REDIS_URL" in sentence
     own_broker_with_key = f"redis://:another@127.0.0.1:{own_broker.port}/0"
     assert checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))["broker"]["state"] == "ok"
+
+
+def test_what_a_broker_keeps_is_what_it_is_told_to_keep(server: dict[str, str], own_broker: Redis) -> None:
+    def kept(url: str) -> str:
+        broker = checks_of(roadmap({**server, "REDIS_URL": url}, "doctor", "--json"))["broker"]
+        return str(broker["told"]).rpartition("keeps by ")[2]
+
+    client = own_broker.client()
+    assert client.info()["rdb_saves"] == 0
+    assert kept(own_broker.url()) == "AOF"
+    client.acl_setuser("asks", enabled=True, passwords="+pw", categories=["+@all"], commands=["-config"], keys="*")
+    forbidden = own_broker.url().replace("://", "://asks:pw@")
+    assert kept(forbidden) == "AOF"
+    client.config_set("save", "3600 1")
+    assert (kept(own_broker.url()), kept(forbidden)) == ("AOF and RDB", "AOF")
+    client.save()
+    assert kept(forbidden) == "AOF and RDB"
+    client.config_set("save", "")
+    assert kept(own_broker.url()) == "AOF"
 
 
 def test_a_broker_that_drops_queues_is_found(place: Callable[[str], dict[str, str]], own_broker: Redis) -> None:
@@ -293,11 +313,12 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
     assert "interruptions" in sentence
     assert "interruptions" not in columns(environment, "roadmap")
     assert ask(environment, "SELECT name FROM schema_migration") == [(known()[0],)]
-    again = {**clean_environment(), **environment, "PORT": str(free_port())}
+    again = {**clean_environment(), **environment, "PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("all" if mode == "embedded" else "api", again, tmp_path).start()
     assert service.process is not None
     assert service.process.wait(30) == 1
-    assert [line.startswith("error: the migration 0002_") for line in service.output.splitlines()] == [True]
+    [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
+    assert error.startswith("error: the migration 0002_")
 
     ask(environment, "ALTER TABLE content DROP COLUMN interruptions")
     assert succeeded(environment, "migrate", "--json").data == {"applied": known()[1:]}
@@ -325,7 +346,11 @@ def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(server:
         },
         **{"SECRET_KEY": "", "JWT_SECRET_KEY": KEY, "PORT": "9000"},
     }
-    said = succeeded(given, "config", "--json")
+    said = succeeded(given | {"REQUEST_PER_MINUTE": SECRET}, "config", "--json")
+    assert said.data[-1] == {
+        **{"name": "REQUEST_PER_MINUTE", "value": "(set, not read)"},
+        **{"origin": "no setting", "source": "REQUESTS_PER_MINUTE?"},
+    }
     found = {each["name"]: each for each in said.data}
     assert found["PORT"] == {"name": "PORT", "value": "9000", "origin": "environment", "source": ""}
     assert found["API_WORKERS"]["origin"] == "default"

@@ -20,14 +20,18 @@ from typing import Any
 import httpx2
 import psycopg2
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.ids import new_id
+from core.runtime import settings
+from core.settings import SettingsError, from_environment
 from roadmap import reading
 from tests.servers import Postgres, Redis
 from tests.stack import GOAL, MONITOR, PASSWORD, Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
 from web.endpoint import Endpoint
+from web.middleware import hsts
 from web.pages.page import Page
 from web.routes import API, ENDPOINTS, PAGES
 
@@ -254,7 +258,17 @@ def assert_careful(headers: Any, *, embedded: bool) -> None:
     else:
         age, *more = headers["strict-transport-security"].split("; ")
         assert int(age.removeprefix("max-age=")) >= A_YEAR
-        assert more == ["includeSubDomains"]
+        assert more == []
+
+
+def test_names_below_are_held_to_tls_only_where_an_operator_says_so() -> None:
+    server = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    both = [server.model_copy(update={"hsts_include_subdomains": each}) for each in (False, True)]
+    told = [hsts(each)["Strict-Transport-Security"] for each in both]
+    assert told == ["max-age=31536000", "max-age=31536000; includeSubDomains"]
+    assert from_environment({"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "true"}).hsts_include_subdomains
+    with pytest.raises(SettingsError, match="HSTS_INCLUDE_SUBDOMAINS: must be true or false"):
+        from_environment({"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "maybe"})
 
 
 @cache

@@ -170,7 +170,8 @@ WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON
 IN_TRASH = {TRASHED, TRASHED + "/restore", "/trash/{roadmap_id}/restore", "/trash/{roadmap_id}/delete"}
 STATES = (IN_REVIEW, CANCELLED, EDITED, WRITTEN_ANEW, IN_TRASH)  # of a roadmap; all others are for one that is ready
 
-TOLD_ONCE = {"/webhooks", HOOK + "/secret"}  # forms that are answered by a page with a secret, which no other page shows
+# Forms that are answered by a page with a secret, which no other page shows.
+TOLD_ONCE = {"/webhooks", HOOK + "/secret", PAGE + "/sharing"}
 
 # Those of a transfer are for administrators: test_transferring.
 BY_ID_IN_QUERIES = {LESSON: {"attempt"}, API + "/reviews": {"roadmap_id"}, "/review": {"roadmap", "card"}}

@@ -22,9 +22,17 @@ SERVICES: dict[str, Any] = {each["name"]: each for each in GRAPH["resources"] if
 PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
 # What is nobody else's. A setting that is new belongs to all unless it is named here.
 API_ALONE = {
-    *("ADMIN_EMAIL", "ADMIN_PASSWORD", "API_WORKERS", "CLIENT_ADDRESS_HEADER", "CORS_ORIGINS", "LOGIN_ATTEMPTS"),
+    *(
+        "ADMIN_EMAIL",
+        "ADMIN_PASSWORD",
+        "API_WORKERS",
+        "CLIENT_ADDRESS_HEADER",
+        "CORS_ORIGINS",
+        "HSTS_INCLUDE_SUBDOMAINS",
+        "LOGIN_ATTEMPTS",
+    ),
     *("METRICS_TOKEN", "MOST_QUEUED_ROADMAPS", "MOST_UNFINISHED_ROADMAPS", "REGISTRATION", "REQUESTS_PER_MINUTE"),
-    *("SESSION_IDLE_SECONDS", "TOKEN_TTL_SECONDS", "TRUSTED_PROXIES"),
+    *("HSTS_INCLUDE_SUBDOMAINS", "SESSION_IDLE_SECONDS", "TOKEN_TTL_SECONDS", "TRUSTED_PROXIES"),
 }
 API_AND_CONTENT = {
     "ALLOWED_HOSTS",  # which webhooks and checks of links never call

@@ -7,7 +7,15 @@ import pytest
 import redis
 from pydantic import SecretStr, ValidationError
 
-from core.settings import BROKER_OPTIONS, PATTERNS, ServiceType, Settings, SettingsError, from_environment
+from core.settings import (
+    BROKER_OPTIONS,
+    PATTERNS,
+    ServiceType,
+    Settings,
+    SettingsError,
+    from_environment,
+    misspelt,
+)
 from scripts.settings_table import MARKED, table
 from tests.cases import try_each
 from tests.stack import ROOT
@@ -333,3 +341,28 @@ def test_no_setting_answers_with_a_pattern() -> None:
     given = [part.pattern for field in Settings.model_fields.values() for part in field.metadata if hasattr(part, "pattern")]
     patterns = {pattern for pattern in given if pattern}
     assert patterns == set(PATTERNS)
+
+
+@try_each(
+    ("name", "meant"),
+    [
+        ("REQUEST_PER_MINUTE", "REQUESTS_PER_MINUTE"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("OPENAI_KEY", "OPENAI_API_KEY"),
+        ("REDIS_URI", "REDIS_URL"),
+        ("LOG_RETENTION", "LOG_RETENTION_DAYS"),
+        ("SECRETKEY", "SECRET_KEY"),
+        ("database_url", "DATABASE_URL"),
+    ],
+)
+def test_a_name_that_resembles_a_setting_is_found(name: str, meant: str) -> None:
+    assert misspelt({name: SECRET}) == {name: meant}
+    assert misspelt({name: SECRET, meant: "1"}) == {}  # it may be of another program
+
+
+def test_names_of_others_are_left_alone() -> None:
+    others = "HOSTNAME LOGNAME LANGUAGE MAIL UV_LOG_LEVEL XDG_DATA_DIRS JWT_SECRET_KEY POSTGRES_PASSWORD"
+    others += " REDIS_PORT API_PORT REDIS_PASSWORD DATABASE_PUBLIC_URL OPENAI_ORG_ID OPENAI_PROJECT_ID"
+    others += " RAILWAY_GIT_COMMIT_SHA GIT_COMMIT ROADMAP_URL ROADMAP_TOKEN BIND_ADDRESS WEB_CONCURRENCY"
+    names = [*others.split(), *(name.upper() for name in Settings.model_fields), "LOG_LEVEL\nX", "P=Q"]
+    assert misspelt(dict.fromkeys(names, "")) == {}

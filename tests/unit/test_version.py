@@ -1,20 +1,83 @@
-"""The version of the service is said in one way."""
+"""The version of the service and its commit are told in one way, and stand in one place."""
 
 import os
 import runpy
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from core import version
 from tests.stack import ROOT
 
+RAILWAY, BUILT = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "b" * 40
+ALONE = {
+    **{"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
+    "PATH": os.environ["PATH"],
+}
 
-def test_the_number_is_that_of_the_project() -> None:
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == version.NUMBER
+
+def read(root: Path = ROOT) -> dict[str, Any]:
+    return runpy.run_path(os.fspath(root / "core/version.py"))
 
 
-def test_a_deployed_commit_is_named_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for commit, told in (("1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "+1a2b3c4"), ("", "")):
-        monkeypatch.setenv("RAILWAY_GIT_COMMIT_SHA", commit)
-        assert runpy.run_path(os.fspath(ROOT / "core/version.py"))["VERSION"] == version.NUMBER + told
+def git(folder: Path, *words: str) -> str:
+    me = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    command = ["git", "-C", str(folder), *me, *words]
+    return subprocess.check_output(command, stderr=subprocess.PIPE, text=True, env=ALONE).strip()
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The code in a folder that is no clone."""
+    for name in version.NAMED:
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "house"
+    (folder / "core").mkdir(parents=True)
+    for name in ("pyproject.toml", "core/version.py"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def test_the_number_stands_in_the_project_alone() -> None:
+    number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert number == version.NUMBER == "0.2.0"
+    assert number not in (ROOT / "core/version.py").read_text()
+
+
+def test_the_commit_is_the_deployed_one(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(house)
+    assert (found["COMMIT"], found["VERSION"]) == ("unknown", f"{version.NUMBER}+unknown")
+    for name, given in reversed(list(zip(version.NAMED, (RAILWAY, BUILT), strict=True))):
+        monkeypatch.setenv(name, f" {given}\n")
+        found = read(house)
+        assert (found["COMMIT"], found["VERSION"]) == (given, f"{version.NUMBER}+{given[:7]}")
+    for name in version.NAMED:
+        monkeypatch.setenv(name, "main; <b>")
+    assert read(house)["COMMIT"] == "unknown"
+
+
+def test_a_clone_tells_its_commit(house: Path, tmp_path: Path) -> None:
+    git(house, "init", "--quiet", "--initial-branch=main")
+    assert read(house)["COMMIT"] == "unknown"
+    git(house, "add", ".")
+    git(house, "commit", "--quiet", "--message=a")
+    first = git(house, "rev-parse", "HEAD")
+    assert read(house)["COMMIT"] == first
+    git(house, "pack-refs", "--all")
+    assert read(house)["COMMIT"] == first
+    git(house, "worktree", "add", "--quiet", "-b", "second", "../tree")
+    git(tmp_path / "tree", "commit", "--quiet", "--allow-empty", "--message=b")
+    assert read(tmp_path / "tree")["COMMIT"] == git(tmp_path / "tree", "rev-parse", "HEAD") != first
+    git(house, "checkout", "--quiet", "--detach")
+    assert read(house)["COMMIT"] == first
+
+
+def test_a_probe_is_told(client: TestClient) -> None:
+    told = {"status": "ok", "version": version.NUMBER, "commit": version.COMMIT}
+    for path in ("/health", "/health/live"):
+        assert client.get(path).json() == told

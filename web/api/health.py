@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from core.runtime import settings
+from core.version import COMMIT, NUMBER
 from roadmap.operations import check_database
 from tasks.queues import check_brokers
 from web.endpoint import Call
@@ -14,6 +15,8 @@ class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
+    version: str = Field(description="Of the service.")
+    commit: str = Field(description="That it was made from; or `unknown`.")
 
 
 class Ready(BaseModel):
@@ -33,7 +36,7 @@ class Index(BaseModel):
 
 async def show_alive(call: Call) -> Alive:
     """The process answers, whatever it needs. For probes; not counted."""
-    return Alive()
+    return Alive(version=NUMBER, commit=COMMIT)
 
 
 def show_ready(call: Call) -> Ready:

@@ -1,10 +1,8 @@
 """Links that open a roadmap to others, and what they open."""
 
 from functools import partial
-from uuid import UUID
 
 from pydantic import BaseModel, Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from core.texts import negotiated
@@ -13,8 +11,7 @@ from roadmap.importing import IN_SHARED
 from roadmap.learning import read_profile
 from roadmap.portable import PortableRoadmap, portable
 from roadmap.reading import RoadmapSummary, RoadmapTree
-from roadmap.secret_links import LinkInfo, LinkPurpose, Opened
-from web import tokens
+from roadmap.secret_links import LinkInfo, LinkPurpose, LinkRequest, Opened
 from web.answering import Document, Reply, content_of
 from web.api.exporting import calendar_file, sent_calendar, today
 from web.api.importing import made, take_in
@@ -28,34 +25,35 @@ documents = Remembered()
 PLACES = {LinkPurpose.reading: "/shared/{token}", LinkPurpose.calendar: "/calendars/{token}/roadmap.ics"}
 
 
-class Link(LinkInfo):
-    """Whoever has `url` can use it: give it to nobody else."""
+class NewLink(LinkInfo):
+    """`url` is told this once. Whoever has it can use it: give it to nobody else."""
 
-    url: str = Field(description="Its address.")
+    url: str = Field(description="Its address, which is told this once.")
 
 
 class LinkList(BaseModel):
     """The newest first, also those that have expired."""
 
-    items: list[Link]
+    items: list[LinkInfo]
 
 
 def create_link(call: Call) -> Reply:
-    """A new one each time. Whoever has it sees the plan and what is written, now and later, until it is revoked or expires; of
-    its owner they see nothing.
+    """A new one each time. Whoever has it sees the plan and what is written, now and later, until
+    it is revoked or expires; of its owner they see nothing. `url` is told this once: when it is
+    lost, make another link and revoke this one.
     """
-    link = secret_links.create_link(call.owner, call.ids["roadmap_id"], call.body)
-    return Reply(link_of(call.request, link), headers={"Location": f"{quoted_path(call.request.scope['path'])}/{link.id}"})
+    made = made_link(call, call.body)
+    return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
 def list_links(call: Call) -> LinkList:
-    """With their addresses, which open the roadmap to others: they are not for keys that may only read."""
-    return LinkList(items=[link_of(call.request, each) for each in secret_links.list_links(call.owner, call.ids["roadmap_id"])])
+    """Without their addresses."""
+    return LinkList(items=secret_links.list_links(call.owner, call.ids["roadmap_id"]))
 
 
-def read_link(call: Call) -> Link:
-    """With its address."""
-    return link_of(call.request, secret_links.read_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"]))
+def read_link(call: Call) -> LinkInfo:
+    """Without its address."""
+    return secret_links.read_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
 
 def revoke_link(call: Call) -> None:
@@ -117,16 +115,15 @@ def follow_calendar(call: Call) -> Response:
 
 def opened(call: Call, purpose: LinkPurpose = LinkPurpose.reading) -> Opened:
     """What the token of the path opens. Raises NotFound, Gone."""
-    return secret_links.opened(tokens.read_link_token(purpose, call.ids["token"]), purpose)
+    return secret_links.opened(call.ids["token"], purpose)
+
+
+def made_link(call: Call, request: LinkRequest) -> NewLink:
+    """Raises NotFound, Conflict."""
+    made, token = secret_links.create_link(call.owner, call.ids["roadmap_id"], request)
+    url = own_address(call.request) + PLACES[made.purpose].format(token=token)
+    return NewLink(**made.model_dump(), url=url)
 
 
 def _unlisted(body: BaseModel) -> Document:
     return Document(content_of(body), UNLISTED)
-
-
-def link_of(request: Request, info: LinkInfo) -> Link:
-    return Link(**info.model_dump(), url=own_address(request) + _path(info.purpose, info.id))
-
-
-def _path(purpose: LinkPurpose, link_id: UUID) -> str:
-    return PLACES[purpose].format(token=tokens.link_token(purpose, link_id))

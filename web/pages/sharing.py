@@ -16,7 +16,7 @@ from roadmap.picture.drawing import inlined
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 from roadmap.secret_links import LinkPurpose, LinkRequest
 from roadmap.sharing import SharedConceptDetail
-from web.api.sharing import UNLISTED, copy_of, link_of, opened, take_copy_in
+from web.api.sharing import UNLISTED, NewLink, copy_of, made_link, opened, take_copy_in
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
@@ -54,10 +54,10 @@ def show(call: Call) -> Response:
 def create(call: Call) -> Response:
     try:
         request = filled(LinkRequest, call.body.given("purpose", "expires_in_days"))
-        secret_links.create_link(call.owner, call.ids["roadmap_id"], request)
+        made = made_link(call, request)
     except (Conflict, Invalid) as error:
         return _page(call, error=error)
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/sharing")
+    return _page(call, made=made)
 
 
 def revoke(call: Call) -> Response:
@@ -109,18 +109,25 @@ def copy(call: Call) -> Response:
     return made_once(call, call.ids["token"].encode(), lambda: copy_of(call), lambda document: take_copy_in(call, document))
 
 
-def _page(call: Call, *, error: Conflict | Invalid | None = None) -> Response:
+def _page(
+    call: Call,
+    *,
+    error: Conflict | Invalid | None = None,
+    made: NewLink | None = None,
+) -> Response:
+    """With the address of what was `made`, this once."""
     roadmap_id: UUID = call.ids["roadmap_id"]
     summary = reading.summary(call.owner, roadmap_id)
-    links = [link_of(call.request, each) for each in secret_links.list_links(call.owner, roadmap_id)]
+    links = secret_links.list_links(call.owner, roadmap_id)
     words = texts(language_of(call.request))
     purpose = call.body.text("purpose") if error is not None else ""
     return page(
         call.request,
         "sharing.html",
         status=status_of(error) if error else 200,
-        holds_secret=True,
+        holds_secret=made is not None,
         roadmap=summary,
+        made=made,
         groups={purpose: [link for link in links if link.purpose == purpose] for purpose in LinkPurpose},
         lives=LIVES,
         most=secret_links.MOST,
