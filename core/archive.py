@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 FORMAT, FORMAT_VERSION = "roadmap-backup", 1
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; no row is near that
 READABLE = 6  # level of compression: what is more takes much longer for little
+GZIP = 31  # wbits of zlib: with the header and the sum of gzip
 
 
 class NotABackup(Exception):
@@ -57,7 +58,8 @@ class Writer:
     """Lines into a compressed file, with their sum."""
 
     def __init__(self, sink: BinaryIO, manifest: Manifest) -> None:
-        self._zip = gzip.GzipFile(filename="", mode="wb", fileobj=sink, compresslevel=READABLE)
+        self._sink = sink
+        self._zip = zlib.compressobj(READABLE, wbits=GZIP)
         self._sum = hashlib.sha256()
         self.rows: dict[str, int] = {}
         self._table = ""
@@ -74,12 +76,12 @@ class Writer:
 
     def end(self) -> None:
         self._write({"end": {"rows": self.rows, "sha256": self._sum.hexdigest()}})
-        self._zip.close()
+        self._sink.write(self._zip.flush())
 
     def _write(self, document: Any) -> int:
         line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         self._sum.update(line)
-        self._zip.write(line)
+        self._sink.write(self._zip.compress(line))
         return len(line)
 
 

@@ -20,11 +20,13 @@ VARIES = re.compile(
     r"(?P<same>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{24}\b|\b[0-9a-f]{16}\b|\brmk_[\w-]{8,})"
     r"|(?P<time>\b\d{4}-\d\d-\d\dT[\d:]+(?:\.\d+)?Z)"
     r'|(?P<limit>"requests";(?:q=\d+;w=60|r=\d+;t=\d+))'
+    r"|(?P<reason>\bUnprocessable (?:Entity|Content)\b)"  # the latter since Python 3.13
     r"|(?P<any>\.\.\.)"
 )
 PATTERNS = {
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
     "limit": r'"requests";(?:q=\d+;w=60|r=\d+;t=\d+)',
+    "reason": "Unprocessable (?:Entity|Content)",
     "any": r"[^\n]*?",
 }
 

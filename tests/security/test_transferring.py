@@ -18,7 +18,7 @@ from models.learning import ReviewCard
 from models.roadmaps import Roadmap
 from roadmap import accounts, overseeing, passwords, transferring
 from roadmap.accounts import LOCAL_EMAIL, LOCAL_OWNER
-from roadmap.audit import Actor, Outcome, records
+from roadmap.audit import Actor, AuditOutcome, records
 from roadmap.transferring import NoWayIn
 from roadmap_app import app
 from tests.cases import try_each
@@ -92,7 +92,7 @@ def test_all_that_hangs_on_them_goes_along_and_the_rest_stays(ann: Person, bob: 
     assert (len(ann.get(f"{API}/webhooks").json()["items"]), bob.get(f"{API}/webhooks").json()["items"]) == (1, [])
     entry = records(limit=1).items[0]
     assert (entry.action, entry.target, entry.details) == ("roadmaps.transfer", ann.email, {"to": str(bob.id), "roadmaps": 2})
-    assert (entry.account_id, entry.outcome) == (boss.id, Outcome.done)
+    assert (entry.account_id, entry.outcome) == (boss.id, AuditOutcome.done)
 
 
 def test_those_of_embedded_mode_can_be_had_on_a_server(ann: Person) -> None:
@@ -123,7 +123,7 @@ def test_nothing_goes_to_somebody_who_cannot_log_in(ann: Person, bob: Person, en
     assert ann.row is not None
     with session():
         assert Roadmap.get_by_id(UUID(path.rpartition("/")[2])).owner_id == ann.id
-    assert records(limit=1).items[0].outcome == Outcome.refused
+    assert records(limit=1).items[0].outcome == AuditOutcome.refused
 
 
 @try_each("named", ["owner", "new_owner"])
