@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import peewee
@@ -46,6 +46,8 @@ class Refused(Exception):
 
 
 def main() -> int:
+    for name, meant in misspelt(os.environ).items():  # first: it may be why a setting is missing
+        say(f"warning: {name} is no setting and has no effect; name it {meant}", logging.WARNING)
     try:
         settings = from_environment(os.environ)
         _introduce(settings)
@@ -59,8 +61,6 @@ def main() -> int:
 
 def _introduce(settings: Settings) -> None:
     """What an operator asks first. In embedded mode `core/announce.py` does."""
-    for name, meant in misspelt(os.environ).items():
-        say(f"warning: {name} is no setting and has no effect; name it {meant}", logging.WARNING)
     if settings.embedded:
         return
     say(f"version: {NUMBER}, commit {COMMIT}")
@@ -113,18 +113,16 @@ def _check_folder(settings: Settings) -> None:
 
 
 def _note_other_instance(data_dir: Path) -> None:
-    """The lock ends with this process and with those that are forked from it. Raises OSError."""
+    """Each instance keeps a shared lock until this process and those that are forked from it have ended. Raises OSError."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(data_dir, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
-    except BlockingIOError:
-        told = f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
-        say(f"{told}; if that is not meant, end one or give it another DATA_DIR", logging.WARNING)
-    except OSError:  # no locks on this file system
-        pass
-    os.close(folder)
+    with suppress(OSError):  # no locks on this file system
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
+            say(f"{told}; if that is not meant, end one or give it another DATA_DIR", logging.WARNING)
+        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _check_broker_address(settings: Settings) -> None:

@@ -241,7 +241,7 @@ class Settings(BaseModel):
     token_ttl_seconds: Seconds = Field(86_400, description="How long a login lasts at most.")
     session_idle_seconds: Seconds = Field(28_800, description="How long a login lasts without a request.")
     registration: Admission = Field(Admission.invite, description="Who may make an account: anybody (open), who was invited by an administrator (invite), nobody (closed).")  # fmt: skip
-    admin_email: AdminEmail = Field("", description="The first administrator, made at the start of the API unless the account is there.")  # fmt: skip
+    admin_email: AdminEmail = Field("", description="The first administrator, made at the start of the API unless there is one.")  # fmt: skip
     admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
     allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives. No webhook and no check of a link goes there: the content consumer needs them, too.")  # fmt: skip
     cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip

@@ -9,8 +9,9 @@ from models.roadmaps import Roadmap
 class SecretLink(Identified):
     """A link whose token begins with its id. Without its row it opens nothing: so it is revoked.
 
-    `token_hashes`: SHA-256 of the tokens that open it, in hexadecimal, separated by spaces: one, or
-    for a signed link one by each key that was there. Null: a signed link, not stored yet.
+    `token_hashes`: SHA-256 of the token that opens it, in hexadecimal. Of a link that a version
+    before 0.2.0 has signed: `signed`, and a hash by each key that was there, separated by spaces;
+    null until the API has started.
     """
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")

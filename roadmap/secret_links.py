@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
+import peewee
 from itsdangerous import Signer
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +23,7 @@ from core import clock
 from core.errors import Conflict, Gone, NotFound
 from core.ids import new_id
 from core.numbers import WHOLE
-from core.runtime import session, settings, transaction
+from core.runtime import change_rows, session, settings, transaction
 from core.storage import signing_keys
 from models.accounts import Account
 from models.links import SecretLink
@@ -33,6 +34,7 @@ MOST = 20  # of a roadmap
 LONGEST_LIFE = 3650  # days
 # An id, and 256 random bits or a signature.
 TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
+SIGNED = "signed"  # what the hashes of a link begin with that a version before 0.2.0 has signed
 ROWS = 500  # whose hashes are stored in one transaction
 
 
@@ -129,7 +131,7 @@ def opened(token: str, purpose: LinkPurpose) -> Opened:
     if row is None:
         raise Gone("This link was revoked, or its roadmap is not there any more.")
     its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
-    hashes = (_signed_hashes(link_id, its_purpose) if stored is None else stored).split()
+    hashes = _hashes(link_id, its_purpose, stored)
     is_good = any(hmac.compare_digest(_hash(token), each) for each in hashes)
     if its_purpose != purpose or not is_good:
         raise _not_copied()
@@ -141,23 +143,35 @@ def opened(token: str, purpose: LinkPurpose) -> Opened:
 
 
 def store_hashes() -> None:
-    """Of the tokens that versions before 0.2.0 signed, so that they outlive the keys."""
-    query = SecretLink.select(SecretLink.id, SecretLink.purpose).order_by(SecretLink.id).limit(ROWS)
+    """Of the tokens that versions before 0.2.0 signed, by the keys of this start, so that they outlive the keys."""
+    after = UUID(int=0)
+    signed = SecretLink.token_hashes.is_null() | SecretLink.token_hashes.startswith(SIGNED)
+    query = SecretLink.select().where(signed).order_by(SecretLink.id).limit(ROWS)
     while True:
         with transaction():
-            rows = list(query.where(SecretLink.token_hashes.is_null()).tuples())
-            for link_id, purpose in rows:
-                hashes = _signed_hashes(link_id, purpose)
-                SecretLink.update(token_hashes=hashes).where(SecretLink.id == link_id).execute()
+            rows = list(change_rows(query.where(SecretLink.id > after)))
+            changed = []
+            for row in rows:
+                stored = " ".join([SIGNED, *_hashes(row.id, row.purpose, row.token_hashes)])
+                if stored != row.token_hashes:
+                    changed.append((SecretLink.id == row.id, stored))
+            if changed:
+                ids = [row.id for row in rows]
+                values = peewee.Case(None, changed, SecretLink.token_hashes)
+                SecretLink.update(token_hashes=values).where(SecretLink.id.in_(ids)).execute()
         if len(rows) < ROWS:
             return
+        after = rows[-1].id
 
 
-def _signed_hashes(link_id: UUID, purpose: str) -> str:
-    """Of the tokens that versions before 0.2.0 made of it, by each of the keys."""
+def _hashes(link_id: UUID, purpose: str, stored: str | None) -> list[str]:
+    """Of the tokens that open it: the one that is stored, or of a signed link those by each key, now and before."""
+    if stored is not None and not stored.startswith(SIGNED):
+        return [stored]
     options: dict[str, Any] = {"salt": f"roadmap.{purpose}", "digest_method": hashlib.sha256}
     signers = [Signer(key, **options) for key in signing_keys(settings)]
-    return " ".join(_hash(signer.sign(link_id.hex).decode()) for signer in signers)
+    known = (stored or "").split()[1:]
+    return list(dict.fromkeys([*known, *(_hash(signer.sign(link_id.hex).decode()) for signer in signers)]))
 
 
 def _hash(token: str) -> str:

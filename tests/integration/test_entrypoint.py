@@ -22,7 +22,7 @@ import redis
 from core.migrate import LOCK, known, migrate
 from core.settings import from_environment
 from tests import launching
-from tests.commands import roadmap
+from tests.commands import refused, roadmap
 from tests.integration.conftest import SMALL
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
@@ -408,6 +408,14 @@ def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_eac
     assert waiting.startswith("waiting: the schema")
 
 
+def test_a_setting_that_is_missing_because_it_is_misspelt_is_named(server: dict[str, str]) -> None:
+    given = {**clean_environment(), **server, "SERVICE_TYPE": "api", "DATABSE_URL": server["DATABASE_URL"], "DATABASE_URL": ""}
+    found = refused(given)
+    assert found.code == 1
+    assert "warning: DATABSE_URL is no setting and has no effect; name it DATABASE_URL\n" in found.errors
+    assert "error: REDIS_URL is set but DATABASE_URL is not" in found.errors
+
+
 def test_a_service_that_waits_for_a_server_starts_when_it_is_there(
     launch: Launch, server: dict[str, str], tmp_path: Path
 ) -> None:
@@ -484,6 +492,8 @@ def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reache
     assert "another instance" not in service.output
     second = launch("all")  # with the same DATA_DIR
     await_output(second, "warning: another instance uses DATA_DIR")
+    service.stop()
+    await_output(launch("all"), "warning: another instance uses DATA_DIR")  # beside the second one
 
 
 # Ending
@@ -525,7 +535,8 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
 
         wait_until(lambda: len(sources()) >= 2, reason="who accepts and who makes have both written records")
         assert [source for source in sources() if source[1] > source[0]] == []
-        assert connection.execute("SELECT count(*) FROM measured_process").fetchall() == [(3,)]
+        count = "SELECT count(*) FROM measured_process"
+        wait_until(lambda: connection.execute(count).fetchall() == [(3,)], reason="each of them has saved its counts")
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,18 @@ class TestTokens:
         assert before in [row.token_hashes for row in links()]
         assert all(opens(client, LinkPurpose.reading, token) for token in (*tokens, new))
 
+    def test_a_start_with_a_wrong_key_ends_none_for_good(
+        self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = signed_link(roadmap, LinkPurpose.reading)
+        right = secret_links.signing_keys(secret_links.settings)
+        for keys in (("a wrong key of many characters",), right, ("a new one of many characters",)):
+            monkeypatch.setattr(secret_links, "signing_keys", lambda _, keys=keys: keys)
+            store_hashes()
+            assert opens(client, LinkPurpose.reading, token) is not keys[0].startswith("a wrong")
+        (row,) = links()
+        assert len(row.token_hashes.split()) == 1 + 3  # they are known to be signed, and the right key is not needed again
+
     def test_an_export_of_the_account_has_no_hash(self) -> None:
         assert "token_hashes" in account_exports.LEFT_OUT
 
