@@ -18,7 +18,7 @@ from uuid import UUID
 import peewee
 
 from core.errors import FieldError, Invalid
-from core.runtime import TookTooLong, limited, session
+from core.runtime import TookTooLong, limited, session, snapshot
 from core.text import storable
 from models.roadmaps import Roadmap
 from roadmap import reading
@@ -73,7 +73,8 @@ def list_own(owner_id: UUID, wanted: Wanted, *, after: str | None, limit: int) -
         before = None if after is None else _place(after, has_key=False)[0]
         return reading.list_roadmaps(owner_id, limit=limit, before=before, status=next(iter(wanted.statuses), None))
     try:
-        with _bounded(wanted):
+        # Of one moment: what gets another state between two queries would come twice or never.
+        with snapshot(), _bounded(wanted):
             rows = _by_key(owner_id, wanted, after, limit) if wanted.order in KEYS else _by_id(owner_id, wanted, after, limit)
     except TookTooLong:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
