@@ -273,4 +273,6 @@ class TestProfile:
         for wrong in ({"hours_per_week": 81}, {"colour": "red"}, []):
             assert client.patch(f"{API}/profile", json=wrong, headers=merge).status_code == 422
         assert client.patch(f"{API}/profile", content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
+        assert client.patch(f"{API}/profile").status_code == 415
+        assert "needs one in JSON" in problem(client.patch(f"{API}/profile", headers=merge), 400)["detail"]
         assert client.get(f"{API}/profile").json() == said
