@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +119,16 @@ def test_what_changes_between_two_pages_moves_nothing_else(client: TestClient) -
         assert len(numbers(client.get(following(page)))) == 2
 
 
+@try_each(("sort", "other"), list(permutations(BY, 2)))
+def test_a_cursor_of_another_order_is_refused(client: TestClient, sort: str, other: str) -> None:
+    cursor = client.get(f"{API}?sort={sort}&limit=2").json()["next_cursor"]
+    assert client.get(f"{API}?sort={sort}&cursor={cursor}").status_code == 200
+    answer = client.get(f"{API}?sort={other}&cursor={cursor}")
+    assert answer.status_code == 422, answer.text
+    [error] = answer.json()["errors"]
+    assert (error["parameter"], error["detail"]) == ("cursor", own_roadmaps.OTHER_ORDER)
+
+
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("statuses", ["ready,planning", "planning,ready"])
 def test_what_changes_its_state_while_a_page_is_read_is_listed_once(
@@ -160,6 +171,7 @@ def test_what_changes_its_state_while_a_page_is_read_is_listed_once(
         (f"sort=title&cursor={IDS[0]}", "cursor"),
         (f"sort=title&cursor={IDS[0]}.A", "cursor"),
         (f"sort=changed&cursor={IDS[0]}.QQ", "cursor"),
+        (f"sort=changed&cursor={IDS[0]}.Y2hhbmdlZDpB", "cursor"),  # changed:A
     ],
 )
 def test_what_does_not_fit_is_named(client: TestClient, query: str, parameter: str) -> None:
