@@ -22,6 +22,7 @@ from models.spending import ModelCall, Spending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap import decisions
 from roadmap.audit import Action
+from roadmap.ownership import FIRST, LAST
 from roadmap.statuses import BEING_MADE
 from roadmap.steps import Step
 
@@ -92,19 +93,24 @@ def _delete_part(account: Account) -> bool:
     sent_before = (Invitation.email == account.email) & (Invitation.created_at < account.delete_at - RETURN)
     Invitation.delete().where((Invitation.used_by == account.id) | sent_before).execute()
     AuditRecord.update(actor=str(account.id)).where(AuditRecord.account_id == account.id).execute()
-    AuditRecord.update(target=str(account.id)).where(AuditRecord.target == account.email).execute()
-    _forget_former_addresses(account)
+    _forget_addresses(account)
     Account.delete().where(Account.id == account.id).execute()  # and with it what is left, by its foreign keys
     return False
 
 
-def _forget_former_addresses(account: Account) -> None:
-    """In the audit log, which keeps each change at least as long as what was done under the address before it."""
-    changes = (AuditRecord.action == Action.user_email) & (AuditRecord.target == str(account.id))
-    for change in list(AuditRecord.select().where(changes)):
-        earlier = (AuditRecord.target == change.details["before"]) & (AuditRecord.id < change.id)
-        AuditRecord.update(target=str(account.id)).where(earlier).execute()
-    AuditRecord.update(details={}).where(changes).execute()
+def _forget_addresses(account: Account) -> None:
+    """In the audit log, as far as they were those of this account: from when another had them last, until its next one.
+
+    The log keeps each change at least as long as what was done under the address before it.
+    """
+    changes, own = AuditRecord.action == Action.user_email, AuditRecord.target == str(account.id)
+    former = [(change.details["before"], change.id) for change in AuditRecord.select().where(changes & own)]
+    for email, until in [*former, (account.email, LAST)]:
+        of_another = changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
+        last = AuditRecord.select().where(of_another).order_by(AuditRecord.id.desc()).first()
+        then = (AuditRecord.id > (last.id if last else FIRST)) & (AuditRecord.id < until)
+        AuditRecord.update(target=str(account.id)).where((AuditRecord.target == email) & then).execute()
+    AuditRecord.update(details={}).where(changes & own).execute()
 
 
 def _delete_rows(table: type[Identified], which: Any) -> int:

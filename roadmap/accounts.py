@@ -392,12 +392,13 @@ def _locked(email: str) -> Account:
 
 def _readdressed(account: Account, email: str, actor: Actor) -> Account:
     """With another address. Its row is held. Raises AddressTaken."""
-    with audited(actor, Action.user_email, str(account.id), {"before": account.email, "after": email}):
+    with audited(actor, Action.user_email, str(account.id), {"before": account.email}) as act:
         try:
             with transaction():  # a savepoint: who asks for the same address at this moment may be quicker
                 Account.update(email=email).where(Account.id == account.id).execute()
         except peewee.IntegrityError:
             raise AddressTaken from None
+        act.found["after"] = email  # not of one that is refused: it is another person's
     sessions.end_all(account.id)
     account.email = email
     return account

@@ -23,7 +23,7 @@ from roadmap.notes import notes_tag
 from roadmap.outline import FIRST_ONLY, ContentKind, Level, Quiz
 from roadmap.ownership import lock_account, owned
 from roadmap.quizzes import GradedQuestion, grade, grade_all, written_quiz
-from roadmap.requests import PRINTABLE, LanguageTag, Number
+from roadmap.requests import PRINTABLE, LanguageTag, MergePatch, Number
 from roadmap.statuses import ConceptProgress
 
 LONGEST_NOTES = 20_000  # characters
@@ -126,7 +126,7 @@ class Profile(BaseModel):
     )
 
 
-class ProfilePatch(Profile):
+class ProfilePatch(Profile, MergePatch):
     """What of the profile is to be another (RFC 7396): what is left out stays; null: not said."""
 
 

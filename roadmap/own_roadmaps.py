@@ -18,7 +18,7 @@ from uuid import UUID
 import peewee
 
 from core.errors import FieldError, Invalid
-from core.runtime import TookTooLong, limited, session
+from core.runtime import TookTooLong, limited, session, snapshot
 from core.text import storable
 from models.roadmaps import Roadmap
 from roadmap import reading
@@ -70,10 +70,11 @@ KEYS: dict[Order, Any] = {
 def list_own(owner_id: UUID, wanted: Wanted, *, after: str | None, limit: int) -> Page[RoadmapSummary]:
     """`after` is the `next_cursor` of the page before. Raises Invalid, Unavailable."""
     if wanted.is_usual:
-        before = None if after is None else _place(after, has_key=False)[0]
+        before = None if after is None else _place(after, wanted.order)[0]
         return reading.list_roadmaps(owner_id, limit=limit, before=before, status=next(iter(wanted.statuses), None))
     try:
-        with _bounded(wanted):
+        # Of one moment: what gets another state between two queries would come twice or never.
+        with snapshot(), _bounded(wanted):
             rows = _by_key(owner_id, wanted, after, limit) if wanted.order in KEYS else _by_id(owner_id, wanted, after, limit)
     except TookTooLong:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
@@ -89,7 +90,7 @@ def _bounded(wanted: Wanted) -> AbstractContextManager[None]:
 
 def _by_id(owner_id: UUID, wanted: Wanted, after: str | None, limit: int) -> list[Roadmap]:
     oldest_first = wanted.order is Order.oldest
-    beyond = None if after is None else _place(after, has_key=False)[0]
+    beyond = None if after is None else _place(after, wanted.order)[0]
     pages = []
     for status in dict.fromkeys(wanted.statuses) or (None,):  # each along its index: together they would have to be sorted
         query = in_order_of_id(owner_id, beyond=beyond, status=status, oldest_first=oldest_first)
@@ -103,7 +104,7 @@ def _by_key(owner_id: UUID, wanted: Wanted, after: str | None, limit: int) -> li
     if wanted.statuses:
         query = query.where(Roadmap.status.in_(list(wanted.statuses)))
     if after is not None:
-        roadmap_id, text = _place(after, has_key=True)
+        roadmap_id, text = _place(after, wanted.order)
         there = peewee.Tuple(_value(wanted.order, text), peewee.Value(roadmap_id, Roadmap.id.db_value))
         here = peewee.Tuple(key, Roadmap.id)
         query = query.where(here > there if is_title else here < there)
@@ -112,18 +113,20 @@ def _by_key(owner_id: UUID, wanted: Wanted, after: str | None, limit: int) -> li
 
 
 def _cursor(order: Order, row: Any) -> str:
-    if order not in KEYS:
+    """The id alone for the newest first, as other lists have it; else the order and its key behind it."""
+    if order is Order.newest:
         return str(row.id)
     key = row.sort_key if order is Order.by_title else row.updated_at.isoformat()
-    return f"{row.id}.{urlsafe_b64encode(key.encode()).decode().rstrip('=')}"
+    text = f"{order}:{key if order in KEYS else ''}"
+    return f"{row.id}.{urlsafe_b64encode(text.encode()).decode().rstrip('=')}"
 
 
-def _place(cursor: str, *, has_key: bool) -> tuple[UUID, str]:
-    """Raises Invalid."""
+def _place(cursor: str, order: Order) -> tuple[UUID, str]:
+    """The id and the key. Raises Invalid."""
     id_, dot, encoded = cursor.partition(".")
     try:
-        key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-        if bool(dot) == has_key:
+        of, _, key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode().partition(":")
+        if (of if dot else Order.newest) == order:
             return UUID(id_), storable(key)
     except ValueError:
         pass

@@ -16,6 +16,10 @@ SHORTEST_GOAL = 2  # characters
 FARTHEST_DEADLINE = timedelta(days=3650)
 
 
+class MergePatch(BaseModel):
+    """What of a thing is to be another (RFC 7396). One that changes nothing is `{}`: no body is none."""
+
+
 def printable(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text):
         raise ValueError("must not contain control characters")

@@ -21,6 +21,7 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.delivering import PREFIX, SHARED_SECRET
 from roadmap.outbox import MOST_WAITING, TEST, WAITING, WebhookEvent, count_waiting, disable, new_delivery, test_payload
 from roadmap.reading import Page
+from roadmap.requests import MergePatch
 from roadmap.statuses import DeliveryStatus
 from roadmap.steps import Step, StepName
 
@@ -72,7 +73,7 @@ class WebhookChange(BaseModel):
     enabled: bool = Field(description="One that is disabled is told nothing.")
 
 
-class WebhookPatch(BaseModel):
+class WebhookPatch(MergePatch):
     """What of a webhook is to be another (RFC 7396): what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")

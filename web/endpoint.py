@@ -41,7 +41,7 @@ class NoQuery(BaseModel):
 
 
 class NoBody(BaseModel):
-    """Nothing is to be said: an empty object. Nor does any body have to be sent whose fields are all optional."""
+    """Nothing is to be said: an empty object. Where all fields are optional, no body is needed, but for PATCH."""
 
     model_config = {"extra": "forbid"}
 

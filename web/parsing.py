@@ -16,6 +16,7 @@ from starlette.requests import Request
 from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
 from core.text import one_line
 from roadmap.outline import ContentKind
+from roadmap.requests import MergePatch
 from web.rules import rule_of
 from web.urls import LONGEST_QUERY, MOST_PARAMETERS, is_too_long
 
@@ -208,6 +209,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 @lru_cache
 def is_optional(model: type[BaseModel]) -> bool:
     """Whether it may be left out: nothing of it has to be sent."""
+    if issubclass(model, MergePatch):
+        return False
     try:
         model()
     except (ValidationError, Invalid):

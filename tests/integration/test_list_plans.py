@@ -6,6 +6,7 @@ else's before the first of these.
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from benchmarks.growth.filling import Filling
 from benchmarks.growth.plans import most_rows, scanned_whole
 from core import clock
+from core.errors import Invalid
 from core.ids import new_id
 from core.runtime import database, session, transaction
 from models.accounts import Account, LoginSession
@@ -94,6 +96,40 @@ def test_a_list_of_several_states_or_from_the_oldest_looks_at_what_it_shows(
 
     assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
     assert listed == expected(filling, None, *statuses, order="DESC" if order is Order.newest else "ASC")
+
+
+def test_several_states_are_read_as_of_one_moment(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A roadmap that gets the other state between the two queries would be listed twice."""
+    statuses = (RoadmapStatus.ready, RoadmapStatus.failed)
+    newest = expected(filling, None, RoadmapStatus.ready)[0]
+    in_order_of_id, asked = own_roadmaps.in_order_of_id, 0
+
+    def become(status: RoadmapStatus) -> None:
+        with transaction():
+            Roadmap.update(status=status).where(Roadmap.id == newest).execute()
+
+    def between(*given: Any, **more: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            with ThreadPoolExecutor(1) as another:
+                another.submit(become, RoadmapStatus.failed).result()
+        return in_order_of_id(*given, **more)
+
+    monkeypatch.setattr(own_roadmaps, "in_order_of_id", between)
+    try:
+        page = own_roadmaps.list_own(filling.reader, Wanted(statuses, text=" "), after=None, limit=LIMIT)
+        assert [each.id for each in page.items] == expected(filling, None, *statuses)
+    finally:
+        become(RoadmapStatus.ready)
+
+
+def test_a_search_that_takes_too_long_is_given_up(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_roadmaps, "SEARCH_SECONDS", 0.001)
+    with pytest.raises(Invalid, match="takes too long"):
+        own_roadmaps.list_own(filling.reader, Wanted(text="nowhere"), after=None, limit=LIMIT)
+    usual = own_roadmaps.list_own(filling.reader, Wanted(), after=None, limit=LIMIT)
+    assert [each.id for each in usual.items] == expected(filling, None)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -16,11 +17,13 @@ from core import clock
 from core.errors import RoadmapError
 from core.runtime import session
 from models.accounts import Account
+from models.audit import AuditRecord
 from models.exports import AccountExport
 from models.roadmaps import Roadmap
 from roadmap import account_deletion, account_exports, accounts
 from roadmap.account_deletion import RETURN
 from roadmap.accounts import DeletionRequest
+from roadmap.audit import Action, Actor, audited
 from roadmap.creating import create_many, new_roadmap
 from roadmap.principals import Principal
 from roadmap.requests import RoadmapRequest
@@ -108,6 +111,35 @@ def test_several_delete_what_is_due_and_nothing_else(base: None) -> None:
         assert [row.id for row in Account.select()] == [staying.account_id]
         assert {row.owner_id for row in Roadmap.select()} == {staying.account_id}
         assert Roadmap.select().count() == 12
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["who had it first and last", "who had it in between"])
+def test_what_was_done_under_an_address_is_of_the_account_that_had_it_then(base: None, first: int) -> None:
+    operator, people = Actor(None, "command line"), [principal(name) for name in ("ann", "bob")]
+    emails = shared, own = "ann@example.org", "bob@example.org"
+
+    def noted(target: str) -> UUID:
+        with audited(operator, Action.user_logout, target) as act:
+            return act.id
+
+    acts = [noted(shared), noted(own)]
+    accounts.set_email(shared, "other@example.org", operator)
+    accounts.set_email(own, shared, operator)
+    acts.append(noted(shared))
+    accounts.set_email(shared, own, operator)
+    accounts.set_email("other@example.org", shared, operator)
+    acts += [noted(shared), noted(own)]
+    whose, targets = (0, 1, 1, 0, 1), [shared, own, shared, shared, own]
+    for number in (first, 1 - first):
+        accounts.delete(people[number], DeletionRequest(password=SecretStr(PASSWORD)))
+        clock.travel(RETURN + timedelta(seconds=1))
+        assert account_deletion.delete_due() == 1
+        gone = str(people[number].account_id)
+        targets = [gone if who == number else target for who, target in zip(whose, targets, strict=True)]
+        with session():
+            assert [AuditRecord.get_by_id(act).target for act in acts] == targets
+    with session():
+        assert not any(email in str(row.__data__) for row in AuditRecord.select() for email in emails)
 
 
 @pytest.fixture(scope="module")

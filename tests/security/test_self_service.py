@@ -674,7 +674,8 @@ class TestEmail:
         refused = ann.answer("PUT", EMAIL, json={"email": bob.email, "password": PASSWORD})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (409, "#/email")
         assert ann.get(ME).json()["email"] == ann.email
-        assert records(limit=1).items[0].outcome == "refused"
+        entry = records(limit=1).items[0]
+        assert (entry.outcome, entry.details) == ("refused", {"before": ann.email})  # not with the address of another
 
     def test_a_password_that_is_little_more_than_the_new_address_is_refused(self, ann: Person) -> None:
         close = {"email": f"{PASSWORD.replace(' ', '.')}@example.org", "password": "a.long.enough.passphrase 1"}

@@ -96,9 +96,10 @@ class TestProgress:
         assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 200
 
     def test_it_is_no_event_of_the_making(self, client: TestClient, roadmap: str, concept: str) -> None:
-        before = client.get(roadmap).json()["updated_at"]
+        before, events = client.get(roadmap).json()["updated_at"], f"{roadmap}/events"
+        last = {"Last-Event-ID": str(client.get(events).text.count("\nid: "))}
         client.put(f"{concept}/progress", json={"progress": "done"})
-        assert client.get(f"{roadmap}/events", headers={"Last-Event-ID": "100000"}).status_code == 204
+        assert client.get(events, headers=last).status_code == 204
         assert client.get(roadmap).json()["updated_at"] == before
 
 
@@ -272,4 +273,6 @@ class TestProfile:
         for wrong in ({"hours_per_week": 81}, {"colour": "red"}, []):
             assert client.patch(f"{API}/profile", json=wrong, headers=merge).status_code == 422
         assert client.patch(f"{API}/profile", content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
+        assert client.patch(f"{API}/profile").status_code == 415
+        assert "needs one in JSON" in problem(client.patch(f"{API}/profile", headers=merge), 400)["detail"]
         assert client.get(f"{API}/profile").json() == said

@@ -1,7 +1,9 @@
 """One's own roadmaps in an order, of some states, with some words: each of them once, whatever happens between two pages."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.runtime import transaction
 from models.roadmaps import Roadmap
+from roadmap import own_roadmaps
 from roadmap.accounts import LOCAL_OWNER
 from tests.cases import try_each
 from tests.copies import Copies
@@ -116,6 +119,42 @@ def test_what_changes_between_two_pages_moves_nothing_else(client: TestClient) -
         assert len(numbers(client.get(following(page)))) == 2
 
 
+@try_each(("sort", "other"), list(permutations(BY, 2)))
+def test_a_cursor_of_another_order_is_refused(client: TestClient, sort: str, other: str) -> None:
+    cursor = client.get(f"{API}?sort={sort}&limit=2").json()["next_cursor"]
+    assert client.get(f"{API}?sort={sort}&cursor={cursor}").status_code == 200
+    answer = client.get(f"{API}?sort={other}&cursor={cursor}")
+    assert answer.status_code == 422, answer.text
+    [error] = answer.json()["errors"]
+    assert (error["parameter"], error["detail"]) == ("cursor", own_roadmaps.OTHER_ORDER)
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("statuses", ["ready,planning", "planning,ready"])
+def test_what_changes_its_state_while_a_page_is_read_is_listed_once(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, order: str, statuses: str
+) -> None:
+    """Each state is read along its own index: one query after the other."""
+    in_order_of_id, asked = own_roadmaps.in_order_of_id, 0
+
+    def becomes_ready() -> None:
+        with transaction():
+            Roadmap.update(status="ready").where(Roadmap.id == IDS[5]).execute()
+
+    def between(*given: Any, **more: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            with ThreadPoolExecutor(1) as another:
+                another.submit(becomes_ready).result()
+        return in_order_of_id(*given, **more)
+
+    monkeypatch.setattr(own_roadmaps, "in_order_of_id", between)
+    found = numbers(client.get(f"{API}?status={statuses}&sort={order}"))
+    assert found == ([5, 3, 0] if order == "newest" else [0, 3, 5])
+    assert numbers(client.get(f"{API}?status=ready")) == [5, 3, 0]
+
+
 @try_each(
     ("query", "parameter"),
     [
@@ -132,6 +171,7 @@ def test_what_changes_between_two_pages_moves_nothing_else(client: TestClient) -
         (f"sort=title&cursor={IDS[0]}", "cursor"),
         (f"sort=title&cursor={IDS[0]}.A", "cursor"),
         (f"sort=changed&cursor={IDS[0]}.QQ", "cursor"),
+        (f"sort=changed&cursor={IDS[0]}.Y2hhbmdlZDpB", "cursor"),  # changed:A
     ],
 )
 def test_what_does_not_fit_is_named(client: TestClient, query: str, parameter: str) -> None:

@@ -852,6 +852,7 @@ class TestManaging:
             refused = client.patch(path, json=wrong, headers=merge)
             assert refused.status_code == 422, wrong
             assert refused.json()["errors"][0]["pointer"].startswith(f"#/{next(iter(wrong))}")
+        assert [client.patch(path).status_code, client.patch(path, headers=merge).status_code] == [415, 400]
         assert client.get(path).json() == before
 
     def test_what_is_made_is_read_changed_and_deleted(self, client: TestClient, receiver: Receiver) -> None:

@@ -187,7 +187,7 @@ async def watch_roadmap(call: Call) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call)
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
-    if finished and after >= last_seq:
+    if finished and after == last_seq:
         return Response(status_code=204)
     if after > last_seq:  # of another roadmap, or from before a backup was restored: what comes until there would be passed over
         rule = FieldError("?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}")
