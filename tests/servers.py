@@ -171,11 +171,7 @@ class Postgres(Server):
         return f"postgresql://postgres@{self.address}/{database}"
 
     def create_database(self, name: str, template: str = "template1") -> str:
-        connection = psycopg2.connect(self.url())
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        connection.close()
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
     def create_migrated_database(self) -> str:
@@ -184,7 +180,15 @@ class Postgres(Server):
             self._migrated = "migrated"
             url = self.create_database(self._migrated)
             migrate(from_environment({"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": "k" * 32}))
+            self._run(f'ALTER DATABASE "{self._migrated}" IS_TEMPLATE true')  # whoever drops all databases leaves it
         return self.create_database(f"t{uuid4().hex}", self._migrated)
+
+    def _run(self, statement: str) -> None:
+        connection = psycopg2.connect(self.url())
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
 
     def kill(self) -> None:
         """SIGKILL to the whole server: the children of a killed postmaster end by themselves a moment later."""
